@@ -1,0 +1,195 @@
+"""Every error that Panal shows to somebody: whose fault it is, and what to do next.
+
+::
+
+    PanalError                exit 1   HTTP 500  gRPC INTERNAL
+    ├── PortTaken                 1
+    ├── StateInUse                1
+    ├── UsageError                2        400       INVALID_ARGUMENT
+    │   ├── UnsafeName            2        400
+    │   ├── AmbiguousName         2        409
+    │   └── TooLarge              2        413
+    ├── NotFound                  3        404       NOT_FOUND
+    │   └── ContentChanged        3        410
+    ├── Unreachable               4        503       UNAVAILABLE
+    │   └── NotHereYet            4        503
+    ├── IntegrityError            5        502       DATA_LOSS
+    ├── NoSpace                   6        507       RESOURCE_EXHAUSTED
+    └── Refused                   7        403       PERMISSION_DENIED
+        ├── NameTaken             7        409       ALREADY_EXISTS
+        ├── TargetTaken           7        409       ALREADY_EXISTS
+        ├── Superseded            7        409       FAILED_PRECONDITION
+        ├── NotRegistered         7        409       FAILED_PRECONDITION
+        ├── NotExposed            7
+        └── WrongHost             7        421
+
+The text of an error is one sentence for a person. gRPC codes stand here by name, so that
+this floor imports nothing.
+"""
+
+from typing import ClassVar
+
+
+class PanalError(Exception):
+    """Something failed, and it is nobody's wrong input."""
+
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+    grpc_code: ClassVar[str] = "INTERNAL"
+    slug: ClassVar[str] = "failed"
+
+
+class PortTaken(PanalError):
+    """Another program listens on the port."""
+
+    slug = "port-taken"
+
+
+class StateInUse(PanalError):
+    """Another process holds the state directory."""
+
+    slug = "state-in-use"
+
+
+class UsageError(PanalError):
+    """What was asked makes no sense; asking the same again will fail again."""
+
+    exit_code = 2
+    http_status = 400
+    grpc_code = "INVALID_ARGUMENT"
+    slug = "bad-request"
+
+
+class UnsafeName(UsageError):
+    """A file name that may not be taken from others or given to them."""
+
+    slug = "unsafe-name"
+
+
+class AmbiguousName(UsageError):
+    """A name that means several contents."""
+
+    http_status = 409
+    slug = "ambiguous-name"
+
+
+class TooLarge(UsageError):
+    """A body, message or file over its stated limit."""
+
+    http_status = 413
+    grpc_code = "RESOURCE_EXHAUSTED"
+    slug = "too-large"
+
+
+class NotFound(PanalError):
+    """Nobody here has what was asked for."""
+
+    exit_code = 3
+    http_status = 404
+    grpc_code = "NOT_FOUND"
+    slug = "not-found"
+
+
+class ContentChanged(NotFound):
+    """A shared file is no longer what it was when it was shared."""
+
+    http_status = 410
+    slug = "content-changed"
+
+
+class Unreachable(PanalError):
+    """The tracker or a peer does not answer."""
+
+    exit_code = 4
+    http_status = 503
+    grpc_code = "UNAVAILABLE"
+    slug = "unreachable"
+
+
+class NotHereYet(Unreachable):
+    """This peer is still fetching those bytes."""
+
+    slug = "not-here-yet"
+
+
+class IntegrityError(PanalError):
+    """Bytes that are not what their id says."""
+
+    exit_code = 5
+    http_status = 502
+    grpc_code = "DATA_LOSS"
+    slug = "integrity"
+
+
+class NoSpace(PanalError):
+    """The disk, the quota or the file-size limit is reached."""
+
+    exit_code = 6
+    http_status = 507
+    grpc_code = "RESOURCE_EXHAUSTED"
+    slug = "no-space"
+
+
+class Refused(PanalError):
+    """Understood, possible, and not allowed."""
+
+    exit_code = 7
+    http_status = 403
+    grpc_code = "PERMISSION_DENIED"
+    slug = "refused"
+
+
+class NameTaken(Refused):
+    """A live peer with another secret has this name."""
+
+    http_status = 409
+    grpc_code = "ALREADY_EXISTS"
+    slug = "name-taken"
+
+
+class TargetTaken(Refused):
+    """Another content stands under the wanted name; it is left as it is."""
+
+    http_status = 409
+    grpc_code = "ALREADY_EXISTS"
+    slug = "target-taken"
+
+
+class Superseded(Refused):
+    """A later start of the same peer has taken over; this one must stop."""
+
+    http_status = 409
+    grpc_code = "FAILED_PRECONDITION"
+    slug = "superseded"
+
+
+class NotRegistered(Refused):
+    """The tracker does not know this peer (any more); registering again mends it."""
+
+    http_status = 409
+    grpc_code = "FAILED_PRECONDITION"
+    slug = "not-registered"
+
+
+class NotExposed(Refused):
+    """Listening beyond loopback was asked for without a decision who may come in."""
+
+    slug = "not-exposed"
+
+
+class WrongHost(Refused):
+    """A Host header that a rebinding web page could have made."""
+
+    http_status = 421
+    slug = "wrong-host"
+
+
+def by_slug(slug: str, text: str) -> PanalError:
+    """The error that another Panal program named by its slug; PanalError if unknown."""
+    pending: list[type[PanalError]] = [PanalError]
+    while pending:
+        kind = pending.pop()
+        if kind.slug == slug:
+            return kind(text)
+        pending.extend(kind.__subclasses__())
+    return PanalError(text)

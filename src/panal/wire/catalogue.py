@@ -1,0 +1,192 @@
+"""What a peer tells its tracker: entries, holdings, and the digest that compares them.
+
+The digest of a catalogue is the sum, modulo 2**256, of the BLAKE3-256 of each item's
+canonical bytes: the order in which items came and went leaves no trace in it, and one item
+more or less costs one hash.
+
+::
+
+    entry    "e", id (32), kind (1), size (8, little-endian),
+             SHA-256 (32; zeros: not vouched for), path (UTF-8)
+    holding  "h", id (32), state (1: 1 complete, 0 partial)
+"""
+
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from panal.wire.ids import ContentId, PeerName
+from panal.wire.manifest import Kind
+
+DIGEST_BYTES = 32
+_MODULUS = 1 << (8 * DIGEST_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A path in a peer's folder and the whole content under it."""
+
+    path: str
+    content: ContentId
+    size_bytes: int
+    kind: Kind = Kind.FILE
+    sha256: bytes | None = None
+    """Only where this peer has computed it itself."""
+
+    def digest(self) -> int:
+        """This item's summand in the catalogue's digest."""
+        head = b"e" + self.content + bytes([self.kind]) + self.size_bytes.to_bytes(8, "little")
+        return _summand(head + (self.sha256 or bytes(32)) + self.path.encode("utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A content that a peer can serve, whole or in part, without a path of its own.
+
+    Every entry is a complete holding besides; only what has no entry is told apart, such as
+    a download in progress.
+    """
+
+    content: ContentId
+    complete: bool
+
+    def digest(self) -> int:
+        """This item's summand in the catalogue's digest."""
+        return _summand(b"h" + self.content + bytes([self.complete]))
+
+
+def _summand(canonical: bytes) -> int:
+    return int.from_bytes(blake3(canonical).digest(), "little")
+
+
+class CatalogueDigest:
+    """The running digest of one peer's catalogue."""
+
+    def __init__(self, value: bytes = bytes(DIGEST_BYTES)) -> None:
+        self._sum = int.from_bytes(value, "little")
+
+    def add(self, item: Entry | Holding) -> None:
+        """Count an item in."""
+        self._sum = (self._sum + item.digest()) % _MODULUS
+
+    def remove(self, item: Entry | Holding) -> None:
+        """Count an item out that was counted in before."""
+        self._sum = (self._sum - item.digest()) % _MODULUS
+
+    def value(self) -> bytes:
+        """The 32 bytes that the tracker and the peer compare."""
+        return self._sum.to_bytes(DIGEST_BYTES, "little")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a peer says it is on each call that changes its records."""
+
+    name: PeerName
+    secret: bytes
+    epoch: int
+    """Which start of this peer: later starts have larger numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a peer says of itself when it joins."""
+
+    caller: Caller
+    port: int
+    bound: tuple[str, ...]
+    """IP literals that it listens on; 0.0.0.0 or :: stands for all of that family."""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What the tracker answers to a registration."""
+
+    observed_host: str
+    lease_s: float
+    renew_s: float
+    reachable: bool
+    reachability: str
+    """In words: how the peer can be reached, or why it cannot and what to do."""
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One message of changes; several in a row make an announce."""
+
+    sequence: int
+    replace_all: bool = False
+    """What this stream does not name is dropped when the stream ends."""
+    entries: tuple[Entry, ...] = ()
+    removed_paths: tuple[str, ...] = ()
+    holdings: tuple[Holding, ...] = ()
+    removed_holdings: tuple[ContentId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A live peer that holds a content, and where it answers."""
+
+    peer: PeerName
+    host: str
+    port: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBy:
+    """One name of a found content, and whose name it is."""
+
+    peer: PeerName
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One content that a search found, under all the names that matched."""
+
+    content: ContentId
+    size_bytes: int
+    kind: Kind
+    sha256: bytes | None
+    names: tuple[NamedBy, ...]
+    providers: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """One page of hits."""
+
+    hits: tuple[Hit, ...]
+    next_page: str
+    """Ask with it for the next page; empty after the last."""
+    capped: bool
+    """More matched than were ranked."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What is searched for; every part left empty restricts nothing."""
+
+    words: str = ""
+    sha256: bytes | None = None
+    peer: str = ""
+    kind: Kind | None = None
+    min_size_bytes: int = 0
+    max_size_bytes: int = 0
+    page: str = ""
+    page_size: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """One live peer as the tracker sees it."""
+
+    name: PeerName
+    host: str
+    port: int
+    reachable: bool
+    entries: int
+    joined_s_ago: float
+    renewed_s_ago: float

@@ -1,0 +1,89 @@
+"""Which paths may cross between machines: the safety rule, applied at every door.
+
+A path is a list of components joined by "/". This module only says yes or no: it never
+repairs a name, because a repaired name is another name. What a target's file system cannot
+hold is the target's own question, asked when a file is put in place.
+"""
+
+import re
+from typing import NewType
+
+from panal.errors import UnsafeName
+
+SafePath = NewType("SafePath", str)
+"""A relative path that passed `safe_path`; unchanged by it."""
+
+MAX_COMPONENT_BYTES = 255
+MAX_PATH_BYTES = 4096
+MAX_DEPTH = 32
+STATE_DIRECTORY = ".panal"
+"""Panal's own directory beside the user's files; no shared path may pass through it."""
+
+# C0, DEL, C1: a terminal or a log would act on them. Line and paragraph separators too.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Embeddings, overrides and isolates show a name as something that it is not
+# (Unicode TR #36, section 2.5). Joiners and plain marks are letters of real languages.
+_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def safe_path(text: str) -> SafePath:
+    """`text` itself where it is safe everywhere; UnsafeName says which rule it breaks."""
+    problem = path_problem(text)
+    if problem is not None:
+        raise UnsafeName(f"The name {printable(text)} cannot be used: {problem}.")
+    return SafePath(text)
+
+
+def path_problem(text: str) -> str | None:
+    """Why a relative path is unsafe, in words, or None."""
+    try:
+        size_bytes = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return "it is not valid UTF-8"
+    if size_bytes == 0:
+        return "it is empty"
+    if size_bytes > MAX_PATH_BYTES:
+        return f"it has {size_bytes} bytes, over {MAX_PATH_BYTES}"
+    if text.startswith("/"):
+        return "it starts at the root of the disk"
+    components = text.split("/")
+    if len(components) > MAX_DEPTH:
+        return f"it is {len(components)} folders deep, over {MAX_DEPTH}"
+    for component in components:
+        problem = _component_problem(component)
+        if problem is not None:
+            return problem
+    return None
+
+
+def _component_problem(component: str) -> str | None:
+    if component == "":
+        return "it has an empty part"
+    if component in {".", ".."}:
+        return f"{component!r} walks through folders"
+    if len(component.encode("utf-8")) > MAX_COMPONENT_BYTES:
+        return f"one part has more than {MAX_COMPONENT_BYTES} bytes"
+    if _CONTROL.search(component):
+        return "it contains a control character"
+    if _BIDI.search(component):
+        return "it contains a character that changes the reading direction"
+    if component.casefold() == STATE_DIRECTORY:
+        return f"{STATE_DIRECTORY} is where Panal keeps its own state"
+    return None
+
+
+def printable(text: str) -> str:
+    """`text` quoted for terminals, logs and pages: every unsafe character escaped."""
+    quoted = "".join(_escaped(character) for character in text)
+    return f"'{quoted}'"
+
+
+def _escaped(character: str) -> str:
+    # Lone surrogates stand for bytes that are not UTF-8 (PEP 383).
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if _CONTROL.match(character) or _BIDI.match(character) or character == "\\":
+        return character.encode("unicode_escape").decode("ascii")
+    if "\ud800" <= character <= "\udfff":
+        return f"\\u{ord(character):04x}"
+    return character

@@ -1,0 +1,298 @@
+"""Tracker messages to domain values and back; what comes from outside is checked here.
+
+Reading raises UsageError (a wrong length, an unknown kind, a name or path against the
+rules), so neither the tracker nor a peer sees an unchecked value.
+"""
+
+from collections.abc import Iterable
+
+from panal.errors import UsageError
+from panal.wire import tracker_pb2 as pb
+from panal.wire.catalogue import (
+    DIGEST_BYTES,
+    Announcement,
+    Caller,
+    Entry,
+    Hit,
+    Holding,
+    NamedBy,
+    PeerInfo,
+    Provider,
+    Registration,
+    SearchPage,
+    SearchQuery,
+    Welcome,
+)
+from panal.wire.ids import ContentId, content_id_from_bytes, parse_peer_name
+from panal.wire.manifest import HASH_BYTES, MAX_CONTENT_BYTES, Kind
+from panal.wire.names import safe_path
+
+MAX_BOUND = 8
+MAX_LOCATED = 1_000
+MAX_PROVIDERS = 50
+MAX_PAGE = 1_000
+DEFAULT_PAGE = 100
+MAX_WORDS = 512
+SECRET_BYTES = 32
+
+
+def caller_from(message: pb.Caller) -> Caller:
+    """Who calls."""
+    if len(message.secret) != SECRET_BYTES:
+        raise UsageError(f"An owner secret has {SECRET_BYTES} bytes.")
+    return Caller(parse_peer_name(message.name), message.secret, message.epoch)
+
+
+def caller_to(caller: Caller) -> pb.Caller:
+    """Who calls, as a message."""
+    return pb.Caller(name=caller.name, secret=caller.secret, epoch=caller.epoch)
+
+
+def registration_from(message: pb.RegisterRequest) -> Registration:
+    """What a joining peer says of itself."""
+    if not 1 <= message.http_port <= 65_535:
+        raise UsageError(f"{message.http_port} is no port.")
+    if not 1 <= len(message.bound) <= MAX_BOUND:
+        raise UsageError(f"A peer names 1 to {MAX_BOUND} addresses that it listens on.")
+    return Registration(caller_from(message.caller), message.http_port, tuple(message.bound))
+
+
+def registration_to(registration: Registration) -> pb.RegisterRequest:
+    """What a joining peer says of itself, as a message."""
+    return pb.RegisterRequest(
+        caller=caller_to(registration.caller),
+        http_port=registration.port,
+        bound=registration.bound,
+    )
+
+
+def welcome_from(message: pb.RegisterResponse) -> Welcome:
+    """The tracker's answer to a registration; its intervals kept within reason."""
+    return Welcome(
+        observed_host=message.observed_host,
+        lease_s=min(max(message.lease_s, 1.0), 3_600.0),
+        renew_s=min(max(message.renew_s, 0.2), 1_200.0),
+        reachable=message.reachable,
+        reachability=message.reachability,
+        digest=message.digest,
+    )
+
+
+def welcome_to(welcome: Welcome) -> pb.RegisterResponse:
+    """The tracker's answer to a registration, as a message."""
+    return pb.RegisterResponse(
+        observed_host=welcome.observed_host,
+        lease_s=welcome.lease_s,
+        renew_s=welcome.renew_s,
+        reachable=welcome.reachable,
+        reachability=welcome.reachability,
+        digest=welcome.digest,
+    )
+
+
+def entry_from(message: pb.Entry) -> Entry:
+    """One announced path."""
+    if message.size_bytes > MAX_CONTENT_BYTES:
+        raise UsageError(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
+    return Entry(
+        path=safe_path(message.path),
+        content=content_id_from_bytes(message.content),
+        size_bytes=message.size_bytes,
+        kind=_kind_from(message.kind),
+        sha256=_sha256_from(message.sha256),
+    )
+
+
+def entry_to(entry: Entry) -> pb.Entry:
+    """One announced path, as a message."""
+    return pb.Entry(
+        path=entry.path,
+        content=entry.content,
+        size_bytes=entry.size_bytes,
+        kind=_kind_to(entry.kind),
+        sha256=entry.sha256 or b"",
+    )
+
+
+def announcement_from(message: pb.AnnounceRequest) -> Announcement:
+    """One message of changes, its caller aside."""
+    return Announcement(
+        sequence=message.sequence,
+        replace_all=message.replace_all,
+        entries=tuple(entry_from(entry) for entry in message.entries),
+        removed_paths=tuple(safe_path(path) for path in message.removed_paths),
+        holdings=tuple(
+            Holding(content_id_from_bytes(holding.content), holding.complete)
+            for holding in message.holdings
+        ),
+        removed_holdings=tuple(content_id_from_bytes(raw) for raw in message.removed_holdings),
+    )
+
+
+def announcement_to(announcement: Announcement, caller: Caller | None) -> pb.AnnounceRequest:
+    """One message of changes; `caller` goes with the first of a stream."""
+    return pb.AnnounceRequest(
+        caller=None if caller is None else caller_to(caller),
+        sequence=announcement.sequence,
+        replace_all=announcement.replace_all,
+        entries=[entry_to(entry) for entry in announcement.entries],
+        removed_paths=announcement.removed_paths,
+        holdings=[
+            pb.Holding(content=holding.content, complete=holding.complete)
+            for holding in announcement.holdings
+        ],
+        removed_holdings=announcement.removed_holdings,
+    )
+
+
+def digest_from(raw: bytes) -> bytes:
+    """A catalogue's digest."""
+    if len(raw) != DIGEST_BYTES:
+        raise UsageError(f"A digest has {DIGEST_BYTES} bytes.")
+    return raw
+
+
+def contents_from(message: pb.LocateRequest) -> tuple[ContentId, ...]:
+    """The contents that are asked for."""
+    if not 1 <= len(message.contents) <= MAX_LOCATED:
+        raise UsageError(f"1 to {MAX_LOCATED} contents can be located at once.")
+    return tuple(content_id_from_bytes(raw) for raw in message.contents)
+
+
+def provider_from(message: pb.Provider) -> Provider:
+    """One provider; whether its address may be dialled is asked of `wire.address`."""
+    if not 1 <= message.port <= 65_535:
+        raise UsageError(f"{message.port} is no port.")
+    name = parse_peer_name(message.peer)
+    return Provider(name, message.host, message.port, message.complete)
+
+
+def provider_to(provider: Provider) -> pb.Provider:
+    """One provider, as a message."""
+    return pb.Provider(
+        peer=provider.peer, host=provider.host, port=provider.port, complete=provider.complete
+    )
+
+
+def located_to(
+    located: Iterable[tuple[ContentId, Iterable[Provider]]],
+) -> pb.LocateResponse:
+    """Providers by content, as a message."""
+    return pb.LocateResponse(
+        located=[
+            pb.Located(content=content, providers=[provider_to(p) for p in providers])
+            for content, providers in located
+        ]
+    )
+
+
+def query_from(message: pb.SearchRequest) -> SearchQuery:
+    """What is searched for; the page size capped."""
+    if len(message.words) > MAX_WORDS:
+        raise UsageError(f"A search has at most {MAX_WORDS} characters.")
+    return SearchQuery(
+        words=message.words,
+        sha256=_sha256_from(message.sha256),
+        peer=message.peer,
+        kind=None if message.any_kind else _kind_from(message.kind),
+        min_size_bytes=message.min_size_bytes,
+        max_size_bytes=message.max_size_bytes,
+        page=message.page,
+        page_size=min(message.page_size or DEFAULT_PAGE, MAX_PAGE),
+    )
+
+
+def query_to(query: SearchQuery) -> pb.SearchRequest:
+    """What is searched for, as a message."""
+    return pb.SearchRequest(
+        words=query.words,
+        sha256=query.sha256 or b"",
+        peer=query.peer,
+        any_kind=query.kind is None,
+        kind=_kind_to(query.kind or Kind.FILE),
+        min_size_bytes=query.min_size_bytes,
+        max_size_bytes=query.max_size_bytes,
+        page=query.page,
+        page_size=query.page_size,
+    )
+
+
+def hit_from(message: pb.Hit) -> Hit:
+    """One found content."""
+    return Hit(
+        content=content_id_from_bytes(message.content),
+        size_bytes=message.size_bytes,
+        kind=_kind_from(message.kind),
+        sha256=_sha256_from(message.sha256),
+        names=tuple(
+            NamedBy(parse_peer_name(named.peer), safe_path(named.path)) for named in message.names
+        ),
+        providers=message.providers,
+    )
+
+
+def hit_to(hit: Hit) -> pb.Hit:
+    """One found content, as a message."""
+    return pb.Hit(
+        content=hit.content,
+        size_bytes=hit.size_bytes,
+        kind=_kind_to(hit.kind),
+        sha256=hit.sha256 or b"",
+        names=[pb.NamedBy(peer=named.peer, path=named.path) for named in hit.names],
+        providers=hit.providers,
+    )
+
+
+def page_from(message: pb.SearchResponse) -> SearchPage:
+    """One page of hits."""
+    hits = tuple(hit_from(hit) for hit in message.hits)
+    return SearchPage(hits, message.next_page, message.capped)
+
+
+def page_to(page: SearchPage) -> pb.SearchResponse:
+    """One page of hits, as a message."""
+    return pb.SearchResponse(
+        hits=[hit_to(hit) for hit in page.hits], next_page=page.next_page, capped=page.capped
+    )
+
+
+def peer_info_from(message: pb.PeerInfo) -> PeerInfo:
+    """One live peer."""
+    return PeerInfo(
+        name=parse_peer_name(message.name),
+        host=message.host,
+        port=message.port,
+        reachable=message.reachable,
+        entries=message.entries,
+        joined_s_ago=message.joined_s_ago,
+        renewed_s_ago=message.renewed_s_ago,
+    )
+
+
+def peer_info_to(info: PeerInfo) -> pb.PeerInfo:
+    """One live peer, as a message."""
+    return pb.PeerInfo(
+        name=info.name,
+        host=info.host,
+        port=info.port,
+        reachable=info.reachable,
+        entries=info.entries,
+        joined_s_ago=info.joined_s_ago,
+        renewed_s_ago=info.renewed_s_ago,
+    )
+
+
+def _kind_from(number: int) -> Kind:
+    if number not in set(Kind):
+        raise UsageError(f"{number} is no kind of content.")
+    return Kind(number)
+
+
+def _kind_to(kind: Kind) -> pb.Kind:
+    return pb.KIND_COLLECTION if kind is Kind.COLLECTION else pb.KIND_FILE
+
+
+def _sha256_from(raw: bytes) -> bytes | None:
+    if len(raw) not in {0, HASH_BYTES}:
+        raise UsageError(f"A SHA-256 has {HASH_BYTES} bytes.")
+    return raw or None

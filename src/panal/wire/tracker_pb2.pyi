@@ -1,0 +1,255 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    KIND_FILE: _ClassVar[Kind]
+    KIND_COLLECTION: _ClassVar[Kind]
+KIND_FILE: Kind
+KIND_COLLECTION: Kind
+
+class Caller(_message.Message):
+    __slots__ = ("name", "secret", "epoch")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    secret: bytes
+    epoch: int
+    def __init__(self, name: _Optional[str] = ..., secret: _Optional[bytes] = ..., epoch: _Optional[int] = ...) -> None: ...
+
+class RegisterRequest(_message.Message):
+    __slots__ = ("caller", "http_port", "bound")
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    HTTP_PORT_FIELD_NUMBER: _ClassVar[int]
+    BOUND_FIELD_NUMBER: _ClassVar[int]
+    caller: Caller
+    http_port: int
+    bound: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ..., http_port: _Optional[int] = ..., bound: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RegisterResponse(_message.Message):
+    __slots__ = ("observed_host", "lease_s", "renew_s", "reachable", "reachability", "digest")
+    OBSERVED_HOST_FIELD_NUMBER: _ClassVar[int]
+    LEASE_S_FIELD_NUMBER: _ClassVar[int]
+    RENEW_S_FIELD_NUMBER: _ClassVar[int]
+    REACHABLE_FIELD_NUMBER: _ClassVar[int]
+    REACHABILITY_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    observed_host: str
+    lease_s: float
+    renew_s: float
+    reachable: bool
+    reachability: str
+    digest: bytes
+    def __init__(self, observed_host: _Optional[str] = ..., lease_s: _Optional[float] = ..., renew_s: _Optional[float] = ..., reachable: _Optional[bool] = ..., reachability: _Optional[str] = ..., digest: _Optional[bytes] = ...) -> None: ...
+
+class Entry(_message.Message):
+    __slots__ = ("path", "content", "size_bytes", "kind", "sha256")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    content: bytes
+    size_bytes: int
+    kind: Kind
+    sha256: bytes
+    def __init__(self, path: _Optional[str] = ..., content: _Optional[bytes] = ..., size_bytes: _Optional[int] = ..., kind: _Optional[_Union[Kind, str]] = ..., sha256: _Optional[bytes] = ...) -> None: ...
+
+class Holding(_message.Message):
+    __slots__ = ("content", "complete")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    complete: bool
+    def __init__(self, content: _Optional[bytes] = ..., complete: _Optional[bool] = ...) -> None: ...
+
+class AnnounceRequest(_message.Message):
+    __slots__ = ("caller", "sequence", "replace_all", "entries", "removed_paths", "holdings", "removed_holdings")
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_ALL_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_PATHS_FIELD_NUMBER: _ClassVar[int]
+    HOLDINGS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_HOLDINGS_FIELD_NUMBER: _ClassVar[int]
+    caller: Caller
+    sequence: int
+    replace_all: bool
+    entries: _containers.RepeatedCompositeFieldContainer[Entry]
+    removed_paths: _containers.RepeatedScalarFieldContainer[str]
+    holdings: _containers.RepeatedCompositeFieldContainer[Holding]
+    removed_holdings: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ..., sequence: _Optional[int] = ..., replace_all: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., removed_paths: _Optional[_Iterable[str]] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., removed_holdings: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class AnnounceResponse(_message.Message):
+    __slots__ = ("digest",)
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    digest: bytes
+    def __init__(self, digest: _Optional[bytes] = ...) -> None: ...
+
+class RenewRequest(_message.Message):
+    __slots__ = ("caller", "digest")
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    caller: Caller
+    digest: bytes
+    def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ..., digest: _Optional[bytes] = ...) -> None: ...
+
+class RenewResponse(_message.Message):
+    __slots__ = ("in_step", "reachable", "reachability")
+    IN_STEP_FIELD_NUMBER: _ClassVar[int]
+    REACHABLE_FIELD_NUMBER: _ClassVar[int]
+    REACHABILITY_FIELD_NUMBER: _ClassVar[int]
+    in_step: bool
+    reachable: bool
+    reachability: str
+    def __init__(self, in_step: _Optional[bool] = ..., reachable: _Optional[bool] = ..., reachability: _Optional[str] = ...) -> None: ...
+
+class LeaveRequest(_message.Message):
+    __slots__ = ("caller",)
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    caller: Caller
+    def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ...) -> None: ...
+
+class LeaveResponse(_message.Message):
+    __slots__ = ("was_known",)
+    WAS_KNOWN_FIELD_NUMBER: _ClassVar[int]
+    was_known: bool
+    def __init__(self, was_known: _Optional[bool] = ...) -> None: ...
+
+class LocateRequest(_message.Message):
+    __slots__ = ("contents", "asker", "suspects", "max_providers")
+    CONTENTS_FIELD_NUMBER: _ClassVar[int]
+    ASKER_FIELD_NUMBER: _ClassVar[int]
+    SUSPECTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PROVIDERS_FIELD_NUMBER: _ClassVar[int]
+    contents: _containers.RepeatedScalarFieldContainer[bytes]
+    asker: str
+    suspects: _containers.RepeatedScalarFieldContainer[str]
+    max_providers: int
+    def __init__(self, contents: _Optional[_Iterable[bytes]] = ..., asker: _Optional[str] = ..., suspects: _Optional[_Iterable[str]] = ..., max_providers: _Optional[int] = ...) -> None: ...
+
+class Provider(_message.Message):
+    __slots__ = ("peer", "host", "port", "complete")
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    peer: str
+    host: str
+    port: int
+    complete: bool
+    def __init__(self, peer: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ..., complete: _Optional[bool] = ...) -> None: ...
+
+class Located(_message.Message):
+    __slots__ = ("content", "providers")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    PROVIDERS_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    providers: _containers.RepeatedCompositeFieldContainer[Provider]
+    def __init__(self, content: _Optional[bytes] = ..., providers: _Optional[_Iterable[_Union[Provider, _Mapping]]] = ...) -> None: ...
+
+class LocateResponse(_message.Message):
+    __slots__ = ("located",)
+    LOCATED_FIELD_NUMBER: _ClassVar[int]
+    located: _containers.RepeatedCompositeFieldContainer[Located]
+    def __init__(self, located: _Optional[_Iterable[_Union[Located, _Mapping]]] = ...) -> None: ...
+
+class SearchRequest(_message.Message):
+    __slots__ = ("words", "sha256", "peer", "any_kind", "kind", "min_size_bytes", "max_size_bytes", "page", "page_size")
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    ANY_KIND_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MIN_SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    words: str
+    sha256: bytes
+    peer: str
+    any_kind: bool
+    kind: Kind
+    min_size_bytes: int
+    max_size_bytes: int
+    page: str
+    page_size: int
+    def __init__(self, words: _Optional[str] = ..., sha256: _Optional[bytes] = ..., peer: _Optional[str] = ..., any_kind: _Optional[bool] = ..., kind: _Optional[_Union[Kind, str]] = ..., min_size_bytes: _Optional[int] = ..., max_size_bytes: _Optional[int] = ..., page: _Optional[str] = ..., page_size: _Optional[int] = ...) -> None: ...
+
+class NamedBy(_message.Message):
+    __slots__ = ("peer", "path")
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    peer: str
+    path: str
+    def __init__(self, peer: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
+
+class Hit(_message.Message):
+    __slots__ = ("content", "size_bytes", "kind", "sha256", "names", "providers")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    PROVIDERS_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    size_bytes: int
+    kind: Kind
+    sha256: bytes
+    names: _containers.RepeatedCompositeFieldContainer[NamedBy]
+    providers: int
+    def __init__(self, content: _Optional[bytes] = ..., size_bytes: _Optional[int] = ..., kind: _Optional[_Union[Kind, str]] = ..., sha256: _Optional[bytes] = ..., names: _Optional[_Iterable[_Union[NamedBy, _Mapping]]] = ..., providers: _Optional[int] = ...) -> None: ...
+
+class SearchResponse(_message.Message):
+    __slots__ = ("hits", "next_page", "capped")
+    HITS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_FIELD_NUMBER: _ClassVar[int]
+    CAPPED_FIELD_NUMBER: _ClassVar[int]
+    hits: _containers.RepeatedCompositeFieldContainer[Hit]
+    next_page: str
+    capped: bool
+    def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page: _Optional[str] = ..., capped: _Optional[bool] = ...) -> None: ...
+
+class ListPeersRequest(_message.Message):
+    __slots__ = ("page", "page_size")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    page: str
+    page_size: int
+    def __init__(self, page: _Optional[str] = ..., page_size: _Optional[int] = ...) -> None: ...
+
+class PeerInfo(_message.Message):
+    __slots__ = ("name", "host", "port", "reachable", "entries", "joined_s_ago", "renewed_s_ago")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    REACHABLE_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    JOINED_S_AGO_FIELD_NUMBER: _ClassVar[int]
+    RENEWED_S_AGO_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    host: str
+    port: int
+    reachable: bool
+    entries: int
+    joined_s_ago: float
+    renewed_s_ago: float
+    def __init__(self, name: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ..., reachable: _Optional[bool] = ..., entries: _Optional[int] = ..., joined_s_ago: _Optional[float] = ..., renewed_s_ago: _Optional[float] = ...) -> None: ...
+
+class ListPeersResponse(_message.Message):
+    __slots__ = ("peers", "next_page")
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_FIELD_NUMBER: _ClassVar[int]
+    peers: _containers.RepeatedCompositeFieldContainer[PeerInfo]
+    next_page: str
+    def __init__(self, peers: _Optional[_Iterable[_Union[PeerInfo, _Mapping]]] = ..., next_page: _Optional[str] = ...) -> None: ...
