@@ -1,0 +1,82 @@
+"""The endless answer of `GET /content/<id>/have`: which chunks a provider can serve now.
+
+::
+
+    "Panal-Have 1\\n"   then u32 length, then a bitfield of that many bytes
+    u32 index          as each further chunk is had
+    0xFFFFFFFF         heartbeat, every 5 s
+
+All integers are little-endian. A provider takes a chunk back by closing the stream; the
+follower asks anew.
+"""
+
+import struct
+
+from panal.errors import IntegrityError, UsageError
+from panal.wire import bitfield
+from panal.wire.manifest import MAX_CHUNKS
+
+GREETING = b"Panal-Have 1\n"
+HEARTBEAT = 0xFFFFFFFF
+HEARTBEAT_S = 5.0
+SILENCE_S = 15.0
+"""A stream that is silent for longer counts as gone."""
+_U32 = struct.Struct("<I")
+
+
+def opening(bits: int, count: int) -> bytes:
+    """The first bytes of the stream."""
+    raw = bitfield.to_bytes(bits, count)
+    return GREETING + _U32.pack(len(raw)) + raw
+
+
+def index_frame(index: int) -> bytes:
+    """The frame of one further chunk, or of a heartbeat."""
+    return _U32.pack(index)
+
+
+class HaveReader:
+    """Bytes in, chunks out: one follower's side of the stream.
+
+    IntegrityError on anything that does not belong there.
+    """
+
+    def __init__(self, chunk_count: int) -> None:
+        self._chunk_count = chunk_count
+        self._buffer = bytearray()
+        self._opened = False
+
+    def feed(self, data: bytes) -> tuple[int | None, list[int]]:
+        """Take bytes; gives the bitfield once, when it is whole, and the indices since."""
+        self._buffer += data
+        bits = None if self._opened else self._open()
+        return bits, self._indices() if self._opened else []
+
+    def _open(self) -> int | None:
+        buffer = self._buffer
+        if not GREETING.startswith(buffer[: len(GREETING)]):
+            raise IntegrityError("The provider's list of chunks does not begin as one.")
+        head = len(GREETING) + _U32.size
+        if len(buffer) < head:
+            return None
+        (length,) = _U32.unpack_from(buffer, len(GREETING))
+        if length != (self._chunk_count + 7) // 8 or length > MAX_CHUNKS:
+            raise IntegrityError("The provider's list of chunks has a wrong length.")
+        if len(buffer) < head + length:
+            return None
+        try:
+            bits = bitfield.from_bytes(bytes(buffer[head : head + length]), self._chunk_count)
+        except UsageError as error:
+            raise IntegrityError(str(error)) from None
+        del buffer[: head + length]
+        self._opened = True
+        return bits
+
+    def _indices(self) -> list[int]:
+        whole = len(self._buffer) // _U32.size * _U32.size
+        indices = [value for (value,) in _U32.iter_unpack(self._buffer[:whole])]
+        del self._buffer[:whole]
+        further = [index for index in indices if index != HEARTBEAT]
+        if any(index >= self._chunk_count for index in further):
+            raise IntegrityError("The provider names a chunk beyond the last.")
+        return further
