@@ -1,0 +1,251 @@
+"""What a peer remembers between starts: which file is which content.
+
+One SQLite connection in all, in exclusive mode: a second process on the same state is
+refused by the database itself, and SQLite's WAL-reset bug (3.7.0 to 3.51.2) has no second
+connection to bite. The index is a cache of the folder: thrown away, it is hashed anew.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from panal.errors import NoSpace, PanalError, StateInUse
+from panal.store.roots import Fingerprint
+from panal.wire.catalogue import Entry
+from panal.wire.ids import ContentId
+from panal.wire.manifest import Manifest, decode
+from panal.wire.names import SafePath
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE contents (
+    id             BLOB PRIMARY KEY,   -- content id
+    kind           INTEGER NOT NULL,   -- wire number of the kind
+    size_bytes     INTEGER NOT NULL,
+    sha256         BLOB NOT NULL,      -- as the manifest says
+    sha256_checked INTEGER NOT NULL,   -- 1: computed here; 0: not yet; -1: the manifest lies
+    manifest       BLOB NOT NULL       -- canonical bytes
+) WITHOUT ROWID;
+CREATE TABLE shared (
+    path     TEXT PRIMARY KEY,         -- below the folder, "/" between parts
+    content  BLOB NOT NULL REFERENCES contents (id),
+    device   INTEGER NOT NULL,         -- fingerprint when it was hashed
+    inode    INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX shared_by_content ON shared (content);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedFile:
+    """One file of the folder, known by its hash."""
+
+    path: SafePath
+    content: ContentId
+    fingerprint: Fingerprint
+    sha256: bytes
+    sha256_checked: bool
+
+    def entry(self) -> Entry:
+        """What the tracker is told about it."""
+        return Entry(
+            path=self.path,
+            content=self.content,
+            size_bytes=self.fingerprint.size_bytes,
+            sha256=self.sha256 if self.sha256_checked else None,
+        )
+
+
+_SELECT = """
+SELECT path, content, device, inode, shared.size_bytes, mtime_ns, sha256, sha256_checked
+FROM shared JOIN contents ON contents.id = shared.content
+"""
+
+
+class Index:
+    """The database; safe to call from several threads, one call at a time inside."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the index; StateInUse where another process has it."""
+        self._lock = threading.RLock()
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._database = sqlite3.connect(
+            path, timeout=0.5, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._open()
+        except sqlite3.OperationalError as error:
+            self._database.close()
+            if "locked" in str(error):
+                raise StateInUse(
+                    f"Another Panal peer uses {path.parent}; stop it, or give this one "
+                    "another folder or --state."
+                ) from None
+            raise PanalError(f"The index {path} cannot be opened: {error}.") from None
+
+    def _open(self) -> None:
+        run = self._database.execute
+        run("PRAGMA locking_mode=EXCLUSIVE")
+        run("PRAGMA journal_mode=WAL")
+        run("PRAGMA synchronous=NORMAL")
+        run("PRAGMA foreign_keys=ON")
+        run("BEGIN IMMEDIATE")  # takes the lock that a second process is refused by
+        run("COMMIT")
+        (version,) = run("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise PanalError(
+                f"The index was written by a later Panal (version {version}); update Panal, "
+                "or delete it: it is made again from the folder."
+            )
+        if version == 0:
+            self._database.executescript(
+                f"BEGIN;{_SCHEMA};PRAGMA user_version={SCHEMA_VERSION};COMMIT"
+            )
+
+    def close(self) -> None:
+        """Let another process have it."""
+        with self._lock:
+            self._database.close()
+
+    def remember(
+        self,
+        path: SafePath,
+        fingerprint: Fingerprint,
+        content: ContentId,
+        manifest: Manifest,
+        *,
+        sha256_checked: bool,
+    ) -> SharedFile:
+        """Record that a path has this content; what it had before is forgotten."""
+        before = self.by_path(path)
+        with self._writing() as database:
+            database.execute(
+                "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+                "SET sha256_checked = max(sha256_checked, excluded.sha256_checked)",
+                (
+                    content,
+                    manifest.kind,
+                    manifest.size_bytes,
+                    manifest.sha256,
+                    int(sha256_checked),
+                    manifest.encode(),
+                ),
+            )
+            database.execute(
+                "INSERT OR REPLACE INTO shared "
+                "(device, inode, size_bytes, mtime_ns, path, content) VALUES (?, ?, ?, ?, ?, ?)",
+                (*astuple(fingerprint), path, content),
+            )
+            _drop_orphans(database, before.content if before else None)
+        found = self.by_path(path)
+        assert found is not None  # noqa: S101 (written a line ago)
+        return found
+
+    def forget(self, path: SafePath) -> None:
+        """Record that a path is shared no more."""
+        before = self.by_path(path)
+        with self._writing() as database:
+            database.execute("DELETE FROM shared WHERE path = ?", (path,))
+            _drop_orphans(database, before.content if before else None)
+
+    def mark_sha256(self, content: ContentId, *, right: bool) -> None:
+        """Record the outcome of checking a content's SHA-256 here."""
+        with self._writing() as database:
+            database.execute(
+                "UPDATE contents SET sha256_checked = ? WHERE id = ?", (1 if right else -1, content)
+            )
+
+    def by_path(self, path: str) -> SharedFile | None:
+        """The shared file under a path."""
+        return next(self._files("WHERE path = ?", (path,)), None)
+
+    def by_content(self, content: ContentId) -> list[SharedFile]:
+        """Every file with this content."""
+        return list(self._files("WHERE content = ? ORDER BY path", (content,)))
+
+    def files_after(self, path: str, limit: int) -> list[SharedFile]:
+        """The next shared files in path order."""
+        return list(self._files("WHERE path > ? ORDER BY path LIMIT ?", (path, limit)))
+
+    def files_below(self, prefix: str) -> list[SharedFile]:
+        """The shared files whose path begins with `prefix`, in path order."""
+        # U+10FFFF sorts behind every character that a path may go on with.
+        return list(
+            self._files(
+                "WHERE path >= ? AND path < ? ORDER BY path", (prefix, prefix + "\U0010ffff")
+            )
+        )
+
+    def unchecked(self) -> list[SharedFile]:
+        """The files whose SHA-256 nobody has computed here yet."""
+        return list(self._files("WHERE sha256_checked = 0 ORDER BY path", ()))
+
+    def totals(self) -> tuple[int, int]:
+        """How many files are shared, and their bytes."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT count(*), coalesce(sum(size_bytes), 0) FROM shared"
+            ).fetchone()
+        return int(row[0]), int(row[1])
+
+    def fingerprints(self) -> dict[SafePath, Fingerprint]:
+        """What every shared path was when it was hashed."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT path, device, inode, size_bytes, mtime_ns FROM shared"
+            ).fetchall()
+        return {SafePath(path): Fingerprint(*numbers) for path, *numbers in rows}
+
+    def encoded_manifest(self, content: ContentId) -> bytes | None:
+        """The canonical manifest of a known content."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT manifest FROM contents WHERE id = ?", (content,)
+            ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def manifest(self, content: ContentId) -> Manifest | None:
+        """The manifest of a known content, checked against its id."""
+        encoded = self.encoded_manifest(content)
+        return None if encoded is None else decode(encoded, content)
+
+    def _files(self, where: str, values: tuple[object, ...]) -> Iterator[SharedFile]:
+        with self._lock:
+            rows = self._database.execute(_SELECT + where, values).fetchall()
+        for path, content, device, inode, size_bytes, mtime_ns, sha256, checked in rows:
+            fingerprint = Fingerprint(device, inode, size_bytes, mtime_ns)
+            yield SharedFile(SafePath(path), ContentId(content), fingerprint, sha256, checked == 1)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException as error:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError) and _is_full(error):
+                    raise NoSpace(
+                        "The index cannot grow: the disk is full or its limit is reached."
+                    ) from None
+                raise
+
+
+def _is_full(error: sqlite3.OperationalError) -> bool:
+    # Under a file-size limit SQLite says "disk I/O error" where it means no space.
+    return "full" in str(error) or "disk I/O" in str(error)
+
+
+def _drop_orphans(database: sqlite3.Connection, content: ContentId | None) -> None:
+    database.execute(
+        "DELETE FROM contents WHERE id = ? "
+        "AND NOT EXISTS (SELECT 1 FROM shared WHERE content = contents.id)",
+        (content,),
+    )

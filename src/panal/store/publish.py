@@ -1,0 +1,86 @@
+"""From a temporary name to the final one: atomically, durably, never over another file.
+
+Three ways, in this order: renameat2 with RENAME_NOREPLACE; link and unlink; an exclusive
+empty placeholder and rename. The first that the file system knows is used.
+"""
+
+import ctypes
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from panal.errors import TargetTaken
+from panal.store.roots import Root, disk_error
+from panal.wire.names import SafePath, printable
+
+_NOREPLACE = 1
+_UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EMLINK}
+_libc = ctypes.CDLL(None, use_errno=True)
+
+Way = Callable[[Path, int, str], None]
+
+
+def publish(source: Path, root: Root, path: SafePath, *, replace: bool = False) -> None:
+    """Make the durable file `source` appear as `path`; return when the name is durable too.
+
+    TargetTaken where something stands there, unless `replace`. The source must be synced
+    and lie on the root's file system.
+    """
+    with root.parent_for_writing(path) as (folder, name):
+        try:
+            if replace:
+                os.rename(source, name, dst_dir_fd=folder)
+            else:
+                _place(source, folder, name)
+            os.fsync(folder)
+        except FileExistsError:
+            raise TargetTaken(
+                f"{printable(path)} is already there with other content; it was left as it is."
+            ) from None
+        except OSError as error:
+            raise disk_error(error, f"put {printable(path)} in place") from None
+
+
+def _place(source: Path, folder: int, name: str) -> None:
+    for way in (rename_noreplace, link_and_unlink):
+        try:
+            return way(source, folder, name)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+    return placeholder_and_rename(source, folder, name)
+
+
+def rename_noreplace(source: Path, folder: int, name: str) -> None:
+    """Rename unless the name is taken, in one step (Linux 3.15 and later)."""
+    renameat2 = getattr(_libc, "renameat2", None)
+    if renameat2 is None:
+        raise OSError(errno.ENOSYS, "renameat2 is missing")
+    at_working_directory = -100
+    failed = renameat2(
+        at_working_directory,
+        os.fsencode(source.absolute()),
+        folder,
+        os.fsencode(name),
+        _NOREPLACE,
+    )
+    if failed:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def link_and_unlink(source: Path, folder: int, name: str) -> None:
+    """A second name, then the first one away; needs hard links."""
+    os.link(source, name, dst_dir_fd=folder, follow_symlinks=False)
+    source.unlink()
+
+
+def placeholder_and_rename(source: Path, folder: int, name: str) -> None:
+    """Take the name with an empty file of ours, then rename over it; works everywhere."""
+    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder))
+    try:
+        os.rename(source, name, dst_dir_fd=folder)
+    except OSError:
+        os.unlink(name, dir_fd=folder)
+        raise

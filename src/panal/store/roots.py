@@ -1,0 +1,211 @@
+"""The user's folder, entered by descriptors only, so that no link leads out of it.
+
+Every component of a path is opened from the descriptor of the one before, with O_NOFOLLOW;
+`resolve()` then `open()` loses that race to whoever swaps a folder for a link in between.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from panal.errors import ContentChanged, NoSpace, NotFound, PanalError, Refused
+from panal.wire.names import STATE_DIRECTORY, SafePath, path_problem, printable, safe_path
+
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: opening a FIFO must not wait for its writer. It changes nothing on a file.
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What must not change while a file counts as the one that was hashed."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Fingerprint":
+        """The fingerprint in a stat result."""
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@dataclass(slots=True)
+class Skipped:
+    """What a walk left out, by reason, with a few examples each."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, reason: str, path: str) -> None:
+        """Count one path left out."""
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        shown = self.examples.setdefault(reason, [])
+        if len(shown) < 3:
+            shown.append(printable(path))
+
+
+def disk_error(error: OSError, doing: str) -> PanalError:
+    """The error that a user sees for a failed file call."""
+    if error.errno in _FULL:
+        what = {errno.EDQUOT: "the quota is used up", errno.EFBIG: "the file-size limit is reached"}
+        reason = what.get(error.errno, "the disk is full")
+        return NoSpace(f"Could not {doing}: {reason}. Free some space and try again.")
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return Refused(f"Could not {doing}: {error.strerror}.")
+    return PanalError(f"Could not {doing}: {error.strerror or error}.")
+
+
+class Root:
+    """One folder, open for as long as it is shared."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Let the folder go."""
+        os.close(self._descriptor)
+
+    def open_file(self, path: SafePath) -> tuple[int, Fingerprint]:
+        """A descriptor for reading and what it is now; NotFound unless a regular file."""
+        with self._parent(path) as (folder, name):
+            try:
+                descriptor = os.open(name, _FILE_FLAGS, dir_fd=folder)
+            except OSError as error:
+                raise _absent(path, error) from None
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise NotFound(f"{printable(path)} is not a regular file.")
+        return descriptor, Fingerprint.of(status)
+
+    def open_unchanged(self, path: SafePath, expected: Fingerprint) -> int:
+        """A descriptor of the file that was hashed; ContentChanged where it is another now."""
+        try:
+            descriptor, found = self.open_file(path)
+        except NotFound:
+            raise ContentChanged(f"{printable(path)} is no longer shared.") from None
+        if found != expected:
+            os.close(descriptor)
+            raise ContentChanged(f"{printable(path)} has changed since it was shared.")
+        return descriptor
+
+    def fingerprint(self, path: SafePath) -> Fingerprint | None:
+        """What stands under a path now, or None where there is no regular file."""
+        try:
+            with self._parent(path) as (folder, name):
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except (OSError, NotFound):
+            return None
+        return Fingerprint.of(status) if stat.S_ISREG(status.st_mode) else None
+
+    def is_taken(self, path: SafePath) -> bool:
+        """Whether anything at all stands under a path."""
+        try:
+            with self._parent(path) as (folder, name):
+                os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except (OSError, NotFound):
+            return False
+        return True
+
+    @contextmanager
+    def parent_for_writing(self, path: SafePath) -> Iterator[tuple[int, str]]:
+        """The descriptor of the folder that a path lies in, made where missing, and its name."""
+        with self._parent(path, create=True) as found:
+            yield found
+
+    @contextmanager
+    def _parent(self, path: SafePath, *, create: bool = False) -> Iterator[tuple[int, str]]:
+        *folders, name = path.split("/")
+        descriptor = os.dup(self._descriptor)
+        try:
+            for folder in folders:
+                entered = _enter(descriptor, folder, path, create=create)
+                os.close(descriptor)
+                descriptor = entered
+            yield descriptor, name
+        finally:
+            os.close(descriptor)
+
+    def walk(self, skipped: Skipped) -> Iterator[tuple[SafePath, Fingerprint]]:
+        """Every regular file below the folder; what is left out is counted in `skipped`.
+
+        Hidden names, links, special files and unsafe names are left out. A folder that
+        vanishes meanwhile is simply not there.
+        """
+        pending = [""]
+        while pending:
+            prefix = pending.pop()
+            try:
+                descriptor = self._folder(prefix)
+            except (OSError, NotFound):
+                continue
+            try:
+                with os.scandir(descriptor) as entries:
+                    for entry in entries:
+                        yield from self._visit(prefix, entry, pending, skipped)
+            finally:
+                os.close(descriptor)
+
+    def _folder(self, prefix: str) -> int:
+        if prefix == "":
+            return os.open(".", _FOLDER_FLAGS, dir_fd=self._descriptor)
+        with self._parent(SafePath(prefix)) as (folder, name):
+            return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+
+    def _visit(
+        self, prefix: str, entry: os.DirEntry[str], pending: list[str], skipped: Skipped
+    ) -> Iterator[tuple[SafePath, Fingerprint]]:
+        path = f"{prefix}/{entry.name}" if prefix else entry.name
+        if entry.name == STATE_DIRECTORY:
+            return
+        if entry.name.startswith("."):
+            skipped.add("hidden", path)
+        elif path_problem(path) is not None:
+            skipped.add("unsafe name", path)
+        elif entry.is_symlink():
+            skipped.add("symbolic link", path)
+        elif entry.is_dir(follow_symlinks=False):
+            pending.append(path)
+        elif entry.is_file(follow_symlinks=False):
+            try:
+                yield safe_path(path), Fingerprint.of(entry.stat(follow_symlinks=False))
+            except OSError:
+                return
+        else:
+            skipped.add("special file", path)
+
+
+def _enter(parent: int, folder: str, path: str, *, create: bool) -> int:
+    try:
+        return os.open(folder, _FOLDER_FLAGS, dir_fd=parent)
+    except FileNotFoundError as error:
+        if not create:
+            raise _absent(path, error) from None
+    except OSError as error:
+        if create:
+            raise Refused(
+                f"{printable(path)} cannot be placed: {printable(folder)} is not a folder."
+            ) from None
+        raise _absent(path, error) from None
+    try:
+        os.mkdir(folder, dir_fd=parent)
+        os.fsync(parent)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise disk_error(error, f"make the folder {printable(folder)}") from None
+    return os.open(folder, _FOLDER_FLAGS, dir_fd=parent)
+
+
+def _absent(path: str, error: OSError) -> NotFound:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}:
+        return NotFound(f"There is no file {printable(path)}.")
+    return NotFound(f"{printable(path)} cannot be read: {error.strerror}.")
