@@ -1,0 +1,1 @@
+"""The download core: pure decisions, and one engine that carries them out."""

@@ -1,0 +1,198 @@
+"""What the download core is told and what it orders; all values, no behaviour.
+
+Facts are in the past tense, orders in the imperative. Bitfields are integers (wire.bitfield).
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NewType
+
+SourceId = NewType("SourceId", str)
+"""One provider at one address, such as `peer_2@127.0.0.1:5001`."""
+
+
+class Failure(Enum):
+    """Why a fetch ended without all it was asked for, and so what to do with its source."""
+
+    CANCELLED = "cancelled"
+    """We ended it."""
+    NOT_HERE_YET = "not here yet"
+    """The source does not have those chunks after all: ask anew what it has, a little later."""
+    BROKEN = "connection broken"
+    """Refused, reset or cut: try again, ever later."""
+    MISBEHAVED = "broke the protocol"
+    """Another range, another length, no status we know: three times and it is out."""
+
+
+# Facts ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFound:
+    """Somebody is said to hold the content, or part of it."""
+
+    source: SourceId
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOpened:
+    """A source told which chunks it has; it will tell of more."""
+
+    source: SourceId
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunksAvailable:
+    """A source has further chunks."""
+
+    source: SourceId
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceClosed:
+    """A source's availability stream ended, or could not be opened."""
+
+    source: SourceId
+    reason: str
+    misbehaved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BytesArrived:
+    """Bytes of a running fetch came in since this was last said."""
+
+    source: SourceId
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkWritten:
+    """A chunk agreed with its hash and is at its offset."""
+
+    source: SourceId
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkCorrupt:
+    """A source sent bytes that are not the chunk."""
+
+    source: SourceId
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchEnded:
+    """A fetch runs no more; what it had not written is free again."""
+
+    source: SourceId
+    failure: Failure | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerAnswered:
+    """The tracker was asked for sources; `problem` says in words why it did not answer."""
+
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time has passed."""
+
+
+Fact = (
+    SourceFound
+    | SourceOpened
+    | ChunksAvailable
+    | SourceClosed
+    | BytesArrived
+    | ChunkWritten
+    | ChunkCorrupt
+    | FetchEnded
+    | TrackerAnswered
+    | Ticked
+)
+
+# Orders -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Open a source's availability stream."""
+
+    source: SourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Close everything to a source."""
+
+    source: SourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Ask a source for consecutive chunks."""
+
+    source: SourceId
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelFetch:
+    """End a source's running fetch; FetchEnded will follow."""
+
+    source: SourceId
+
+
+@dataclass(frozen=True, slots=True)
+class AskTracker:
+    """Ask who holds the content; say who did not answer."""
+
+    suspects: tuple[SourceId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """Never use a source again in this run; the chunk is the evidence."""
+
+    source: SourceId
+    index: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """All chunks are written."""
+
+
+Order = Follow | Drop | Fetch | CancelFetch | AskTracker | Ban | Finish
+
+# Progress ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProgress:
+    """One source as a person sees it."""
+
+    source: SourceId
+    state: str
+    rate_bytes_s: float
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One download at one moment; safe to show, nothing secret in it."""
+
+    chunks_written: int
+    chunk_count: int
+    rate_bytes_s: float
+    sources: tuple[SourceProgress, ...]
+    reason: str
+    """Why nothing moves, in words; empty while something does."""

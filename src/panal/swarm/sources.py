@@ -1,0 +1,137 @@
+"""What the download core knows of each source, and when patience with it ends.
+
+Clocks start at the first byte: a request that waits in a living source's queue is not
+stalled. Nothing here picks chunks or sends orders.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from panal.swarm.messages import SourceId
+
+STALL_S = 15.0
+MINIMUM_RATE_BYTES_S = 16 * 1024
+MINIMUM_RATE_OVER_S = 30.0
+LATE_CHUNK_S = 10.0
+LATE_CHUNK_FACTOR = 4.0
+QUEUE_PATIENCE_S = 2.0
+"""How long a claim waits in a queue before another holder may have it."""
+REST_AFTER_STALL_S = 60.0
+REST_AFTER_YIELD_S = 1.0
+FIRST_BACK_OFF_S = 1.0
+LONGEST_BACK_OFF_S = 60.0
+MISBEHAVIOURS_BEFORE_BAN = 3
+_SMOOTHING = 0.3
+
+
+class Stage(Enum):
+    """Where a source stands; the values are what people read."""
+
+    FOUND = "found"
+    OPENING = "connecting"
+    READY = "ready"
+    AWAY = "away"
+    BANNED = "banned"
+
+
+@dataclass(slots=True)
+class RunningFetch:
+    """Consecutive chunks asked of one source, and its clocks."""
+
+    claimed: int
+    """Asked for and not written yet: nobody else may fetch these."""
+    asked_at_s: float
+    first_byte_at_s: float | None = None
+    last_byte_at_s: float = 0.0
+    chunk_began_at_s: float = 0.0
+    window_began_at_s: float = 0.0
+    window_bytes: int = 0
+    bytes: int = 0
+    ending: str = ""
+    """Why it was cancelled, once it is."""
+    rest_s: float = 0.0
+    """How long the source rests after that."""
+
+    def count(self, count: int, now_s: float) -> None:
+        """Bytes came in."""
+        if self.first_byte_at_s is None:
+            self.first_byte_at_s = self.chunk_began_at_s = self.window_began_at_s = now_s
+        self.last_byte_at_s = now_s
+        self.bytes += count
+        self.window_bytes += count
+
+    def impatience(self, now_s: float) -> str:
+        """Why this fetch is given up whoever else there is, or nothing."""
+        if self.first_byte_at_s is None:
+            return ""
+        if now_s - self.last_byte_at_s > STALL_S:
+            return f"sent nothing for {STALL_S:.0f} s"
+        if now_s - self.window_began_at_s >= MINIMUM_RATE_OVER_S:
+            slow = self.window_bytes < MINIMUM_RATE_BYTES_S * MINIMUM_RATE_OVER_S
+            self.window_began_at_s, self.window_bytes = now_s, 0
+            if slow:
+                return f"slower than {MINIMUM_RATE_BYTES_S // 1024} KiB/s"
+        return ""
+
+    def yields(self, now_s: float, usual_chunk_s: float) -> bool:
+        """Whether an idle source that has its chunks may take them over."""
+        if self.first_byte_at_s is None:
+            return now_s - self.asked_at_s > QUEUE_PATIENCE_S
+        patience_s = max(LATE_CHUNK_S, LATE_CHUNK_FACTOR * usual_chunk_s)
+        return now_s - self.chunk_began_at_s > patience_s
+
+
+@dataclass(slots=True)
+class Source:
+    """One source: what it has, how it did, what it does now."""
+
+    id: SourceId
+    stage: Stage = Stage.FOUND
+    bits: int = 0
+    fetch: RunningFetch | None = None
+    bytes: int = 0
+    rate_bytes_s: float = 0.0
+    """Smoothed over ticks, for people."""
+    fetch_rate_bytes_s: float = 0.0
+    """Smoothed over finished fetches, for deciding how much to ask for."""
+    failures: int = 0
+    misbehaviours: int = 0
+    rests_until_s: float = 0.0
+    reason: str = ""
+    last_seen_s: float | None = None
+    _tick_bytes: int = field(default=0)
+
+    @property
+    def peer(self) -> str:
+        """The name in front of the address."""
+        return self.id.partition("@")[0]
+
+    def count(self, count: int, now_s: float) -> None:
+        """Bytes came in."""
+        self.bytes += count
+        self._tick_bytes += count
+        self.last_seen_s = now_s
+        if self.fetch is not None:
+            self.fetch.count(count, now_s)
+
+    def tick(self, elapsed_s: float) -> None:
+        """Smooth the rate over the time since the last tick."""
+        if elapsed_s > 0:
+            rate = self._tick_bytes / elapsed_s
+            self.rate_bytes_s += _SMOOTHING * (rate - self.rate_bytes_s)
+            self._tick_bytes = 0
+
+    def fetch_done(self, now_s: float) -> None:
+        """Learn from a finished fetch how fast this source is."""
+        fetch, self.fetch = self.fetch, None
+        if fetch is None or fetch.bytes == 0:
+            return
+        rate = fetch.bytes / max(now_s - fetch.asked_at_s, 1e-4)
+        known = self.fetch_rate_bytes_s
+        self.fetch_rate_bytes_s = rate if known == 0 else known + _SMOOTHING * (rate - known)
+
+    def back_off_s(self, jitter: float) -> float:
+        """How long to wait after one more failure; `jitter` is between 0 and 1."""
+        self.failures += 1
+        longest_s = min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 2.0 ** (self.failures - 1))
+        return longest_s * (0.5 + jitter / 2)
