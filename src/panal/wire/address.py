@@ -6,13 +6,14 @@ loopback only.
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from panal.errors import UsageError
+from panal.wire.names import brief
 
 Address = IPv4Address | IPv6Address
-WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
-_SIX_TO_FOUR = 0x2002
+_THIS_NETWORK = ip_network("0.0.0.0/8")
+_SIX_TO_FOUR = ip_network("2002::/16")
 
 
 def parse_address(literal: str) -> Address:
@@ -20,10 +21,10 @@ def parse_address(literal: str) -> Address:
     try:
         address = ip_address(literal)
     except ValueError:
-        raise UsageError(f"{literal!r} is no IP address.") from None
+        raise UsageError(f"{brief(literal)} is no IP address.") from None
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
-            raise UsageError(f"{literal!r} names an interface; only plain addresses are taken.")
+            raise UsageError(f"{brief(literal)} names an interface; only plain addresses go.")
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
     return address
@@ -34,20 +35,33 @@ def is_loopback(literal: str) -> bool:
     return parse_address(literal).is_loopback
 
 
-def dialling_problem(host: str, port: int) -> str | None:
-    """Why nobody may be sent to this address, in words, or None."""
+def dialling_problem(host: str, port: int, *, over_loopback: bool = True) -> str | None:
+    """Why nobody may be sent to this address, in words, or None.
+
+    `over_loopback` is whether the one who named it was reached over loopback: only then may
+    it name a loopback address, which is always the listener's own machine.
+    """
     try:
         address = parse_address(host)
     except UsageError as error:
         return str(error)
     if port < 1 or port > 65_535:
         return f"{port} is no port"
-    if isinstance(address, IPv6Address) and address.packed[:2] == _SIX_TO_FOUR.to_bytes(2):
-        address = IPv4Address(address.packed[2:6])
+    if address.is_loopback and not over_loopback:
+        return f"{host} is this machine itself, and was named by another"
+    return _address_problem(address)
+
+
+def _address_problem(address: Address) -> str | None:
     if address.is_unspecified or address.is_multicast or address.is_link_local:
-        return f"{host} is not the address of one machine"
-    if address.is_reserved or address == IPv4Address("255.255.255.255"):
-        return f"{host} is reserved"
+        return f"{address} is not the address of one machine"
+    # IPv6 loopback lies in a reserved network and is none the less a machine's own.
+    if address in _THIS_NETWORK or (address.is_reserved and not address.is_loopback):
+        return f"{address} is reserved"
+    if address in _SIX_TO_FOUR:
+        wrapped = IPv4Address(address.packed[2:6])
+        if wrapped.is_multicast or not wrapped.is_global:
+            return f"{address} wraps an IPv4 address that is not public"
     return None
 
 
@@ -57,26 +71,28 @@ def host_for_asker(
     """The host under which an asker can call a peer, or None where there is none.
 
     `observed` is where the peer's calls came from, `bound` what it listens on. A peer seen
-    on loopback stands beside its tracker: others are told one of its outer addresses, or,
-    where it listens on all, `tracker_towards_asker`, the tracker's own address on the
-    interface they came by.
+    on loopback stands beside its tracker: others are told `tracker_towards_asker`, the
+    tracker's own address on the interface they came by, where the peer listens on it, or
+    else one of the peer's outer addresses.
     """
-    if not is_loopback(observed):
-        return observed if _listens_on(observed, bound) else None
-    if is_loopback(asker):
-        return observed if _listens_on(observed, bound) else None
-    family = parse_address(asker).version
-    outer = [host for host in bound if host not in WILDCARDS and not is_loopback(host)]
-    for host in outer:
-        if parse_address(host).version == family:
-            return host
-    if tracker_towards_asker is not None and _listens_on(tracker_towards_asker, bound):
-        return tracker_towards_asker
+    seen, asking = parse_address(observed), parse_address(asker)
+    if asking.is_loopback or not seen.is_loopback:
+        return str(seen) if _listens_on(seen, bound) else None
+    if tracker_towards_asker is not None:
+        beside = parse_address(tracker_towards_asker)
+        if not beside.is_loopback and _listens_on(beside, bound):
+            return str(beside)
+    for outer in map(parse_address, bound):
+        same_family = outer.version == asking.version
+        if same_family and not outer.is_loopback and _address_problem(outer) is None:
+            return str(outer)
     return None
 
 
-def _listens_on(host: str, bound: Sequence[str]) -> bool:
-    address = parse_address(host)
-    if WILDCARDS[0 if address.version == 4 else 1] in bound:
-        return True
-    return any(literal not in WILDCARDS and parse_address(literal) == address for literal in bound)
+def _listens_on(address: Address, bound: Sequence[str]) -> bool:
+    """Whether a peer bound to these answers there; 0.0.0.0 and :: stand for their family."""
+    listening = [parse_address(literal) for literal in bound]
+    return any(
+        own == address or (own.is_unspecified and own.version == address.version)
+        for own in listening
+    )

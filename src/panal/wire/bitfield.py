@@ -6,6 +6,8 @@ first) of byte i // 8; bits from n on are zero.
 
 from panal.errors import UsageError
 
+_SET_BITS = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
+
 
 def full(count: int) -> int:
     """The bitfield in which all of `count` chunks are set."""
@@ -29,9 +31,5 @@ def from_bytes(raw: bytes, count: int) -> int:
 
 def indices(bits: int) -> list[int]:
     """The chunks that are set, in order."""
-    found = []
-    while bits:
-        lowest = bits & -bits
-        found.append(lowest.bit_length() - 1)
-        bits ^= lowest
-    return found
+    raw = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+    return [8 * place + bit for place, byte in enumerate(raw) for bit in _SET_BITS[byte]]

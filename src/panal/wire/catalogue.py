@@ -170,6 +170,7 @@ class SearchQuery:
     """What is searched for; every part left empty restricts nothing."""
 
     words: str = ""
+    content: ContentId | None = None
     sha256: bytes | None = None
     peer: str = ""
     kind: Kind | None = None

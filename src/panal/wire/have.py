@@ -14,7 +14,6 @@ import struct
 
 from panal.errors import IntegrityError, UsageError
 from panal.wire import bitfield
-from panal.wire.manifest import MAX_CHUNKS
 
 GREETING = b"Panal-Have 1\n"
 HEARTBEAT = 0xFFFFFFFF
@@ -60,7 +59,7 @@ class HaveReader:
         if len(buffer) < head:
             return None
         (length,) = _U32.unpack_from(buffer, len(GREETING))
-        if length != (self._chunk_count + 7) // 8 or length > MAX_CHUNKS:
+        if length != (self._chunk_count + 7) // 8:
             raise IntegrityError("The provider's list of chunks has a wrong length.")
         if len(buffer) < head + length:
             return None

@@ -4,6 +4,7 @@ import re
 from typing import NewType
 
 from panal.errors import UsageError
+from panal.wire.names import brief
 
 ContentId = NewType("ContentId", bytes)
 """BLAKE3-256 of a manifest: 32 bytes; 64 lower-case hex digits for people."""
@@ -40,7 +41,7 @@ def parse_peer_name(text: str) -> PeerName:
     """A checked peer name; UsageError names the rule."""
     if _PEER_NAME.fullmatch(text) is None:
         raise UsageError(
-            f"{text!r} is no peer name: 1 to 63 letters, digits, '.', '_' or '-', "
+            f"{brief(text)} is no peer name: 1 to 63 letters, digits, '.', '_' or '-', "
             "the first a letter or a digit."
         )
     return PeerName(text)

@@ -4,16 +4,19 @@ A link is `panal:<content id>?name=…&size=…&tracker=host:port`, made for cha
 only the id is needed, the rest spares questions.
 """
 
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlencode
 
 from panal.errors import UsageError
 from panal.wire.ids import ContentId, is_content_id, parse_content_id
+from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import safe_path
 
 SCHEME = "panal:"
 SHA256_PREFIX = "sha256:"
 MAX_LINK_CHARACTERS = 8_192
+_HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +55,18 @@ What = Link | BySha256 | ByName
 
 def parse_what(text: str) -> What:
     """What `text` asks for; UsageError where it looks like a link or digest and is none."""
-    if text.startswith(SCHEME):
-        return parse_link(text)
-    if text.startswith(SHA256_PREFIX):
-        digest = text.removeprefix(SHA256_PREFIX).lower()
+    pasted = text.strip()
+    if not pasted:
+        raise UsageError("Say what to get: a name, a link, an id or sha256:….")
+    if _has_scheme(pasted, SCHEME):
+        return parse_link(pasted)
+    if _has_scheme(pasted, SHA256_PREFIX):
+        digest = pasted[len(SHA256_PREFIX) :].lower()
         if not is_content_id(digest):
             raise UsageError("After 'sha256:' come 64 hex digits, as sha256sum prints them.")
         return BySha256(bytes.fromhex(digest))
-    if is_content_id(text):
-        return Link(parse_content_id(text))
-    if not text.strip():
-        raise UsageError("Say what to get: a name, a link, an id or sha256:….")
+    if is_content_id(pasted):
+        return Link(parse_content_id(pasted))
     return ByName(text)
 
 
@@ -70,14 +74,34 @@ def parse_link(text: str) -> Link:
     """The link in `text`; unknown parameters are ignored, wrong ones are a UsageError."""
     if len(text) > MAX_LINK_CHARACTERS:
         raise UsageError(f"A link has at most {MAX_LINK_CHARACTERS} characters.")
-    identifier, _, query = text.removeprefix(SCHEME).partition("?")
+    identifier, _, query = text[len(SCHEME) :].partition("?")
     content = parse_content_id(identifier)
     try:
-        known = dict(parse_qsl(query, errors="strict", max_num_fields=16))
+        pairs = parse_qsl(query, errors="strict", max_num_fields=16)
     except ValueError:
         raise UsageError("The part of the link after '?' cannot be read.") from None
+    known = dict(pairs)
+    if len(known) != len(pairs):
+        raise UsageError("The link says the same thing twice.")
     name = safe_path(known["name"]) if "name" in known else None
-    size = known.get("size")
-    if size is not None and not (size.isascii() and size.isdigit() and len(size) <= 13):
-        raise UsageError("The size in the link is no number of bytes.")
-    return Link(content, name, None if size is None else int(size), known.get("tracker"))
+    size = _size(known["size"]) if "size" in known else None
+    tracker = _tracker(known["tracker"]) if "tracker" in known else None
+    return Link(content, name, size, tracker)
+
+
+def _has_scheme(text: str, scheme: str) -> bool:
+    # In any case (RFC 3986, 3.1): chats begin a message with a capital.
+    return text[: len(scheme)].lower() == scheme
+
+
+def _size(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 13 and int(text) <= MAX_CONTENT_BYTES:
+        return int(text)
+    raise UsageError("The size in the link is no number of bytes that a content can have.")
+
+
+def _tracker(text: str) -> str:
+    matched = _HOST_AND_PORT.fullmatch(text)
+    if matched is None or not 1 <= int(matched[1]) <= 65_535:
+        raise UsageError("The tracker in the link is no host:port.")
+    return text

@@ -101,12 +101,10 @@ def manifest_of(
     size_bytes: int, sha256: bytes, chunk_hashes: Sequence[bytes], kind: Kind = Kind.FILE
 ) -> Manifest:
     """The manifest of hashed bytes; UsageError where sizes and hashes do not fit together."""
-    manifest = Manifest(
-        kind, size_bytes, chunk_size_for(size_bytes), sha256, b"".join(chunk_hashes)
-    )
-    if len(sha256) != HASH_BYTES or manifest.chunk_count != chunk_count_for(size_bytes):
+    count = chunk_count_for(size_bytes)
+    if len(chunk_hashes) != count or {len(sha256), *map(len, chunk_hashes)} != {HASH_BYTES}:
         raise UsageError("These hashes do not belong to a content of that size.")
-    return manifest
+    return Manifest(kind, size_bytes, chunk_size_for(size_bytes), sha256, b"".join(chunk_hashes))
 
 
 def content_id(encoded: bytes) -> ContentId:

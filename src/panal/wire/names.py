@@ -16,6 +16,7 @@ SafePath = NewType("SafePath", str)
 MAX_COMPONENT_BYTES = 255
 MAX_PATH_BYTES = 4096
 MAX_DEPTH = 32
+_BRIEF = 80
 STATE_DIRECTORY = ".panal"
 """Panal's own directory beside the user's files; no shared path may pass through it."""
 
@@ -30,7 +31,7 @@ def safe_path(text: str) -> SafePath:
     """`text` itself where it is safe everywhere; UnsafeName says which rule it breaks."""
     problem = path_problem(text)
     if problem is not None:
-        raise UnsafeName(f"The name {printable(text)} cannot be used: {problem}.")
+        raise UnsafeName(f"The name {brief(text)} cannot be used: {problem}.")
     return SafePath(text)
 
 
@@ -76,6 +77,11 @@ def printable(text: str) -> str:
     """`text` quoted for terminals, logs and pages: every unsafe character escaped."""
     quoted = "".join(_escaped(character) for character in text)
     return f"'{quoted}'"
+
+
+def brief(text: str) -> str:
+    """`printable`, cut to what fits into a sentence; for text that nobody bounded."""
+    return printable(text) if len(text) <= _BRIEF else printable(text[:_BRIEF]) + "…"
 
 
 def _escaped(character: str) -> str:

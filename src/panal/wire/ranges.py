@@ -2,16 +2,15 @@
 
 What RFC 9110 leaves to the server is decided here once: a Range that is malformed, of an
 unknown unit, or asks for more than `MAX_RANGES` parts is ignored (the whole content is a
-right answer to it); overlapping parts are joined; only a Range of which no part lies inside
-the content is refused.
+right answer to it); parts that overlap or touch are joined; only a Range of which no part
+lies inside the content is refused.
 """
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 
 MAX_RANGES = 64
-_UNIT = re.compile(r"\s*bytes\s*=", re.IGNORECASE)
+_UNIT = re.compile(r"[ \t]*bytes=", re.IGNORECASE | re.ASCII)
 _PART = re.compile(r"(\d*)-(\d*)", re.ASCII)
 _MAX_DIGITS = 19
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -48,7 +47,7 @@ def parse_range(header: str | None, size_bytes: int) -> list[ByteRange] | None:
     unit = _UNIT.match(header)
     if unit is None:
         return None
-    parts = [part.strip() for part in header[unit.end() :].split(",")]
+    parts = [part.strip(" \t") for part in header[unit.end() :].split(",")]
     if len(parts) > MAX_RANGES:
         return None
     wanted = []
@@ -73,16 +72,15 @@ def _bounds(part: str) -> tuple[int | None, int | None] | None:
     matched = _PART.fullmatch(part)
     if matched is None or part == "-":
         return None
-    first, last = (_number(digits) for digits in matched.groups())
-    if first is not None and last is not None and last < first:
+    first, last = (digits.lstrip("0") or digits[:1] for digits in matched.groups())
+    if first and last and (len(last), last) < (len(first), first):
         return None
-    return first, last
+    return _number(first), _number(last)
 
 
-def _number(digits: str) -> int | None:
-    if digits == "":
+def _number(significant: str) -> int | None:
+    if significant == "":
         return None
-    significant = digits.lstrip("0") or "0"
     return 10**_MAX_DIGITS if len(significant) > _MAX_DIGITS else int(significant)
 
 
@@ -95,16 +93,15 @@ def _inside(first: int | None, last: int | None, size_bytes: int) -> ByteRange |
 
 
 def _joined(ranges: list[ByteRange]) -> list[ByteRange]:
-    ordered = sorted(ranges, key=lambda part: part.start)
-    if all(left.stop < right.start for left, right in pairwise(ordered)):
-        return ranges
-    joined = [ordered[0]]
-    for part in ordered[1:]:
-        last = joined[-1]
-        if part.start <= last.stop:
-            joined[-1] = ByteRange(last.start, max(last.stop, part.stop))
-        else:
-            joined.append(part)
+    """Touching parts as one, each join where its first part stood (RFC 9110, 15.3.7.2)."""
+    joined: list[ByteRange] = []
+    for part in ranges:
+        touching = [has for has in joined if has.start <= part.stop and part.start <= has.stop]
+        place = joined.index(touching[0]) if touching else len(joined)
+        whole = [part, *touching]
+        union = ByteRange(min(has.start for has in whole), max(has.stop for has in whole))
+        joined = [has for has in joined if has not in touching]
+        joined.insert(place, union)
     return joined
 
 

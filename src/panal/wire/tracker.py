@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from panal.errors import UsageError
 from panal.wire import tracker_pb2 as pb
+from panal.wire.address import parse_address
 from panal.wire.catalogue import (
     DIGEST_BYTES,
     Announcement,
@@ -34,6 +35,7 @@ MAX_PAGE = 1_000
 DEFAULT_PAGE = 100
 MAX_WORDS = 512
 SECRET_BYTES = 32
+_LONG_AGO_S = 1e10
 
 
 def caller_from(message: pb.Caller) -> Caller:
@@ -50,11 +52,11 @@ def caller_to(caller: Caller) -> pb.Caller:
 
 def registration_from(message: pb.RegisterRequest) -> Registration:
     """What a joining peer says of itself."""
-    if not 1 <= message.http_port <= 65_535:
-        raise UsageError(f"{message.http_port} is no port.")
+    port = _port_from(message.http_port)
     if not 1 <= len(message.bound) <= MAX_BOUND:
         raise UsageError(f"A peer names 1 to {MAX_BOUND} addresses that it listens on.")
-    return Registration(caller_from(message.caller), message.http_port, tuple(message.bound))
+    bound = tuple(str(parse_address(literal)) for literal in message.bound)
+    return Registration(caller_from(message.caller), port, bound)
 
 
 def registration_to(registration: Registration) -> pb.RegisterRequest:
@@ -69,12 +71,12 @@ def registration_to(registration: Registration) -> pb.RegisterRequest:
 def welcome_from(message: pb.RegisterResponse) -> Welcome:
     """The tracker's answer to a registration; its intervals kept within reason."""
     return Welcome(
-        observed_host=message.observed_host,
-        lease_s=min(max(message.lease_s, 1.0), 3_600.0),
-        renew_s=min(max(message.renew_s, 0.2), 1_200.0),
+        observed_host=str(parse_address(message.observed_host)),
+        lease_s=_between(1.0, message.lease_s, 3_600.0),
+        renew_s=_between(0.2, message.renew_s, 1_200.0),
         reachable=message.reachable,
         reachability=message.reachability,
-        digest=message.digest,
+        digest=digest_from(message.digest),
     )
 
 
@@ -92,12 +94,10 @@ def welcome_to(welcome: Welcome) -> pb.RegisterResponse:
 
 def entry_from(message: pb.Entry) -> Entry:
     """One announced path."""
-    if message.size_bytes > MAX_CONTENT_BYTES:
-        raise UsageError(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
     return Entry(
         path=safe_path(message.path),
         content=content_id_from_bytes(message.content),
-        size_bytes=message.size_bytes,
+        size_bytes=_size_from(message.size_bytes),
         kind=_kind_from(message.kind),
         sha256=_sha256_from(message.sha256),
     )
@@ -161,10 +161,8 @@ def contents_from(message: pb.LocateRequest) -> tuple[ContentId, ...]:
 
 def provider_from(message: pb.Provider) -> Provider:
     """One provider; whether its address may be dialled is asked of `wire.address`."""
-    if not 1 <= message.port <= 65_535:
-        raise UsageError(f"{message.port} is no port.")
-    name = parse_peer_name(message.peer)
-    return Provider(name, message.host, message.port, message.complete)
+    name, port = parse_peer_name(message.peer), _port_from(message.port)
+    return Provider(name, message.host, port, message.complete)
 
 
 def provider_to(provider: Provider) -> pb.Provider:
@@ -192,8 +190,9 @@ def query_from(message: pb.SearchRequest) -> SearchQuery:
         raise UsageError(f"A search has at most {MAX_WORDS} characters.")
     return SearchQuery(
         words=message.words,
+        content=content_id_from_bytes(message.content) if message.content else None,
         sha256=_sha256_from(message.sha256),
-        peer=message.peer,
+        peer=parse_peer_name(message.peer) if message.peer else "",
         kind=None if message.any_kind else _kind_from(message.kind),
         min_size_bytes=message.min_size_bytes,
         max_size_bytes=message.max_size_bytes,
@@ -206,6 +205,7 @@ def query_to(query: SearchQuery) -> pb.SearchRequest:
     """What is searched for, as a message."""
     return pb.SearchRequest(
         words=query.words,
+        content=query.content or b"",
         sha256=query.sha256 or b"",
         peer=query.peer,
         any_kind=query.kind is None,
@@ -221,7 +221,7 @@ def hit_from(message: pb.Hit) -> Hit:
     """One found content."""
     return Hit(
         content=content_id_from_bytes(message.content),
-        size_bytes=message.size_bytes,
+        size_bytes=_size_from(message.size_bytes),
         kind=_kind_from(message.kind),
         sha256=_sha256_from(message.sha256),
         names=tuple(
@@ -257,15 +257,15 @@ def page_to(page: SearchPage) -> pb.SearchResponse:
 
 
 def peer_info_from(message: pb.PeerInfo) -> PeerInfo:
-    """One live peer."""
+    """One live peer; its host is empty where the asker cannot call it."""
     return PeerInfo(
         name=parse_peer_name(message.name),
-        host=message.host,
-        port=message.port,
+        host=str(parse_address(message.host)) if message.host else "",
+        port=_port_from(message.port),
         reachable=message.reachable,
         entries=message.entries,
-        joined_s_ago=message.joined_s_ago,
-        renewed_s_ago=message.renewed_s_ago,
+        joined_s_ago=_between(0.0, message.joined_s_ago, _LONG_AGO_S),
+        renewed_s_ago=_between(0.0, message.renewed_s_ago, _LONG_AGO_S),
     )
 
 
@@ -280,6 +280,23 @@ def peer_info_to(info: PeerInfo) -> pb.PeerInfo:
         joined_s_ago=info.joined_s_ago,
         renewed_s_ago=info.renewed_s_ago,
     )
+
+
+def _between(low: float, number: float, high: float) -> float:
+    # In this order NaN, which is neither more nor less than anything, gives `low`.
+    return min(max(low, number), high)
+
+
+def _port_from(number: int) -> int:
+    if not 1 <= number <= 65_535:
+        raise UsageError(f"{number} is no port.")
+    return number
+
+
+def _size_from(number: int) -> int:
+    if number > MAX_CONTENT_BYTES:
+        raise UsageError(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
+    return number
 
 
 def _kind_from(number: int) -> Kind:

@@ -165,7 +165,7 @@ class LocateResponse(_message.Message):
     def __init__(self, located: _Optional[_Iterable[_Union[Located, _Mapping]]] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("words", "sha256", "peer", "any_kind", "kind", "min_size_bytes", "max_size_bytes", "page", "page_size")
+    __slots__ = ("words", "sha256", "peer", "any_kind", "kind", "min_size_bytes", "max_size_bytes", "page", "page_size", "content")
     WORDS_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     PEER_FIELD_NUMBER: _ClassVar[int]
@@ -175,6 +175,7 @@ class SearchRequest(_message.Message):
     MAX_SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     PAGE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
     words: str
     sha256: bytes
     peer: str
@@ -184,7 +185,8 @@ class SearchRequest(_message.Message):
     max_size_bytes: int
     page: str
     page_size: int
-    def __init__(self, words: _Optional[str] = ..., sha256: _Optional[bytes] = ..., peer: _Optional[str] = ..., any_kind: _Optional[bool] = ..., kind: _Optional[_Union[Kind, str]] = ..., min_size_bytes: _Optional[int] = ..., max_size_bytes: _Optional[int] = ..., page: _Optional[str] = ..., page_size: _Optional[int] = ...) -> None: ...
+    content: bytes
+    def __init__(self, words: _Optional[str] = ..., sha256: _Optional[bytes] = ..., peer: _Optional[str] = ..., any_kind: _Optional[bool] = ..., kind: _Optional[_Union[Kind, str]] = ..., min_size_bytes: _Optional[int] = ..., max_size_bytes: _Optional[int] = ..., page: _Optional[str] = ..., page_size: _Optional[int] = ..., content: _Optional[bytes] = ...) -> None: ...
 
 class NamedBy(_message.Message):
     __slots__ = ("peer", "path")

@@ -1,0 +1,283 @@
+"""The façade: what the commands, the web routes and Python users call; it only delegates.
+
+The structs are the JSON of the API: their field names are the contract.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from panal.peer.app import PeerApp
+from panal.peer.downloads import Download
+from panal.peer.tracker_client import TrackerClient
+from panal.store.index import SharedFile
+from panal.wire.catalogue import Hit, PeerInfo, SearchPage, SearchQuery
+from panal.wire.links import Link
+from panal.wire.names import safe_path
+
+
+class NameInfo(msgspec.Struct):
+    """Under which name, at which peer."""
+
+    peer: str
+    path: str
+
+
+class HitInfo(msgspec.Struct):
+    """One content that a search found."""
+
+    id: str
+    name: str
+    size: int
+    sha256: str | None
+    kind: str
+    link: str
+    providers: int
+    names: list[NameInfo]
+
+
+class SearchAnswer(msgspec.Struct):
+    """One page of hits."""
+
+    hits: list[HitInfo]
+    next: str | None
+    capped: bool
+
+
+class PeerAnswer(msgspec.Struct):
+    """One live peer."""
+
+    name: str
+    host: str
+    port: int
+    reachable: bool
+    files: int
+    joined_s_ago: float
+    renewed_s_ago: float
+
+
+class FileAnswer(msgspec.Struct):
+    """One shared file."""
+
+    path: str
+    id: str
+    size: int
+    sha256: str | None
+    link: str
+
+
+class FilesAnswer(msgspec.Struct):
+    """One page of shared files."""
+
+    files: list[FileAnswer]
+    next: str | None
+
+
+class SourceAnswer(msgspec.Struct):
+    """One source of a download."""
+
+    peer: str
+    rate_bytes_s: float
+    bytes: int
+    state: str
+
+
+class DownloadAnswer(msgspec.Struct):
+    """One download."""
+
+    id: str
+    what: str
+    content: str | None
+    name: str | None
+    state: str
+    size: int
+    bytes_done: int
+    bytes_resumed: int
+    rate_bytes_s: float
+    eta_s: float | None
+    transfer_s: float
+    reason: str
+    error: str | None
+    """The stable word of the error, once failed."""
+    sources: list[SourceAnswer]
+
+
+class StatusAnswer(msgspec.Struct):
+    """This peer's own state."""
+
+    name: str
+    urls: list[str]
+    folder: str
+    trackers: list[str]
+    registered: bool
+    reachable: bool
+    problem: str
+    files: int
+    bytes: int
+    hashing: str
+    skipped: dict[str, int]
+    skipped_examples: dict[str, list[str]]
+
+
+class Tracker:
+    """What can be asked of a tracker without being a peer; an async context."""
+
+    def __init__(self, trackers: Sequence[str]) -> None:
+        self._client = TrackerClient(trackers)
+        self._address = trackers[0]
+
+    async def __aenter__(self) -> "Tracker":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+    async def search(self, words: str, page: str = "", page_size: int = 100) -> SearchAnswer:
+        """One page of what has such names."""
+        query = SearchQuery(words=words, page=page, page_size=page_size)
+        return search_answer(await self._client.search(query), self._address)
+
+    async def peers(self) -> list[PeerAnswer]:
+        """Every live peer."""
+        return await _all_peers(self._client)
+
+
+class Node:
+    """A running peer, as its owner uses it."""
+
+    def __init__(self, app: PeerApp) -> None:
+        self._app = app
+
+    async def search(self, words: str, page: str = "", page_size: int = 100) -> SearchAnswer:
+        """One page of what has such names, over everybody's files."""
+        query = SearchQuery(words=words, page=page, page_size=page_size)
+        return search_answer(await self._app.client.search(query), self._app.client.address)
+
+    async def peers(self) -> list[PeerAnswer]:
+        """Every live peer."""
+        return await _all_peers(self._app.client)
+
+    def get(self, what: str, name: str | None = None) -> DownloadAnswer:
+        """Begin a download, into the folder, under another name if one is given."""
+        path = None if name is None else safe_path(name)
+        return download_answer(self._app.downloads.start(what, path))
+
+    def downloads(self) -> list[DownloadAnswer]:
+        """Every download, the newest last."""
+        return [download_answer(download) for download in self._app.downloads.all()]
+
+    def download(self, download_id: str) -> DownloadAnswer:
+        """One download."""
+        return download_answer(self._app.downloads.get(download_id))
+
+    async def remove_download(self, download_id: str) -> None:
+        """Cancel a download if it runs, and take it off the list."""
+        await self._app.downloads.remove(download_id)
+
+    def files(self, after: str = "", limit: int = 1_000) -> FilesAnswer:
+        """One page of this peer's shared files, in path order."""
+        files = self._app.index.files_after(after, limit)
+        answers = [file_answer(shared, self._app.client.address) for shared in files]
+        return FilesAnswer(answers, files[-1].path if len(files) == limit else None)
+
+    def status(self) -> StatusAnswer:
+        """This peer's own state."""
+        app = self._app
+        files, size_bytes = app.index.totals()
+        return StatusAnswer(
+            name=app.settings.name,
+            urls=app.urls(),
+            folder=str(app.settings.folder),
+            trackers=list(app.settings.trackers),
+            registered=app.announcer.problem == "",
+            reachable=app.announcer.reachable,
+            problem=app.announcer.problem or app.announcer.reachability,
+            files=files,
+            bytes=size_bytes,
+            hashing=app.sharing.hashing,
+            skipped=app.sharing.skipped.counts,
+            skipped_examples=app.sharing.skipped.examples,
+        )
+
+
+async def _all_peers(client: TrackerClient) -> list[PeerAnswer]:
+    peers: list[PeerInfo] = []
+    page = ""
+    while True:
+        found, page = await client.peers(page)
+        peers += found
+        if not page:
+            return [peer_answer(info) for info in peers]
+
+
+def search_answer(page: SearchPage, tracker: str) -> SearchAnswer:
+    """A page of hits as the API gives it."""
+    hits = [hit_info(hit, tracker) for hit in page.hits]
+    return SearchAnswer(hits, page.next_page or None, page.capped)
+
+
+def hit_info(hit: Hit, tracker: str) -> HitInfo:
+    """A hit as the API gives it."""
+    name = hit.names[0].path.rpartition("/")[2] if hit.names else hit.content.hex()
+    return HitInfo(
+        id=hit.content.hex(),
+        name=name,
+        size=hit.size_bytes,
+        sha256=None if hit.sha256 is None else hit.sha256.hex(),
+        kind=hit.kind.name.lower(),
+        link=str(Link(hit.content, name, hit.size_bytes, tracker)),
+        providers=hit.providers,
+        names=[NameInfo(named.peer, named.path) for named in hit.names],
+    )
+
+
+def peer_answer(info: PeerInfo) -> PeerAnswer:
+    """A peer as the API gives it."""
+    return PeerAnswer(
+        name=info.name,
+        host=info.host,
+        port=info.port,
+        reachable=info.reachable,
+        files=info.entries,
+        joined_s_ago=info.joined_s_ago,
+        renewed_s_ago=info.renewed_s_ago,
+    )
+
+
+def file_answer(shared: SharedFile, tracker: str) -> FileAnswer:
+    """A shared file as the API gives it."""
+    name = shared.path.rpartition("/")[2]
+    return FileAnswer(
+        path=shared.path,
+        id=shared.content.hex(),
+        size=shared.fingerprint.size_bytes,
+        sha256=shared.sha256.hex() if shared.sha256_checked else None,
+        link=str(Link(shared.content, name, shared.fingerprint.size_bytes, tracker)),
+    )
+
+
+def download_answer(download: Download) -> DownloadAnswer:
+    """A download as the API gives it."""
+    progress = download.progress
+    rate = progress.rate_bytes_s if progress is not None and not download.has_ended else 0.0
+    left = download.size_bytes - download.bytes_done
+    sources = [] if progress is None else progress.sources
+    return DownloadAnswer(
+        id=download.id,
+        what=download.what,
+        content=None if download.content is None else download.content.hex(),
+        name=download.path,
+        state=download.state,
+        size=download.size_bytes,
+        bytes_done=download.bytes_done,
+        bytes_resumed=download.bytes_resumed,
+        rate_bytes_s=rate,
+        eta_s=left / rate if rate > 0 else None,
+        transfer_s=download.transfer_s,
+        reason=download.reason,
+        error=None if download.error is None else download.error.slug,
+        sources=[
+            SourceAnswer(s.source.partition("@")[0], s.rate_bytes_s, s.bytes, s.state)
+            for s in sources
+        ],
+    )

@@ -1,0 +1,283 @@
+"""This peer's membership: registered, renewed, and the tracker's records kept in step.
+
+Changes gather for 200 ms and go out as one stream. Each renewal carries the digest of all
+that this peer shares; where the tracker's differs, or it has lost this peer, everything is
+told afresh. So a tracker that lost anything heals by itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from random import Random
+
+from panal.clock import Clock
+from panal.errors import NameTaken, NotRegistered, PanalError, Superseded, Unreachable
+from panal.peer.tracker_client import TrackerClient
+from panal.wire.catalogue import (
+    Announcement,
+    CatalogueDigest,
+    Entry,
+    Holding,
+    Registration,
+    Welcome,
+)
+from panal.wire.ids import ContentId
+
+log = logging.getLogger(__name__)
+
+DEBOUNCE_S = 0.2
+RENEW_JITTER = 0.1
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 15.0
+MESSAGE_ITEMS = 1_000
+LEAVE_DEADLINE_S = 2.0
+
+EntryPages = Callable[[], Iterator[list[Entry]]]
+
+
+class Announcer:
+    """Keeps one registration alive and its records right; `run` until cancelled."""
+
+    def __init__(
+        self,
+        client: TrackerClient,
+        registration: Registration,
+        entry_pages: EntryPages,
+        clock: Clock,
+        chance: Random,
+    ) -> None:
+        """`entry_pages` reads every entry from the index, a page at a time, in a thread."""
+        self._client = client
+        self._registration = registration
+        self._entry_pages = entry_pages
+        self._clock = clock
+        self._chance = chance
+        self._digest = CatalogueDigest()
+        self._holdings: dict[ContentId, Holding] = {}
+        self._changed_entries: dict[str, Entry | None] = {}
+        self._changed_holdings: dict[ContentId, Holding | None] = {}
+        self._changes = 0
+        self._changes_told = 0
+        self._wake = asyncio.Event()
+        self._told = asyncio.Condition()
+        self._sequence = 0
+        self._welcome: Welcome | None = None
+        self._failures = 0
+        self.problem = "not registered yet"
+        """Why the tracker does not list this peer, in words; empty while it does."""
+        self.reachable = False
+        self.reachability = ""
+        self.fatal: asyncio.Future[PanalError] = asyncio.get_running_loop().create_future()
+        """Set once where only the user can help: the name is another's."""
+
+    # What is shared -----------------------------------------------------------------------
+
+    def start_with(self, entries: Iterator[list[Entry]]) -> None:
+        """Count in what the index remembers; it is told at registration."""
+        for page in entries:
+            for entry in page:
+                self._digest.add(entry)
+
+    def change_entry(self, before: Entry | None, after: Entry | None) -> None:
+        """One path is shared, shared with another content, or shared no more."""
+        if before == after:
+            return
+        if before is not None:
+            self._digest.remove(before)
+            self._changed_entries[before.path] = None
+        if after is not None:
+            self._digest.add(after)
+            self._changed_entries[after.path] = after
+        self._note_change()
+
+    def hold(self, content: ContentId, *, complete: bool) -> None:
+        """A content without a path can be served, in part or in whole."""
+        holding = Holding(content, complete)
+        if self._holdings.get(content) == holding:
+            return
+        self._forget_holding(content)
+        self._digest.add(holding)
+        self._holdings[content] = self._changed_holdings[content] = holding
+        self._note_change()
+
+    def release(self, content: ContentId) -> None:
+        """It can be served no more, or has a path now."""
+        if content in self._holdings:
+            self._forget_holding(content)
+            self._changed_holdings[content] = None
+            self._note_change()
+
+    def _forget_holding(self, content: ContentId) -> None:
+        if (holding := self._holdings.pop(content, None)) is not None:
+            self._digest.remove(holding)
+
+    def _note_change(self) -> None:
+        self._changes += 1
+        self._wake.set()
+
+    async def announced(self, within_s: float) -> bool:
+        """Whether all changes made until now reach the tracker within that time."""
+        wanted = self._changes
+        try:
+            async with asyncio.timeout(within_s), self._told:
+                await self._told.wait_for(lambda: self._changes_told >= wanted)
+        except TimeoutError:
+            return False
+        return True
+
+    # Membership ---------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Register, announce and renew until cancelled, whatever the tracker does."""
+        while True:
+            try:
+                await self._live()
+            except (NameTaken, Superseded) as error:
+                self.problem = str(error)
+                if not self.fatal.done():
+                    self.fatal.set_result(error)
+                return
+            except PanalError as error:
+                await self._wait_after(error)
+
+    async def leave(self) -> bool | None:
+        """Say goodbye; whether the tracker knew us, None where it did not answer."""
+        if self._welcome is None:
+            return None
+        try:
+            return await self._client.leave(self._registration.caller, LEAVE_DEADLINE_S)
+        except PanalError:
+            return None
+
+    async def _live(self) -> None:
+        welcome = await self._client.register(self._registration)
+        self._welcome = welcome
+        self._registered(welcome)
+        if welcome.digest != self._digest.value():
+            await self._tell_everything()
+        else:
+            self._changed_entries.clear()
+            self._changed_holdings.clear()
+            await self._changes_reached(self._changes)
+        renew_at_s = self._next_renewal(welcome)
+        while True:
+            await self._until_change_or(renew_at_s)
+            if self._changed_entries or self._changed_holdings:
+                await self._tell_changes()
+            if self._clock.now_s() >= renew_at_s:
+                await self._renew()
+                renew_at_s = self._next_renewal(welcome)
+
+    def _registered(self, welcome: Welcome) -> None:
+        self._failures = 0
+        self.problem = ""
+        self._set_reachability(welcome.reachable, welcome.reachability)
+        log.info(
+            "Registered as %s at the tracker %s (seen at %s).",
+            self._registration.caller.name,
+            self._client.address,
+            welcome.observed_host,
+        )
+
+    def _set_reachability(self, reachable: bool, words: str) -> None:
+        if words and words != self.reachability:
+            log.log(logging.INFO if reachable else logging.WARNING, "%s", words)
+        self.reachable, self.reachability = reachable, words
+
+    def _next_renewal(self, welcome: Welcome) -> float:
+        jitter = 1.0 + RENEW_JITTER * (2.0 * self._chance.random() - 1.0)
+        return self._clock.now_s() + welcome.renew_s * jitter
+
+    async def _until_change_or(self, at_s: float) -> None:
+        if not (self._changed_entries or self._changed_holdings):
+            timer = asyncio.ensure_future(self._clock.sleep(max(0.0, at_s - self._clock.now_s())))
+            woken = asyncio.ensure_future(self._wake.wait())
+            try:
+                await asyncio.wait({timer, woken}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                timer.cancel()
+                woken.cancel()
+        if self._wake.is_set() and self._changes > self._changes_told:
+            await self._clock.sleep(DEBOUNCE_S)
+        self._wake.clear()
+
+    async def _renew(self) -> None:
+        in_step, reachable, words = await self._client.renew(
+            self._registration.caller, self._digest.value()
+        )
+        self._set_reachability(reachable, words)
+        if not in_step and not (self._changed_entries or self._changed_holdings):
+            log.info("The tracker's records differ from ours: announcing everything afresh.")
+            await self._tell_everything()
+
+    async def _wait_after(self, error: PanalError) -> None:
+        self.problem = str(error)
+        if isinstance(error, NotRegistered):
+            log.info("The tracker has lost this peer; registering again.")
+            return
+        if self._failures == 0 or not isinstance(error, Unreachable):
+            log.warning("%s Trying again by itself.", error)
+        longest_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0**self._failures)
+        self._failures += 1
+        await self._clock.sleep(longest_s * (0.5 + self._chance.random() / 2))
+
+    # Telling ------------------------------------------------------------------------------
+
+    async def _tell_everything(self) -> None:
+        counted = self._changes
+        self._changed_entries.clear()
+        self._changed_holdings.clear()
+        await self._tell(self._everything(), counted)
+
+    async def _tell_changes(self) -> None:
+        counted = self._changes
+        entries, self._changed_entries = self._changed_entries, {}
+        holdings, self._changed_holdings = self._changed_holdings, {}
+        try:
+            await self._tell(self._some(entries, holdings), counted)
+        except PanalError:
+            # Not told, or not known to be: say it again, unless it has changed since.
+            self._changed_entries = {**entries, **self._changed_entries}
+            self._changed_holdings = {**holdings, **self._changed_holdings}
+            raise
+
+    async def _tell(self, messages: AsyncIterator[Announcement], counted: int) -> None:
+        digest = await self._client.announce(self._registration.caller, messages)
+        await self._changes_reached(counted)
+        if digest != self._digest.value() and counted == self._changes:
+            log.info("The tracker counts otherwise; it is compared again at the next renewal.")
+
+    async def _changes_reached(self, counted: int) -> None:
+        async with self._told:
+            self._changes_told = max(self._changes_told, counted)
+            self._told.notify_all()
+
+    async def _everything(self) -> AsyncIterator[Announcement]:
+        holdings = tuple(self._holdings.values())
+        yield Announcement(self._next_sequence(), replace_all=True, holdings=holdings)
+        pages = await asyncio.to_thread(self._entry_pages)
+        while page := await asyncio.to_thread(next, pages, None):
+            yield Announcement(self._next_sequence(), entries=tuple(page))
+
+    async def _some(
+        self, entries: dict[str, Entry | None], holdings: dict[ContentId, Holding | None]
+    ) -> AsyncIterator[Announcement]:
+        changes = list(entries.items())
+        for start in range(0, max(len(changes), 1), MESSAGE_ITEMS):
+            part = changes[start : start + MESSAGE_ITEMS]
+            first = start == 0
+            yield Announcement(
+                self._next_sequence(),
+                entries=tuple(entry for _, entry in part if entry is not None),
+                removed_paths=tuple(path for path, entry in part if entry is None),
+                holdings=tuple(h for h in holdings.values() if h is not None) if first else (),
+                removed_holdings=tuple(
+                    content for content, holding in holdings.items() if holding is None
+                )
+                if first
+                else (),
+            )
+
+    def _next_sequence(self) -> int:
+        self._sequence += 1
+        return self._sequence

@@ -1,0 +1,80 @@
+"""What a peer is told when it starts; checked, then never changed."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from panal.errors import NotExposed, UsageError
+from panal.wire.address import is_loopback, parse_address
+from panal.wire.ids import PeerName, parse_peer_name
+from panal.wire.names import STATE_DIRECTORY
+
+DEFAULT_TRACKER = "127.0.0.1:50051"
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSettings:
+    """One peer's settings; `check` before use."""
+
+    name: str
+    port: int
+    """0 lets the system choose."""
+    folder: Path
+    trackers: tuple[str, ...] = (DEFAULT_TRACKER,)
+    hosts: tuple[str, ...] = ()
+    """Outer addresses to listen on besides loopback; 0.0.0.0 for all."""
+    open: bool = False
+    """Whoever reaches an outer address may fetch: a trusted network."""
+    state_dir: Path | None = None
+    """Where state is kept; None: in the folder."""
+    partial_dir: Path | None = None
+    """Where partial files lie; None: in the state directory."""
+    shares_folder: bool = True
+    """False for a stand-alone `get`, which shares only what it fetches."""
+    allowed_hosts: frozenset[str] = field(default_factory=frozenset)
+    """Host names that requests may use besides literals and localhost."""
+
+    @property
+    def state(self) -> Path:
+        """Where state is kept."""
+        return self.state_dir or self.folder / STATE_DIRECTORY
+
+    @property
+    def partials(self) -> Path:
+        """Where partial files lie: on the folder's own file system."""
+        return self.partial_dir or self.folder / STATE_DIRECTORY / "partial"
+
+    @property
+    def peer_name(self) -> PeerName:
+        """The checked name."""
+        return parse_peer_name(self.name)
+
+    def bind_hosts(self) -> tuple[str, ...]:
+        """What to listen on, loopback first."""
+        outer = tuple(host for host in self.hosts if not is_loopback(host))
+        if "0.0.0.0" in outer:  # noqa: S104 (the user's own decision, checked below)
+            return ("0.0.0.0",)  # noqa: S104
+        return (LOOPBACK, *outer)
+
+    def check(self) -> None:
+        """UsageError or NotExposed, with the fix in the text."""
+        parse_peer_name(self.name)
+        if not 0 <= self.port <= 65_535:
+            raise UsageError(f"{self.port} is no port; choose one from 1 to 65535.")
+        for host in self.hosts:
+            parse_address(host)
+        if any(not is_loopback(host) for host in self.hosts) and not self.open:
+            raise NotExposed(
+                f"Listening on {', '.join(self.hosts)} lets others in. If you trust everybody on "
+                "that network, say so with --open; otherwise leave --host out."
+            )
+        for tracker in self.trackers:
+            parse_tracker(tracker)
+
+
+def parse_tracker(text: str) -> tuple[str, int]:
+    """Host and port of `host:port`; UsageError else."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise UsageError(f"{text!r} is no tracker address; write host:port, as {DEFAULT_TRACKER}.")
+    return host.strip("[]"), int(port)

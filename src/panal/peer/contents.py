@@ -1,0 +1,150 @@
+"""What this peer can serve at this moment, by content id: whole files and partial ones."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from panal.errors import ContentChanged, NotFound
+from panal.store.index import Index, SharedFile
+from panal.store.partial import PartialFile
+from panal.store.roots import Fingerprint, Root
+from panal.wire import bitfield
+from panal.wire.ids import ContentId
+from panal.wire.manifest import chunk_count_for, chunk_size_for
+
+
+@dataclass(slots=True)
+class OpenContent:
+    """One content, open for reading; close it when done."""
+
+    descriptor: int
+    size_bytes: int
+    bits: int
+    """The chunks that are here now."""
+    sha256: bytes | None
+    """Only where it was computed here."""
+    expected: Fingerprint | None
+    """What the file must still be; None for a partial file, which is ours alone."""
+
+    def close(self) -> None:
+        """Let the file go."""
+        os.close(self.descriptor)
+
+    def is_unchanged(self) -> bool:
+        """Whether the open file still is what was hashed."""
+        if self.expected is None:
+            return True
+        return Fingerprint.of(os.fstat(self.descriptor)) == self.expected
+
+    def has(self, start: int, stop: int) -> bool:
+        """Whether bytes `start` to `stop` (not included) are all here."""
+        if start >= stop:
+            return True
+        chunk_bytes = chunk_size_for(self.size_bytes)
+        first, last = start // chunk_bytes, (stop - 1) // chunk_bytes
+        wanted = ((1 << (last - first + 1)) - 1) << first
+        return self.bits & wanted == wanted
+
+
+class Availability:
+    """One follower's view of a content: the chunks at first, then what is added."""
+
+    def __init__(self, bits: int, chunk_count: int) -> None:
+        self.bits = bits
+        self.chunk_count = chunk_count
+        self.further: asyncio.Queue[int | None] = asyncio.Queue()
+        """Chunk indices; None when chunks were taken back and the follower must ask anew."""
+
+
+class Contents:
+    """Looks contents up; the loop's own, except where said."""
+
+    def __init__(self, root: Root, index: Index, withdraw: Callable[[SharedFile], None]) -> None:
+        """`withdraw` is told of a shared file that is found changed."""
+        self._root = root
+        self._index = index
+        self._withdraw = withdraw
+        self._partials: dict[ContentId, PartialFile] = {}
+        self._followers: dict[ContentId, set[Availability]] = {}
+        self._loop = asyncio.get_running_loop()
+
+    def open(self, content: ContentId) -> OpenContent:
+        """The content, whole if there is a whole copy; NotFound or ContentChanged."""
+        changed: ContentChanged | None = None
+        for shared in self._index.by_content(content):
+            try:
+                return self.open_path(shared)
+            except ContentChanged as error:
+                changed = error
+        if (partial := self._partials.get(content)) is not None:
+            size = partial.manifest.size_bytes
+            return OpenContent(os.dup(partial.descriptor), size, partial.written, None, None)
+        raise changed or NotFound("This peer does not have that content.")
+
+    def open_path(self, shared: SharedFile) -> OpenContent:
+        """One shared file; ContentChanged, and withdrawn, where it is another now."""
+        try:
+            descriptor = self._root.open_unchanged(shared.path, shared.fingerprint)
+        except ContentChanged:
+            self._withdraw(shared)
+            raise
+        size = shared.fingerprint.size_bytes
+        return OpenContent(
+            descriptor,
+            size,
+            bitfield.full(chunk_count_for(size)),
+            shared.sha256 if shared.sha256_checked else None,
+            shared.fingerprint,
+        )
+
+    def encoded_manifest(self, content: ContentId) -> bytes:
+        """The canonical manifest; NotFound unless the content is served here."""
+        if (partial := self._partials.get(content)) is not None:
+            return partial.manifest.encode()
+        encoded = self._index.encoded_manifest(content)
+        if encoded is None:
+            raise NotFound("This peer does not have that content.")
+        return encoded
+
+    def begin_partial(self, content: ContentId, partial: PartialFile) -> None:
+        """Serve a download's chunks as they are written."""
+        self._partials[content] = partial
+
+        def tell(index: int) -> None:
+            self._loop.call_soon_threadsafe(self._tell, content, index)
+
+        partial.on_written = tell
+
+    def end_partial(self, content: ContentId) -> None:
+        """The download is over: in place, or given up."""
+        self._partials.pop(content, None)
+        if not self._index.by_content(content):
+            self.taken_back(content)
+
+    def follow(self, content: ContentId) -> Availability:
+        """Begin to follow a content's chunks; NotFound or ContentChanged."""
+        opened = self.open(content)
+        try:
+            count = chunk_count_for(opened.size_bytes)
+            availability = Availability(opened.bits, count)
+        finally:
+            opened.close()
+        self._followers.setdefault(content, set()).add(availability)
+        return availability
+
+    def unfollow(self, content: ContentId, availability: Availability) -> None:
+        """End following."""
+        followers = self._followers.get(content, set())
+        followers.discard(availability)
+        if not followers:
+            self._followers.pop(content, None)
+
+    def taken_back(self, content: ContentId) -> None:
+        """Some chunks are no longer here: followers must ask anew."""
+        for availability in self._followers.get(content, ()):
+            availability.further.put_nowait(None)
+
+    def _tell(self, content: ContentId, index: int) -> None:
+        for availability in self._followers.get(content, ()):
+            availability.further.put_nowait(index)

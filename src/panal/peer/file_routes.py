@@ -1,0 +1,248 @@
+"""Files by path: uploads into the folder, and the folder as a listing that tools can walk."""
+
+import re
+from collections.abc import AsyncIterator
+from html import escape
+from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
+from aiohttp import BodyPartReader, hdrs, web
+
+from panal.errors import NotFound, PanalError, UnsafeName, UsageError
+from panal.peer.access import PROTOCOL_HEADER, Role, Route, json_answer
+from panal.peer.announcer import Announcer
+from panal.peer.content_routes import ContentRoutes
+from panal.peer.contents import Contents
+from panal.peer.uploads import Stored, Uploads
+from panal.store.index import Index, SharedFile
+from panal.wire.links import Link
+from panal.wire.names import SafePath, safe_path
+
+ANNOUNCED_WITHIN_S = 1.0
+PAGE = 1_000
+_BLOCK_BYTES = 256 * 1024
+# aiohttp drops leading slashes of a part's file name; a name is refused, never repaired.
+_ROOTED = re.compile(r"""filename\*?\s*=\s*"?(?:UTF-8'[^']*')?(?:%2f|%5c|[/\\])""", re.IGNORECASE)
+
+
+class UploadedFile(msgspec.Struct):
+    """One stored file, as the answer to an upload names it."""
+
+    path: str
+    id: str
+    size: int
+    sha256: str
+    link: str
+
+
+class UploadFailure(msgspec.Struct):
+    """One file of several that was not stored."""
+
+    path: str
+    status: int
+    type: str
+    detail: str
+
+
+class FileRoutes:
+    """Uploads and the folder's listing."""
+
+    def __init__(
+        self,
+        uploads: Uploads,
+        index: Index,
+        contents: Contents,
+        content_routes: ContentRoutes,
+        announcer: Announcer,
+        tracker: str,
+    ) -> None:
+        self._uploads = uploads
+        self._index = index
+        self._contents = contents
+        self._content_routes = content_routes
+        self._announcer = announcer
+        self._tracker = tracker
+
+    def routes(self) -> list[Route]:
+        """The routes, each with its role."""
+        return [
+            Route("POST", "/upload", Role.OWNER, self.upload_form),
+            Route("PUT", "/upload/{path:.+}", Role.OWNER, self.upload_raw),
+            Route("GET", "/files/", Role.MEMBER, self.folder),
+            Route("GET", "/files/{path:.+}", Role.MEMBER, self.file),
+            Route("HEAD", "/files/{path:.+}", Role.MEMBER, self.file),
+        ]
+
+    # Uploads ------------------------------------------------------------------------------
+
+    async def upload_raw(self, request: web.Request) -> web.Response:
+        """`curl -T FILE …/upload/PATH`: the body is the file."""
+        path = visible_path(path_in_url(request, "/upload/"))
+        stored = await self._uploads.store(
+            path,
+            request.content.iter_chunked(_BLOCK_BYTES),
+            request.content_length,
+            exact=request.content_length is not None,
+            replace=_wants_replacing(request),
+        )
+        return await self._answer([stored], [])
+
+    async def upload_form(self, request: web.Request) -> web.Response:
+        """`curl -F file=@FILE …/upload`: every part named `file` is a file."""
+        if request.content_type != "multipart/form-data":
+            raise UsageError("Send a form: curl -F file=@NAME …/upload, or PUT to /upload/NAME.")
+        stored: list[Stored] = []
+        failures: list[UploadFailure] = []
+        try:
+            async for part in await request.multipart():
+                if isinstance(part, BodyPartReader) and part.name == "file":
+                    await self._store_part(request, part, stored, failures)
+        except (ValueError, AssertionError) as error:
+            raise UsageError(f"The form cannot be read: {error}") from None
+        if not stored and not failures:
+            raise UsageError("The form has no file: name the field 'file' (curl -F file=@NAME).")
+        return await self._answer(stored, failures)
+
+    async def _store_part(
+        self,
+        request: web.Request,
+        part: BodyPartReader,
+        stored: list[Stored],
+        failures: list[UploadFailure],
+    ) -> None:
+        name = part.filename or ""
+        try:
+            if _ROOTED.search(part.headers.get(hdrs.CONTENT_DISPOSITION, "")):
+                raise UnsafeName("The file's name starts at the root of the disk.")
+            stored.append(
+                await self._uploads.store(
+                    visible_path(name),
+                    _blocks(part),
+                    request.content_length,
+                    exact=False,
+                    replace=_wants_replacing(request),
+                )
+            )
+        except PanalError as error:
+            kind = f"urn:panal:error:{error.slug}"
+            shown = name.encode("utf-8", "backslashreplace").decode("utf-8")
+            failures.append(UploadFailure(shown, error.http_status, kind, str(error)))
+
+    async def _answer(self, stored: list[Stored], failures: list[UploadFailure]) -> web.Response:
+        announced = await self._announcer.announced(ANNOUNCED_WITHIN_S) if stored else False
+        files = [self._uploaded(one.file) for one in stored]
+        if not failures:
+            status = 201 if any(one.is_new for one in stored) else 200
+            return json_answer({"files": files, "announced": announced}, status)
+        body = {
+            "type": failures[0].type,
+            "status": failures[0].status,
+            "detail": failures[0].detail,
+            "files": files,
+            "failed": failures,
+            "announced": announced,
+        }
+        answer = json_answer(body, 207 if files else failures[0].status)
+        answer.content_type = "application/problem+json"
+        return answer
+
+    def _uploaded(self, shared: SharedFile) -> UploadedFile:
+        return UploadedFile(
+            path=shared.path,
+            id=shared.content.hex(),
+            size=shared.fingerprint.size_bytes,
+            sha256=shared.sha256.hex(),
+            link=str(link_of(shared, self._tracker)),
+        )
+
+    # The folder ---------------------------------------------------------------------------
+
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        """A shared file's bytes, or a folder's listing where the path ends with a slash."""
+        text = path_in_url(request, "/files/")
+        if text.endswith("/"):
+            return await self._listing(request, safe_path(text[:-1]) + "/")
+        path = safe_path(text)
+        shared = self._index.by_path(path)
+        if shared is None:
+            raise NotFound("There is no such file here.")
+        opened = self._contents.open_path(shared)
+        try:
+            return await self._content_routes.send(request, shared.content, opened, path)
+        finally:
+            opened.close()
+
+    async def folder(self, request: web.Request) -> web.StreamResponse:
+        """The listing of the whole folder."""
+        return await self._listing(request, "")
+
+    async def _listing(self, request: web.Request, prefix: str) -> web.Response:
+        names: dict[str, SharedFile | None] = {}
+        for shared in self._index.files_below(prefix):
+            name, slash, _ = shared.path[len(prefix) :].partition("/")
+            names[name + slash] = None if slash else shared
+        if prefix and not names:
+            raise NotFound("There is no such folder here.")
+        if "application/json" in request.headers.get(hdrs.ACCEPT, ""):
+            listed = [
+                {"name": name, "id": s.content.hex(), "size": s.fingerprint.size_bytes}
+                if s is not None
+                else {"name": name}
+                for name, s in names.items()
+            ]
+            return json_answer({"path": prefix, "files": listed})
+        return _listing_page(prefix, names)
+
+
+def _listing_page(prefix: str, names: dict[str, SharedFile | None]) -> web.Response:
+    title = escape("/" + prefix)
+    rows = ['<li><a href="../">../</a></li>'] if prefix else []
+    for name, shared in names.items():
+        # "./" keeps a colon in the first part from being read as a scheme.
+        href = escape("./" + quote(name), quote=True)
+        size = "" if shared is None else f" {shared.fingerprint.size_bytes}"
+        rows.append(f'<li><a href="{href}">{escape(name)}</a>{size}</li>')
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        f"<h1>{title}</h1><ul>\n" + "\n".join(rows) + "\n</ul></html>\n"
+    )
+    headers = {
+        **PROTOCOL_HEADER,
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
+    return web.Response(text=page, content_type="text/html", headers=headers)
+
+
+def path_in_url(request: web.Request, prefix: str) -> str:
+    """The path behind `prefix`, percent-decoded once; UnsafeName unless it is UTF-8."""
+    raw = request.raw_path.partition("?")[0].removeprefix(prefix)
+    try:
+        return unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UnsafeName("The name is not valid UTF-8.") from None
+
+
+def visible_path(text: str) -> SafePath:
+    """A safe path that the folder's scans will not leave out; UnsafeName else."""
+    path = safe_path(text)
+    if any(part.startswith(".") for part in path.split("/")):
+        raise UnsafeName("Names that begin with a dot are hidden files, which are not shared.")
+    return path
+
+
+def link_of(shared: SharedFile, tracker: str) -> Link:
+    """The link of a shared file."""
+    name = shared.path.rpartition("/")[2]
+    return Link(shared.content, name, shared.fingerprint.size_bytes, tracker)
+
+
+async def _blocks(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while block := await part.read_chunk(_BLOCK_BYTES):
+        yield block
+
+
+def _wants_replacing(request: web.Request) -> bool:
+    return request.query.get("replace", "false").lower() in {"true", "1", "yes"}

@@ -1,0 +1,246 @@
+"""One provider over HTTP: its availability stream, its manifest, and its chunks.
+
+Chunks come over one blocking connection, read in the thread that asks: bytes go from the
+socket into one reused buffer, and from there to the hash and the disk, all of it outside
+the interpreter's lock.
+"""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+
+import aiohttp
+
+from panal.errors import IntegrityError, Unreachable
+from panal.store.partial import PartialFile
+from panal.swarm.engine import CorruptChunk, SourceFailure
+from panal.swarm.messages import Failure
+from panal.wire.catalogue import Provider
+from panal.wire.have import SILENCE_S, HaveReader
+from panal.wire.ids import ContentId
+from panal.wire.manifest import MAX_MANIFEST_BYTES, Manifest, decode
+from panal.wire.ranges import ByteRange
+from panal.wire.response import END, MAX_HEAD_BYTES, ResponseHead, parse_head
+
+CONNECT_S = 5.0
+MANIFEST_S = 60.0
+BUFFER_BYTES = 256 * 1024
+_ABSENT = {404, 410, 416, 503}
+
+
+def authority(host: str, port: int) -> str:
+    """Host and port as they stand in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def client_session() -> aiohttp.ClientSession:
+    """A session that trusts no peer: no redirects, no decoding, no proxy of the environment."""
+    return aiohttp.ClientSession(
+        auto_decompress=False,
+        trust_env=False,
+        headers={"Accept-Encoding": "identity"},
+        connector=aiohttp.TCPConnector(limit=0, force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+async def fetch_manifest(
+    session: aiohttp.ClientSession, provider: Provider, content: ContentId
+) -> Manifest:
+    """A content's manifest from one provider, compared with the id before it is parsed.
+
+    Unreachable where it does not come, IntegrityError where it is another.
+    """
+    url = f"http://{authority(provider.host, provider.port)}/content/{content.hex()}/manifest"
+    timeout = aiohttp.ClientTimeout(total=MANIFEST_S, connect=CONNECT_S)
+    try:
+        async with session.get(url, timeout=timeout, allow_redirects=False) as answer:
+            if answer.status != 200:
+                raise Unreachable(f"{provider.peer} does not have it (status {answer.status}).")
+            encoded = bytearray()
+            async for block in answer.content.iter_any():
+                encoded += block
+                if len(encoded) > MAX_MANIFEST_BYTES:
+                    raise IntegrityError(f"{provider.peer} sends a manifest without end.")
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise Unreachable(f"{provider.peer} does not answer ({_words(error)}).") from None
+    return await asyncio.to_thread(decode, bytes(encoded), content)
+
+
+class HttpSource:
+    """One provider of one content; made for the engine."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        content: ContentId,
+        manifest: Manifest,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        self._provider = provider
+        self._content = content
+        self._manifest = manifest
+        self._session = session
+        self._socket: socket.socket | None = None
+        self._buffer = memoryview(b"")
+        self._ahead = memoryview(b"")
+        self._cancelled = threading.Event()
+        self.bytes_received = 0
+
+    # Availability -------------------------------------------------------------------------
+
+    async def follow(self, tell: Callable[[int, bool], None]) -> None:
+        """Tell what the provider has until its stream ends; SourceFailure says why."""
+        host = authority(self._provider.host, self._provider.port)
+        url = f"http://{host}/content/{self._content.hex()}/have"
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=SILENCE_S)
+        reader = HaveReader(self._manifest.chunk_count)
+        try:
+            async with self._session.get(url, timeout=timeout, allow_redirects=False) as answer:
+                if answer.status != 200:
+                    raise SourceFailure(Failure.BROKEN, f"answered {answer.status}")
+                async for block in answer.content.iter_any():
+                    bits, indices = reader.feed(block)
+                    if bits is not None:
+                        tell(bits, True)
+                    if indices:
+                        tell(sum(1 << index for index in set(indices)), False)
+        except IntegrityError as error:
+            raise SourceFailure(Failure.MISBEHAVED, str(error)) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise SourceFailure(Failure.BROKEN, _words(error)) from None
+
+    # Chunks -------------------------------------------------------------------------------
+
+    def fetch(
+        self, first: int, count: int, into: PartialFile, wrote: Callable[[int], None]
+    ) -> None:
+        """Fetch chunks `first` to `first + count - 1`; `wrote` follows each right one."""
+        start, _ = self._manifest.chunk_range(first)
+        offset, length = self._manifest.chunk_range(first + count - 1)
+        wanted = ByteRange(start, offset + length)
+        try:
+            self._stop_if_cancelled()
+            self._ask(wanted)
+            for index in range(first, first + count):
+                self._receive_chunk(index, into)
+                wrote(index)
+        except (OSError, EOFError, IntegrityError) as error:
+            self._disconnect()
+            self._stop_if_cancelled()
+            broken = not isinstance(error, IntegrityError)
+            failure = Failure.BROKEN if broken else Failure.MISBEHAVED
+            raise SourceFailure(failure, _words(error)) from None
+        except BaseException:
+            self._disconnect()
+            raise
+        finally:
+            self._cancelled.clear()
+
+    def cancel(self) -> None:
+        """Make a running fetch end at once, from any thread."""
+        self._cancelled.set()
+        if (connection := self._socket) is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _stop_if_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise SourceFailure(Failure.CANCELLED, "cancelled")
+
+    def _ask(self, wanted: ByteRange) -> None:
+        reused = self._socket is not None
+        try:
+            head = self._request(wanted)
+        except (OSError, EOFError):
+            # A kept connection may have been closed at the other end meanwhile: once more.
+            self._disconnect()
+            self._stop_if_cancelled()
+            if not reused:
+                raise
+            head = self._request(wanted)
+        if head.status in _ABSENT:
+            self._disconnect()
+            raise SourceFailure(Failure.NOT_HERE_YET, f"answered {head.status}")
+        if head.status >= 500:
+            raise ConnectionError(f"answered {head.status}")
+        content_range = head.fields.get("content-range")
+        if head.status != 206 or content_range != wanted.content_range(self._manifest.size_bytes):
+            raise IntegrityError(f"answered {head.status} with another range than was asked")
+        if head.content_length != wanted.length:
+            raise IntegrityError("announced another length than was asked")
+
+    def _request(self, wanted: ByteRange) -> ResponseHead:
+        connection = self._socket or self._connect()
+        host = authority(self._provider.host, self._provider.port)
+        connection.sendall(
+            f"GET /content/{self._content.hex()} HTTP/1.1\r\nHost: {host}\r\n"
+            f"Range: bytes={wanted.start}-{wanted.stop - 1}\r\n"
+            "Accept-Encoding: identity\r\nPanal-Protocol: 1\r\n\r\n".encode("ascii")
+        )
+        filled = 0
+        while (end := bytes(self._buffer[:filled]).find(END)) < 0:
+            if filled >= MAX_HEAD_BYTES:
+                raise IntegrityError("sent a header without end")
+            filled += self._receive(self._buffer[filled:MAX_HEAD_BYTES])
+        end += len(END)
+        self._ahead = memoryview(bytes(self._buffer[end:filled]))
+        return parse_head(bytes(self._buffer[:end]))
+
+    def _connect(self) -> socket.socket:
+        connection = socket.create_connection(
+            (self._provider.host, self._provider.port), timeout=CONNECT_S
+        )
+        connection.settimeout(None)  # the engine's clocks decide, and cancel
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = memoryview(bytearray(BUFFER_BYTES))
+        self._socket = connection
+        self._stop_if_cancelled()  # it may have come while there was nothing to shut down
+        return connection
+
+    def _disconnect(self) -> None:
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            connection.close()
+
+    def _receive(self, view: memoryview) -> int:
+        connection = self._socket
+        count = 0 if connection is None else connection.recv_into(view)
+        if count == 0:
+            raise EOFError("connection closed early")
+        return count
+
+    def _receive_chunk(self, index: int, into: PartialFile) -> None:
+        writer = into.begin_chunk(index)
+        try:
+            while writer.remaining_bytes:
+                writer.write(self._fill(min(writer.remaining_bytes, len(self._buffer))))
+        except BaseException:
+            writer.abandon()
+            raise
+        if not writer.finish():
+            raise CorruptChunk(index)
+
+    def _fill(self, want: int) -> memoryview:
+        """The next `want` bytes of the body, in the reused buffer."""
+        filled = 0
+        if self._ahead:
+            part, self._ahead = self._ahead[:want], self._ahead[want:]
+            self._buffer[: len(part)] = part
+            filled = len(part)
+            self.bytes_received += filled
+        while filled < want:
+            count = self._receive(self._buffer[filled:want])
+            filled += count
+            self.bytes_received += count
+        return self._buffer[:want]
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, ConnectionRefusedError | aiohttp.ClientConnectorError):
+        return "connection refused"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__

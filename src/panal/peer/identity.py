@@ -1,0 +1,66 @@
+"""What makes a peer the owner of its name: a secret that stays here, and a count of starts."""
+
+import os
+import secrets
+from pathlib import Path
+
+from blake3 import blake3
+
+from panal.errors import PanalError
+from panal.store.roots import disk_error
+from panal.wire.catalogue import Caller
+from panal.wire.ids import PeerName
+from panal.wire.tracker import SECRET_BYTES
+
+_SECRET_FILE = "owner-secret"  # noqa: S105 (a file name)
+_EPOCH_FILE = "epoch"
+
+
+def begin_epoch(state: Path, name: PeerName, wall_s: float) -> Caller:
+    """Who this peer is from now on: its secret, made once, and a larger epoch than ever.
+
+    The epoch is the wall clock in milliseconds, or one more than the last where the clock
+    was set back; so a copied or restored state directory does not repeat one.
+    """
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        secret = _secret(state / _SECRET_FILE)
+        epoch = _next_epoch(state / _EPOCH_FILE, int(wall_s * 1000))
+    except OSError as error:
+        raise disk_error(error, f"keep state in {state}") from None
+    return Caller(name, secret, epoch)
+
+
+def _secret(path: Path) -> bytes:
+    if not path.exists():
+        _write_private(path, secrets.token_bytes(SECRET_BYTES).hex())
+    try:
+        secret = bytes.fromhex(path.read_text("ascii").strip())
+    except ValueError:
+        secret = b""
+    if len(secret) != SECRET_BYTES:
+        raise PanalError(f"{path} is damaged; remove it, and the name is taken anew.")
+    return secret
+
+
+def _next_epoch(path: Path, wall_ms: int) -> int:
+    last = path.read_text("ascii").strip() if path.exists() else "0"
+    epoch = max(wall_ms, int(last) + 1 if last.isdigit() else 0)
+    _write_private(path, str(epoch))
+    return epoch
+
+
+def _write_private(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.write(descriptor, text.encode("ascii") + b"\n")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    fresh.replace(path)
+
+
+def dialback_proof(secret: bytes, nonce: bytes) -> str:
+    """What answers the tracker's dial-back: only the owner of the name can make it."""
+    return blake3(nonce, key=blake3(secret).digest()).hexdigest()

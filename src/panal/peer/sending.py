@@ -1,0 +1,114 @@
+"""From an open file to a socket, by sendfile, in few threads, whoever reads how slowly.
+
+A thread sends for as long as the receiver keeps up. One that does not is waited for on the
+event loop, where waiting costs nothing, so slow receivers hold no thread and a cold disk
+holds no loop. The file is compared with its fingerprint before and after each block: bytes
+of a file that changed are cut off, never finished.
+"""
+
+import asyncio
+import os
+import select
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+from panal.errors import ContentChanged
+from panal.peer.contents import OpenContent
+from panal.wire.ranges import ByteRange
+
+SENDING_THREADS = 8
+BLOCK_BYTES = 4 * 1024 * 1024
+PATIENCE_MS = 50
+"""How long a thread waits for a receiver before it turns to another."""
+READ_STALL_S = 30.0
+
+
+class Sender:
+    """The threads that send, shared by all connections of a peer."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(SENDING_THREADS, thread_name_prefix="send")
+
+    def close(self) -> None:
+        """Stop when what is being sent has been sent."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def send(
+        self, transport: asyncio.Transport, opened: OpenContent, part: ByteRange
+    ) -> None:
+        """Send bytes of a file on a plain connection.
+
+        ContentChanged where the file is no longer what it was, ConnectionError where the
+        receiver went away or took nothing for 30 s. After either the connection must be
+        aborted: its answer is incomplete.
+        """
+        await _until_flushed(transport)
+        connection: socket.socket = transport.get_extra_info("socket")
+        # A descriptor of our own: the transport may close its, and the system give the
+        # same number to another connection, while a thread still writes to it.
+        descriptor = os.dup(connection.fileno())
+        loop = asyncio.get_running_loop()
+        try:
+            sent = 0
+            while sent < part.length:
+                sent += await loop.run_in_executor(
+                    self._threads, _send, descriptor, opened, part.start + sent, part.length - sent
+                )
+                if sent < part.length:
+                    await _until_writable(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _send(descriptor: int, opened: OpenContent, offset: int, count: int) -> int:
+    """How much the receiver took before it fell behind; all of it at best."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    sent = 0
+    while sent < count:
+        if not opened.is_unchanged():
+            raise ContentChanged("The file changed while it was being sent.")
+        try:
+            taken = os.sendfile(
+                descriptor, opened.descriptor, offset + sent, min(BLOCK_BYTES, count - sent)
+            )
+        except BlockingIOError:
+            if not poll.poll(PATIENCE_MS):
+                return sent
+            continue
+        if taken == 0:
+            raise ContentChanged("The file became shorter while it was being sent.")
+        sent += taken
+    if not opened.is_unchanged():
+        raise ContentChanged("The file changed while it was being sent.")
+    return sent
+
+
+async def _until_flushed(transport: asyncio.Transport) -> None:
+    # The head is nearly always gone already; only a receiver that is behind makes us wait.
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + READ_STALL_S
+    while transport.get_write_buffer_size():
+        if transport.is_closing() or loop.time() > deadline_s:
+            raise ConnectionResetError("The receiver is gone.")
+        await asyncio.sleep(0.01)
+    if transport.is_closing():
+        raise ConnectionResetError("The receiver is gone.")
+
+
+async def _until_writable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    writable = loop.create_future()
+
+    def note() -> None:
+        if not writable.done():
+            writable.set_result(None)
+
+    loop.add_writer(descriptor, note)
+    try:
+        async with asyncio.timeout(READ_STALL_S):
+            await writable
+    except TimeoutError:
+        raise ConnectionResetError("The receiver takes nothing.") from None
+    finally:
+        loop.remove_writer(descriptor)

@@ -1,0 +1,157 @@
+"""Calls to the tracker: deadlines, the next tracker when one is silent, domain values out."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from panal.errors import NotFound, PanalError, Refused, Unreachable, UsageError, by_slug
+from panal.wire import tracker as convert
+from panal.wire import tracker_pb2 as pb
+from panal.wire.address import dialling_problem
+from panal.wire.catalogue import (
+    Announcement,
+    Caller,
+    PeerInfo,
+    Provider,
+    Registration,
+    SearchPage,
+    SearchQuery,
+    Welcome,
+)
+from panal.wire.ids import ContentId
+from panal.wire.tracker_pb2_grpc import TrackerStub
+
+DEADLINE_S = 10.0
+ANNOUNCE_DEADLINE_S = 600.0
+_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.keepalive_time_ms", 120_000),
+]
+_SILENT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+_BY_CODE: dict[grpc.StatusCode, type[PanalError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: UsageError,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.PERMISSION_DENIED: Refused,
+    grpc.StatusCode.UNAUTHENTICATED: Refused,
+}
+ERROR_METADATA = "panal-error"
+
+
+class TrackerClient:
+    """The tracker, or the first of several that answers."""
+
+    def __init__(self, trackers: Sequence[str]) -> None:
+        self._addresses = list(trackers)
+        self._channels: dict[str, grpc.aio.Channel] = {}
+
+    @property
+    def address(self) -> str:
+        """The tracker that is asked first."""
+        return self._addresses[0]
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def register(self, registration: Registration) -> Welcome:
+        """Join or come back under a name."""
+        request = convert.registration_to(registration)
+        return convert.welcome_from(
+            await self._call(lambda stub: stub.Register(request, timeout=DEADLINE_S))
+        )
+
+    async def announce(self, caller: Caller, messages: AsyncIterator[Announcement]) -> bytes:
+        """Tell what came and went; the digest that the tracker has afterwards.
+
+        A stream is not repeated at another tracker: its messages are gone.
+        """
+
+        async def requests() -> AsyncIterator[pb.AnnounceRequest]:
+            first = True
+            async for message in messages:
+                yield convert.announcement_to(message, caller if first else None)
+                first = False
+
+        stub = self._stub(self.address)
+        try:
+            answer = await stub.Announce(requests(), timeout=ANNOUNCE_DEADLINE_S)
+        except grpc.aio.AioRpcError as error:
+            raise self._meaning(error) from None
+        return convert.digest_from(answer.digest)
+
+    async def renew(self, caller: Caller, digest: bytes) -> tuple[bool, bool, str]:
+        """Keep the lease: (digests agree, this peer is reachable, how in words)."""
+        request = pb.RenewRequest(caller=convert.caller_to(caller), digest=digest)
+        answer = await self._call(lambda stub: stub.Renew(request, timeout=DEADLINE_S))
+        return bool(answer.in_step), bool(answer.reachable), str(answer.reachability)
+
+    async def leave(self, caller: Caller, deadline_s: float) -> bool:
+        """Go; whether the tracker knew this peer."""
+        request = pb.LeaveRequest(caller=convert.caller_to(caller))
+        answer = await self._call(lambda stub: stub.Leave(request, timeout=deadline_s))
+        return bool(answer.was_known)
+
+    async def locate(
+        self, content: ContentId, asker: str, suspects: Sequence[str] = ()
+    ) -> list[Provider]:
+        """Who can serve a content; addresses that nobody may be sent to are left out."""
+        request = pb.LocateRequest(
+            contents=[content], asker=asker, suspects=sorted(set(suspects))[:20]
+        )
+        answer = await self._call(lambda stub: stub.Locate(request, timeout=DEADLINE_S))
+        providers = [
+            convert.provider_from(provider)
+            for located in answer.located[:1]
+            for provider in located.providers[: convert.MAX_PROVIDERS]
+        ]
+        return [p for p in providers if dialling_problem(p.host, p.port) is None]
+
+    async def search(self, query: SearchQuery) -> SearchPage:
+        """One page of what has such names."""
+        request = convert.query_to(query)
+        return convert.page_from(
+            await self._call(lambda stub: stub.Search(request, timeout=DEADLINE_S))
+        )
+
+    async def peers(self, page: str = "") -> tuple[list[PeerInfo], str]:
+        """Who is here: one page, and what to ask with for the next."""
+        request = pb.ListPeersRequest(page=page, page_size=convert.MAX_PAGE)
+        answer = await self._call(lambda stub: stub.ListPeers(request, timeout=DEADLINE_S))
+        return [convert.peer_info_from(info) for info in answer.peers], answer.next_page
+
+    async def _call(self, call: Callable[[TrackerStub], Awaitable[Any]]) -> Any:
+        silent: PanalError | None = None
+        for _ in range(len(self._addresses)):
+            try:
+                return await call(self._stub(self.address))
+            except grpc.aio.AioRpcError as error:
+                meaning = self._meaning(error)
+                if not isinstance(meaning, Unreachable):
+                    raise meaning from None
+                silent = silent or meaning
+                self._addresses.append(self._addresses.pop(0))
+        raise silent or Unreachable("No tracker is configured.")
+
+    def _stub(self, address: str) -> TrackerStub:
+        if address not in self._channels:
+            self._channels[address] = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        return TrackerStub(self._channels[address])  # type: ignore[no-untyped-call]
+
+    def _meaning(self, error: grpc.aio.AioRpcError) -> PanalError:
+        text = error.details() or "no reason given"
+        for key, slug in error.trailing_metadata() or ():
+            if key == ERROR_METADATA:
+                return by_slug(slug if isinstance(slug, str) else "", text)
+        if error.code() in _SILENT:
+            return Unreachable(
+                f"The tracker at {self.address} does not answer. "
+                "Is it running ('panal tracker'), and is the address right ('--tracker')?"
+            )
+        return _BY_CODE.get(error.code(), PanalError)(f"The tracker says: {text}")

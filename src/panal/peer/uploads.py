@@ -1,0 +1,162 @@
+"""Bytes that the owner sends in: streamed, hashed on the way, in place when whole.
+
+Nothing appears under its name before all of it is here and durable; what breaks off leaves
+nothing behind.
+"""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from panal.errors import NoSpace, NotFound, TargetTaken, TooLarge
+from panal.peer.sharing import Sharing
+from panal.store.hashing import ContentHasher, hash_descriptor
+from panal.store.index import SharedFile
+from panal.store.roots import disk_error
+from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest, chunk_size_for, content_id
+from panal.wire.names import SafePath, printable
+
+BATCH_BYTES = 1024 * 1024
+"""Received bytes are hashed and written in batches of about this size."""
+UPLOADS_AT_ONCE = 8
+_GIB = 1024 * 1024 * 1024
+
+
+def reserve_bytes(total_bytes: int) -> int:
+    """How much of a disk is left free: 1 GiB or a twentieth, whichever is less."""
+    return min(_GIB, total_bytes // 20)
+
+
+def check_space(folder: Path, wanted_bytes: int) -> None:
+    """NoSpace unless that many bytes fit and the reserve stays free."""
+    status = os.statvfs(folder)
+    free = status.f_bavail * status.f_frsize - reserve_bytes(status.f_blocks * status.f_frsize)
+    if wanted_bytes > free:
+        raise NoSpace(
+            f"{wanted_bytes} bytes are needed and {max(0, free)} are free (a reserve is kept). "
+            "Free some space and try again."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of one upload."""
+
+    file: SharedFile
+    is_new: bool
+
+
+class Uploads:
+    """Takes files into the folder."""
+
+    def __init__(self, sharing: Sharing, temporary: Path) -> None:
+        """`temporary` lies on the folder's file system; what an earlier run left goes."""
+        self._sharing = sharing
+        self._temporary = temporary
+        self._slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for leftover in temporary.iterdir():
+            leftover.unlink()
+
+    async def store(
+        self,
+        path: SafePath,
+        blocks: AsyncIterator[bytes],
+        expected_bytes: int | None,
+        *,
+        exact: bool,
+        replace: bool,
+    ) -> Stored:
+        """Store one file; TargetTaken where other content has the name, unless `replace`.
+
+        `expected_bytes` is the length if `exact`, else at most an upper bound: it is what
+        space is checked for and the chunk size guessed from.
+        """
+        if expected_bytes is not None and expected_bytes > MAX_CONTENT_BYTES:
+            raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
+        async with self._slots:
+            check_space(self._temporary, expected_bytes or 0)
+            temporary = self._temporary / secrets.token_hex(16)
+            try:
+                manifest = await self._receive(temporary, blocks, expected_bytes or 0)
+                if exact and manifest.size_bytes != expected_bytes:
+                    raise TooLarge("The upload is longer or shorter than it said.")
+                return await self._place(temporary, path, manifest, replace=replace)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    async def _receive(
+        self, temporary: Path, blocks: AsyncIterator[bytes], guessed_bytes: int
+    ) -> Manifest:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o666)
+        try:
+            with ContentHasher(chunk_size_for(guessed_bytes)) as hasher:
+                async for batch in _batches(blocks):
+                    if hasher.size_bytes + len(batch) > MAX_CONTENT_BYTES:
+                        raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
+                    await asyncio.to_thread(_hash_and_write, hasher, descriptor, batch)
+                manifest = await asyncio.to_thread(_finish, hasher, descriptor)
+        except OSError as error:
+            raise disk_error(error, "store the upload") from None
+        finally:
+            os.close(descriptor)
+        return manifest
+
+    async def _place(
+        self, temporary: Path, path: SafePath, manifest: Manifest, *, replace: bool
+    ) -> Stored:
+        content = content_id(manifest.encode())
+        try:
+            there = await self._sharing.what_is_there(path)
+        except NotFound as error:
+            raise TargetTaken(str(error)) from None
+        if there == content:
+            shared = self._sharing.known(path)
+            if shared is not None:
+                return Stored(shared, is_new=False)
+        elif there is not None and not replace:
+            raise TargetTaken(
+                f"{printable(path)} is already there with other content; it was left as it is. "
+                "Add ?replace=true to replace it."
+            )
+        shared = await self._sharing.put_in_place(
+            temporary,
+            path,
+            content,
+            manifest,
+            replace=replace or there == content,
+            sha256_checked=True,
+        )
+        return Stored(shared, is_new=True)
+
+
+async def _batches(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    gathered: list[bytes] = []
+    size = 0
+    async for block in blocks:
+        gathered.append(block)
+        size += len(block)
+        if size >= BATCH_BYTES:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield b"".join(gathered)
+
+
+def _hash_and_write(hasher: ContentHasher, descriptor: int, batch: bytes) -> None:
+    view = memoryview(batch)
+    hasher.update(view)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _finish(hasher: ContentHasher, descriptor: int) -> Manifest:
+    manifest = hasher.finish()
+    if manifest is None:  # the guess of the chunk size was wrong: once more, from the disk
+        manifest = hash_descriptor(descriptor, hasher.size_bytes)
+    os.fsync(descriptor)
+    return manifest

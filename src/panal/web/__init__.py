@@ -1,0 +1,1 @@
+"""The door for HTTP: the owner's JSON, which calls the façade and nothing below it."""
