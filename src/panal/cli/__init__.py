@@ -1,0 +1,1 @@
+"""The door for words: one command each, errors to exit codes."""

@@ -1,0 +1,84 @@
+"""How a download looks while it runs: one line with a bar on a terminal, few words elsewhere."""
+
+import sys
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from panal.api import DownloadAnswer
+from panal.wire.names import printable
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+SOURCES_NAMED = 4
+
+
+def size_words(size_bytes: float) -> str:
+    """A number of bytes as people read it."""
+    size = float(size_bytes)
+    for unit in _UNITS:
+        if size < 1024 or unit == _UNITS[-1]:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError
+
+
+def time_words(seconds: float) -> str:
+    """A duration as people read it."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def describe(answer: DownloadAnswer) -> str:
+    """What happens now: rate and sources while bytes come, else why none do."""
+    if answer.reason:
+        return answer.reason
+    sources = [s for s in answer.sources if s.rate_bytes_s > 0]
+    sources.sort(key=lambda source: -source.rate_bytes_s)
+    named = [f"{s.peer} {size_words(s.rate_bytes_s)}/s" for s in sources[:SOURCES_NAMED]]
+    if len(sources) > SOURCES_NAMED:
+        named.append(f"{len(sources) - SOURCES_NAMED} more")
+    left = f"  {time_words(answer.eta_s)} left" if answer.eta_s is not None else ""
+    whence = f"  from {', '.join(named)}" if named else ""
+    return f"{size_words(answer.rate_bytes_s)}/s{left}{whence}"
+
+
+class ProgressLine:
+    """Draws a download on stderr; use it as a context."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._enabled = enabled
+        self._last_reason = ""
+        self._drawn = Progress(
+            TextColumn("{task.fields[name]}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %  {task.fields[words]}", markup=False),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not (enabled and sys.stderr.isatty()),
+        )
+        self._task = self._drawn.add_task("", total=None, name="", words="")
+
+    def __enter__(self) -> "ProgressLine":
+        self._drawn.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drawn.stop()
+
+    def show(self, answer: DownloadAnswer) -> None:
+        """Draw the download as it stands."""
+        if not self._drawn.disable:
+            self._drawn.update(
+                self._task,
+                completed=answer.bytes_done,
+                total=answer.size or None,
+                name=printable(answer.name or answer.what)[1:-1],
+                words=describe(answer),
+            )
+            return
+        reason = answer.reason if answer.state == "waiting" else ""
+        if self._enabled and reason and reason != self._last_reason:
+            click.echo(f"waiting: {reason}", err=True)
+        self._last_reason = reason

@@ -1,0 +1,16 @@
+"""Run the tracker: `python tracker.py`. All it does is find the installed package."""
+
+import os
+import sys
+from pathlib import Path
+
+try:
+    from panal.cli.main import main
+except ImportError:
+    venv = Path(__file__).resolve().parent.parent / ".venv"
+    if (venv / "bin" / "python").exists() and Path(sys.prefix).resolve() != venv.resolve():
+        python = str(venv / "bin" / "python")
+        os.execv(python, [python, *sys.argv])
+    sys.exit(f"Panal is not installed. Run: {sys.executable} -m pip install {venv.parent}")
+
+main(["tracker", *sys.argv[1:]])
