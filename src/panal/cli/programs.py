@@ -83,14 +83,15 @@ def run_peer(settings: PeerSettings) -> None:
 async def running_peer(settings: PeerSettings) -> "AsyncIterator[PeerApp]":
     """A peer, started and stopped."""
     app = PeerApp(settings, SystemClock(), SystemRandom())
-    await app.start(_owner_routes)
+    await app.start(owner_routes)
     try:
         yield app
     finally:
         await app.stop()
 
 
-def _owner_routes(app: PeerApp) -> Sequence[Route]:
+def owner_routes(app: PeerApp) -> Sequence[Route]:
+    """The owner's API of a peer, for its route table."""
     return ControlRoutes(Node(app)).routes()
 
 

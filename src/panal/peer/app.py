@@ -118,6 +118,7 @@ class PeerApp:
         )
         routes = [*content_routes.routes(), *file_routes.routes(), *more_routes(self)]
         await self._serve(sockets, routes)
+        defer(contents.close)
         self._cleanup.push_async_callback(self.downloads.close)
         self._cleanup.push_async_callback(self._leave)
         self._keep(self.announcer.run())

@@ -145,6 +145,11 @@ class Contents:
         for availability in self._followers.get(content, ()):
             availability.further.put_nowait(None)
 
+    def close(self) -> None:
+        """End every follower's stream: this peer goes."""
+        for content in self._followers:
+            self.taken_back(content)
+
     def _tell(self, content: ContentId, index: int) -> None:
         for availability in self._followers.get(content, ()):
             availability.further.put_nowait(index)

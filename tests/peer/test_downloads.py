@@ -1,0 +1,224 @@
+"""Downloads between real peers, and from scripted ones that lie, stall and die."""
+
+import asyncio
+import hashlib
+from random import Random
+
+import pytest
+from aiohttp import web
+
+from panal.errors import AmbiguousName, IntegrityError, NotFound, TargetTaken, UsageError
+from panal.wire.manifest import MIN_CHUNK_BYTES
+from tests.support.network import Network, until
+from tests.support.scripted_peer import ScriptedPeer, honest
+
+DATA = Random(3).randbytes(40 * MIN_CHUNK_BYTES + 123)
+
+
+async def wrong_bytes(
+    peer: ScriptedPeer, request: web.Request, start: int, stop: int
+) -> web.StreamResponse:
+    answer = await honest(peer, request, start, stop)
+    assert isinstance(answer.body, bytes)
+    answer.body = bytes([answer.body[0] ^ 1]) + answer.body[1:]
+    return answer
+
+
+async def gated(
+    peer: ScriptedPeer, request: web.Request, start: int, stop: int
+) -> web.StreamResponse:
+    """Serves three requests, then keeps the next ones until the test says so."""
+    if len(peer.asked) > 3:
+        peer.reached.set()
+        await peer.release.wait()
+    return await honest(peer, request, start, stop)
+
+
+async def test_from_two_at_once_verified_and_shared_on(network: Network) -> None:
+    one, two, three = [await network.peer(name) for name in ("one", "two", "three")]
+    uploaded = await one.upload("data.bin", DATA)
+    await two.upload("copy.bin", DATA)
+    answer = await three.fetched(uploaded["link"])
+    assert (answer.state, answer.error) == ("done", None)
+    assert (three.folder / "data.bin").read_bytes() == DATA
+    assert {source.peer for source in answer.sources if source.bytes} == {"one", "two"}
+    assert sum(source.bytes for source in answer.sources) == len(DATA)
+    assert answer.bytes_done == len(DATA)
+    assert answer.bytes_resumed == 0
+    # Now three is a holder too, and finds itself by SHA-256 once it has checked it.
+    digest = hashlib.sha256(DATA).hexdigest()
+    await until(lambda: three.node.files().files[0].sha256 == digest, "SHA-256 checked")
+    four = await network.peer("four")
+    assert (await four.fetched(f"sha256:{digest}")).state == "done"
+
+
+@pytest.mark.parametrize("size", [0, 1, MIN_CHUNK_BYTES - 1, MIN_CHUNK_BYTES, MIN_CHUNK_BYTES + 1])
+async def test_sizes_at_the_edges(network: Network, size: int) -> None:
+    one, two = await network.peer("one"), await network.peer("two")
+    uploaded = await one.upload("edge.bin", DATA[:size])
+    answer = await two.fetched(uploaded["id"])
+    assert (answer.state, answer.name) == ("done", "edge.bin")
+    assert (two.folder / "edge.bin").read_bytes() == DATA[:size]
+
+
+async def test_a_liar_is_banned_named_and_costs_one_chunk(network: Network) -> None:
+    getter = await network.peer("getter")
+    good, liar = ScriptedPeer("good", DATA), ScriptedPeer("liar", DATA, wrong_bytes)
+    async with good.running(network.tracker_address), liar.running(network.tracker_address):
+        answer = await getter.fetched(good.content.hex(), "out.bin")
+    assert answer.state == "done"
+    assert (getter.folder / "out.bin").read_bytes() == DATA
+    states = {source.peer: source.state for source in answer.sources}
+    assert states["liar"] == "banned"
+    assert states["good"] != "banned"
+    assert len(liar.asked) == 1
+
+
+async def test_only_liars_is_a_wait_that_names_them(network: Network) -> None:
+    getter = await network.peer("getter")
+    async with ScriptedPeer("liar", DATA, wrong_bytes).running(network.tracker_address) as liar:
+        begun = getter.node.get(liar.content.hex(), "out.bin")
+        await until(
+            lambda: "liar sent a wrong chunk" in getter.node.download(begun.id).reason, "the reason"
+        )
+        assert getter.node.download(begun.id).state == "waiting"
+        assert not (getter.folder / "out.bin").exists()
+        async with ScriptedPeer("good", DATA).running(network.tracker_address):
+            await until(lambda: getter.node.download(begun.id).state == "done", "done by good")
+    assert (getter.folder / "out.bin").read_bytes() == DATA
+
+
+async def test_a_source_that_dies_is_replaced(network: Network) -> None:
+    getter = await network.peer("getter")
+
+    async def cut(
+        peer: ScriptedPeer, request: web.Request, start: int, stop: int
+    ) -> web.StreamResponse:
+        if len(peer.asked) < 3:
+            return await honest(peer, request, start, stop)
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    good = ScriptedPeer("good", DATA)
+    async with (
+        good.running(network.tracker_address),
+        ScriptedPeer("dying", DATA, cut).running(network.tracker_address),
+    ):
+        answer = await getter.fetched(good.content.hex(), "out.bin")
+    assert answer.state == "done"
+    assert (getter.folder / "out.bin").read_bytes() == DATA
+
+
+async def test_the_tracker_may_go_in_the_middle(network: Network) -> None:
+    getter = await network.peer("getter")
+    async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:
+        begun = getter.node.get(slow.content.hex(), "out.bin")
+        await slow.reached.wait()
+        await network.stop_tracker()
+        slow.release.set()
+        await until(lambda: getter.node.download(begun.id).state == "done", "done without tracker")
+        assert (getter.folder / "out.bin").read_bytes() == DATA
+        await network.start_tracker()
+
+
+async def test_verified_chunks_are_served_meanwhile(network: Network) -> None:
+    """A second getter takes from the first what it has while neither is done."""
+    first, second = await network.peer("first"), await network.peer("second")
+    async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:
+        begun = first.node.get(slow.content.hex(), "out.bin")
+        await slow.reached.wait()
+        assert first.node.download(begun.id).state in {"running", "waiting"}
+        url = f"/content/{slow.content.hex()}"
+        whole = await first.request("GET", url)
+        assert (whole.status, whole.headers["retry-after"]) == (503, "2")
+        start, stop = slow.asked[0]
+        part = await first.request("GET", url, headers={"Range": f"bytes={start}-{stop - 1}"})
+        assert (part.status, part.body) == (206, DATA[start:stop])
+        beyond = await first.request("GET", url, headers={"Range": f"bytes={len(DATA)}-"})
+        assert beyond.status == 416
+        hits = (await second.node.search("out.bin")).hits
+        assert hits == []  # a partial download is a holding, never a search hit
+        also = second.node.get(slow.content.hex(), "out.bin")
+
+        def from_first() -> int:
+            sources = second.node.download(also.id).sources
+            return sum(source.bytes for source in sources if source.peer == "first")
+
+        await until(lambda: from_first() > 0, "bytes from the first getter")
+        slow.release.set()
+        await until(lambda: second.node.download(also.id).state == "done", "second done")
+    assert (second.folder / "out.bin").read_bytes() == DATA
+
+
+async def test_a_download_may_begin_before_its_source(network: Network) -> None:
+    getter = await network.peer("getter")
+    late = ScriptedPeer("late", DATA)
+    begun = getter.node.get(late.content.hex(), "out.bin")
+    await until(lambda: getter.node.download(begun.id).state == "waiting", "waiting")
+    assert "nobody online" in getter.node.download(begun.id).reason
+    async with late.running(network.tracker_address):
+        await until(lambda: getter.node.download(begun.id).state == "done", "done")
+
+
+async def test_other_content_under_the_name_is_left_alone(network: Network) -> None:
+    one, two = await network.peer("one"), await network.peer("two")
+    uploaded = await one.upload("same.txt", b"theirs")
+    (two.folder / "same.txt").write_bytes(b"mine")
+    answer = await two.fetched(uploaded["id"])
+    assert (answer.state, answer.error) == ("failed", TargetTaken.slug)
+    assert (two.folder / "same.txt").read_bytes() == b"mine"
+    assert (await two.fetched(uploaded["id"], "other.txt")).state == "done"
+    asked = await two.fetched(uploaded["id"], "other.txt")
+    assert (asked.state, asked.bytes_resumed) == ("done", 6)  # already there: nothing to do
+
+
+async def test_a_name_that_means_two_contents_lists_them(network: Network) -> None:
+    one, two, three = [await network.peer(name) for name in ("one", "two", "three")]
+    ids = [(await peer.upload("report.txt", peer.url.encode()))["id"] for peer in (one, two)]
+    answer = await three.fetched("report.txt")
+    assert (answer.state, answer.error) == ("failed", AmbiguousName.slug)
+    assert all(content in answer.reason for content in ids)
+    answer = await three.fetched("repor")
+    assert answer.error == NotFound.slug
+    with pytest.raises(UsageError):
+        three.node.get("sha256:12")
+
+
+async def test_a_manifest_that_lies_is_not_taken(network: Network) -> None:
+    getter = await network.peer("getter")
+    evil = ScriptedPeer("evil", DATA)
+    async with evil.running(network.tracker_address):
+        evil.manifest = ScriptedPeer("x", DATA[:-1]).manifest
+        begun = getter.node.get(evil.content.hex(), "out.bin")
+        await until(
+            lambda: "not the manifest" in getter.node.download(begun.id).reason, "the reason"
+        )
+        async with ScriptedPeer("good", DATA).running(network.tracker_address):
+            await until(lambda: getter.node.download(begun.id).state == "done", "done")
+    assert IntegrityError.exit_code == 5
+
+
+async def test_cancelling_keeps_what_is_there(network: Network) -> None:
+    getter = await network.peer("getter")
+    async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:
+        begun = getter.node.get(slow.content.hex(), "out.bin")
+        await slow.reached.wait()
+        await getter.node.remove_download(begun.id)
+        assert getter.node.downloads() == []
+        assert not (getter.folder / "out.bin").exists()
+        slow.release.set()
+        answer = await getter.fetched(slow.content.hex(), "out.bin")
+    assert answer.state == "done"
+    assert answer.bytes_resumed > 0
+    assert answer.bytes_resumed + sum(source.bytes for source in answer.sources) == len(DATA)
+
+
+async def test_four_at_once(network: Network) -> None:
+    one, two = await network.peer("one"), await network.peer("two")
+    files = {f"f{n}.bin": Random(n).randbytes(3_000_000 + n) for n in range(4)}
+    for name, data in files.items():
+        await one.upload(name, data)
+    answers = await asyncio.gather(*(two.fetched(name) for name in files))
+    assert {answer.state for answer in answers} == {"done"}
+    assert {name: (two.folder / name).read_bytes() for name in files} == files

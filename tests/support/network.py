@@ -1,0 +1,133 @@
+"""A real tracker and real peers in this process, on loopback ports that the system chooses."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from panal.api import DownloadAnswer, Node
+from panal.cli.programs import owner_routes
+from panal.clock import SystemClock
+from panal.peer.app import PeerApp
+from panal.peer.config import PeerSettings
+from panal.tracker.server import TrackerServer, TrackerSettings
+
+PATIENCE_S = 30.0
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something to become true; fails, naming it, when it does not."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise AssertionError(f"never happened: {what}") from None
+
+
+@dataclass
+class Answer:
+    """One HTTP answer, read whole."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class RunningPeer:
+    """One peer and its owner's hands."""
+
+    def __init__(self, app: PeerApp, session: aiohttp.ClientSession) -> None:
+        self.app = app
+        self.node = Node(app)
+        self.session = session
+        self.folder = app.settings.folder
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.app.port}"
+
+    async def request(self, method: str, path: str, **options: Any) -> Answer:
+        # The path as written: what it decodes to is the peer's question.
+        url = URL(self.url + path, encoded=True)
+        async with self.session.request(method, url, allow_redirects=False, **options) as answer:
+            headers = {key.lower(): value for key, value in answer.headers.items()}
+            return Answer(answer.status, headers, await answer.read())
+
+    async def upload(self, name: str, data: bytes) -> dict[str, Any]:
+        answer = await self.request("PUT", f"/upload/{name}", data=BytesIO(data))
+        assert answer.status in {200, 201}, answer.body
+        file: dict[str, Any] = answer.json()["files"][0]
+        return file
+
+    async def fetched(self, what: str, name: str | None = None) -> DownloadAnswer:
+        """Download to the end, whatever the end is."""
+        download_id = self.node.get(what, name).id
+        await until(
+            lambda: self.node.download(download_id).state in {"done", "failed"}, f"end of {what}"
+        )
+        return self.node.download(download_id)
+
+
+class Network:
+    """One tracker and any number of peers; use it as a context."""
+
+    def __init__(self, place: Path, *, renew_s: float = 20.0, lease_s: float = 60.0) -> None:
+        self.place = place
+        self._settings = TrackerSettings(port=0, lease_s=lease_s, renew_s=renew_s)
+        self._stack = AsyncExitStack()
+        self.tracker: TrackerServer | None = None
+        self.peers: dict[str, RunningPeer] = {}
+
+    async def __aenter__(self) -> "Network":
+        self.session = await self._stack.enter_async_context(
+            aiohttp.ClientSession(auto_decompress=False)
+        )
+        await self.start_tracker()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for name in list(self.peers):
+            await self.stop_peer(name)
+        await self.stop_tracker()
+        await self._stack.aclose()
+
+    async def start_tracker(self) -> None:
+        """Start it, or start it again on the same port with nothing in it."""
+        self.tracker = TrackerServer(self._settings)
+        await self.tracker.start()
+        self._settings = replace(self._settings, port=self.tracker.port)
+
+    async def stop_tracker(self) -> None:
+        if self.tracker is not None:
+            await self.tracker.stop(0)
+            self.tracker = None
+
+    @property
+    def tracker_address(self) -> str:
+        return f"127.0.0.1:{self._settings.port}"
+
+    async def peer(self, name: str, *, registered: bool = True, **settings: Any) -> RunningPeer:
+        """Start a peer with a folder of its own."""
+        folder = self.place / name
+        wanted = PeerSettings(name, 0, folder, (self.tracker_address,), **settings)
+        app = PeerApp(wanted, SystemClock(), Random(7))
+        await app.start(owner_routes)
+        peer = self.peers[name] = RunningPeer(app, self.session)
+        if registered:
+            await until(lambda: app.announcer.problem == "", f"{name} registered")
+        return peer
+
+    async def stop_peer(self, name: str) -> None:
+        await self.peers.pop(name).app.stop()
