@@ -1,0 +1,125 @@
+"""The tracker calls a peer back, so that its owner learns in words whether others can.
+
+It dials only the address that the peer's own call came from: a fixed path with a nonce, no
+redirect, a few bytes read. The answer must be a proof made with the owner secret's hash, so
+another program, or another peer, on that port is told apart.
+"""
+
+import hmac
+import secrets
+from types import TracebackType
+from typing import Protocol, Self
+
+import aiohttp
+from blake3 import blake3
+
+from panal.tracker.registry import Reach
+from panal.wire.address import dialling_problem, host_for_asker, parse_address
+
+DIAL_TIMEOUT_S = 3.0
+NONCE_BYTES = 16
+MAX_DIALS_AT_ONCE = 64
+_PROOF_CHARACTERS = 64
+
+
+def proof_of(nonce: bytes, secret_hash: bytes) -> str:
+    """What a peer answers to a nonce: 64 lower-case hex digits."""
+    return blake3(nonce, key=secret_hash).hexdigest()
+
+
+class Dialler(Protocol):
+    """Whoever finds out whether a peer can be called."""
+
+    async def dial(
+        self, observed_host: str, port: int, bound: tuple[str, ...], secret_hash: bytes
+    ) -> Reach:
+        """Whether the peer answers there; never raises for what it finds."""
+        ...
+
+
+class Dialback:
+    """A `Dialler` over HTTP; a context manager that holds the client."""
+
+    def __init__(self, timeout_s: float = DIAL_TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=MAX_DIALS_AT_ONCE, force_close=True),
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s, connect=self._timeout_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "identity"},
+            auto_decompress=False,
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def dial(
+        self, observed_host: str, port: int, bound: tuple[str, ...], secret_hash: bytes
+    ) -> Reach:
+        """Whether the peer answers there; never raises for what it finds."""
+        problem = dialling_problem(observed_host, port)
+        if problem is not None:
+            return Reach(False, f"Others cannot be sent to this peer: {problem}.")
+        if host_for_asker(observed_host, observed_host, bound, None) is None:
+            return Reach(
+                False,
+                f"The tracker sees this peer at {observed_host}, where it does not listen "
+                f"(it listens on {', '.join(bound)}). Start it with --host {observed_host}.",
+            )
+        return await self._ask(_authority(observed_host, port), port, secret_hash)
+
+    async def _ask(self, authority: str, port: int, secret_hash: bytes) -> Reach:
+        if self._session is None:
+            raise RuntimeError("dial() outside of the context manager")
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        url = f"http://{authority}/dialback/{nonce.hex()}"
+        try:
+            async with self._session.get(url, allow_redirects=False) as response:
+                answer = await _read_at_most(response, _PROOF_CHARACTERS + 1)
+                proven = response.status == 200 and hmac.compare_digest(
+                    answer.strip(), proof_of(nonce, secret_hash).encode("ascii")
+                )
+        except TimeoutError:
+            return Reach(
+                False,
+                f"{authority} did not answer within {self._timeout_s:g} s: a firewall? Let TCP "
+                f"port {port} in on the peer's machine. It can fetch; others cannot fetch from it.",
+            )
+        except aiohttp.ClientConnectorError:
+            return Reach(
+                False,
+                f"Nothing answers at {authority}. Check that the peer runs, that it listens on "
+                f"that address, and that nothing blocks TCP port {port}.",
+            )
+        except (aiohttp.ClientError, OSError, ValueError):
+            proven = False
+        if proven:
+            return Reach(True, f"Others reach this peer at {authority}.")
+        return Reach(False, f"Another program answers at {authority}. Give this peer another port.")
+
+
+async def _read_at_most(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
+    read = bytearray()
+    while len(read) <= limit_bytes:
+        block = await response.content.read(limit_bytes + 1 - len(read))
+        if not block:
+            break
+        read += block
+    return bytes(read)
+
+
+def _authority(host: str, port: int) -> str:
+    address = parse_address(host)
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

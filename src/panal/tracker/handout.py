@@ -1,0 +1,92 @@
+"""Which holders of a content are named to whom: a random, bounded, mixed choice.
+
+It never names the asker to itself, a peer that the tracker could not reach, or an address
+that nobody may be sent to. Randomness comes in as an argument.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from panal.tracker.registry import PeerRecord, key_of
+from panal.wire.address import dialling_problem, host_for_asker, is_loopback
+from panal.wire.catalogue import Provider
+from panal.wire.ids import PeerName
+
+
+class Chance(Protocol):
+    """What is used of `random.Random`."""
+
+    def sample(self, population: list[Provider], k: int) -> list[Provider]:
+        """`k` different members in random order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for providers, as far as the choice depends on it."""
+
+    host: str
+    """The IP literal that the question came from."""
+    name: str = ""
+    """The asking peer; empty for whoever is none."""
+    tracker_host: str | None = None
+    """The tracker's own address on the interface that the question came by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A live peer that has a content, whole or in part."""
+
+    peer: PeerRecord
+    complete: bool
+
+
+class Handout:
+    """The choice for one question; it works out each peer's host once."""
+
+    def __init__(self, asker: Asker, limit: int, chance: Chance) -> None:
+        self._asker = asker
+        self._limit = limit
+        self._chance = chance
+        self._hosts: dict[PeerName, str | None] = {}
+
+    def choose(self, holders: Iterable[Holder]) -> tuple[Provider, ...]:
+        """At most `limit` of a content's holders in random order.
+
+        Up to half of the places go to complete holders first, so that a crowd of beginners
+        does not hide the one seed that has the rarest chunk.
+        """
+        complete: list[Provider] = []
+        partial: list[Provider] = []
+        for holder in holders:
+            provider = self._provider(holder)
+            if provider is not None:
+                (complete if provider.complete else partial).append(provider)
+        if len(complete) + len(partial) > self._limit:
+            seeds = self._chance.sample(complete, min(len(complete), (self._limit + 1) // 2))
+            chosen = set(seeds)
+            others = [provider for provider in complete + partial if provider not in chosen]
+            complete, partial = seeds, self._chance.sample(others, self._limit - len(seeds))
+        return tuple(self._chance.sample(complete + partial, len(complete) + len(partial)))
+
+    def _provider(self, holder: Holder) -> Provider | None:
+        peer = holder.peer
+        if peer.name not in self._hosts:
+            self._hosts[peer.name] = self._host(peer)
+        host = self._hosts[peer.name]
+        return None if host is None else Provider(peer.name, host, peer.port, holder.complete)
+
+    def _host(self, peer: PeerRecord) -> str | None:
+        if not peer.reachable or key_of(peer.name) == key_of(self._asker.name):
+            return None
+        return host_towards(self._asker, peer)
+
+
+def host_towards(asker: Asker, peer: PeerRecord) -> str | None:
+    """The host under which this asker can call this peer, or None."""
+    host = host_for_asker(asker.host, peer.observed_host, peer.bound, asker.tracker_host)
+    if host is None:
+        return None
+    beside = is_loopback(asker.host)
+    return None if dialling_problem(host, peer.port, over_loopback=beside) else host

@@ -1,0 +1,199 @@
+"""The store and the decisions about it, behind one thread: each method is one transaction.
+
+The decisions are those of `registry`, `handout` and `search`; the rows are the store's. The
+event loop never waits for a disk, and no two changes overlap.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import TypeVar
+
+from panal.clock import Clock
+from panal.tracker import registry, search
+from panal.tracker.handout import Handout
+from panal.tracker.registry import Admission, PeerRecord, Reach
+from panal.tracker.storage import ListedPeer, Storage
+from panal.wire.catalogue import (
+    Announcement,
+    Caller,
+    Provider,
+    Registration,
+    SearchPage,
+    SearchQuery,
+)
+from panal.wire.ids import ContentId, PeerName
+
+LEFTOVERS_AT_ONCE = 5_000
+
+_Result = TypeVar("_Result")
+
+
+class Records:
+    """What the tracker knows, asked and changed from the event loop."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        thread: Executor,
+        clock: Clock,
+        lease_s: float = registry.LEASE_S,
+    ) -> None:
+        self._storage = storage
+        self._thread = thread
+        self._clock = clock
+        self._lease_s = lease_s
+
+    async def check_claim(self, caller: Caller) -> None:
+        """Whether the caller may register under its name; NameTaken or Superseded if not."""
+
+        def work(now_s: float) -> None:
+            registry.check_claim(self._storage.peer(caller.name), caller, now_s)
+
+        await self._run(work)
+
+    async def admit(
+        self, registration: Registration, observed_host: str, reach: Reach
+    ) -> tuple[Admission, bytes]:
+        """Record a peer that joins or comes back, as `registry.admit` says; its digest."""
+
+        def work(now_s: float) -> tuple[Admission, bytes]:
+            name = registration.caller.name
+            existing = self._storage.peer(name)
+            rivals = self._storage.peers_at(observed_host, registration.port, now_s)
+            admission = registry.admit(
+                existing, rivals, registration, observed_host, reach, now_s, self._lease_s
+            )
+            if admission.afresh:
+                self._storage.forget(name)
+            for rival in admission.displaced:
+                words = f"{name} answers at its address."
+                self._storage.put_peer(rival.reached(Reach(False, words)))
+            self._storage.put_peer(admission.record)
+            stored = self._storage.peer(name)
+            return admission, admission.record.digest if stored is None else stored.digest
+
+        return await self._run(work)
+
+    async def renew(self, caller: Caller, observed_host: str) -> PeerRecord:
+        """Extend the caller's lease; its record, as `registry.check_caller` allows."""
+
+        def work(now_s: float) -> PeerRecord:
+            record = registry.check_caller(self._storage.peer(caller.name), caller, now_s)
+            registry.check_same_place(record, observed_host)
+            renewed = record.renewed(now_s, self._lease_s)
+            self._storage.put_peer(renewed)
+            return renewed
+
+        return await self._run(work)
+
+    async def leave(self, caller: Caller) -> PeerRecord | None:
+        """Drop the caller's records; None where there were none."""
+
+        def work(now_s: float) -> PeerRecord | None:
+            record = self._storage.peer(caller.name)
+            if record is None or not record.is_live(now_s):
+                return None
+            registry.check_caller(record, caller, now_s)
+            self._storage.forget(caller.name)
+            return record
+
+        return await self._run(work)
+
+    async def announce(
+        self, caller: Caller, announcement: Announcement
+    ) -> tuple[bytes, int | None]:
+        """Apply one message unless it is a replay; the digest after it.
+
+        Where it begins a replacement, its generation too: `finish_replacement` ends it.
+        """
+
+        def work(now_s: float) -> tuple[bytes, int | None]:
+            record = registry.check_caller(self._storage.peer(caller.name), caller, now_s)
+            if not registry.is_fresh(record, announcement.sequence):
+                return record.digest, None
+            generation = None
+            if announcement.replace_all:
+                generation = self._storage.begin_replacement(caller.name)
+            return self._storage.apply(caller.name, announcement), generation
+
+        return await self._run(work)
+
+    async def finish_replacement(self, caller: Caller, generation: int) -> bytes:
+        """Drop what the stream that began a replacement did not name; the digest."""
+
+        def work(now_s: float) -> bytes:
+            registry.check_caller(self._storage.peer(caller.name), caller, now_s)
+            return self._storage.end_replacement(caller.name, generation)
+
+        return await self._run(work)
+
+    async def live_peers(self, names: Iterable[PeerName]) -> list[PeerRecord]:
+        """The records of those named peers that are here."""
+
+        def work(now_s: float) -> list[PeerRecord]:
+            found = [self._storage.peer(name) for name in names]
+            return [record for record in found if record is not None and record.is_live(now_s)]
+
+        return await self._run(work)
+
+    async def note_reach(self, dialled: PeerRecord, reach: Reach) -> bool:
+        """Record what a dial has shown; whether that is news about the same start."""
+
+        def work(now_s: float) -> bool:
+            record = self._storage.peer(dialled.name)
+            if record is None or not record.is_live(now_s) or not record.same_start(dialled):
+                return False
+            self._storage.put_peer(record.reached(reach))
+            return record.reachable != reach.reachable
+
+        return await self._run(work)
+
+    async def locate(
+        self, contents: Sequence[ContentId], handout: Handout
+    ) -> list[tuple[ContentId, tuple[Provider, ...]]]:
+        """The providers chosen for each content, in the order asked for."""
+
+        def work(now_s: float) -> list[tuple[ContentId, tuple[Provider, ...]]]:
+            located = self._storage.locate(dict.fromkeys(contents), now_s)
+            return [(content, handout.choose(located[content])) for content in contents]
+
+        return await self._run(work)
+
+    async def search(self, query: SearchQuery) -> SearchPage:
+        """One page of hits."""
+        wanted = search.understand(query)
+
+        def work(now_s: float) -> SearchPage:
+            matches = self._storage.match(wanted, now_s)
+            page = search.rank(wanted, matches.rows)
+            counts = self._storage.provider_counts([hit.content for hit in page.hits], now_s)
+            hits = tuple(replace(hit, providers=counts[hit.content]) for hit in page.hits)
+            return SearchPage(hits, page.next_page, matches.capped)
+
+        return await self._run(work)
+
+    async def list_peers(self, after: str, limit: int) -> tuple[list[ListedPeer], float]:
+        """The live peers by name after `after`, and the time their ages count from."""
+
+        def work(now_s: float) -> tuple[list[ListedPeer], float]:
+            return self._storage.list_peers(after, limit, now_s), now_s
+
+        return await self._run(work)
+
+    async def sweep(self) -> list[PeerRecord]:
+        """Drop the peers whose lease is over; who they were."""
+        return await self._run(self._storage.sweep)
+
+    async def clear_leftovers(self) -> None:
+        """Remove the rows of dropped peers, in slices between other work."""
+        while await self._run(lambda _: self._storage.clear_leftovers(LEFTOVERS_AT_ONCE)):
+            pass
+
+    async def _run(self, work: Callable[[float], _Result]) -> _Result:
+        def transact() -> _Result:
+            with self._storage.transaction():
+                return work(self._clock.now_s())
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, transact)

@@ -1,0 +1,204 @@
+"""What a search means: folding, matching, ranking and pages; no store, no clock.
+
+Text is folded once, here, so that every store finds the same: compatibility forms
+decomposed, accents dropped, case folded. The *searchable form* of a path is what stores keep
+and look through; each condition on a path is "contains this text", nothing else::
+
+    Música/Año Nuevo.mp3  →  /|musica/|ano |nuevo.|mp3$
+
+where ``|`` (U+001F) stands before the beginning of each word and ``$`` (U+001E) at the end;
+neither can occur in a path. A word of three letters or more is looked for anywhere, one of
+one or two with the mark before it, an exact name between "/" and the end.
+"""
+
+import base64
+import binascii
+import json
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from panal.errors import UsageError
+from panal.wire.catalogue import Hit, NamedBy, SearchQuery
+from panal.wire.ids import ContentId, PeerName
+from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
+
+RANK_LIMIT = 10_000
+MAX_NAMES_PER_HIT = 20
+MAX_PAGE_BYTES = 2 * 1024 * 1024
+"""Of names on one page: a page must fit a gRPC message of 4 MiB."""
+
+_MARK = "\x1f"
+_END = "\x1e"
+_SHORT = 2
+# Ideographs and kana are written without spaces, so each begins a word.
+_IDEOGRAPH = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_BEGINNING = re.compile(rf"(?<![^\W_])(?=[^\W_])|(?=[{_IDEOGRAPH}])")
+# In no path, so in a query they only separate; the marks above are among them.
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+
+SortKey = tuple[int, str, str]
+"""Class of the match, folded path, content id in hex: unique for each hit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A query understood: conditions that every store can check."""
+
+    needles: tuple[str, ...]
+    """The searchable form of a match contains all of these."""
+    exact: str | None
+    """The searchable form of an exact name contains this; None when no words were given."""
+    whole: tuple[str, ...]
+    """The words themselves, folded."""
+    content: ContentId | None
+    sha256: bytes | None
+    peer: str
+    kind: Kind | None
+    min_size_bytes: int
+    max_size_bytes: int
+    """0: no limit."""
+    after: SortKey | None
+    page_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One entry of a live peer that meets a search's conditions."""
+
+    peer: PeerName
+    path: str
+    searchable: str
+    content: ContentId
+    size_bytes: int
+    kind: Kind
+    sha256: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What a store found, at most `RANK_LIMIT` entries."""
+
+    rows: tuple[Match, ...]
+    capped: bool
+    """There are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankedPage:
+    """One page of hits in order, their providers not counted yet."""
+
+    hits: tuple[Hit, ...]
+    next_page: str
+
+
+def fold(text: str) -> str:
+    """`text` without case, accents and compatibility forms."""
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return "".join(letter for letter in folded if not unicodedata.combining(letter))
+
+
+def searchable(path: str) -> str:
+    """The form of a path that stores keep and look through."""
+    return f"/{_marked(fold(path))}{_END}"
+
+
+def understand(query: SearchQuery) -> Search:
+    """The conditions of a query; UsageError for sizes or a page token that cannot be."""
+    for size_bytes in (query.min_size_bytes, query.max_size_bytes):
+        if not 0 <= size_bytes <= MAX_CONTENT_BYTES:
+            raise UsageError(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
+    phrase = fold(_CONTROL.sub(" ", query.words).strip())
+    words = tuple(dict.fromkeys(phrase.split()))
+    return Search(
+        needles=tuple(_needle(word) for word in words),
+        exact=f"/{_marked(phrase)}{_END}" if words else None,
+        whole=words,
+        content=query.content,
+        sha256=query.sha256,
+        peer=query.peer,
+        kind=query.kind,
+        min_size_bytes=query.min_size_bytes,
+        max_size_bytes=query.max_size_bytes,
+        after=_decode_page(query.page) if query.page else None,
+        page_size=query.page_size,
+    )
+
+
+def match_class(search: Search, text: str) -> int:
+    """How well a searchable form matches: 0 exact name, 1 whole words, 2 the rest."""
+    if search.exact is None:
+        return 2
+    if search.exact in text:
+        return 0
+    return 1 if all(_has_whole(word, text) for word in search.whole) else 2
+
+
+def rank(search: Search, rows: Iterable[Match]) -> RankedPage:
+    """The page of hits that a search asks for: one hit a content, best match first."""
+    groups: dict[ContentId, list[tuple[SortKey, Match]]] = {}
+    for row in rows:
+        plain = row.searchable.replace(_MARK, "")
+        key = (match_class(search, row.searchable), plain, row.content.hex())
+        groups.setdefault(row.content, []).append((key, row))
+    ordered = sorted((min(key for key, _ in group), content) for content, group in groups.items())
+    if search.after is not None:
+        ordered = [item for item in ordered if item[0] > search.after]
+    hits: list[Hit] = []
+    names_bytes = 0
+    last: SortKey | None = None
+    for key, content in ordered[: search.page_size]:
+        hit = _hit(groups[content])
+        names_bytes += sum(len(named.path.encode()) for named in hit.names)
+        if hits and names_bytes > MAX_PAGE_BYTES:
+            break
+        hits.append(hit)
+        last = key
+    more = last is not None and len(hits) < len(ordered)
+    return RankedPage(tuple(hits), _encode_page(last) if more and last is not None else "")
+
+
+def _hit(group: list[tuple[SortKey, Match]]) -> Hit:
+    rows = [row for _, row in sorted(group, key=lambda item: (item[0], item[1].peer))]
+    best = rows[0]
+    vouched = next((row.sha256 for row in rows if row.sha256 is not None), None)
+    names = tuple(NamedBy(row.peer, row.path) for row in rows[:MAX_NAMES_PER_HIT])
+    return Hit(best.content, best.size_bytes, best.kind, vouched, names, providers=0)
+
+
+def _marked(folded: str) -> str:
+    return _BEGINNING.sub(_MARK, folded)
+
+
+def _needle(word: str) -> str:
+    marked = _marked(word)
+    return marked if len(word) <= _SHORT else marked.removeprefix(_MARK)
+
+
+def _has_whole(word: str, text: str) -> bool:
+    needle = _marked(word)
+    ends_open = word[-1].isalnum()
+    start = text.find(needle)
+    while start >= 0:
+        if not ends_open or not text[start + len(needle)].isalnum():
+            return True
+        start = text.find(needle, start + 1)
+    return False
+
+
+def _encode_page(key: SortKey) -> str:
+    raw = json.dumps(key, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+
+
+def _decode_page(token: str) -> SortKey:
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        found = json.loads(raw)
+    except (binascii.Error, ValueError, RecursionError):
+        raise UsageError("This page token was not made by the tracker.") from None
+    match found:
+        case [int(quality), str(path), str(content)] if not isinstance(quality, bool):
+            return quality, path, content
+    raise UsageError("This page token was not made by the tracker.")

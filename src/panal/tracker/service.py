@@ -1,0 +1,190 @@
+"""The gRPC adapter: messages in, decisions and records asked, messages out.
+
+What comes in is checked by `wire.tracker`; what is raised is turned into a status by
+`calls.CallGuard`.
+"""
+# ruff: noqa: N802 (the schema names the methods)
+
+import asyncio
+import logging
+import random
+import socket
+from collections.abc import AsyncIterator
+
+from panal.errors import UsageError
+from panal.tracker.calls import Context, caller_host
+from panal.tracker.dialback import Dialler
+from panal.tracker.handout import Asker, Handout, host_towards
+from panal.tracker.records import Records
+from panal.tracker.redial import Redial
+from panal.tracker.registry import LEASE_S, RENEW_S, hash_secret
+from panal.tracker.storage import ListedPeer
+from panal.wire import tracker as wire
+from panal.wire import tracker_pb2 as pb
+from panal.wire.address import is_loopback, parse_address
+from panal.wire.catalogue import Caller, PeerInfo, Welcome
+from panal.wire.ids import parse_peer_name
+from panal.wire.tracker_pb2_grpc import TrackerServicer
+
+_log = logging.getLogger("panal.tracker")
+
+MAX_PROVIDERS_PER_ANSWER = 20_000
+"""Over all contents of one Locate: an answer must fit a gRPC message of 4 MiB."""
+MAX_ANNOUNCE_PAUSE_S = 60.0
+END_GRACE_S = 0.05
+
+
+class TrackerService(TrackerServicer):
+    """The calls of ``panal.tracker.v1.Tracker``."""
+
+    def __init__(
+        self,
+        records: Records,
+        dialler: Dialler,
+        redial: Redial,
+        chance: random.Random,
+        lease_s: float = LEASE_S,
+        renew_s: float = RENEW_S,
+    ) -> None:
+        self._records = records
+        self._dialler = dialler
+        self._redial = redial
+        self._chance = chance
+        self._lease_s = lease_s
+        self._renew_s = renew_s
+
+    async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
+        """Admit a peer after dialling it back."""
+        registration = wire.registration_from(request)
+        host = caller_host(context)
+        await self._records.check_claim(registration.caller)
+        reach = await self._dialler.dial(
+            host, registration.port, registration.bound, hash_secret(registration.caller.secret)
+        )
+        admission, digest = await self._records.admit(registration, host, reach)
+        record = admission.record
+        verb = "joined" if admission.afresh else "came back"
+        _log.info("%s %s: %s port %d; %s", record.name, verb, host, record.port, reach.words)
+        return wire.welcome_to(
+            Welcome(host, self._lease_s, self._renew_s, reach.reachable, reach.words, digest)
+        )
+
+    async def Announce(
+        self, requests: AsyncIterator[pb.AnnounceRequest], context: Context
+    ) -> pb.AnnounceResponse:
+        """Apply each message as it comes; drop at the end what a replacement left out."""
+        caller: Caller | None = None
+        generation: int | None = None
+        digest = b""
+        async for message in _paced(requests):
+            announcement = wire.announcement_from(message)
+            if caller is None:
+                caller = wire.caller_from(message.caller)
+                digest, generation = await self._records.announce(caller, announcement)
+            else:
+                # Only what the first message began is ended below.
+                digest, _ = await self._records.announce(caller, announcement)
+        if caller is None:
+            raise UsageError("An announce has at least one message.")
+        if generation is not None:
+            # A stream that breaks off looks like one that ends, until gRPC cancels this call
+            # a moment later; only a real end may drop what was not named.
+            await asyncio.sleep(END_GRACE_S)
+            digest = await self._records.finish_replacement(caller, generation)
+        return pb.AnnounceResponse(digest=digest)
+
+    async def Renew(self, request: pb.RenewRequest, context: Context) -> pb.RenewResponse:
+        """Keep a lease, compare digests, and try an unreachable peer again."""
+        caller = wire.caller_from(request.caller)
+        digest = wire.digest_from(request.digest)
+        record = await self._records.renew(caller, caller_host(context))
+        if not record.reachable:
+            self._redial.start(record)
+        return pb.RenewResponse(
+            in_step=record.digest == digest,
+            reachable=record.reachable,
+            reachability=record.reachability,
+        )
+
+    async def Leave(self, request: pb.LeaveRequest, context: Context) -> pb.LeaveResponse:
+        """Drop a peer at once."""
+        left = await self._records.leave(wire.caller_from(request.caller))
+        if left is not None:
+            _log.info("%s left", left.name)
+        return pb.LeaveResponse(was_known=left is not None)
+
+    async def Locate(self, request: pb.LocateRequest, context: Context) -> pb.LocateResponse:
+        """Name providers; what the asker could not reach is dialled first."""
+        contents = wire.contents_from(request)
+        if request.suspects:
+            await self._redial.check_suspects(map(parse_peer_name, request.suspects))
+        room = max(1, MAX_PROVIDERS_PER_ANSWER // len(contents))
+        limit = min(request.max_providers or wire.MAX_PROVIDERS, wire.MAX_PROVIDERS, room)
+        handout = Handout(_asker(context, request.asker), limit, self._chance)
+        return wire.located_to(await self._records.locate(contents, handout))
+
+    async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
+        """Find contents by the names they have."""
+        return wire.page_to(await self._records.search(wire.query_from(request)))
+
+    async def ListPeers(
+        self, request: pb.ListPeersRequest, context: Context
+    ) -> pb.ListPeersResponse:
+        """List the live peers by name; a page's token is its last name."""
+        after = parse_peer_name(request.page) if request.page else ""
+        limit = min(request.page_size or wire.DEFAULT_PAGE, wire.MAX_PAGE)
+        listed, now_s = await self._records.list_peers(after, limit + 1)
+        asker = _asker(context)
+        page = listed[:limit]
+        return pb.ListPeersResponse(
+            peers=[wire.peer_info_to(_info(peer, asker, now_s)) for peer in page],
+            next_page=page[-1].record.name if len(listed) > limit else "",
+        )
+
+
+async def _paced(requests: AsyncIterator[pb.AnnounceRequest]) -> AsyncIterator[pb.AnnounceRequest]:
+    """The messages of a stream, which may pause but not for ever."""
+    while True:
+        try:
+            async with asyncio.timeout(MAX_ANNOUNCE_PAUSE_S):
+                message = await anext(requests)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise UsageError(
+                f"An announce may pause for {MAX_ANNOUNCE_PAUSE_S:g} s at most."
+            ) from None
+        yield message
+
+
+def _asker(context: Context, name: str = "") -> Asker:
+    host = caller_host(context)
+    return Asker(host, name, None if is_loopback(host) else own_host_towards(host))
+
+
+def own_host_towards(host: str) -> str | None:
+    """This machine's address on the way to another one; None where there is no way.
+
+    Connecting a datagram socket asks the routing table and sends nothing.
+    """
+    family = socket.AF_INET6 if parse_address(host).version == 6 else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, 9))
+            own: str = probe.getsockname()[0]
+    except OSError:
+        return None
+    return own
+
+
+def _info(peer: ListedPeer, asker: Asker, now_s: float) -> PeerInfo:
+    record = peer.record
+    return PeerInfo(
+        name=record.name,
+        host=host_towards(asker, record) or "",
+        port=record.port,
+        reachable=record.reachable,
+        entries=peer.entries,
+        joined_s_ago=max(0.0, now_s - record.joined_at_s),
+        renewed_s_ago=max(0.0, now_s - record.renewed_at_s),
+    )

@@ -1,0 +1,119 @@
+"""What is asked of the SQLite store: who holds a content, which entries match a search."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from panal.tracker.registry import key_of
+from panal.tracker.search import RANK_LIMIT, Match, Matches, Search
+from panal.wire.ids import ContentId, PeerName
+from panal.wire.manifest import Kind
+
+_HOLDERS = """
+SELECT held.peer, max(held.complete) FROM (
+    SELECT peer, 1 AS complete FROM entries WHERE content = :content
+    UNION ALL
+    SELECT peer, complete FROM holdings WHERE content = :content
+) AS held JOIN peers ON peers.id = held.peer
+WHERE peers.lease_until_s > :now_s
+GROUP BY held.peer
+"""
+
+_COUNT = f"SELECT count(*) FROM ({_HOLDERS})"  # noqa: S608 (of our own parts)
+
+_COLUMNS = (
+    "SELECT peers.name, entries.path, entries.searchable, entries.content, "
+    "entries.size_bytes, entries.kind, entries.sha256"
+)
+# CROSS JOIN fixes the order: the text index leads where there is something to look up.
+_FROM_TEXT = (
+    "FROM entry_text CROSS JOIN entries ON entries.id = entry_text.rowid"
+    " CROSS JOIN peers ON peers.id = entries.peer"
+)
+_FROM_PEER = "FROM peers CROSS JOIN entries ON entries.peer = peers.id"
+_FROM_ALL = "FROM entries CROSS JOIN peers ON peers.id = entries.peer"
+
+_TRIGRAM = 3
+
+
+def holders_of(
+    connection: sqlite3.Connection, content: ContentId, now_s: float
+) -> list[tuple[int, bool]]:
+    """The row ids of the live peers that hold a content, and whether whole."""
+    rows = connection.execute(_HOLDERS, {"content": content, "now_s": now_s})
+    return [(peer, bool(complete)) for peer, complete in rows]
+
+
+def provider_counts(
+    connection: sqlite3.Connection, contents: Sequence[ContentId], now_s: float
+) -> dict[ContentId, int]:
+    """How many live peers hold each content."""
+    counts: dict[ContentId, int] = {}
+    for content in contents:
+        given = {"content": content, "now_s": now_s}
+        counted = connection.execute(_COUNT, given)
+        counts[content] = counted.fetchone()[0]
+    return counts
+
+
+def matches_of(connection: sqlite3.Connection, search: Search, now_s: float) -> Matches:
+    """The entries of live peers that meet a search; exact names are never cut off."""
+    found: dict[tuple[PeerName, str], Match] = {}
+    if search.exact is not None:
+        for row in _select(connection, search, (search.exact,), now_s, RANK_LIMIT):
+            found[row.peer, row.path] = row
+    for row in _select(connection, search, search.needles, now_s, RANK_LIMIT + 1):
+        found[row.peer, row.path] = row
+    rows = tuple(found.values())
+    return Matches(rows[:RANK_LIMIT], capped=len(rows) > RANK_LIMIT)
+
+
+def _select(
+    connection: sqlite3.Connection,
+    search: Search,
+    needles: Iterable[str],
+    now_s: float,
+    limit: int,
+) -> list[Match]:
+    indexed = [needle for needle in needles if len(needle) >= _TRIGRAM]
+    scanned = [needle for needle in needles if len(needle) < _TRIGRAM]
+    conditions = ["peers.lease_until_s > ?"]
+    values: list[object] = [now_s]
+    if indexed:
+        conditions.append("entry_text MATCH ?")
+        values.append(" AND ".join(map(_quoted, indexed)))
+    for needle in scanned:
+        # Not LIKE: nothing in a needle has a meaning of its own.
+        conditions.append("instr(entries.searchable, ?) > 0")
+        values.append(needle)
+    for condition, value in _filters(search):
+        conditions.append(condition)
+        values.append(value)
+    leading = _FROM_TEXT if indexed else _FROM_PEER if search.peer else _FROM_ALL
+    order = "" if search.exact is not None else " ORDER BY entries.searchable"
+    statement = f"{_COLUMNS} {leading} WHERE {' AND '.join(conditions)}{order} LIMIT ?"
+    return [_match(row) for row in connection.execute(statement, (*values, limit))]
+
+
+def _filters(search: Search) -> Iterable[tuple[str, object]]:
+    if search.peer:
+        yield "peers.key = ?", key_of(search.peer)
+    if search.content is not None:
+        yield "entries.content = ?", search.content
+    if search.sha256 is not None:
+        yield "entries.sha256 = ?", search.sha256
+    if search.kind is not None:
+        yield "entries.kind = ?", int(search.kind)
+    if search.min_size_bytes:
+        yield "entries.size_bytes >= ?", search.min_size_bytes
+    if search.max_size_bytes:
+        yield "entries.size_bytes <= ?", search.max_size_bytes
+
+
+def _quoted(needle: str) -> str:
+    """A needle as one string of FTS5's query language."""
+    return '"' + needle.replace('"', '""') + '"'
+
+
+def _match(row: tuple[str, str, str, bytes, int, int, bytes | None]) -> Match:
+    peer, path, text, content, size_bytes, kind, sha256 = row
+    return Match(PeerName(peer), path, text, ContentId(content), size_bytes, Kind(kind), sha256)

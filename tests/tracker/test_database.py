@@ -1,0 +1,177 @@
+import logging
+import resource
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from panal.errors import NoSpace, PanalError, Refused, StateInUse
+from panal.tracker.database import SCHEMA_VERSION
+from panal.tracker.search import understand
+from panal.tracker.sqlite import SqliteStorage
+from panal.wire.catalogue import Holding, SearchQuery
+from panal.wire.ids import PeerName
+from tests.tracker.makers import announcement, content, digest_of, entry, record
+
+ONE = PeerName("peer_1")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tracker.db"
+
+
+@pytest.fixture
+def written(path: Path) -> Path:
+    storage = SqliteStorage(path, now_s=0.0)
+    with storage.transaction():
+        storage.put_peer(record())
+        half = Holding(content(2), complete=False)
+        storage.apply(ONE, announcement(entry("Año.txt", 1), holdings=(half,), sequence=3))
+    storage.close()
+    return path
+
+
+def test_a_restart_keeps_records_and_grants_leases_anew(written: Path) -> None:
+    storage = SqliteStorage(written, now_s=5_000.0, lease_s=40.0)
+    known = storage.peer(ONE)
+    assert known is not None
+    assert (known.lease_until_s, known.renewed_at_s, known.sequence) == (5_040.0, 5_000.0, 3)
+    assert known.digest == digest_of(entry("Año.txt", 1), Holding(content(2), complete=False))
+    assert len(storage.match(understand(SearchQuery("ano")), 5_001.0).rows) == 1
+    storage.close()
+
+
+def test_the_digest_is_made_anew_from_the_rows(written: Path) -> None:
+    damaged = sqlite3.connect(written)
+    damaged.execute("DELETE FROM holdings")
+    damaged.commit()
+    damaged.close()
+    storage = SqliteStorage(written, now_s=0.0)
+    known = storage.peer(ONE)
+    assert known is not None
+    assert known.digest == digest_of(entry("Año.txt", 1))
+    storage.close()
+
+
+def test_a_second_process_is_told_who_has_the_records(written: Path) -> None:
+    storage = SqliteStorage(written, now_s=0.0)
+    code = f"""
+from pathlib import Path
+from panal.errors import StateInUse
+from panal.tracker.sqlite import SqliteStorage
+try:
+    SqliteStorage(Path({str(written)!r}), 0.0)
+except StateInUse as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert str(written) in done.stdout, done.stderr
+    assert "Stop that tracker" in done.stdout
+    assert not written.with_name("tracker.db-shm").exists()
+    with pytest.raises(StateInUse):
+        SqliteStorage(written, now_s=0.0)
+    storage.close()
+    SqliteStorage(written, now_s=0.0).close()
+
+
+def test_records_of_a_newer_version_are_left_alone(written: Path) -> None:
+    newer = sqlite3.connect(written)
+    newer.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    newer.close()
+    before = written.read_bytes()
+    with pytest.raises(Refused, match="newer Panal"):
+        SqliteStorage(written, now_s=0.0)
+    assert written.read_bytes() == before
+
+
+def _garbage(path: Path) -> None:
+    path.write_bytes(b"not a database at all" * 500)
+
+
+def _truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _overwritten(path: Path) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[4096 * 2 : 4096 * 6] = b"\xa5" * (4096 * 4)
+    path.write_bytes(raw)
+
+
+def _foreign(path: Path) -> None:
+    path.unlink()
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE somebody_elses (x)")
+    other.commit()
+    other.close()
+
+
+@pytest.mark.parametrize("damage", [_garbage, _truncated, _overwritten, _foreign])
+def test_a_file_that_cannot_be_read_is_put_aside(
+    written: Path, damage, caplog: pytest.LogCaptureFixture
+) -> None:
+    damage(written)
+    lost = written.read_bytes()
+    for number in (1, 2):
+        if number == 2:
+            written.write_bytes(lost)
+        with caplog.at_level(logging.WARNING, "panal.tracker"):
+            storage = SqliteStorage(written, now_s=0.0)
+        assert storage.peer(ONE) is None
+        storage.close()
+        aside = written.with_name(f"tracker.db.unreadable-{number}")
+        assert aside.read_bytes() == lost
+        assert aside.name in caplog.text
+
+
+def test_an_empty_file_is_begun(path: Path) -> None:
+    path.touch()
+    SqliteStorage(path, now_s=0.0).close()
+    SqliteStorage(path, now_s=0.0).close()
+
+
+def test_a_directory_that_is_missing_is_said(tmp_path: Path) -> None:
+    with pytest.raises(PanalError, match="cannot be opened"):
+        SqliteStorage(tmp_path / "missing" / "tracker.db", now_s=0.0)
+
+
+def test_a_full_disk_is_no_space_and_nothing_is_lost(written: Path) -> None:
+    storage = SqliteStorage(written, now_s=0.0)
+    pages = storage._connection.execute("PRAGMA page_count").fetchone()[0]
+    storage._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    many = announcement(*(entry(f"file {number}", number) for number in range(5_000)))
+    with pytest.raises(NoSpace), storage.transaction():
+        storage.apply(ONE, many)
+    known = storage.peer(ONE)
+    assert known is not None
+    assert known.digest == digest_of(entry("Año.txt", 1), Holding(content(2), complete=False))
+    storage._connection.execute("PRAGMA max_page_count = 1000000")
+    with storage.transaction():
+        storage.apply(ONE, many)
+    storage.close()
+
+
+def test_a_file_size_limit_is_no_space(path: Path) -> None:
+    storage = SqliteStorage(path, now_s=0.0)
+    with storage.transaction():
+        storage.put_peer(record())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    many = announcement(*(entry(f"file {number}", number) for number in range(5_000)))
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+        with pytest.raises(NoSpace), storage.transaction():
+            storage.apply(ONE, many)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with storage.transaction():
+        storage.apply(ONE, many)
+    storage.close()
+
+
+def test_the_version_of_sqlite_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "panal.tracker"):
+        SqliteStorage(path, now_s=0.0).close()
+    assert sqlite3.sqlite_version in caplog.text

@@ -1,0 +1,128 @@
+from dataclasses import replace
+
+import pytest
+
+from panal.errors import NameTaken, NotRegistered, Refused, Superseded, UsageError
+from panal.tracker.registry import (
+    MAX_COUNTER,
+    admit,
+    check_caller,
+    check_claim,
+    check_same_place,
+    is_fresh,
+)
+from tests.tracker.makers import REACHED, UNREACHED, caller, record, registration
+
+OTHER_SECRET = b"o" * 32
+
+
+def test_a_new_name_is_admitted_with_a_lease() -> None:
+    admission = admit(None, [], registration(), "127.0.0.1", REACHED, now_s=100.0, lease_s=60.0)
+    assert admission.afresh
+    assert admission.record.lease_until_s == 160.0
+    assert admission.record.is_live(159.9)
+    assert not admission.record.is_live(160.0)
+
+
+def test_a_live_name_is_kept_from_another_secret_in_any_case() -> None:
+    with pytest.raises(NameTaken, match="peer_1"):
+        admit(record(), [], registration(secret=OTHER_SECRET), "127.0.0.1", REACHED, now_s=59.9)
+
+
+def test_a_lapsed_name_is_free_even_before_the_sweep() -> None:
+    admission = admit(
+        record(), [], registration(secret=OTHER_SECRET), "127.0.0.1", REACHED, now_s=60.0
+    )
+    assert admission.afresh
+    assert admission.record.secret_hash != record().secret_hash
+
+
+def test_the_owner_comes_back_and_keeps_its_history() -> None:
+    known = replace(record(), sequence=7, joined_at_s=3.0)
+    again = admit(known, [], registration(), "127.0.0.1", REACHED, now_s=30.0)
+    assert not again.afresh
+    assert again.record.sequence == 7
+    assert again.record.joined_at_s == 3.0
+
+
+def test_a_new_epoch_starts_its_sequence_anew() -> None:
+    known = replace(record(), sequence=7)
+    again = admit(known, [], registration(epoch=2), "127.0.0.1", REACHED, now_s=30.0)
+    assert (again.record.epoch, again.record.sequence) == (2, 0)
+
+
+def test_an_older_epoch_is_superseded() -> None:
+    with pytest.raises(Superseded):
+        check_claim(record(epoch=5), caller(epoch=4), now_s=1.0)
+
+
+def test_an_epoch_that_no_store_can_keep_is_refused() -> None:
+    with pytest.raises(UsageError):
+        check_claim(None, caller(epoch=MAX_COUNTER + 1), now_s=1.0)
+
+
+def test_the_same_address_twice_is_refused_in_words() -> None:
+    rival = record("peer_1")
+    with pytest.raises(Refused, match=r"peer_1.*5000.*another port"):
+        admit(None, [rival], registration("peer_2"), "127.0.0.1", UNREACHED, now_s=1.0)
+
+
+def test_whoever_proves_to_be_at_an_address_has_it() -> None:
+    rival = record("peer_1")
+    admission = admit(None, [rival], registration("peer_2"), "127.0.0.1", REACHED, now_s=1.0)
+    assert admission.displaced == (rival,)
+
+
+@pytest.mark.parametrize("now_s", [60.0, 1_000.0])
+def test_a_lapsed_rival_claims_nothing(now_s: float) -> None:
+    admission = admit(
+        None, [record("peer_1")], registration("peer_2"), "127.0.0.1", UNREACHED, now_s=now_s
+    )
+    assert admission.displaced == ()
+
+
+def test_a_peer_is_no_rival_of_itself() -> None:
+    known = record("Peer_1")
+    assert (
+        admit(known, [known], registration("peer_1"), "127.0.0.1", UNREACHED, now_s=1.0).displaced
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("who", "now_s", "expected"),
+    [
+        (caller(), 60.0, NotRegistered),
+        (caller(secret=OTHER_SECRET), 60.0, NotRegistered),
+        (caller(secret=OTHER_SECRET), 1.0, Refused),
+        (caller(epoch=4), 1.0, Superseded),
+        (caller(epoch=6), 1.0, NotRegistered),
+    ],
+)
+def test_who_may_not_change_a_record(who, now_s, expected) -> None:
+    with pytest.raises(expected) as caught:
+        check_caller(record(epoch=5), who, now_s)
+    assert type(caught.value) is expected
+
+
+def test_nobody_known_is_not_registered() -> None:
+    with pytest.raises(NotRegistered):
+        check_caller(None, caller(), 0.0)
+
+
+def test_the_owner_may() -> None:
+    assert check_caller(record(), caller(), 1.0) == record()
+
+
+def test_another_address_needs_a_new_registration() -> None:
+    check_same_place(record(host="10.0.0.5"), "::ffff:10.0.0.5")
+    with pytest.raises(NotRegistered, match=r"10\.0\.0\.6"):
+        check_same_place(record(host="10.0.0.5"), "10.0.0.6")
+
+
+def test_only_a_later_sequence_is_fresh() -> None:
+    known = replace(record(), sequence=7)
+    assert [is_fresh(known, sequence) for sequence in (6, 7, 8)] == [False, False, True]
+    for impossible in (0, MAX_COUNTER + 1):
+        with pytest.raises(UsageError):
+            is_fresh(known, impossible)

@@ -1,0 +1,213 @@
+import ast
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import panal.tracker
+from panal.errors import UsageError
+from panal.tracker.search import (
+    MAX_NAMES_PER_HIT,
+    MAX_PAGE_BYTES,
+    Match,
+    fold,
+    match_class,
+    rank,
+    searchable,
+    understand,
+)
+from panal.wire.catalogue import SearchQuery
+from panal.wire.ids import PeerName
+from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
+from tests.tracker.makers import content
+
+
+def _found(words: str, path: str) -> bool:
+    return all(needle in searchable(path) for needle in understand(SearchQuery(words)).needles)
+
+
+def _class(words: str, path: str) -> int:
+    return match_class(understand(SearchQuery(words)), searchable(path))
+
+
+def _row(path: str, number: int, peer: str = "peer_1", **more) -> Match:
+    values = {"size_bytes": 10, "kind": Kind.FILE, "sha256": None} | more
+    return Match(PeerName(peer), path, searchable(path), content(number), **values)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("año", "ano"),
+        ("AÑO", "ano"),
+        ("an\u0303o", "a\u00f1o"),
+        ("Straße", "STRASSE"),
+        ("ﬁn", "fin"),
+        ("İstanbul", "istanbul"),
+        ("Ελλάς", "ελλασ"),
+        ("naïve café", "NAIVE CAFE"),
+        ("Ａ１", "a1"),
+    ],
+)
+def test_accents_case_and_forms_make_no_difference(one: str, other: str) -> None:
+    assert fold(one) == fold(other)
+
+
+@given(st.text())
+def test_folding_twice_changes_nothing(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "found"),
+    [
+        ("nuevo", "Música/Año Nuevo.mp3", True),
+        ("uev", "Música/Año Nuevo.mp3", True),
+        ("ano musica", "Música/Año Nuevo.mp3", True),
+        ("ano jazz", "Música/Año Nuevo.mp3", False),
+        ("nuevo.mp3", "Música/Año Nuevo.mp3", True),
+        ("musica/ano", "Música/Año Nuevo.mp3", True),
+        ("nu", "Música/Año Nuevo.mp3", True),
+        ("ue", "Música/Año Nuevo.mp3", False),
+        ("m", "Año Nuevo.mp3", True),
+        ("p", "Año Nuevo.mp3", False),
+        ("img_20", "IMG_2024.jpg", True),
+        ("20", "IMG_2024.jpg", True),
+        ("24", "IMG_2024.jpg", False),
+        ("東京", "夜の東京タワー.jpg", True),
+        ("京東", "夜の東京タワー.jpg", False),
+        ("*", "plain.txt", False),
+        ("*", "a*b.txt", True),
+        ("%", "plain.txt", False),
+        ("100%", "100% sure.txt", True),
+        ("100%", "1000 sure.txt", False),
+        ("a_c", "abc.txt", False),
+        ("a_c", "a_c.txt", True),
+        ('"x', 'say "x".txt', True),
+        ('"x', "say x.txt", False),
+        ("say* OR", "say or.txt", False),
+        ("", "anything", True),
+        (" \t\x1f\x00 ", "anything", True),
+    ],
+)
+def test_what_a_query_finds(words: str, path: str, found: bool) -> None:
+    assert _found(words, path) is found
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "expected"),
+    [
+        ("report.pdf", "work/Report.PDF", 0),
+        ("work/report.pdf", "work/Report.pdf", 0),
+        ("report", "work/report.pdf", 1),
+        ("pdf report", "work/report.pdf", 1),
+        ("ort", "work/report.pdf", 2),
+        ("report wor", "work/report.pdf", 2),
+        ("report", "reports report.pdf", 1),
+        ("c++", "c++ primer.pdf", 1),
+        ("", "work/report.pdf", 2),
+    ],
+)
+def test_the_class_of_a_match(words: str, path: str, expected: int) -> None:
+    assert _class(words, path) == expected
+
+
+_PATH = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20)
+
+
+@given(_PATH)
+def test_every_name_finds_itself_exactly(path: str) -> None:
+    if fold(path).strip() == fold(path) != "":
+        assert _found(path, path)
+        assert _class(path, "folder/" + path) == 0
+
+
+@given(st.text(max_size=30), _PATH)
+def test_no_query_breaks_the_ranking(words: str, path: str) -> None:
+    rank(understand(SearchQuery(words)), [_row(path, 1)])
+
+
+def test_exact_names_come_first_then_whole_words_then_the_rest() -> None:
+    rows = [_row("my reports", 1), _row("a report.pdf", 2), _row("z/report", 3)]
+    page = rank(understand(SearchQuery("report")), rows)
+    assert [hit.content for hit in page.hits] == [content(3), content(2), content(1)]
+
+
+def test_one_hit_a_content_with_its_names() -> None:
+    rows = [_row(f"copy {number:03}.txt", 1, f"peer_{number}") for number in range(30)]
+    rows.append(_row("copy.txt", 1, "last", sha256=b"x" * 32))
+    (hit,) = rank(understand(SearchQuery("copy.txt")), rows).hits
+    assert len(hit.names) == MAX_NAMES_PER_HIT
+    assert (hit.names[0].peer, hit.sha256) == ("last", b"x" * 32)
+
+
+def test_pages_follow_one_another_without_gap_or_repeat() -> None:
+    rows = [_row(f"file {number:04}", number) for number in range(25)]
+    seen = []
+    query = SearchQuery("file", page_size=10)
+    while True:
+        page = rank(understand(query), rows)
+        seen += [hit.content for hit in page.hits]
+        if not page.next_page:
+            break
+        query = SearchQuery("file", page=page.next_page, page_size=10)
+    assert seen == [content(number) for number in range(25)]
+
+
+def test_a_page_token_survives_changes_between_pages() -> None:
+    rows = [_row(f"file {number}", number) for number in range(6)]
+    page = rank(understand(SearchQuery("file", page_size=3)), rows)
+    later = [row for row in rows if row.path != "file 2"] + [_row("file 0a", 9)]
+    after = rank(understand(SearchQuery("file", page=page.next_page, page_size=9)), later)
+    assert [hit.names[0].path for hit in after.hits] == ["file 3", "file 4", "file 5"]
+
+
+def test_a_page_is_bounded_in_bytes() -> None:
+    rows = [_row(f"{number:04}/" + "x" * 4_000, number) for number in range(1_000)]
+    page = rank(understand(SearchQuery("", page_size=1_000)), rows)
+    assert page.next_page
+    assert sum(len(named.path) for hit in page.hits for named in hit.names) <= MAX_PAGE_BYTES
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "!!!!",
+        "ñ",
+        base64.urlsafe_b64encode(b"[1]").decode(),
+        base64.urlsafe_b64encode(b"\xff\xff").decode(),
+        base64.urlsafe_b64encode(json.dumps([1, 2, "a"]).encode()).decode(),
+        base64.urlsafe_b64encode(json.dumps([True, "a", "a"]).encode()).decode(),
+        base64.urlsafe_b64encode(b"[" * 100_000).decode(),
+        base64.urlsafe_b64encode(b"[" + b"9" * 9_000 + b',"a","a"]').decode(),
+    ],
+)
+def test_a_foreign_page_token_is_refused(token: str) -> None:
+    with pytest.raises(UsageError, match="page token"):
+        understand(SearchQuery("a", page=token))
+
+
+@pytest.mark.parametrize("size_bytes", [-1, MAX_CONTENT_BYTES + 1, 2**63, 2**64 - 1])
+def test_a_size_that_cannot_be_is_refused(size_bytes: int) -> None:
+    with pytest.raises(UsageError):
+        understand(SearchQuery(min_size_bytes=size_bytes))
+    with pytest.raises(UsageError):
+        understand(SearchQuery(max_size_bytes=size_bytes))
+
+
+@pytest.mark.parametrize("module", ["registry", "handout", "search"])
+def test_decisions_are_pure(module: str) -> None:
+    folder = Path(panal.tracker.__file__).parent
+    tree = ast.parse((folder / f"{module}.py").read_text("utf-8"))
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module or "")
+    forbidden = {"asyncio", "threading", "socket", "time", "random", "os", "pathlib", "grpc"}
+    assert not imported & (forbidden | {"sqlite3", "panal.clock", "secrets", "logging"})

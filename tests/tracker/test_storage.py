@@ -1,0 +1,355 @@
+"""The contract of `panal.tracker.storage.Storage`, run by every store.
+
+Another store joins by one more entry in `STORES`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from panal.errors import TooLarge
+from panal.tracker.search import RANK_LIMIT, understand
+from panal.tracker.sqlite import SqliteStorage
+from panal.tracker.storage import Storage
+from panal.wire.catalogue import Entry, Holding, SearchQuery
+from panal.wire.ids import PeerName
+from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
+from tests.tracker.makers import announcement, content, digest_of, entry, record
+
+STORES: dict[str, Callable[[Path], Storage]] = {
+    "sqlite in memory": lambda _: SqliteStorage(None, now_s=0.0),
+    "sqlite in a file": lambda folder: SqliteStorage(folder / "tracker.db", now_s=0.0),
+}
+ONE, TWO = PeerName("peer_1"), PeerName("peer_2")
+
+
+@pytest.fixture(params=STORES)
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    opened = STORES[request.param](tmp_path)
+    with opened.transaction():
+        opened.put_peer(record("peer_1"))
+        opened.put_peer(record("peer_2", port=5001))
+    yield opened
+    opened.close()
+
+
+def _announce(storage: Storage, name: PeerName, *entries: Entry, **more) -> bytes:
+    with storage.transaction():
+        return storage.apply(name, announcement(*entries, **more))
+
+
+def _search(storage: Storage, words: str = "", now_s: float = 1.0, **more) -> set[tuple[str, str]]:
+    query = understand(SearchQuery(words, **more))
+    return {(row.peer, row.path) for row in storage.match(query, now_s).rows}
+
+
+def _holders(storage: Storage, number: int, now_s: float = 1.0) -> set[tuple[str, bool]]:
+    located = storage.locate([content(number)], now_s)
+    return {(holder.peer.name, holder.complete) for holder in located[content(number)]}
+
+
+def test_a_record_comes_back_as_it_was_put(storage: Storage) -> None:
+    wanted = replace(
+        record("Ana.PC", bound=("127.0.0.1", "::"), port=6000),
+        epoch=(1 << 63) - 1,
+        sequence=(1 << 63) - 1,
+        reachability="Año: nothing answers",
+        reachable=False,
+        lease_until_s=61.25,
+    )
+    with storage.transaction():
+        storage.put_peer(wanted)
+    assert storage.peer(PeerName("ana.pc")) == wanted
+    assert storage.peer(PeerName("nobody")) is None
+
+
+def test_putting_a_peer_again_keeps_its_catalogue(storage: Storage) -> None:
+    digest = _announce(storage, ONE, entry("a.txt"), sequence=5)
+    with storage.transaction():
+        storage.put_peer(record("PEER_1", epoch=2))
+    known = storage.peer(ONE)
+    assert known is not None
+    assert (known.name, known.epoch, known.digest) == ("PEER_1", 2, digest)
+    assert _search(storage, "a.txt") == {("PEER_1", "a.txt")}
+
+
+def test_peers_at_an_address(storage: Storage) -> None:
+    assert [peer.name for peer in storage.peers_at("127.0.0.1", 5001, 1.0)] == [TWO]
+    assert storage.peers_at("127.0.0.1", 5002, 1.0) == []
+    assert storage.peers_at("127.0.0.1", 5001, 60.0) == []
+
+
+def test_an_announced_path_is_found_and_located(storage: Storage) -> None:
+    _announce(storage, ONE, entry("Música/Año.mp3", 7))
+    assert _search(storage, "ano") == {(ONE, "Música/Año.mp3")}
+    assert _holders(storage, 7) == {(ONE, True)}
+    assert _holders(storage, 8) == set()
+
+
+def test_the_digest_and_the_sequence_follow_each_message(storage: Storage) -> None:
+    a, b = entry("a", 1), entry("b", 2)
+    half = Holding(content(3), complete=False)
+    assert _announce(storage, ONE, a, b, holdings=(half,)) == digest_of(a, b, half)
+    assert _announce(storage, ONE, removed=("a", "never"), sequence=900) == digest_of(b, half)
+    known = storage.peer(ONE)
+    assert known is not None
+    assert (known.sequence, known.digest) == (900, digest_of(b, half))
+
+
+def test_a_path_announced_again_takes_the_new_content(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a", 1))
+    changed = replace(entry("a", 2, 99, b"h" * 32), kind=Kind.COLLECTION)
+    assert _announce(storage, ONE, changed) == digest_of(changed)
+    assert _holders(storage, 1) == set()
+    assert _holders(storage, 2) == {(ONE, True)}
+    assert _search(storage, "a") == {(ONE, "a")}
+
+
+def test_the_same_message_twice_changes_nothing(storage: Storage) -> None:
+    half = Holding(content(3), complete=False)
+    first = _announce(storage, ONE, entry("a"), entry("a"), holdings=(half, half))
+    assert (
+        first
+        == _announce(storage, ONE, entry("a"), holdings=(half,))
+        == digest_of(entry("a"), half)
+    )
+
+
+def test_what_is_removed_goes_before_what_is_added(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a", 1))
+    assert _announce(storage, ONE, entry("a", 2), removed=("a",)) == digest_of(entry("a", 2))
+    assert _search(storage, "a") == {(ONE, "a")}
+
+
+def test_a_name_that_went_does_not_find_its_successor(storage: Storage) -> None:
+    _announce(storage, ONE, entry("alpha", 1))
+    _announce(storage, ONE, removed=("alpha",))
+    _announce(storage, ONE, entry("beta", 2))
+    assert _search(storage, "alpha") == set()
+    assert _search(storage, "beta") == {(ONE, "beta")}
+
+
+def test_two_copies_under_two_paths(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a", 1), entry("b", 1))
+    _announce(storage, ONE, removed=("a",))
+    assert _holders(storage, 1) == {(ONE, True)}
+    assert _search(storage) == {(ONE, "b")}
+    _announce(storage, ONE, removed=("b",))
+    assert _holders(storage, 1) == set()
+
+
+def test_nobody_else_loses_a_removed_path(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a", 1))
+    _announce(storage, TWO, entry("a", 1))
+    _announce(storage, ONE, removed=("a",))
+    assert _search(storage) == {(TWO, "a")}
+    assert _holders(storage, 1) == {(TWO, True)}
+
+
+def test_a_partial_holding_is_located_but_never_a_search_hit(storage: Storage) -> None:
+    _announce(storage, ONE, holdings=(Holding(content(1), complete=False),))
+    assert _holders(storage, 1) == {(ONE, False)}
+    assert _search(storage) == set()
+    _announce(storage, ONE, holdings=(Holding(content(1), complete=True),))
+    assert _holders(storage, 1) == {(ONE, True)}
+    _announce(storage, ONE, removed_holdings=(content(1), content(2)))
+    assert _holders(storage, 1) == set()
+
+
+def test_an_entry_outweighs_a_partial_holding(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a", 1), holdings=(Holding(content(1), complete=False),))
+    assert _holders(storage, 1) == {(ONE, True)}
+    _announce(storage, ONE, removed_holdings=(content(1),))
+    assert _holders(storage, 1) == {(ONE, True)}
+
+
+def test_a_replacement_drops_only_what_it_did_not_name(storage: Storage) -> None:
+    half = Holding(content(8), complete=False)
+    gone = Holding(content(9), complete=False)
+    _announce(storage, ONE, entry("stays", 1), entry("goes", 2), holdings=(half, gone))
+    _announce(storage, TWO, entry("theirs", 2))
+    with storage.transaction():
+        generation = storage.begin_replacement(ONE)
+    _announce(storage, ONE, entry("stays", 1), holdings=(half,))
+    assert _search(storage) == {(ONE, "stays"), (ONE, "goes"), (TWO, "theirs")}
+    with storage.transaction():
+        digest = storage.end_replacement(ONE, generation)
+    assert digest == digest_of(entry("stays", 1), half)
+    assert _search(storage) == {(ONE, "stays"), (TWO, "theirs")}
+    assert _holders(storage, 9) == set()
+
+
+def test_a_broken_replacement_drops_nothing_and_the_next_one_does(storage: Storage) -> None:
+    _announce(storage, ONE, entry("goes"))
+    with storage.transaction():
+        storage.begin_replacement(ONE)
+    _announce(storage, ONE, entry("half"))
+    assert _search(storage) == {(ONE, "goes"), (ONE, "half")}
+    with storage.transaction():
+        generation = storage.begin_replacement(ONE)
+    _announce(storage, ONE, entry("whole"))
+    with storage.transaction():
+        storage.end_replacement(ONE, generation)
+    assert _search(storage) == {(ONE, "whole")}
+
+
+def test_nobody_is_named_after_the_lease_even_before_the_sweep(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a", 1))
+    for now_s, named in ((59.9, True), (60.0, False)):
+        assert bool(_search(storage, "a", now_s)) is named
+        assert bool(_holders(storage, 1, now_s)) is named
+        assert bool(storage.list_peers("", 9, now_s)) is named
+        assert storage.provider_counts([content(1)], now_s)[content(1)] == int(named)
+
+
+def test_the_sweep_drops_the_lapsed_with_their_records(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a", 1), holdings=(Holding(content(5), complete=True),))
+    _announce(storage, TWO, entry("b", 2))
+    with storage.transaction():
+        known = storage.peer(TWO)
+        assert known is not None
+        storage.put_peer(known.renewed(50.0, 60.0))
+        assert [gone.name for gone in storage.sweep(60.0)] == [ONE]
+    assert storage.peer(ONE) is None
+    assert _search(storage, now_s=61.0) == {(TWO, "b")}
+
+
+def test_a_dropped_peer_leaves_nothing_to_its_successor(storage: Storage) -> None:
+    paths = [f"file {number}" for number in range(25)]
+    held = tuple(Holding(content(100 + number), complete=True) for number in range(25))
+    _announce(storage, ONE, *(entry(path) for path in paths), holdings=held)
+    with storage.transaction():
+        assert storage.forget(PeerName("PEER_1"))
+        assert not storage.forget(ONE)
+        storage.put_peer(record("peer_1"))
+    assert _search(storage) == set()
+    _announce(storage, ONE, entry("file 3"))
+    slices = 0
+    more = True
+    while more:
+        with storage.transaction():
+            more = storage.clear_leftovers(10)
+        slices += more
+    assert slices >= 5
+    assert _search(storage, "file") == {(ONE, "file 3")}
+    assert _holders(storage, 100) == set()
+
+
+def test_an_unknown_peer_has_no_catalogue(storage: Storage) -> None:
+    with pytest.raises(KeyError), storage.transaction():
+        storage.apply(PeerName("nobody"), announcement(entry("a")))
+    with pytest.raises(KeyError), storage.transaction():
+        storage.begin_replacement(PeerName("nobody"))
+
+
+def test_a_failed_transaction_leaves_nothing(storage: Storage) -> None:
+    class Stopped(Exception):
+        pass
+
+    def fail() -> None:
+        with storage.transaction():
+            storage.apply(ONE, announcement(entry("a", 1)))
+            storage.forget(TWO)
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        fail()
+    assert _search(storage) == set()
+    assert storage.peer(TWO) is not None
+    assert _announce(storage, ONE, entry("b", 2)) == digest_of(entry("b", 2))
+
+
+def test_too_many_entries_are_refused_whole(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.tracker.sqlite_catalogue.MAX_ITEMS_PER_PEER", 2)
+    _announce(storage, ONE, entry("a"), entry("b"))
+    with pytest.raises(TooLarge):
+        _announce(storage, ONE, entry("c"))
+    held = tuple(Holding(content(number), complete=True) for number in range(3))
+    with pytest.raises(TooLarge):
+        _announce(storage, ONE, holdings=held)
+    assert _search(storage) == {(ONE, "a"), (ONE, "b")}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("año", {"Año nuevo.txt"}),
+        ("NUEVO año", {"Año nuevo.txt"}),
+        ("an", {"Año nuevo.txt"}),
+        ("uevo", {"Año nuevo.txt"}),
+        ("ue", set()),
+        ("%", {"100%_sure*.txt"}),
+        ("_", {"100%_sure*.txt"}),
+        ("*", {"100%_sure*.txt"}),
+        ('"', {'say "hi".txt'}),
+        ('"hi"', {'say "hi".txt'}),
+        ('"hi" OR ano', set()),
+        ("100%_", {"100%_sure*.txt"}),
+        ("1", {"100%_sure*.txt"}),
+        ("txt sa", {'say "hi".txt'}),
+        ("searchable:txt", set()),
+        ("NEAR(a b)", set()),
+        ("^txt", set()),
+        ("", {"Año nuevo.txt", "100%_sure*.txt", 'say "hi".txt'}),
+    ],
+)
+def test_words_are_literal(storage: Storage, words: str, found: set[str]) -> None:
+    paths = ("Año nuevo.txt", "100%_sure*.txt", 'say "hi".txt')
+    _announce(storage, ONE, *(entry(path) for path in paths))
+    assert {path for _, path in _search(storage, words)} == found
+
+
+def test_filters_narrow_a_search(storage: Storage) -> None:
+    vouched = entry("b.iso", 2, 2_000, b"h" * 32)
+    _announce(storage, ONE, entry("a.iso", 1, 1_000), vouched)
+    _announce(storage, TWO, replace(entry("c.iso", 3, 3_000), kind=Kind.COLLECTION))
+    for words in ("", "iso", "a b c"[:1]):
+        assert _search(storage, words, peer="Peer_1") <= {(ONE, "a.iso"), (ONE, "b.iso")}
+    assert _search(storage, "iso", peer="Peer_1") == {(ONE, "a.iso"), (ONE, "b.iso")}
+    assert _search(storage, peer="nobody") == set()
+    assert _search(storage, content=content(3)) == {(TWO, "c.iso")}
+    assert _search(storage, "a", content=content(3)) == set()
+    assert _search(storage, sha256=b"h" * 32) == {(ONE, "b.iso")}
+    assert _search(storage, "iso", sha256=b"g" * 32) == set()
+    assert _search(storage, kind=Kind.COLLECTION) == {(TWO, "c.iso")}
+    assert _search(storage, "iso", min_size_bytes=2_000) == {(ONE, "b.iso"), (TWO, "c.iso")}
+    assert _search(storage, "iso", max_size_bytes=2_000) == {(ONE, "a.iso"), (ONE, "b.iso")}
+    assert _search(storage, max_size_bytes=MAX_CONTENT_BYTES) == _search(storage)
+
+
+def test_providers_are_counted_once_each(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a", 1), entry("b", 1))
+    _announce(storage, TWO, holdings=(Holding(content(1), complete=False),))
+    counts = storage.provider_counts([content(1), content(2)], 1.0)
+    assert counts == {content(1): 2, content(2): 0}
+
+
+def test_peers_are_listed_by_name_in_pages(storage: Storage) -> None:
+    with storage.transaction():
+        storage.put_peer(record("Alba", port=7000))
+    _announce(storage, TWO, entry("a"), entry("b"))
+    everybody = storage.list_peers("", 9, 1.0)
+    assert [(peer.record.name, peer.entries) for peer in everybody] == [
+        ("Alba", 0),
+        (ONE, 0),
+        (TWO, 2),
+    ]
+    assert [peer.record.name for peer in storage.list_peers("ALBA", 1, 1.0)] == [ONE]
+
+
+@pytest.mark.slow
+def test_what_matches_too_often_is_capped_but_an_exact_name_is_found(storage: Storage) -> None:
+    _announce(storage, ONE, *(entry(f"lib {number}", 1) for number in range(RANK_LIMIT)))
+    assert not storage.match(understand(SearchQuery("lib")), 1.0).capped
+    _announce(storage, ONE, entry("z/lib", 2))
+    matches = storage.match(understand(SearchQuery("lib")), 1.0)
+    assert matches.capped
+    assert len(matches.rows) == RANK_LIMIT
+    assert matches.rows[0].path == "z/lib"
+    listed = storage.match(understand(SearchQuery("")), 1.0)
+    assert listed.capped
+    assert "z/lib" not in {row.path for row in listed.rows}
