@@ -8,7 +8,7 @@
     ├── UsageError                2        400       INVALID_ARGUMENT
     │   ├── UnsafeName            2        400
     │   ├── AmbiguousName         2        409
-    │   └── TooLarge              2        413
+    │   └── TooLarge              2        413       RESOURCE_EXHAUSTED
     ├── NotFound                  3        404       NOT_FOUND
     │   └── ContentChanged        3        410
     ├── Unreachable               4        503       UNAVAILABLE

@@ -10,12 +10,11 @@ from blake3 import blake3
 
 from panal.clock import SystemClock
 from panal.peer.announcer import Announcer
-from panal.peer.content_routes import NONCE_BYTES
-from panal.peer.identity import dialback_proof
 from panal.peer.tracker_client import TrackerClient
 from panal.store.hashing import ContentHasher
 from panal.wire import bitfield, have
 from panal.wire.catalogue import Caller, Entry, Registration
+from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import Manifest, chunk_size_for, content_id
 from panal.wire.ranges import parse_range
@@ -88,7 +87,7 @@ class ScriptedPeer:
     async def _dialback(self, request: web.Request) -> web.Response:
         nonce = bytes.fromhex(request.match_info["nonce"])
         assert len(nonce) == NONCE_BYTES
-        return web.Response(text=dialback_proof(self._secret, nonce))
+        return web.Response(text=proof_of(nonce, hash_secret(self._secret)))
 
     async def _manifest(self, request: web.Request) -> web.Response:
         return web.Response(body=self.manifest.encode())

@@ -11,12 +11,11 @@ import grpc
 import grpc.aio
 from aiohttp import web
 
-from panal.tracker.dialback import proof_of
-from panal.tracker.registry import hash_secret
 from panal.tracker.server import TrackerServer, TrackerSettings
 from panal.wire import tracker as wire
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Announcement, Caller
+from panal.wire.dialback import hash_secret, proof_of
 from panal.wire.tracker_pb2_grpc import TrackerStub
 from tests.support.clock import VirtualClock
 from tests.tracker.makers import caller
@@ -68,9 +67,7 @@ class Tracker:
         return {one.peer: (one.host, one.port, one.complete) for one in found}
 
     async def search(self, words: str = "", **more: Any) -> pb.SearchResponse:
-        answer: pb.SearchResponse = await self.stub.Search(
-            pb.SearchRequest(words=words, any_kind=True, **more)
-        )
+        answer: pb.SearchResponse = await self.stub.Search(pb.SearchRequest(words=words, **more))
         return answer
 
     async def paths(self, words: str = "") -> set[str]:

@@ -59,10 +59,12 @@ def announcement(
     removed_holdings: tuple[ContentId, ...] = (),
     sequence: int | None = None,
     replace_all: bool = False,
+    all_told: bool = False,
 ) -> Announcement:
     return Announcement(
         sequence=next(_sequences) if sequence is None else sequence,
         replace_all=replace_all,
+        all_told=all_told,
         entries=entries,
         removed_paths=removed,
         holdings=holdings,

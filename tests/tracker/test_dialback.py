@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 
 from panal.tracker.dialback import Dialback
-from panal.tracker.registry import hash_secret
+from panal.wire.dialback import hash_secret
 from tests.tracker.harness import TinyPeer
 from tests.tracker.makers import caller
 

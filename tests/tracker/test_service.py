@@ -14,7 +14,6 @@ import pytest
 from panal.errors import UsageError
 from panal.tracker.records import Records
 from panal.tracker.redial import DIAL_GAP_S
-from panal.tracker.service import END_GRACE_S
 from panal.wire import tracker as wire
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Holding
@@ -146,7 +145,7 @@ async def test_a_tracker_that_lost_everything_heals(peer: TinyPeer) -> None:
         async with refused(Code.FAILED_PRECONDITION, "not-registered"):
             await after.renew(peer.who, digest_of(entry("a")))
         await after.register(peer.who, peer.port)
-        await after.announce(peer.who, announcement(entry("a"), replace_all=True))
+        await after.announce(peer.who, announcement(entry("a"), replace_all=True, all_told=True))
         assert await after.paths() == {"a"}
 
 
@@ -167,7 +166,7 @@ async def test_a_replacement_drops_what_it_did_not_name(tracker: Tracker, peer: 
     digest = await tracker.announce(
         peer.who,
         announcement(entry("b"), replace_all=True),
-        announcement(entry("c"), replace_all=True),
+        announcement(entry("c"), replace_all=True, all_told=True),
     )
     assert digest == digest_of(entry("b"), entry("c"))
     assert await tracker.paths() == {"b", "c"}
@@ -180,7 +179,7 @@ async def test_a_replacement_after_a_new_start_drops_the_old(
     await tracker.register(peer.who, peer.port)
     await tracker.announce(peer.who, announcement(entry("old"), sequence=1_000_000))
     await tracker.register(caller(epoch=2), peer.port)
-    replacing = announcement(entry("new"), sequence=1, replace_all=True)
+    replacing = announcement(entry("new"), sequence=1, replace_all=True, all_told=True)
     await tracker.announce(caller(epoch=2), replacing)
     assert await tracker.paths() == {"new"}
 
@@ -196,6 +195,7 @@ async def test_search_never_misses_what_stays(tracker: Tracker, peer: TinyPeer) 
     while "c" not in await tracker.paths():
         pass
     assert await tracker.paths() == {"a", "b", "c"}
+    await call.write(wire.announcement_to(announcement(all_told=True), None))
     await call.done_writing()
     await call
     assert await tracker.paths() == {"b", "c"}
@@ -220,8 +220,9 @@ async def test_a_broken_stream_drops_nothing(tracker: Tracker, peer: TinyPeer, c
             call.cancel()
         with pytest.raises((asyncio.CancelledError, grpc.aio.AioRpcError)):
             await call
-    # Longer than the broken call could go on: nothing tells that it has ended.
-    await asyncio.sleep(2 * END_GRACE_S)
+    assert await tracker.paths() == {"a", "b"}
+    # An end that looks clean and lacks the word is no better.
+    await tracker.announce(peer.who, announcement(entry("b"), replace_all=True))
     assert await tracker.paths() == {"a", "b"}
 
 

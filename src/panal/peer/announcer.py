@@ -258,6 +258,7 @@ class Announcer:
         pages = await asyncio.to_thread(self._entry_pages)
         while page := await asyncio.to_thread(next, pages, None):
             yield Announcement(self._next_sequence(), entries=tuple(page))
+        yield Announcement(self._next_sequence(), all_told=True)
 
     async def _some(
         self, entries: dict[str, Entry | None], holdings: dict[ContentId, Holding | None]

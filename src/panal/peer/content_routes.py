@@ -11,8 +11,8 @@ from aiohttp import hdrs, web
 from panal.errors import ContentChanged, NotHereYet, UsageError
 from panal.peer.access import PROTOCOL_HEADER, Role, Route, problem
 from panal.peer.contents import Contents, OpenContent
-from panal.peer.identity import dialback_proof
 from panal.peer.sending import Sender
+from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
 from panal.wire.have import HEARTBEAT, HEARTBEAT_S, index_frame, opening
 from panal.wire.ids import ContentId, parse_content_id
 from panal.wire.names import safe_path
@@ -26,7 +26,6 @@ from panal.wire.ranges import (
 )
 
 RETRY_AFTER_S = 2
-NONCE_BYTES = 16
 _OCTETS = "application/octet-stream"
 # What a browser does with shared bytes: save them, never run them.
 _INERT = {
@@ -71,7 +70,7 @@ class ContentRoutes:
             nonce = b""
         if len(nonce) != NONCE_BYTES:
             raise UsageError(f"A nonce is {2 * NONCE_BYTES} hex digits.")
-        return web.Response(text=dialback_proof(self._owner_secret, nonce))
+        return web.Response(text=proof_of(nonce, hash_secret(self._owner_secret)))
 
     async def manifest(self, request: web.Request) -> web.Response:
         """The canonical bytes of a manifest."""

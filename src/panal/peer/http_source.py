@@ -17,6 +17,7 @@ from panal.errors import IntegrityError, Unreachable
 from panal.store.partial import PartialFile
 from panal.swarm.engine import CorruptChunk, SourceFailure
 from panal.swarm.messages import Failure
+from panal.wire import bitfield
 from panal.wire.catalogue import Provider
 from panal.wire.have import SILENCE_S, HaveReader
 from panal.wire.ids import ContentId
@@ -106,7 +107,7 @@ class HttpSource:
                     if bits is not None:
                         tell(bits, True)
                     if indices:
-                        tell(sum(1 << index for index in set(indices)), False)
+                        tell(bitfield.from_indices(indices), False)
         except IntegrityError as error:
             raise SourceFailure(Failure.MISBEHAVED, str(error)) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -4,8 +4,6 @@ import os
 import secrets
 from pathlib import Path
 
-from blake3 import blake3
-
 from panal.errors import PanalError
 from panal.store.roots import disk_error
 from panal.wire.catalogue import Caller
@@ -59,8 +57,3 @@ def _write_private(path: Path, text: str) -> None:
     finally:
         os.close(descriptor)
     fresh.replace(path)
-
-
-def dialback_proof(secret: bytes, nonce: bytes) -> str:
-    """What answers the tracker's dial-back: only the owner of the name can make it."""
-    return blake3(nonce, key=blake3(secret).digest()).hexdigest()

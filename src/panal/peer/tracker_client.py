@@ -1,15 +1,24 @@
 """Calls to the tracker: deadlines, the next tracker when one is silent, domain values out."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from panal.errors import NotFound, PanalError, Refused, Unreachable, UsageError, by_slug
+from panal.errors import (
+    IntegrityError,
+    NotFound,
+    PanalError,
+    Refused,
+    Unreachable,
+    UsageError,
+    by_slug,
+)
 from panal.wire import tracker as convert
 from panal.wire import tracker_pb2 as pb
-from panal.wire.address import dialling_problem
+from panal.wire.address import dialling_problem, is_loopback
 from panal.wire.catalogue import (
     Announcement,
     Caller,
@@ -40,7 +49,6 @@ _BY_CODE: dict[grpc.StatusCode, type[PanalError]] = {
     grpc.StatusCode.PERMISSION_DENIED: Refused,
     grpc.StatusCode.UNAUTHENTICATED: Refused,
 }
-ERROR_METADATA = "panal-error"
 
 
 class TrackerClient:
@@ -63,9 +71,9 @@ class TrackerClient:
     async def register(self, registration: Registration) -> Welcome:
         """Join or come back under a name."""
         request = convert.registration_to(registration)
-        return convert.welcome_from(
-            await self._call(lambda stub: stub.Register(request, timeout=DEADLINE_S))
-        )
+        answer = await self._call(lambda stub: stub.Register(request, timeout=DEADLINE_S))
+        with _reading_an_answer():
+            return convert.welcome_from(answer)
 
     async def announce(self, caller: Caller, messages: AsyncIterator[Announcement]) -> bytes:
         """Tell what came and went; the digest that the tracker has afterwards.
@@ -84,7 +92,8 @@ class TrackerClient:
             answer = await stub.Announce(requests(), timeout=ANNOUNCE_DEADLINE_S)
         except grpc.aio.AioRpcError as error:
             raise self._meaning(error) from None
-        return convert.digest_from(answer.digest)
+        with _reading_an_answer():
+            return convert.digest_from(answer.digest)
 
     async def renew(self, caller: Caller, digest: bytes) -> tuple[bool, bool, str]:
         """Keep the lease: (digests agree, this peer is reachable, how in words)."""
@@ -106,25 +115,32 @@ class TrackerClient:
             contents=[content], asker=asker, suspects=sorted(set(suspects))[:20]
         )
         answer = await self._call(lambda stub: stub.Locate(request, timeout=DEADLINE_S))
-        providers = [
-            convert.provider_from(provider)
-            for located in answer.located[:1]
-            for provider in located.providers[: convert.MAX_PROVIDERS]
+        with _reading_an_answer():
+            providers = [
+                convert.provider_from(provider)
+                for located in answer.located[:1]
+                for provider in located.providers[: convert.MAX_PROVIDERS]
+            ]
+        over_loopback = _is_on_loopback(self.address)
+        return [
+            provider
+            for provider in providers
+            if not dialling_problem(provider.host, provider.port, over_loopback=over_loopback)
         ]
-        return [p for p in providers if dialling_problem(p.host, p.port) is None]
 
     async def search(self, query: SearchQuery) -> SearchPage:
         """One page of what has such names."""
         request = convert.query_to(query)
-        return convert.page_from(
-            await self._call(lambda stub: stub.Search(request, timeout=DEADLINE_S))
-        )
+        answer = await self._call(lambda stub: stub.Search(request, timeout=DEADLINE_S))
+        with _reading_an_answer():
+            return convert.page_from(answer)
 
     async def peers(self, page: str = "") -> tuple[list[PeerInfo], str]:
         """Who is here: one page, and what to ask with for the next."""
         request = pb.ListPeersRequest(page=page, page_size=convert.MAX_PAGE)
         answer = await self._call(lambda stub: stub.ListPeers(request, timeout=DEADLINE_S))
-        return [convert.peer_info_from(info) for info in answer.peers], answer.next_page
+        with _reading_an_answer():
+            return [convert.peer_info_from(info) for info in answer.peers], answer.next_page
 
     async def _call(self, call: Callable[[TrackerStub], Awaitable[Any]]) -> Any:
         silent: PanalError | None = None
@@ -147,7 +163,7 @@ class TrackerClient:
     def _meaning(self, error: grpc.aio.AioRpcError) -> PanalError:
         text = error.details() or "no reason given"
         for key, slug in error.trailing_metadata() or ():
-            if key == ERROR_METADATA:
+            if key == convert.ERROR_METADATA:
                 return by_slug(slug if isinstance(slug, str) else "", text)
         if error.code() in _SILENT:
             return Unreachable(
@@ -155,3 +171,21 @@ class TrackerClient:
                 "Is it running ('panal tracker'), and is the address right ('--tracker')?"
             )
         return _BY_CODE.get(error.code(), PanalError)(f"The tracker says: {text}")
+
+
+@contextmanager
+def _reading_an_answer() -> Iterator[None]:
+    """What the tracker says wrongly is not the user's fault."""
+    try:
+        yield
+    except UsageError as error:
+        raise IntegrityError(f"The tracker's answer cannot be used: {error}") from None
+
+
+def _is_on_loopback(tracker: str) -> bool:
+    """Whether a configured tracker is on this machine: only then may it name loopback."""
+    host = tracker.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or is_loopback(host)
+    except UsageError:
+        return False

@@ -17,11 +17,11 @@ from google.protobuf.message import DecodeError
 
 from panal.errors import PanalError, UsageError
 from panal.wire.address import parse_address
+from panal.wire.tracker import ERROR_METADATA
 
 _log = logging.getLogger("panal.tracker")
 
 DEFAULT_DEADLINE_S = 10.0
-SLUG_KEY = "panal-error"
 MAX_DETAILS_CHARACTERS = 1_000
 """Percent-encoded it must fit the 16 KiB that gRPC gives to all metadata."""
 
@@ -107,7 +107,7 @@ async def _abort(context: Context, error: Exception) -> None:
     await context.abort(
         grpc.StatusCode[error.grpc_code],
         str(error)[:MAX_DETAILS_CHARACTERS],
-        trailing_metadata=((SLUG_KEY, error.slug),),
+        trailing_metadata=((ERROR_METADATA, error.slug),),
     )
 
 

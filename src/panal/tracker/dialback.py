@@ -11,20 +11,14 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import aiohttp
-from blake3 import blake3
 
 from panal.tracker.registry import Reach
 from panal.wire.address import dialling_problem, host_for_asker, parse_address
+from panal.wire.dialback import NONCE_BYTES, proof_of
 
 DIAL_TIMEOUT_S = 3.0
-NONCE_BYTES = 16
 MAX_DIALS_AT_ONCE = 64
 _PROOF_CHARACTERS = 64
-
-
-def proof_of(nonce: bytes, secret_hash: bytes) -> str:
-    """What a peer answers to a nonce: 64 lower-case hex digits."""
-    return blake3(nonce, key=secret_hash).hexdigest()
 
 
 class Dialler(Protocol):

@@ -8,11 +8,10 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from blake3 import blake3
-
 from panal.errors import NameTaken, NotRegistered, Refused, Superseded, UsageError
 from panal.wire.address import parse_address
 from panal.wire.catalogue import DIGEST_BYTES, Caller, Registration
+from panal.wire.dialback import hash_secret
 from panal.wire.ids import PeerName
 
 LEASE_S = 60.0
@@ -81,11 +80,6 @@ class Admission:
 def key_of(name: str) -> str:
     """What makes a peer's name unique: two names that differ only in case are one."""
     return name.casefold()
-
-
-def hash_secret(secret: bytes) -> bytes:
-    """What the tracker keeps of an owner secret: 32 bytes."""
-    return blake3(secret).digest()
 
 
 def check_claim(existing: PeerRecord | None, caller: Caller, now_s: float) -> None:

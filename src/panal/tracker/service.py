@@ -17,12 +17,13 @@ from panal.tracker.dialback import Dialler
 from panal.tracker.handout import Asker, Handout, host_towards
 from panal.tracker.records import Records
 from panal.tracker.redial import Redial
-from panal.tracker.registry import LEASE_S, RENEW_S, hash_secret
+from panal.tracker.registry import LEASE_S, RENEW_S
 from panal.tracker.storage import ListedPeer
 from panal.wire import tracker as wire
 from panal.wire import tracker_pb2 as pb
 from panal.wire.address import is_loopback, parse_address
 from panal.wire.catalogue import Caller, PeerInfo, Welcome
+from panal.wire.dialback import hash_secret
 from panal.wire.ids import parse_peer_name
 from panal.wire.tracker_pb2_grpc import TrackerServicer
 
@@ -31,7 +32,6 @@ _log = logging.getLogger("panal.tracker")
 MAX_PROVIDERS_PER_ANSWER = 20_000
 """Over all contents of one Locate: an answer must fit a gRPC message of 4 MiB."""
 MAX_ANNOUNCE_PAUSE_S = 60.0
-END_GRACE_S = 0.05
 
 
 class TrackerService(TrackerServicer):
@@ -72,7 +72,7 @@ class TrackerService(TrackerServicer):
     async def Announce(
         self, requests: AsyncIterator[pb.AnnounceRequest], context: Context
     ) -> pb.AnnounceResponse:
-        """Apply each message as it comes; drop at the end what a replacement left out."""
+        """Apply each message as it comes; drop what a replacement left out once it says all."""
         caller: Caller | None = None
         generation: int | None = None
         digest = b""
@@ -82,15 +82,12 @@ class TrackerService(TrackerServicer):
                 caller = wire.caller_from(message.caller)
                 digest, generation = await self._records.announce(caller, announcement)
             else:
-                # Only what the first message began is ended below.
+                # Only what the first message began may be ended.
                 digest, _ = await self._records.announce(caller, announcement)
+            if announcement.all_told and generation is not None:
+                digest = await self._records.finish_replacement(caller, generation)
         if caller is None:
             raise UsageError("An announce has at least one message.")
-        if generation is not None:
-            # A stream that breaks off looks like one that ends, until gRPC cancels this call
-            # a moment later; only a real end may drop what was not named.
-            await asyncio.sleep(END_GRACE_S)
-            digest = await self._records.finish_replacement(caller, generation)
         return pb.AnnounceResponse(digest=digest)
 
     async def Renew(self, request: pb.RenewRequest, context: Context) -> pb.RenewResponse:

@@ -109,6 +109,7 @@ async def _body(request: web.Request, kind: type[Body]) -> Body:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_PAGE):
+    short = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_PAGE))
+    if not short or not 1 <= int(text) <= MAX_PAGE:
         raise UsageError(f"A limit is a number from 1 to {MAX_PAGE}.")
     return int(text)

@@ -4,6 +4,8 @@ On the wire a bitfield has ceil(n / 8) bytes, chunk i being bit i % 8 (least sig
 first) of byte i // 8; bits from n on are zero.
 """
 
+from collections.abc import Iterable
+
 from panal.errors import UsageError
 
 _SET_BITS = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
@@ -27,6 +29,16 @@ def from_bytes(raw: bytes, count: int) -> int:
     if bits >> count:
         raise UsageError(f"A bitfield of {count} chunks has a bit beyond the last.")
     return bits
+
+
+def from_indices(chunks: Iterable[int]) -> int:
+    """The bitfield in which those chunks are set, in one pass whatever their number."""
+    raw = bytearray()
+    for index in chunks:
+        if index >> 3 >= len(raw):
+            raw.extend(bytes((index >> 3) + 1 - len(raw)))
+        raw[index >> 3] |= 1 << (index & 7)
+    return int.from_bytes(raw, "little")
 
 
 def indices(bits: int) -> list[int]:

@@ -117,7 +117,10 @@ class Announcement:
 
     sequence: int
     replace_all: bool = False
-    """What this stream does not name is dropped when the stream ends."""
+    """This stream names everything that the peer shares."""
+    all_told: bool = False
+    """It has done so: what it did not name is dropped. Without it nothing is, because a
+    stream that breaks off looks like one that ends."""
     entries: tuple[Entry, ...] = ()
     removed_paths: tuple[str, ...] = ()
     holdings: tuple[Holding, ...] = ()

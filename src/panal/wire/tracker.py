@@ -35,6 +35,8 @@ MAX_PAGE = 1_000
 DEFAULT_PAGE = 100
 MAX_WORDS = 512
 SECRET_BYTES = 32
+ERROR_METADATA = "panal-error"
+"""The trailing metadata that carries a refused call's error slug."""
 _LONG_AGO_S = 1e10
 
 
@@ -119,6 +121,7 @@ def announcement_from(message: pb.AnnounceRequest) -> Announcement:
     return Announcement(
         sequence=message.sequence,
         replace_all=message.replace_all,
+        all_told=message.all_told,
         entries=tuple(entry_from(entry) for entry in message.entries),
         removed_paths=tuple(safe_path(path) for path in message.removed_paths),
         holdings=tuple(
@@ -135,6 +138,7 @@ def announcement_to(announcement: Announcement, caller: Caller | None) -> pb.Ann
         caller=None if caller is None else caller_to(caller),
         sequence=announcement.sequence,
         replace_all=announcement.replace_all,
+        all_told=announcement.all_told,
         entries=[entry_to(entry) for entry in announcement.entries],
         removed_paths=announcement.removed_paths,
         holdings=[
@@ -193,7 +197,7 @@ def query_from(message: pb.SearchRequest) -> SearchQuery:
         content=content_id_from_bytes(message.content) if message.content else None,
         sha256=_sha256_from(message.sha256),
         peer=parse_peer_name(message.peer) if message.peer else "",
-        kind=None if message.any_kind else _kind_from(message.kind),
+        kind=_kind_from(message.kind) if message.HasField("kind") else None,
         min_size_bytes=message.min_size_bytes,
         max_size_bytes=message.max_size_bytes,
         page=message.page,
@@ -208,8 +212,7 @@ def query_to(query: SearchQuery) -> pb.SearchRequest:
         content=query.content or b"",
         sha256=query.sha256 or b"",
         peer=query.peer,
-        any_kind=query.kind is None,
-        kind=_kind_to(query.kind or Kind.FILE),
+        kind=None if query.kind is None else _kind_to(query.kind),
         min_size_bytes=query.min_size_bytes,
         max_size_bytes=query.max_size_bytes,
         page=query.page,

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18panal/wire/tracker.proto\x12\x10panal.tracker.v1\"5\n\x06\x43\x61ller\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\"]\n\x0fRegisterRequest\x12(\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x18.panal.tracker.v1.Caller\x12\x11\n\thttp_port\x18\x02 \x01(\r\x12\r\n\x05\x62ound\x18\x03 \x03(\t\"\x84\x01\n\x10RegisterResponse\x12\x15\n\robserved_host\x18\x01 \x01(\t\x12\x0f\n\x07lease_s\x18\x02 \x01(\x01\x12\x0f\n\x07renew_s\x18\x03 \x01(\x01\x12\x11\n\treachable\x18\x04 \x01(\x08\x12\x14\n\x0creachability\x18\x05 \x01(\t\x12\x0e\n\x06\x64igest\x18\x06 \x01(\x0c\"p\n\x05\x45ntry\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12$\n\x04kind\x18\x04 \x01(\x0e\x32\x16.panal.tracker.v1.Kind\x12\x0e\n\x06sha256\x18\x05 \x01(\x0c\",\n\x07Holding\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\"\xea\x01\n\x0f\x41nnounceRequest\x12(\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x18.panal.tracker.v1.Caller\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x13\n\x0breplace_all\x18\x03 \x01(\x08\x12(\n\x07\x65ntries\x18\x04 \x03(\x0b\x32\x17.panal.tracker.v1.Entry\x12\x15\n\rremoved_paths\x18\x05 \x03(\t\x12+\n\x08holdings\x18\x06 \x03(\x0b\x32\x19.panal.tracker.v1.Holding\x12\x18\n\x10removed_holdings\x18\x07 \x03(\x0c\"\"\n\x10\x41nnounceResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\"H\n\x0cRenewRequest\x12(\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x18.panal.tracker.v1.Caller\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"I\n\rRenewResponse\x12\x0f\n\x07in_step\x18\x01 \x01(\x08\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x14\n\x0creachability\x18\x03 \x01(\t\"8\n\x0cLeaveRequest\x12(\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x18.panal.tracker.v1.Caller\"\"\n\rLeaveResponse\x12\x11\n\twas_known\x18\x01 \x01(\x08\"Y\n\rLocateRequest\x12\x10\n\x08\x63ontents\x18\x01 \x03(\x0c\x12\r\n\x05\x61sker\x18\x02 \x01(\t\x12\x10\n\x08suspects\x18\x03 \x03(\t\x12\x15\n\rmax_providers\x18\x04 \x01(\r\"F\n\x08Provider\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\r\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"I\n\x07Located\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12-\n\tproviders\x18\x02 \x03(\x0b\x32\x1a.panal.tracker.v1.Provider\"<\n\x0eLocateResponse\x12*\n\x07located\x18\x01 \x03(\x0b\x32\x19.panal.tracker.v1.Located\"\xd6\x01\n\rSearchRequest\x12\r\n\x05words\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12\x0c\n\x04peer\x18\x03 \x01(\t\x12\x10\n\x08\x61ny_kind\x18\x04 \x01(\x08\x12$\n\x04kind\x18\x05 \x01(\x0e\x32\x16.panal.tracker.v1.Kind\x12\x16\n\x0emin_size_bytes\x18\x06 \x01(\x04\x12\x16\n\x0emax_size_bytes\x18\x07 \x01(\x04\x12\x0c\n\x04page\x18\x08 \x01(\t\x12\x11\n\tpage_size\x18\t \x01(\r\x12\x0f\n\x07\x63ontent\x18\n \x01(\x0c\"%\n\x07NamedBy\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\"\x9d\x01\n\x03Hit\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.panal.tracker.v1.Kind\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\x12(\n\x05names\x18\x05 \x03(\x0b\x32\x19.panal.tracker.v1.NamedBy\x12\x11\n\tproviders\x18\x06 \x01(\r\"X\n\x0eSearchResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.panal.tracker.v1.Hit\x12\x11\n\tnext_page\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61pped\x18\x03 \x01(\x08\"3\n\x10ListPeersRequest\x12\x0c\n\x04page\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\"\x85\x01\n\x08PeerInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\r\x12\x11\n\treachable\x18\x04 \x01(\x08\x12\x0f\n\x07\x65ntries\x18\x05 \x01(\x04\x12\x14\n\x0cjoined_s_ago\x18\x06 \x01(\x01\x12\x15\n\rrenewed_s_ago\x18\x07 \x01(\x01\"Q\n\x11ListPeersResponse\x12)\n\x05peers\x18\x01 \x03(\x0b\x32\x1a.panal.tracker.v1.PeerInfo\x12\x11\n\tnext_page\x18\x02 \x01(\t**\n\x04Kind\x12\r\n\tKIND_FILE\x10\x00\x12\x13\n\x0fKIND_COLLECTION\x10\x01\x32\xb5\x04\n\x07Tracker\x12Q\n\x08Register\x12!.panal.tracker.v1.RegisterRequest\x1a\".panal.tracker.v1.RegisterResponse\x12S\n\x08\x41nnounce\x12!.panal.tracker.v1.AnnounceRequest\x1a\".panal.tracker.v1.AnnounceResponse(\x01\x12H\n\x05Renew\x12\x1e.panal.tracker.v1.RenewRequest\x1a\x1f.panal.tracker.v1.RenewResponse\x12H\n\x05Leave\x12\x1e.panal.tracker.v1.LeaveRequest\x1a\x1f.panal.tracker.v1.LeaveResponse\x12K\n\x06Locate\x12\x1f.panal.tracker.v1.LocateRequest\x1a .panal.tracker.v1.LocateResponse\x12K\n\x06Search\x12\x1f.panal.tracker.v1.SearchRequest\x1a .panal.tracker.v1.SearchResponse\x12T\n\tListPeers\x12\".panal.tracker.v1.ListPeersRequest\x1a#.panal.tracker.v1.ListPeersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18panal/wire/tracker.proto\x12\x10panal.tracker.v1\"5\n\x06\x43\x61ller\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\"]\n\x0fRegisterRequest\x12(\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x18.panal.tracker.v1.Caller\x12\x11\n\thttp_port\x18\x02 \x01(\r\x12\r\n\x05\x62ound\x18\x03 \x03(\t\"\x84\x01\n\x10RegisterResponse\x12\x15\n\robserved_host\x18\x01 \x01(\t\x12\x0f\n\x07lease_s\x18\x02 \x01(\x01\x12\x0f\n\x07renew_s\x18\x03 \x01(\x01\x12\x11\n\treachable\x18\x04 \x01(\x08\x12\x14\n\x0creachability\x18\x05 \x01(\t\x12\x0e\n\x06\x64igest\x18\x06 \x01(\x0c\"p\n\x05\x45ntry\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12$\n\x04kind\x18\x04 \x01(\x0e\x32\x16.panal.tracker.v1.Kind\x12\x0e\n\x06sha256\x18\x05 \x01(\x0c\",\n\x07Holding\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\"\xfc\x01\n\x0f\x41nnounceRequest\x12(\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x18.panal.tracker.v1.Caller\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x13\n\x0breplace_all\x18\x03 \x01(\x08\x12(\n\x07\x65ntries\x18\x04 \x03(\x0b\x32\x17.panal.tracker.v1.Entry\x12\x15\n\rremoved_paths\x18\x05 \x03(\t\x12+\n\x08holdings\x18\x06 \x03(\x0b\x32\x19.panal.tracker.v1.Holding\x12\x18\n\x10removed_holdings\x18\x07 \x03(\x0c\x12\x10\n\x08\x61ll_told\x18\x08 \x01(\x08\"\"\n\x10\x41nnounceResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\"H\n\x0cRenewRequest\x12(\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x18.panal.tracker.v1.Caller\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"I\n\rRenewResponse\x12\x0f\n\x07in_step\x18\x01 \x01(\x08\x12\x11\n\treachable\x18\x02 \x01(\x08\x12\x14\n\x0creachability\x18\x03 \x01(\t\"8\n\x0cLeaveRequest\x12(\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x18.panal.tracker.v1.Caller\"\"\n\rLeaveResponse\x12\x11\n\twas_known\x18\x01 \x01(\x08\"Y\n\rLocateRequest\x12\x10\n\x08\x63ontents\x18\x01 \x03(\x0c\x12\r\n\x05\x61sker\x18\x02 \x01(\t\x12\x10\n\x08suspects\x18\x03 \x03(\t\x12\x15\n\rmax_providers\x18\x04 \x01(\r\"F\n\x08Provider\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\r\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"I\n\x07Located\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12-\n\tproviders\x18\x02 \x03(\x0b\x32\x1a.panal.tracker.v1.Provider\"<\n\x0eLocateResponse\x12*\n\x07located\x18\x01 \x03(\x0b\x32\x19.panal.tracker.v1.Located\"\xd2\x01\n\rSearchRequest\x12\r\n\x05words\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12\x0c\n\x04peer\x18\x03 \x01(\t\x12)\n\x04kind\x18\x04 \x01(\x0e\x32\x16.panal.tracker.v1.KindH\x00\x88\x01\x01\x12\x16\n\x0emin_size_bytes\x18\x05 \x01(\x04\x12\x16\n\x0emax_size_bytes\x18\x06 \x01(\x04\x12\x0c\n\x04page\x18\x07 \x01(\t\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x0f\n\x07\x63ontent\x18\t \x01(\x0c\x42\x07\n\x05_kind\"%\n\x07NamedBy\x12\x0c\n\x04peer\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\"\x9d\x01\n\x03Hit\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.panal.tracker.v1.Kind\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\x12(\n\x05names\x18\x05 \x03(\x0b\x32\x19.panal.tracker.v1.NamedBy\x12\x11\n\tproviders\x18\x06 \x01(\r\"X\n\x0eSearchResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.panal.tracker.v1.Hit\x12\x11\n\tnext_page\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61pped\x18\x03 \x01(\x08\"3\n\x10ListPeersRequest\x12\x0c\n\x04page\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\"\x85\x01\n\x08PeerInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\r\x12\x11\n\treachable\x18\x04 \x01(\x08\x12\x0f\n\x07\x65ntries\x18\x05 \x01(\x04\x12\x14\n\x0cjoined_s_ago\x18\x06 \x01(\x01\x12\x15\n\rrenewed_s_ago\x18\x07 \x01(\x01\"Q\n\x11ListPeersResponse\x12)\n\x05peers\x18\x01 \x03(\x0b\x32\x1a.panal.tracker.v1.PeerInfo\x12\x11\n\tnext_page\x18\x02 \x01(\t**\n\x04Kind\x12\r\n\tKIND_FILE\x10\x00\x12\x13\n\x0fKIND_COLLECTION\x10\x01\x32\xb5\x04\n\x07Tracker\x12Q\n\x08Register\x12!.panal.tracker.v1.RegisterRequest\x1a\".panal.tracker.v1.RegisterResponse\x12S\n\x08\x41nnounce\x12!.panal.tracker.v1.AnnounceRequest\x1a\".panal.tracker.v1.AnnounceResponse(\x01\x12H\n\x05Renew\x12\x1e.panal.tracker.v1.RenewRequest\x1a\x1f.panal.tracker.v1.RenewResponse\x12H\n\x05Leave\x12\x1e.panal.tracker.v1.LeaveRequest\x1a\x1f.panal.tracker.v1.LeaveResponse\x12K\n\x06Locate\x12\x1f.panal.tracker.v1.LocateRequest\x1a .panal.tracker.v1.LocateResponse\x12K\n\x06Search\x12\x1f.panal.tracker.v1.SearchRequest\x1a .panal.tracker.v1.SearchResponse\x12T\n\tListPeers\x12\".panal.tracker.v1.ListPeersRequest\x1a#.panal.tracker.v1.ListPeersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'panal.wire.tracker_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KIND']._serialized_start=2085
-  _globals['_KIND']._serialized_end=2127
+  _globals['_KIND']._serialized_start=2099
+  _globals['_KIND']._serialized_end=2141
   _globals['_CALLER']._serialized_start=46
   _globals['_CALLER']._serialized_end=99
   _globals['_REGISTERREQUEST']._serialized_start=101
@@ -44,39 +44,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HOLDING']._serialized_start=445
   _globals['_HOLDING']._serialized_end=489
   _globals['_ANNOUNCEREQUEST']._serialized_start=492
-  _globals['_ANNOUNCEREQUEST']._serialized_end=726
-  _globals['_ANNOUNCERESPONSE']._serialized_start=728
-  _globals['_ANNOUNCERESPONSE']._serialized_end=762
-  _globals['_RENEWREQUEST']._serialized_start=764
-  _globals['_RENEWREQUEST']._serialized_end=836
-  _globals['_RENEWRESPONSE']._serialized_start=838
-  _globals['_RENEWRESPONSE']._serialized_end=911
-  _globals['_LEAVEREQUEST']._serialized_start=913
-  _globals['_LEAVEREQUEST']._serialized_end=969
-  _globals['_LEAVERESPONSE']._serialized_start=971
-  _globals['_LEAVERESPONSE']._serialized_end=1005
-  _globals['_LOCATEREQUEST']._serialized_start=1007
-  _globals['_LOCATEREQUEST']._serialized_end=1096
-  _globals['_PROVIDER']._serialized_start=1098
-  _globals['_PROVIDER']._serialized_end=1168
-  _globals['_LOCATED']._serialized_start=1170
-  _globals['_LOCATED']._serialized_end=1243
-  _globals['_LOCATERESPONSE']._serialized_start=1245
-  _globals['_LOCATERESPONSE']._serialized_end=1305
-  _globals['_SEARCHREQUEST']._serialized_start=1308
-  _globals['_SEARCHREQUEST']._serialized_end=1522
-  _globals['_NAMEDBY']._serialized_start=1524
-  _globals['_NAMEDBY']._serialized_end=1561
-  _globals['_HIT']._serialized_start=1564
-  _globals['_HIT']._serialized_end=1721
-  _globals['_SEARCHRESPONSE']._serialized_start=1723
-  _globals['_SEARCHRESPONSE']._serialized_end=1811
-  _globals['_LISTPEERSREQUEST']._serialized_start=1813
-  _globals['_LISTPEERSREQUEST']._serialized_end=1864
-  _globals['_PEERINFO']._serialized_start=1867
-  _globals['_PEERINFO']._serialized_end=2000
-  _globals['_LISTPEERSRESPONSE']._serialized_start=2002
-  _globals['_LISTPEERSRESPONSE']._serialized_end=2083
-  _globals['_TRACKER']._serialized_start=2130
-  _globals['_TRACKER']._serialized_end=2695
+  _globals['_ANNOUNCEREQUEST']._serialized_end=744
+  _globals['_ANNOUNCERESPONSE']._serialized_start=746
+  _globals['_ANNOUNCERESPONSE']._serialized_end=780
+  _globals['_RENEWREQUEST']._serialized_start=782
+  _globals['_RENEWREQUEST']._serialized_end=854
+  _globals['_RENEWRESPONSE']._serialized_start=856
+  _globals['_RENEWRESPONSE']._serialized_end=929
+  _globals['_LEAVEREQUEST']._serialized_start=931
+  _globals['_LEAVEREQUEST']._serialized_end=987
+  _globals['_LEAVERESPONSE']._serialized_start=989
+  _globals['_LEAVERESPONSE']._serialized_end=1023
+  _globals['_LOCATEREQUEST']._serialized_start=1025
+  _globals['_LOCATEREQUEST']._serialized_end=1114
+  _globals['_PROVIDER']._serialized_start=1116
+  _globals['_PROVIDER']._serialized_end=1186
+  _globals['_LOCATED']._serialized_start=1188
+  _globals['_LOCATED']._serialized_end=1261
+  _globals['_LOCATERESPONSE']._serialized_start=1263
+  _globals['_LOCATERESPONSE']._serialized_end=1323
+  _globals['_SEARCHREQUEST']._serialized_start=1326
+  _globals['_SEARCHREQUEST']._serialized_end=1536
+  _globals['_NAMEDBY']._serialized_start=1538
+  _globals['_NAMEDBY']._serialized_end=1575
+  _globals['_HIT']._serialized_start=1578
+  _globals['_HIT']._serialized_end=1735
+  _globals['_SEARCHRESPONSE']._serialized_start=1737
+  _globals['_SEARCHRESPONSE']._serialized_end=1825
+  _globals['_LISTPEERSREQUEST']._serialized_start=1827
+  _globals['_LISTPEERSREQUEST']._serialized_end=1878
+  _globals['_PEERINFO']._serialized_start=1881
+  _globals['_PEERINFO']._serialized_end=2014
+  _globals['_LISTPEERSRESPONSE']._serialized_start=2016
+  _globals['_LISTPEERSRESPONSE']._serialized_end=2097
+  _globals['_TRACKER']._serialized_start=2144
+  _globals['_TRACKER']._serialized_end=2709
 # @@protoc_insertion_point(module_scope)

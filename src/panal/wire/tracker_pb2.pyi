@@ -73,7 +73,7 @@ class Holding(_message.Message):
     def __init__(self, content: _Optional[bytes] = ..., complete: _Optional[bool] = ...) -> None: ...
 
 class AnnounceRequest(_message.Message):
-    __slots__ = ("caller", "sequence", "replace_all", "entries", "removed_paths", "holdings", "removed_holdings")
+    __slots__ = ("caller", "sequence", "replace_all", "entries", "removed_paths", "holdings", "removed_holdings", "all_told")
     CALLER_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     REPLACE_ALL_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +81,7 @@ class AnnounceRequest(_message.Message):
     REMOVED_PATHS_FIELD_NUMBER: _ClassVar[int]
     HOLDINGS_FIELD_NUMBER: _ClassVar[int]
     REMOVED_HOLDINGS_FIELD_NUMBER: _ClassVar[int]
+    ALL_TOLD_FIELD_NUMBER: _ClassVar[int]
     caller: Caller
     sequence: int
     replace_all: bool
@@ -88,7 +89,8 @@ class AnnounceRequest(_message.Message):
     removed_paths: _containers.RepeatedScalarFieldContainer[str]
     holdings: _containers.RepeatedCompositeFieldContainer[Holding]
     removed_holdings: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ..., sequence: _Optional[int] = ..., replace_all: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., removed_paths: _Optional[_Iterable[str]] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., removed_holdings: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    all_told: bool
+    def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ..., sequence: _Optional[int] = ..., replace_all: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., removed_paths: _Optional[_Iterable[str]] = ..., holdings: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., removed_holdings: _Optional[_Iterable[bytes]] = ..., all_told: _Optional[bool] = ...) -> None: ...
 
 class AnnounceResponse(_message.Message):
     __slots__ = ("digest",)
@@ -165,11 +167,10 @@ class LocateResponse(_message.Message):
     def __init__(self, located: _Optional[_Iterable[_Union[Located, _Mapping]]] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("words", "sha256", "peer", "any_kind", "kind", "min_size_bytes", "max_size_bytes", "page", "page_size", "content")
+    __slots__ = ("words", "sha256", "peer", "kind", "min_size_bytes", "max_size_bytes", "page", "page_size", "content")
     WORDS_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     PEER_FIELD_NUMBER: _ClassVar[int]
-    ANY_KIND_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     MIN_SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -179,14 +180,13 @@ class SearchRequest(_message.Message):
     words: str
     sha256: bytes
     peer: str
-    any_kind: bool
     kind: Kind
     min_size_bytes: int
     max_size_bytes: int
     page: str
     page_size: int
     content: bytes
-    def __init__(self, words: _Optional[str] = ..., sha256: _Optional[bytes] = ..., peer: _Optional[str] = ..., any_kind: _Optional[bool] = ..., kind: _Optional[_Union[Kind, str]] = ..., min_size_bytes: _Optional[int] = ..., max_size_bytes: _Optional[int] = ..., page: _Optional[str] = ..., page_size: _Optional[int] = ..., content: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, words: _Optional[str] = ..., sha256: _Optional[bytes] = ..., peer: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., min_size_bytes: _Optional[int] = ..., max_size_bytes: _Optional[int] = ..., page: _Optional[str] = ..., page_size: _Optional[int] = ..., content: _Optional[bytes] = ...) -> None: ...
 
 class NamedBy(_message.Message):
     __slots__ = ("peer", "path")
