@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from panal.peer.app import PeerApp
+from panal.peer.config import parse_tracker
 from panal.peer.downloads import Download
 from panal.peer.tracker_client import TrackerClient
 from panal.store.index import SharedFile
@@ -123,6 +124,8 @@ class Tracker:
     """What can be asked of a tracker without being a peer; an async context."""
 
     def __init__(self, trackers: Sequence[str]) -> None:
+        for tracker in trackers:
+            parse_tracker(tracker)
         self._client = TrackerClient(trackers)
         self._address = trackers[0]
 

@@ -86,7 +86,8 @@ def _settings_file(named: Path | None) -> dict[str, Any]:
     everywhere = {key: value for key, value in table.items() if not isinstance(value, dict)}
     settings: dict[str, Any] = {}
     for command in panal.commands.values():
-        own = {**everywhere, **table.get(command.name or "", {})}
+        table_of_its_own = table.get(command.name or "")
+        own = everywhere | (table_of_its_own if isinstance(table_of_its_own, dict) else {})
         known = {option.lstrip("-"): p.name for p in command.params for option in p.opts}
         settings[command.name or ""] = {known[key]: own[key] for key in own if key in known}
     return settings
@@ -137,7 +138,13 @@ def peer(
 @panal.command()
 @click.argument("words", nargs=-1)
 @tracker_option
-@click.option("--limit", type=click.IntRange(1, 1_000), default=100, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1_000),
+    default=100,
+    show_default=True,
+    help="How many results at most.",
+)
 @json_option
 def search(words: tuple[str, ...], trackers: tuple[str, ...], limit: int, as_json: bool) -> None:
     """Find files by name over everybody's folders; no words list everything."""
@@ -234,6 +241,11 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: nothing to say to it
         sys.exit(1)
+    except Exception as error:
+        if os.environ.get("PANAL_DEBUG"):
+            raise
+        text = f"A fault in Panal: {error!r}. Set PANAL_DEBUG=1 to see where, and report it."
+        _fail(text, PanalError.slug, PanalError.exit_code, words)
 
 
 def _fail(text: str, slug: str, exit_code: int, words: list[str]) -> None:

@@ -67,6 +67,7 @@ class Announcer:
         """Why the tracker does not list this peer, in words; empty while it does."""
         self.reachable = False
         self.reachability = ""
+        self.times_told_everything = 0
         self.fatal: asyncio.Future[PanalError] = asyncio.get_running_loop().create_future()
         """Set once where only the user can help: the name is another's."""
 
@@ -228,6 +229,7 @@ class Announcer:
         self._changed_entries.clear()
         self._changed_holdings.clear()
         await self._tell(self._everything(), counted)
+        self.times_told_everything += 1
 
     async def _tell_changes(self) -> None:
         counted = self._changes

@@ -1,0 +1,53 @@
+"""Whose process is at the other end of a loopback connection, where the system tells.
+
+Linux lists every TCP socket with its owner in /proc/net/tcp and tcp6. Elsewhere, and where
+that cannot be read, nothing is known. The only file that reads it.
+"""
+
+import os
+import sys
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+from panal.wire.address import parse_address
+
+_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+# Once a process has closed its socket the kernel lists it as root's: only a connection that
+# is still held open says whose it is.
+_ESTABLISHED = "01"
+
+Endpoint = tuple[str, int]
+
+
+def is_ours_or_roots(client: Endpoint, server: Endpoint) -> bool:
+    """Whether the client's end of a connection belongs to this user or to root.
+
+    True where the system does not tell at all; False where it lists no such open socket.
+    """
+    tables = [path.read_text("ascii") for path in _TABLES if path.exists()]
+    if not tables:
+        return True
+    owner = owner_of(client, server, tables)
+    return owner is not None and owner in {0, os.getuid()}
+
+
+def owner_of(client: Endpoint, server: Endpoint, tables: list[str]) -> int | None:
+    """The uid that holds the client's end, or None where it is not listed as open."""
+    ends = {(_end(client, six), _end(server, six)) for six in (False, True)}
+    for table in tables:
+        for line in table.splitlines()[1:]:
+            fields = line.split()
+            if len(fields) > 7 and (fields[1], fields[2]) in ends and fields[3] == _ESTABLISHED:
+                return int(fields[7])
+    return None
+
+
+def _end(endpoint: Endpoint, six: bool) -> str:
+    """An endpoint as the kernel prints it: address words in the machine's byte order."""
+    address: IPv4Address | IPv6Address = parse_address(endpoint[0])
+    if six and isinstance(address, IPv4Address):
+        address = IPv6Address(f"::ffff:{address}")
+    packed = address.packed
+    words = [packed[start : start + 4] for start in range(0, len(packed), 4)]
+    text = "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)
+    return f"{text}:{endpoint[1]:04X}"

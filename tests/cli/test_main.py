@@ -1,0 +1,141 @@
+"""Words to exit codes, settings in their order, and nothing heavy for a mere --help."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from panal.cli.main import main, panal
+from panal.errors import PanalError, by_slug
+
+
+def exit_code(*words: str) -> int:
+    try:
+        main(list(words))
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for name in ("PANAL_TRACKER", "PANAL_PEER", "PANAL_CONFIG", "PANAL_STATE", "PANAL_OPEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["version"], 0),
+        (["--help"], 0),
+        (["get", "--help"], 0),
+        (["nonsense"], 2),
+        (["peer", "peer_1"], 2),
+        (["peer", "peer_1", "port", "x"], 2),
+        (["peer", "peer_1", "70000", "x"], 2),
+        (["peer", "-bad name-", "0", "x"], 2),
+        (["get", "sha256:zz"], 2),
+        (["get", "panal:zz"], 2),
+        (["get", "x", "--into", __file__], 2),
+        (["search", "--tracker", "nowhere"], 2),
+        (["search", "--limit", "0"], 2),
+        (["tracker", "--listen", "50051"], 2),
+        (["tracker", "--listen", "0.0.0.0:0"], 7),
+        (["peer", "p", "0", "x", "--host", "0.0.0.0"], 7),
+        (["search", "x", "--tracker", "127.0.0.1:1"], 4),
+        (["peers", "--tracker", "127.0.0.1:1"], 4),
+        (["get", "x", "--peer", "http://127.0.0.1:1"], 4),
+        (["get", "x", "--peer", "ftp://x"], 2),
+    ],
+)
+def test_exit_codes(
+    words: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(*words) == code
+    shown = capsys.readouterr()
+    assert "Traceback" not in shown.err
+    assert bool(shown.err) == (code != 0)
+
+
+def test_a_failure_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("search", "--json", "--tracker", "127.0.0.1:1") == 4
+    body = json.loads(capsys.readouterr().out)
+    assert (body["error"], body["exit_code"]) == ("unreachable", 4)
+
+
+def test_a_usage_error_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("search", "--json", "--limit", "x") == 2
+    assert json.loads(capsys.readouterr().out)["exit_code"] == 2
+
+
+def test_settings_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Flags, then environment, then the file, then what is built in."""
+    config = tmp_path / "config" / "panal" / "config.toml"
+    config.parent.mkdir(parents=True)
+
+    def asked(*words: str) -> str:
+        assert exit_code("search", *words) == 4
+        return capsys.readouterr().err
+
+    config.write_text('tracker = ["127.0.0.1:3"]')
+    assert "127.0.0.1:3" in asked()
+    config.write_text('tracker = ["127.0.0.1:3"]\n[search]\ntracker = ["127.0.0.1:4"]')
+    assert "127.0.0.1:4" in asked()
+    monkeypatch.setenv("PANAL_TRACKER", "127.0.0.1:5")
+    assert "127.0.0.1:5" in asked()
+    assert "127.0.0.1:6" in asked("--tracker", "127.0.0.1:6")
+
+
+def test_a_settings_file_that_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text("tracker = ")
+    assert exit_code("--config", str(broken), "peers") == 2
+    assert "broken.toml" in capsys.readouterr().err
+    assert exit_code("--config", str(tmp_path / "missing.toml"), "peers") == 2
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from panal.cli.main import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print([m for m in ('grpc', 'aiohttp', 'rich', 'asyncio', 'msgspec') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_option_says_what_it_does() -> None:
+    silent = [
+        f"{name} {option.opts[-1]}"
+        for name, command in panal.commands.items()
+        for option in command.params
+        if isinstance(option, click.Option) and not option.help
+    ]
+    assert silent == []
+
+
+def every_error() -> list[type[PanalError]]:
+    found = [PanalError]
+    for kind in found:
+        found += kind.__subclasses__()
+    return found
+
+
+def test_each_error_has_its_own_word_and_a_known_exit_code() -> None:
+    slugs = [kind.slug for kind in every_error()]
+    assert len(slugs) == len(set(slugs))
+    assert {kind.exit_code for kind in every_error()} == {1, 2, 3, 4, 5, 6, 7}
+    for kind in every_error():
+        assert type(by_slug(kind.slug, "text")) is kind
+    assert type(by_slug("unheard-of", "text")) is PanalError

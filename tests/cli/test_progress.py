@@ -1,0 +1,53 @@
+"""How a download reads while it runs."""
+
+import pytest
+
+from panal.api import DownloadAnswer, SourceAnswer
+from panal.cli.progress import ProgressLine, describe, size_words, time_words
+
+
+def answer(**changes: object) -> DownloadAnswer:
+    made = DownloadAnswer(
+        id="1", what="x", content=None, name="x\x1b[31m.bin", state="running", size=4096,
+        bytes_done=1024, bytes_resumed=0, rate_bytes_s=1024.0, eta_s=3.0, transfer_s=0.0,
+        reason="", error=None, sources=[],
+    )  # fmt: skip
+    for key, value in changes.items():
+        setattr(made, key, value)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 1024**3, "5.0 GiB"),
+     (3 * 1024**5, "3072.0 TiB")],
+)  # fmt: skip
+def test_sizes(size: int, words: str) -> None:
+    assert size_words(size) == words
+
+
+def test_times() -> None:
+    assert [time_words(s) for s in (0, 61, 3_600)] == ["0:00", "1:01", "1:00:00"]
+
+
+def test_the_line_names_its_sources_fastest_first() -> None:
+    sources = [SourceAnswer(f"p{n}", 100.0 * n, 10, "sending") for n in range(7)]
+    assert describe(answer(sources=sources)) == (
+        "1.0 KiB/s  0:03 left  from p6 600 B/s, p5 500 B/s, p4 400 B/s, p3 300 B/s, 2 more"
+    )
+
+
+def test_the_line_says_why_nothing_moves() -> None:
+    reason = "no provider of 3 chunks is online; last seen: peer_4, 12 min ago"
+    assert describe(answer(reason=reason)) == reason
+
+
+def test_off_a_terminal_each_reason_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressLine(enabled=True) as line:
+        for state, reason in [("running", ""), ("waiting", "a"), ("waiting", "a"),
+                              ("running", ""), ("waiting", "b")]:  # fmt: skip
+            line.show(answer(state=state, reason=reason))
+    assert capsys.readouterr().err == "waiting: a\nwaiting: b\n"
+    with ProgressLine(enabled=False) as line:
+        line.show(answer(state="waiting", reason="a"))
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,99 @@
+"""A peer's records at the tracker stay right, whatever happens to either."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from panal.errors import NameTaken, Superseded
+from panal.peer.tracker_client import TrackerClient
+from panal.wire.catalogue import Announcement
+from tests.support.network import Network, RunningPeer, until
+
+
+async def names(peer: RunningPeer) -> list[str]:
+    return sorted(hit.name for hit in (await peer.node.search("")).hits)
+
+
+async def test_a_tracker_that_lost_everything_has_it_back_within_one_renewal(
+    tmp_path: Path,
+) -> None:
+    async with Network(tmp_path, renew_s=0.2) as network:
+        peer = await network.peer("one")
+        for name in ("a.txt", "b.txt"):
+            await peer.upload(name, name.encode())
+        await network.stop_tracker()
+        await network.start_tracker()
+        problems: set[str] = set()
+
+        def is_listed() -> bool:
+            problems.add(peer.app.announcer.problem)
+            assert network.tracker is not None
+            return peer.app.announcer.problem == "" and len(problems) > 1
+
+        await until(is_listed, "registered again")
+        assert await peer.app.announcer.announced(5.0)
+        assert await names(peer) == ["a.txt", "b.txt"]
+
+
+async def test_a_row_the_tracker_lost_comes_back_by_the_digest(tmp_path: Path) -> None:
+    async with Network(tmp_path, renew_s=0.2) as network:
+        peer = await network.peer("one")
+        await peer.upload("a.txt", b"a")
+        await peer.upload("b.txt", b"b")
+        client = TrackerClient([network.tracker_address])
+
+        async def loss() -> AsyncIterator[Announcement]:
+            yield Announcement(1_000, removed_paths=("a.txt",))
+
+        await client.announce(peer.app.announcer._registration.caller, loss())
+        await client.close()
+        peer.app.announcer._sequence = 1_000
+        assert await names(peer) == ["b.txt"]
+        counted = peer.app.announcer.times_told_everything
+
+        def again() -> bool:
+            return peer.app.announcer.times_told_everything > counted
+
+        await until(again, "announced afresh")
+        await peer.upload("c.txt", b"c")
+        assert await names(peer) == ["a.txt", "b.txt", "c.txt"]
+
+
+async def test_what_changed_while_the_tracker_was_away_is_told(tmp_path: Path) -> None:
+    async with Network(tmp_path, renew_s=0.2) as network:
+        peer = await network.peer("one")
+        await peer.upload("before.txt", b"1")
+        await network.stop_tracker()
+        answer = await peer.request("PUT", "/upload/meanwhile.txt", data=b"2")
+        assert (answer.status, answer.json()["announced"]) == (201, False)
+        (peer.folder / "before.txt").unlink()
+        await peer.app.sharing.scan()
+        await network.start_tracker()
+        assert await peer.app.announcer.announced(20.0)
+        assert await names(peer) == ["meanwhile.txt"]
+
+
+async def test_a_live_name_is_not_taken_over(network: Network) -> None:
+    await network.peer("one")
+    other = await network.peer("ONE", registered=False)
+    assert isinstance(await other.app.announcer.fatal, NameTaken)
+
+
+async def test_a_later_start_with_the_same_secret_wins(tmp_path: Path) -> None:
+    async with Network(tmp_path, renew_s=0.2) as network:
+        first = await network.peer("one")
+        secret = (first.folder / ".panal" / "owner-secret").read_bytes()
+        copied = tmp_path / "copied-state"
+        copied.mkdir()
+        (copied / "owner-secret").write_bytes(secret)
+        (tmp_path / "elsewhere").mkdir()
+        second = await network.peer("one", state_dir=copied, partial_dir=copied / "partial")
+        assert isinstance(await first.app.announcer.fatal, Superseded)
+        assert second.app.announcer.problem == ""
+
+
+async def test_leaving_takes_the_files_along(network: Network) -> None:
+    one, two = await network.peer("one"), await network.peer("two")
+    await one.upload("a.txt", b"a")
+    assert await names(two) == ["a.txt"]
+    await network.stop_peer("one")
+    assert await names(two) == []
