@@ -11,7 +11,12 @@ except ImportError:
     if (venv / "bin" / "python").exists() and Path(sys.prefix).resolve() != venv.resolve():
         python = str(venv / "bin" / "python")
         os.execv(python, [python, *sys.argv])
-    sys.exit(f"Panal is not installed. Run: {sys.executable} -m pip install {venv.parent}")
+    sys.exit(
+        f"Panal is not installed. Run: "
+        f"{sys.executable} -m venv {venv} && {venv}/bin/pip install {venv.parent}"
+    )
 
-DEFAULTS = ["peer_1", "5000", "./files"]
-main(["peer", *(sys.argv[1:] or DEFAULTS)])
+words = sys.argv[1:]
+if not words or words[0].startswith("--tracker"):
+    words = ["peer_1", "5000", "./files", *words]
+main(["peer", *words])

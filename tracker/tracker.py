@@ -11,6 +11,9 @@ except ImportError:
     if (venv / "bin" / "python").exists() and Path(sys.prefix).resolve() != venv.resolve():
         python = str(venv / "bin" / "python")
         os.execv(python, [python, *sys.argv])
-    sys.exit(f"Panal is not installed. Run: {sys.executable} -m pip install {venv.parent}")
+    sys.exit(
+        f"Panal is not installed. Run: "
+        f"{sys.executable} -m venv {venv} && {venv}/bin/pip install {venv.parent}"
+    )
 
 main(["tracker", *sys.argv[1:]])

@@ -185,16 +185,16 @@ class Node:
 
     def status(self) -> StatusAnswer:
         """This peer's own state."""
-        app = self._app
+        app, announcer = self._app, self._app.announcer
         files, size_bytes = app.index.totals()
         return StatusAnswer(
             name=app.settings.name,
             urls=app.urls(),
             folder=str(app.settings.folder),
             trackers=list(app.settings.trackers),
-            registered=app.announcer.problem == "",
-            reachable=app.announcer.reachable,
-            problem=app.announcer.problem or app.announcer.reachability,
+            registered=announcer.problem == "",
+            reachable=announcer.reachable,
+            problem=announcer.problem or ("" if announcer.reachable else announcer.reachability),
             files=files,
             bytes=size_bytes,
             hashing=app.sharing.hashing,

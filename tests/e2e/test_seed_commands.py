@@ -107,7 +107,7 @@ def test_what_is_taken_is_refused_in_words(machine: Machine) -> None:
 
     same_name = machine.start(sys.executable, "peer.py", "PEER_1", "5001", "./c", cwd="peer")
     assert same_name.wait() == 7
-    assert "PEER_1" in same_name.text
+    assert "The name peer_1 belongs to" in same_name.text
 
     same_folder = machine.start(sys.executable, "peer.py", "peer_3", "5002", "./a", cwd="peer")
     assert same_folder.wait() == 1
@@ -174,7 +174,8 @@ def test_files_by_hand_are_found(machine: Machine) -> None:
     assert "not found" in machine.panal("get", "renamed.txt", "--json", code=3).replace("-", " ")
 
 
-def test_a_killed_get_goes_on_where_it_was(machine: Machine) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_get_goes_on_where_it_was(machine: Machine, number: signal.Signals) -> None:
     """Asked again, the same command fetches only what is missing."""
     machine.tracker()
     machine.peer("peer_1", 5000, "./files")
@@ -189,9 +190,14 @@ def test_a_killed_get_goes_on_where_it_was(machine: Machine) -> None:
     while first.process.poll() is None:
         journals = list(partial.glob("*.journal")) if partial.exists() else []
         if journals and journals[0].stat().st_size > 500:
-            first.process.kill()
+            first.process.send_signal(number)
             break
-    assert first.wait() == -signal.SIGKILL, "the download was too quick to be killed"
+    killed = number is signal.SIGKILL
+    assert first.wait() == (-number if killed else 130), "it was too quick to be stopped"
+    if not killed:
+        assert "goes on" in first.text
+        listed = json.loads(machine.panal("peers", "--json"))["peers"]
+        assert [peer["name"] for peer in listed] == ["peer_1"]
     assert not (machine.place / "here" / "big.bin").exists()
     again = json.loads(machine.panal("get", "big.bin", "--into", "here", "--json"))
     assert again["bytes_resumed"] > 0

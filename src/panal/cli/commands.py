@@ -14,8 +14,8 @@ import msgspec
 from blake3 import blake3
 from platformdirs import user_state_path
 
-from panal.api import DownloadAnswer, Node, Tracker
-from panal.cli.programs import log_to_stderr, running_peer, stop_signal
+from panal.api import DownloadAnswer, HitInfo, Node, SearchAnswer, Tracker
+from panal.cli.programs import log_to_stderr, run_until_stopped, running_peer
 from panal.cli.progress import ProgressLine, size_words
 from panal.errors import PanalError, UsageError, by_slug
 from panal.peer.config import PeerSettings
@@ -23,6 +23,7 @@ from panal.wire.links import Link, parse_what
 from panal.wire.names import STATE_DIRECTORY, printable
 
 POLL_S = 0.1
+LARGEST_PAGE = 1_000
 
 
 def _print_json(value: object) -> None:
@@ -34,20 +35,35 @@ def search(words: str, trackers: Sequence[str], limit: int, *, as_json: bool) ->
 
     async def run() -> None:
         async with Tracker(trackers) as tracker:
-            answer = await tracker.search(words, page_size=limit)
+            answer = await _search_all(tracker, words, limit)
         if as_json:
             _print_json(answer)
             return
         for hit in answer.hits:
-            names = ", ".join(sorted({named.peer for named in hit.names}))
-            name = printable(hit.name)[1:-1]
-            click.echo(f"{name}  {size_words(hit.size)}  {hit.providers} × ({names})  {hit.id}")
+            _print_hit(hit)
         if not answer.hits:
             click.echo("Nothing found.", err=True)
         if answer.next:
-            click.echo(f"More than {limit}: add words, or raise --limit.", err=True)
+            click.echo(f"There are more than {limit}: add words, or raise --limit.", err=True)
 
     asyncio.run(run())
+
+
+async def _search_all(tracker: Tracker, words: str, limit: int) -> SearchAnswer:
+    """As many hits as are wanted, over as many pages as that takes."""
+    answer = await tracker.search(words, page_size=min(limit, LARGEST_PAGE))
+    while answer.next and len(answer.hits) < limit:
+        wanted = min(limit - len(answer.hits), LARGEST_PAGE)
+        more = await tracker.search(words, answer.next, wanted)
+        answer = SearchAnswer(answer.hits + more.hits, more.next, answer.capped)
+    return answer
+
+
+def _print_hit(hit: HitInfo) -> None:
+    path = hit.names[0].path if hit.names else hit.name
+    copies = "1 copy" if hit.providers == 1 else f"{hit.providers} copies"
+    peers = ", ".join(sorted({named.peer for named in hit.names}))
+    click.echo(f"{printable(path)[1:-1]}  {size_words(hit.size)}  {copies} ({peers})  {hit.id}")
 
 
 def peers(trackers: Sequence[str], *, as_json: bool) -> None:
@@ -61,7 +77,8 @@ def peers(trackers: Sequence[str], *, as_json: bool) -> None:
             return
         for peer in found:
             state = "" if peer.reachable else "  not reachable"
-            click.echo(f"{peer.name}  {peer.host}:{peer.port}  {peer.files} files{state}")
+            files = "1 file" if peer.files == 1 else f"{peer.files} files"
+            click.echo(f"{peer.name}  {peer.host}:{peer.port}  {files}{state}")
         if not found:
             click.echo("Nobody is here.", err=True)
 
@@ -117,11 +134,14 @@ def get(
 
             answer = await _watch(current, quiet=quiet)
             _report(answer, str(settings.folder / (answer.name or "")), as_json=as_json)
-            if share_for_s:
-                await asyncio.wait({asyncio.ensure_future(stop_signal())}, timeout=share_for_s)
+            await asyncio.sleep(share_for_s)
 
     try:
-        asyncio.run(run())
+        run_until_stopped(run())
+    except KeyboardInterrupt:
+        if settings.partials.exists():
+            click.echo("Stopped; what is here is kept: the same command goes on.", err=True)
+        raise
     finally:
         _tidy(settings)
 
@@ -185,12 +205,15 @@ def _report(answer: DownloadAnswer, path: str, *, as_json: bool) -> None:
                 "size": answer.size,
                 "bytes_resumed": answer.bytes_resumed,
                 "transfer_s": round(answer.transfer_s, 3),
-                "sources": [{"peer": s.peer, "bytes": s.bytes} for s in answer.sources],
+                "sources": [{"peer": s.peer, "bytes": s.bytes} for s in answer.sources if s.bytes],
             }
         )
         return
     served = ", ".join(f"{s.peer} {size_words(s.bytes)}" for s in answer.sources if s.bytes)
-    rate = answer.size / answer.transfer_s if answer.transfer_s else 0.0
+    fetched = sum(source.bytes for source in answer.sources)
+    rate = fetched / max(answer.transfer_s, 1e-3)
     how = f" in {answer.transfer_s:.1f} s, {size_words(rate)}/s, from {served}" if served else ""
-    click.echo(f"{printable(path)[1:-1]}  {size_words(answer.size)}{how}, verified.", err=True)
+    resumed = f", {size_words(answer.bytes_resumed)} were here" if answer.bytes_resumed else ""
+    size = size_words(answer.size)
+    click.echo(f"{printable(path)[1:-1]}  {size}{how}{resumed}, verified.", err=True)
     sys.stderr.flush()

@@ -46,7 +46,7 @@ state_option = click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
     envvar="PANAL_STATE",
-    help="Where state is kept; a peer's is else in FOLDER/.panal.",
+    help="Where state is kept. A peer's default is FOLDER/.panal.",
 )
 
 
@@ -140,7 +140,7 @@ def peer(
 @tracker_option
 @click.option(
     "--limit",
-    type=click.IntRange(1, 1_000),
+    type=click.IntRange(1, 1_000_000),
     default=100,
     show_default=True,
     help="How many results at most.",
@@ -157,8 +157,7 @@ def search(words: tuple[str, ...], trackers: tuple[str, ...], limit: int, as_jso
 @click.argument("what")
 @click.option(
     "--into",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(),
+    type=click.Path(path_type=Path),
     help="The folder to put it in; here, if not said.",
 )
 @click.option(
@@ -182,7 +181,7 @@ def search(words: tuple[str, ...], trackers: tuple[str, ...], limit: int, as_jso
 @json_option
 def get(
     what: str,
-    into: Path,
+    into: Path | None,
     peer_url: str | None,
     share_for: float,
     trackers: tuple[str, ...],
@@ -195,14 +194,16 @@ def get(
 
     Comes from every peer that has it at once; each chunk is verified before it counts, and
     the file appears under its name only when it is whole. Asked again, it goes on where it
-    was stopped.
+    was stopped. An unknown name ends with code 3; an id or link waits until somebody has it.
     """
     from panal.cli import commands
 
     if peer_url is not None:
+        if into is not None:
+            raise UsageError("With --peer it lands in that peer's folder; leave --into out.")
         commands.get_at_peer(what, peer_url, quiet=quiet, as_json=as_json)
         return
-    settings = commands.get_settings(what, into, trackers, hosts, is_open=is_open)
+    settings = commands.get_settings(what, into or Path(), trackers, hosts, is_open=is_open)
     commands.get(what, settings, share_for, quiet=quiet, as_json=as_json)
 
 

@@ -1,10 +1,11 @@
 """The long-running programs, put together here: settings in, running until told to stop."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import SystemRandom
@@ -23,7 +24,10 @@ from panal.web.control import ControlRoutes
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_GRACE_S = 2.0
+FIRST_WORDS_S = 3.0
+"""How long the greeting waits for the tracker's first answer: a name may be refused."""
 
 
 def log_to_stderr(level: int) -> None:
@@ -60,23 +64,31 @@ def run_peer(settings: PeerSettings) -> None:
 
     async def run() -> None:
         async with running_peer(settings) as app:
-            url = app.urls()[0]
-            click.echo(f"{settings.name} shares {settings.folder} at {url}/")
-            click.echo(f"Upload with: curl -F file=@NAME {url}/upload")
-            if settings.hosts:
-                click.echo(
-                    f"OPEN: whoever reaches {', '.join(settings.hosts)} on port {app.port} "
-                    "may fetch everything in this folder."
-                )
-            sys.stdout.flush()
             stop = asyncio.create_task(stop_signal())
             app.announcer.fatal.add_done_callback(lambda _: stop.cancel())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_WORDS_S):
+                    await app.announcer.tried.wait()
+            if not app.announcer.fatal.done():
+                _greet(settings, app)
             try:
                 await stop
             except asyncio.CancelledError:
                 raise app.announcer.fatal.result() from None
 
     asyncio.run(run())
+
+
+def _greet(settings: PeerSettings, app: PeerApp) -> None:
+    url = app.urls()[0]
+    click.echo(f"{settings.name} shares {settings.folder} at {url}/")
+    click.echo(f"Upload with: curl -F file=@NAME {url}/upload")
+    if settings.hosts:
+        click.echo(
+            f"OPEN: whoever reaches {', '.join(settings.hosts)} on port {app.port} "
+            "may fetch everything in this folder."
+        )
+    sys.stdout.flush()
 
 
 @asynccontextmanager
@@ -99,6 +111,22 @@ async def stop_signal() -> None:
     """Return at the first SIGINT, SIGTERM or SIGHUP."""
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, told.set)
     await told.wait()
+
+
+def run_until_stopped(work: Coroutine[None, None, None]) -> None:
+    """Run to the end, or cancel tidily at a stop signal and raise KeyboardInterrupt."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.create_task(work)
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+    asyncio.run(run())

@@ -68,6 +68,8 @@ class Announcer:
         self.reachable = False
         self.reachability = ""
         self.times_told_everything = 0
+        self.tried = asyncio.Event()
+        """Set after the first attempt to register, whatever came of it."""
         self.fatal: asyncio.Future[PanalError] = asyncio.get_running_loop().create_future()
         """Set once where only the user can help: the name is another's."""
 
@@ -135,6 +137,7 @@ class Announcer:
                 await self._live()
             except (NameTaken, Superseded) as error:
                 self.problem = str(error)
+                self.tried.set()
                 if not self.fatal.done():
                     self.fatal.set_result(error)
                 return
@@ -172,12 +175,12 @@ class Announcer:
     def _registered(self, welcome: Welcome) -> None:
         self._failures = 0
         self.problem = ""
+        self.tried.set()
         self._set_reachability(welcome.reachable, welcome.reachability)
         log.info(
-            "Registered as %s at the tracker %s (seen at %s).",
+            "Registered as %s at the tracker %s.",
             self._registration.caller.name,
             self._client.address,
-            welcome.observed_host,
         )
 
     def _set_reachability(self, reachable: bool, words: str) -> None:
@@ -213,6 +216,7 @@ class Announcer:
 
     async def _wait_after(self, error: PanalError) -> None:
         self.problem = str(error)
+        self.tried.set()
         if isinstance(error, NotRegistered):
             log.info("The tracker has lost this peer; registering again.")
             return

@@ -95,10 +95,7 @@ class Uploads:
         descriptor = os.open(temporary, flags, 0o666)
         try:
             with ContentHasher(chunk_size_for(guessed_bytes)) as hasher:
-                async for batch in _batches(blocks):
-                    if hasher.size_bytes + len(batch) > MAX_CONTENT_BYTES:
-                        raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
-                    await asyncio.to_thread(_hash_and_write, hasher, descriptor, batch)
+                await _hash_and_write_all(hasher, descriptor, blocks)
                 manifest = await asyncio.to_thread(_finish, hasher, descriptor)
         except OSError as error:
             raise disk_error(error, "store the upload") from None
@@ -132,6 +129,27 @@ class Uploads:
             sha256_checked=True,
         )
         return Stored(shared, is_new=True)
+
+
+async def _hash_and_write_all(
+    hasher: ContentHasher, descriptor: int, blocks: AsyncIterator[bytes]
+) -> None:
+    """Each batch is hashed and written in a thread while the next one comes in."""
+    behind: asyncio.Future[None] | None = None
+    received = 0
+    try:
+        async for batch in _batches(blocks):
+            received += len(batch)
+            if received > MAX_CONTENT_BYTES:
+                raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
+            if behind is not None:
+                await behind
+            behind = asyncio.ensure_future(
+                asyncio.to_thread(_hash_and_write, hasher, descriptor, batch)
+            )
+    finally:
+        if behind is not None:
+            await behind  # the descriptor is closed next, whatever happened
 
 
 async def _batches(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
