@@ -2,39 +2,29 @@
 
 A chunk is *written* when its hash agreed and its bytes are at their offset: only then is it
 journalled, counted and served. It is *durable* after the next `sync`. The journal is never
-ahead of the data::
-
-    "PANALJ1\\n"  content id (32)  then u32 records, little-endian:
-    index         this chunk was written
-    0xFFFFFFFE    a sync begins: what is named up to here is its batch
-    0xFFFFFFFF    the batch is durable
-    0xFFFFFFFD    what is named up to here and not durable counts no more
+ahead of the data.
 
 Opened again after an unclean stop, chunks that were only written are hashed once more and
-kept where they are right.
+kept where they are right. After a failed sync they are all lost, here and in the journal:
+the kernel reports a failed write-back once, drops the bytes, and would let the next sync
+succeed.
 """
 
 import contextlib
-import fcntl
 import os
-import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from blake3 import blake3
 
-from panal.errors import PanalError, StateInUse
+from panal.errors import PanalError
+from panal.store.journal import BATCH, DURABLE, FORGET, Journal, open_private
 from panal.store.roots import disk_error
 from panal.wire import bitfield
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
 
-_MAGIC = b"PANALJ1\n"
-_RECORD = struct.Struct("<I")
-_DURABLE = 0xFFFFFFFF
-_BATCH = 0xFFFFFFFE
-_FORGET = 0xFFFFFFFD
 # It can only be read by setting it; here, before there are threads.
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)
@@ -55,7 +45,9 @@ class ChunkWriter:
         self._hash = blake3()
 
     def write(self, data: memoryview) -> None:
-        """Take the next bytes of the chunk, never more than remain."""
+        """Take the next bytes of the chunk; ValueError for more than remain."""
+        if len(data) > self.remaining_bytes:
+            raise ValueError("These bytes would run into the next chunk.")
         self._hash.update(data)
         self._partial.write_at(data, self._offset)
         self._offset += len(data)
@@ -65,12 +57,16 @@ class ChunkWriter:
         """Whether the chunk is whole and right; then it is written."""
         expected = self._partial.manifest.chunk_hash(self._index)
         right = self.remaining_bytes == 0 and self._hash.digest() == expected
-        self._partial.close_writer(self._index, written=right)
+        self._end(written=right)
         return right
 
     def abandon(self) -> None:
         """Give the chunk up; its bytes mean nothing."""
-        self._partial.close_writer(self._index, written=False)
+        self._end(written=False)
+
+    def _end(self, *, written: bool) -> None:
+        self.remaining_bytes = 0  # the offset may be another writer's from now on
+        self._partial.close_writer(self._index, written=written)
 
 
 class PartialFile:
@@ -81,27 +77,31 @@ class PartialFile:
     """
 
     def __init__(self, folder: Path, content: ContentId, manifest: Manifest) -> None:
-        """Open or begin `<id>.part` in `folder`; StateInUse where another process fetches it."""
+        """Open or begin `<id>.part` in `folder`; StateInUse where another has it open."""
         self.manifest = manifest
         self.path = folder / f"{content.hex()}.part"
         self._journal_path = folder / f"{content.hex()}.journal"
         self._lock = threading.Lock()
+        self._syncing = threading.Lock()
+        """One sync at a time: a durable mark means the batch that began last."""
         self._open_writers: set[int] = set()
         self._unsynced_bytes = 0
+        self._failure: PanalError | None = None
+        self._is_closed = False
         self.on_written: Callable[[int], None] = lambda index: None
-        try:
+        with contextlib.ExitStack() as undo, _told_as("prepare the download"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._journal = _open_private(self._journal_path, os.O_APPEND)
-            _lock_or_refuse(self._journal)
-            self.descriptor = _open_private(self.path, 0)
+            self._journal = Journal(self._journal_path, content)
+            undo.callback(self._journal.close)
+            self.descriptor = self._open_file()
+            undo.callback(os.close, self.descriptor)
             if os.fstat(self.descriptor).st_size != manifest.size_bytes:
-                os.ftruncate(self._journal, 0)  # these bytes are not those it speaks of
-            self._allocate()
-        except OSError as error:
-            raise disk_error(error, "prepare the download") from None
-        self._durable, candidates = self._read_journal(content)
-        self._written = self._durable
-        self._keep_what_is_right(candidates)
+                self._journal.restart()  # these bytes are not those it speaks of
+                self._allocate()
+            self._durable, candidates = self._journal.read(manifest.chunk_count)
+            self._written = self._durable
+            self._keep_what_is_right(candidates)
+            undo.pop_all()
         self.resumed = self._written
 
     @property
@@ -125,6 +125,7 @@ class PartialFile:
     def begin_chunk(self, index: int) -> ChunkWriter:
         """The one writer of a chunk that is not written yet."""
         with self._lock:
+            self._check()
             if index in self._open_writers or self._written >> index & 1:
                 raise PanalError(f"Chunk {index} is being written or is there already.")
             self._open_writers.add(index)
@@ -132,23 +133,30 @@ class PartialFile:
 
     def write_at(self, data: memoryview, offset: int) -> None:
         """Put bytes at their offset, all of them."""
-        try:
+        with _told_as("write the download"):
             while data:
                 count = os.pwrite(self.descriptor, data, offset)
                 data, offset = data[count:], offset + count
-        except OSError as error:
-            raise disk_error(error, "write the download") from None
 
     def close_writer(self, index: int, *, written: bool) -> None:
         """End a chunk's writer; a written chunk is journalled, then counted, then told."""
         with self._lock:
             self._open_writers.discard(index)
-            if not written:
-                return
-            self._append(index)
-            self._written |= 1 << index
-            self._unsynced_bytes += self.manifest.chunk_range(index)[1]
-        self.on_written(index)
+            try:
+                if written:
+                    self._count(index)
+            finally:
+                if self._is_closed and not self._open_writers:
+                    self._release()
+        if written:
+            self.on_written(index)
+
+    def _count(self, index: int) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self._append(index)
+        self._written |= 1 << index
+        self._unsynced_bytes += self.manifest.chunk_range(index)[1]
 
     @property
     def wants_sync(self) -> bool:
@@ -156,70 +164,106 @@ class PartialFile:
         return self._unsynced_bytes >= SYNC_BATCH_BYTES
 
     def sync(self) -> None:
-        """Make every chunk that is written now durable; blocks on the disk."""
-        with self._lock:
-            if self._unsynced_bytes == 0 and self._durable == self._written:
+        """Make every chunk that is written now durable; blocks on the disk.
+
+        Where it fails, nothing but what was durable before is written any more, and every
+        further call fails: the rest is fetched again into the file opened anew.
+        """
+        with self._syncing:
+            if self._durable == self._written and self._failure is None:
                 return
-            batch, self._unsynced_bytes = self._written, 0
-            self._append(_BATCH)
-        try:
-            os.fdatasync(self.descriptor)
-        except OSError as error:
-            raise disk_error(error, "make the download durable") from None
-        with self._lock:
-            self._append(_DURABLE)
-            self._durable = batch
+            batch = self._begin_batch()
+            try:
+                os.fdatasync(self.descriptor)
+                # What a durable mark speaks of is on the disk before the mark can be.
+                self._journal.sync()
+            except OSError as error:
+                raise self._lose(error) from None
+            self._end_batch(batch)
 
     def make_publishable(self) -> None:
         """Make all of it durable, with the mode that the user's other new files have."""
-        try:
-            os.fchmod(self.descriptor, 0o666 & ~_UMASK)
-            os.fsync(self.descriptor)
-        except OSError as error:
-            raise disk_error(error, "make the download durable") from None
-        self.sync()
+        with self._syncing:
+            batch = self._begin_batch()
+            with _told_as("set the mode of the download"):
+                os.fchmod(self.descriptor, 0o666 & ~_UMASK)
+            try:
+                os.fsync(self.descriptor)
+            except OSError as error:
+                raise self._lose(error) from None
+            self._end_batch(batch)
+
+    def _begin_batch(self) -> int:
+        with self._lock:
+            self._check()
+            self._append(BATCH)
+            self._unsynced_bytes = 0
+            return self._written
+
+    def _end_batch(self, batch: int) -> None:
+        with self._lock:
+            self._append(DURABLE)
+            self._durable = batch
+
+    def _lose(self, error: OSError) -> PanalError:
+        failure = disk_error(error, "make the download durable")
+        with self._lock:
+            self._failure = failure
+            self._written = self._durable
+            self._unsynced_bytes = 0
+            try:
+                self._journal.append(FORGET)
+            except OSError:  # then it may say nothing at all
+                with contextlib.suppress(OSError):
+                    self._journal.restart()
+        return failure
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._is_closed:
+            raise PanalError("The download was stopped.")
 
     def close(self) -> None:
-        """Stop, keeping what is there for the next time."""
+        """Stop, keeping what is there for the next time; a running sync is waited for."""
         with contextlib.suppress(PanalError):
             self.sync()
+        with self._syncing, self._lock:
+            if not self._is_closed and not self._open_writers:
+                self._release()  # else the last writer does, lest it write to another's file
+            self._is_closed = True
+
+    def _release(self) -> None:
         os.close(self.descriptor)
-        os.close(self._journal)
+        self._journal.close()
 
     def discard(self) -> None:
         """Remove the temporary names; an open descriptor goes on."""
         for path in (self.path, self._journal_path):
             path.unlink(missing_ok=True)
 
+    def _open_file(self) -> int:
+        descriptor = open_private(self.path, 0)
+        if os.fstat(descriptor).st_nlink == 1:
+            return descriptor
+        os.close(descriptor)  # it has its final name too: it is the user's, not ours to write
+        self.path.unlink()
+        return open_private(self.path, os.O_EXCL)
+
     def _allocate(self) -> None:
         size = self.manifest.size_bytes
-        if size == 0 or os.fstat(self.descriptor).st_size == size:
-            return
         try:
-            os.posix_fallocate(self.descriptor, 0, size)
+            if size:
+                os.posix_fallocate(self.descriptor, 0, size)
         except OSError as error:
             if disk_error(error, "").slug == "no-space":
+                os.ftruncate(self.descriptor, 0)  # give back what it did get
                 raise
         os.ftruncate(self.descriptor, size)
 
     def _append(self, *records: int) -> None:
-        try:
-            os.write(self._journal, b"".join(map(_RECORD.pack, records)))
-        except OSError as error:
-            raise disk_error(error, "record the download's progress") from None
-
-    def _read_journal(self, content: ContentId) -> tuple[int, int]:
-        """Durable chunks and those that were only written."""
-        head = _MAGIC + content
-        raw = os.pread(self._journal, os.fstat(self._journal).st_size, 0)
-        if not raw.startswith(head):
-            os.ftruncate(self._journal, 0)
-            os.write(self._journal, head)
-            return 0, 0
-        whole = (len(raw) - len(head)) // _RECORD.size * _RECORD.size
-        os.ftruncate(self._journal, len(head) + whole)  # a torn last record
-        records = [value for (value,) in _RECORD.iter_unpack(raw[len(head) : len(head) + whole])]
-        return _replay(records, self.manifest.chunk_count)
+        with _told_as("record the download's progress"):
+            self._journal.append(*records)
 
     def _keep_what_is_right(self, candidates: int) -> None:
         right = []
@@ -231,41 +275,12 @@ class PartialFile:
                 self._written |= 1 << index
                 self._unsynced_bytes += length
         if candidates:
-            self._append(_FORGET, *right)
+            self._journal.append(FORGET, *right)
 
 
-def _replay(records: list[int], chunk_count: int) -> tuple[int, int]:
-    """The durable chunks and the merely written ones that a journal's records come to."""
-    named: set[int] = set()
-    batch: set[int] = set()
-    durable: set[int] = set()
-    for record in records:
-        if record == _BATCH:
-            batch = set(named)
-        elif record == _DURABLE:
-            durable |= batch
-            named -= batch
-        elif record == _FORGET:
-            named, batch = set(), set()
-        elif record < chunk_count:
-            named.add(record)
-    return _bits(durable), _bits(named - durable)
-
-
-def _bits(chunks: set[int]) -> int:
-    bits = bytearray(max(chunks, default=0) // 8 + 1)
-    for index in chunks:
-        bits[index >> 3] |= 1 << (index & 7)
-    return int.from_bytes(bits, "little")
-
-
-def _open_private(path: Path, flags: int) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | flags, 0o600)
-
-
-def _lock_or_refuse(descriptor: int) -> None:
+@contextlib.contextmanager
+def _told_as(doing: str) -> Iterator[None]:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise StateInUse("Another Panal process is fetching the same content here.") from None
+        yield
+    except OSError as error:
+        raise disk_error(error, doing) from None

@@ -34,7 +34,7 @@ def publish(source: Path, root: Root, path: SafePath, *, replace: bool = False) 
             else:
                 _place(source, folder, name)
             os.fsync(folder)
-        except FileExistsError:
+        except (FileExistsError, IsADirectoryError):
             raise TargetTaken(
                 f"{printable(path)} is already there with other content; it was left as it is."
             ) from None
@@ -60,7 +60,7 @@ def rename_noreplace(source: Path, folder: int, name: str) -> None:
     at_working_directory = -100
     failed = renameat2(
         at_working_directory,
-        os.fsencode(source.absolute()),
+        os.fsencode(source),
         folder,
         os.fsencode(name),
         _NOREPLACE,

@@ -8,17 +8,20 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from panal.errors import ContentChanged, NoSpace, NotFound, PanalError, Refused
+from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import STATE_DIRECTORY, SafePath, path_problem, printable, safe_path
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO must not wait for its writer. It changes nothing on a file.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,17 @@ class Fingerprint:
     @classmethod
     def of(cls, status: os.stat_result) -> "Fingerprint":
         """The fingerprint in a stat result."""
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        return cls(
+            _as_stored(status.st_dev),
+            _as_stored(status.st_ino),
+            status.st_size,
+            _as_stored(status.st_mtime_ns),
+        )
+
+
+def _as_stored(number: int) -> int:
+    # Inodes of network file systems and times beyond 2262 exceed what SQLite can hold.
+    return (number + 2**63) % 2**64 - 2**63
 
 
 @dataclass(slots=True)
@@ -124,7 +137,10 @@ class Root:
     @contextmanager
     def _parent(self, path: SafePath, *, create: bool = False) -> Iterator[tuple[int, str]]:
         *folders, name = path.split("/")
-        descriptor = os.dup(self._descriptor)
+        try:
+            descriptor = os.dup(self._descriptor)
+        except OSError as error:
+            raise disk_error(error, f"open the folder {self.path}") from None
         try:
             for folder in folders:
                 entered = _enter(descriptor, folder, path, create=create)
@@ -137,28 +153,41 @@ class Root:
     def walk(self, skipped: Skipped) -> Iterator[tuple[SafePath, Fingerprint]]:
         """Every regular file below the folder; what is left out is counted in `skipped`.
 
-        Hidden names, links, special files and unsafe names are left out. A folder that
-        vanishes meanwhile is simply not there.
+        Hidden names, links, special files, unsafe names, what is larger than any content
+        and folders that may not be read are left out. A folder that vanishes meanwhile is
+        simply not there; PanalError where one cannot be read for another reason, for that
+        says nothing about its files.
         """
         pending = [""]
         while pending:
             prefix = pending.pop()
-            try:
-                descriptor = self._folder(prefix)
-            except (OSError, NotFound):
+            descriptor = self._folder(prefix, skipped)
+            if descriptor is None:
                 continue
             try:
                 with os.scandir(descriptor) as entries:
                     for entry in entries:
                         yield from self._visit(prefix, entry, pending, skipped)
+            except OSError as error:
+                raise disk_error(error, f"read the folder {printable(prefix)}") from None
             finally:
                 os.close(descriptor)
 
-    def _folder(self, prefix: str) -> int:
-        if prefix == "":
-            return os.open(".", _FOLDER_FLAGS, dir_fd=self._descriptor)
-        with self._parent(SafePath(prefix)) as (folder, name):
-            return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+    def _folder(self, prefix: str, skipped: Skipped) -> int | None:
+        try:
+            if prefix == "":
+                return os.open(".", _FOLDER_FLAGS, dir_fd=self._descriptor)
+            with self._parent(SafePath(prefix)) as (folder, name):
+                return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+        except NotFound:
+            return None
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return None
+            if error.errno in {errno.EACCES, errno.EPERM}:
+                skipped.add("unreadable folder", prefix)
+                return None
+            raise disk_error(error, f"read the folder {printable(prefix)}") from None
 
     def _visit(
         self, prefix: str, entry: os.DirEntry[str], pending: list[str], skipped: Skipped
@@ -176,9 +205,13 @@ class Root:
             pending.append(path)
         elif entry.is_file(follow_symlinks=False):
             try:
-                yield safe_path(path), Fingerprint.of(entry.stat(follow_symlinks=False))
-            except OSError:
+                found = Fingerprint.of(entry.stat(follow_symlinks=False))
+            except FileNotFoundError:
                 return
+            if found.size_bytes > MAX_CONTENT_BYTES:
+                skipped.add("too large", path)
+            else:
+                yield safe_path(path), found
         else:
             skipped.add("special file", path)
 
@@ -186,26 +219,27 @@ class Root:
 def _enter(parent: int, folder: str, path: str, *, create: bool) -> int:
     try:
         return os.open(folder, _FOLDER_FLAGS, dir_fd=parent)
-    except FileNotFoundError as error:
+    except OSError as error:
         if not create:
             raise _absent(path, error) from None
-    except OSError as error:
-        if create:
-            raise Refused(
-                f"{printable(path)} cannot be placed: {printable(folder)} is not a folder."
-            ) from None
-        raise _absent(path, error) from None
     try:
-        os.mkdir(folder, dir_fd=parent)
+        with suppress(FileExistsError):
+            os.mkdir(folder, dir_fd=parent)
         os.fsync(parent)
-    except FileExistsError:
-        pass
+        return os.open(folder, _FOLDER_FLAGS, dir_fd=parent)
     except OSError as error:
-        raise disk_error(error, f"make the folder {printable(folder)}") from None
-    return os.open(folder, _FOLDER_FLAGS, dir_fd=parent)
+        raise _unplaceable(folder, path, error) from None
 
 
-def _absent(path: str, error: OSError) -> NotFound:
-    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}:
+def _unplaceable(folder: str, path: str, error: OSError) -> PanalError:
+    if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+        return Refused(f"{printable(path)} cannot be placed: {printable(folder)} is not a folder.")
+    return disk_error(error, f"make the folder {printable(folder)}")
+
+
+def _absent(path: str, error: OSError) -> PanalError:
+    if error.errno in _ABSENT:
         return NotFound(f"There is no file {printable(path)}.")
+    if error.errno in _EXHAUSTED:  # it says nothing about the file
+        return disk_error(error, f"open {printable(path)}")
     return NotFound(f"{printable(path)} cannot be read: {error.strerror}.")

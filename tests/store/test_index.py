@@ -1,0 +1,473 @@
+"""The index: what it remembers, who may open it, and that it never stands in the way."""
+
+import errno
+import logging
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from panal.errors import NoSpace, PanalError, Refused, StateInUse
+from panal.store.index import SCHEMA_VERSION, Index, SharedFile
+from panal.store.roots import Fingerprint
+from panal.wire.ids import ContentId
+from panal.wire.manifest import Manifest, content_id
+from panal.wire.names import safe_path
+from tests.store.makers import fail, manifest_by_hand, noise
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state/index.sqlite"
+
+
+@pytest.fixture
+def index(path: Path) -> Iterator[Index]:
+    index = Index(path)
+    yield index
+    index.close()
+
+
+def content(seed: int) -> tuple[Manifest, ContentId]:
+    manifest = manifest_by_hand(noise(10 + seed, seed))
+    return manifest, content_id(manifest.encode())
+
+
+def fingerprint(seed: int) -> Fingerprint:
+    return Fingerprint(1, seed, 10 + seed, 1_000 + seed)
+
+
+def remember(index: Index, name: str, seed: int = 1, *, checked: bool = True) -> SharedFile:
+    manifest, found = content(seed)
+    return index.remember(
+        safe_path(name), fingerprint(seed), found, manifest, sha256_checked=checked
+    )
+
+
+def known_contents(index: Index) -> int:
+    (count,) = index._database.execute("SELECT count(*) FROM contents").fetchone()
+    return int(count)
+
+
+# Remembering ------------------------------------------------------------------------------
+
+
+def test_what_is_remembered_is_found_by_path_by_content_and_after_a_restart(path: Path) -> None:
+    index = Index(path)
+    manifest, found = content(1)
+    expected = SharedFile(
+        safe_path("a/ñ"), found, fingerprint(1), manifest.sha256, sha256_checked=True
+    )
+    assert remember(index, "a/ñ") == expected
+    for _ in range(2):
+        assert index.by_path("a/ñ") == expected
+        assert index.by_content(found) == [expected]
+        assert index.manifest(found) == manifest
+        assert index.encoded_manifest(found) == manifest.encode()
+        assert index.fingerprints() == {"a/ñ": fingerprint(1)}
+        assert index.totals() == (1, 11)
+        index.close()
+        index = Index(path)
+    index.close()
+
+
+def test_what_is_not_known_is_not_found(index: Index) -> None:
+    _, found = content(1)
+    assert index.by_path("a") is None
+    assert index.by_content(found) == []
+    assert index.manifest(found) is None
+    assert index.encoded_manifest(found) is None
+    assert index.totals() == (0, 0)
+    index.forget(safe_path("a"))
+    index.mark_sha256(found, right=True)
+
+
+def test_two_paths_of_one_content_go_one_by_one(index: Index) -> None:
+    _, found = content(1)
+    remember(index, "b")
+    remember(index, "a")
+    assert [shared.path for shared in index.by_content(found)] == ["a", "b"]
+    index.forget(safe_path("a"))
+    assert [shared.path for shared in index.by_content(found)] == ["b"]
+    assert index.manifest(found) is not None
+    index.forget(safe_path("b"))
+    assert index.by_content(found) == []
+    assert index.encoded_manifest(found) is None
+    assert known_contents(index) == 0
+
+
+def test_a_path_with_new_content_drops_the_old_unless_others_have_it(index: Index) -> None:
+    remember(index, "a", 1)
+    remember(index, "b", 1)
+    remember(index, "a", 2)
+    assert known_contents(index) == 2
+    remember(index, "b", 2)
+    assert known_contents(index) == 1
+    assert index.encoded_manifest(content(1)[1]) is None
+    remember(index, "a", 2)
+    assert known_contents(index) == 1
+
+
+def test_the_same_content_again_keeps_what_was_checked(index: Index) -> None:
+    assert not remember(index, "a", checked=False).sha256_checked
+    assert [shared.path for shared in index.unchecked()] == ["a"]
+    assert remember(index, "b", checked=True).sha256_checked
+    assert remember(index, "a", checked=False).sha256_checked
+    assert index.unchecked() == []
+
+
+def test_the_outcome_of_a_check_is_for_every_path_of_the_content(index: Index) -> None:
+    for name in ("a", "b"):
+        remember(index, name, checked=False)
+    _, found = content(1)
+    index.mark_sha256(found, right=True)
+    assert [shared.sha256_checked for shared in index.by_content(found)] == [True, True]
+    index.mark_sha256(found, right=False)
+    assert [shared.sha256_checked for shared in index.by_content(found)] == [False, False]
+    assert index.unchecked() == []  # it was checked, and lies
+
+
+def test_only_a_checked_sha256_is_told(index: Index) -> None:
+    manifest, found = content(1)
+    entry = remember(index, "a", checked=False).entry()
+    assert (entry.path, entry.content, entry.size_bytes) == ("a", found, 11)
+    assert entry.sha256 is None
+    assert remember(index, "a", checked=True).entry().sha256 == manifest.sha256
+
+
+def test_fingerprints_of_odd_file_systems_are_kept(index: Index) -> None:
+    manifest, found = content(1)
+    for number in (-(2**63), 2**63 - 1):
+        odd = Fingerprint(number, number, 11, number)
+        index.remember(safe_path("a"), odd, found, manifest, sha256_checked=True)
+        assert index.fingerprints() == {"a": odd}
+
+
+# Listing ----------------------------------------------------------------------------------
+
+
+def test_pages_follow_one_another_without_a_gap(index: Index) -> None:
+    names = ["\x7e", "A", "B", "a", "a b", "a-b", "a/b", "a/c", "ä", "z", "\uffff", "\U0010ffff"]
+    for name in reversed(names):
+        remember(index, name)
+    for limit in (1, 2, 5, 100):
+        found, after = [], ""
+        while page := index.files_after(after, limit):
+            assert len(page) <= limit
+            found += [shared.path for shared in page]
+            after = page[-1].path
+        assert found == sorted(names)
+
+
+@pytest.mark.parametrize("prefix", ["a%/", "a_/", "a\\/", "ä/", "\U0010ffff/", "a'/", "a/", "*/"])
+def test_a_folder_lists_what_is_in_it_and_nothing_beside(prefix: str, index: Index) -> None:
+    last = "\U0010ffff"
+    inside = [prefix + name for name in ("a", "z/z", "\uffff", last, last * 63, last + "/" + last)]
+    beside = ["aa/b", "ab/c", "a", prefix[:-1] + "0", prefix[:-1] + ".", "x" + prefix + "a", last]
+    for name in {*inside, *beside}:
+        remember(index, name)
+    assert [shared.path for shared in index.files_below(prefix)] == sorted(inside)
+    assert [shared.path for shared in index.files_below("")] == sorted({*inside, *beside})
+    assert index.files_below("none/") == []
+
+
+# Two at once ------------------------------------------------------------------------------
+
+OPEN_AND_SAY = """
+import sys
+from pathlib import Path
+from panal.errors import PanalError
+from panal.store.index import Index
+try:
+    Index(Path(sys.argv[1])).close()
+    print("opened")
+except PanalError as error:
+    print(error.slug, error)
+"""
+
+
+def in_another_process(path: Path) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", OPEN_AND_SAY, str(path)], capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.mark.slow
+def test_a_second_process_is_refused_in_words(path: Path) -> None:
+    index = Index(path)
+    remember(index, "a")
+    said = in_another_process(path)
+    assert said.startswith("state-in-use Another Panal peer uses")
+    assert str(path.parent) in said
+    with pytest.raises(StateInUse):
+        Index(path)
+    remember(index, "b")  # the first goes on
+    index.close()
+    assert in_another_process(path) == "opened\n"
+
+
+def test_threads_may_call_at_once(index: Index) -> None:
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(40):
+                remember(index, f"own {number}", number)
+                remember(index, "common", 10 + (turn + number) % 3)
+                assert index.by_path(f"own {number}") is not None
+                index.files_after("", 10)
+                index.totals()
+                if turn % 4 == 0:
+                    index.forget(safe_path("common"))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    remember(index, "common", 10)
+    assert index.totals()[0] == 5
+    assert known_contents(index) == 5  # nobody's content was left behind
+
+
+def test_what_a_path_had_is_read_and_dropped_in_one_step(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_transaction = []
+    real = Index.by_path
+
+    def by_path(self: Index, path: str) -> SharedFile | None:
+        in_transaction.append(self._database.in_transaction)
+        return real(self, path)
+
+    monkeypatch.setattr(Index, "by_path", by_path)
+    remember(index, "a")
+    index.forget(safe_path("a"))
+    assert in_transaction == [True, True, True]
+
+
+# A file that is no index ------------------------------------------------------------------
+
+
+def test_an_index_of_a_later_version_is_refused_in_words(path: Path) -> None:
+    index = Index(path)
+    remember(index, "a")
+    index._database.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    index.close()
+    for _ in range(2):  # and is not kept locked by the refusal
+        with pytest.raises(PanalError, match=r"later Panal \(version 2\).*made again"):
+            Index(path)
+    assert in_another_process(path).startswith("failed The index was written by a later Panal")
+    database = sqlite3.connect(path)
+    database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    database.close()
+    index = Index(path)
+    assert index.by_path("a") is not None
+    index.close()
+
+
+def fill(path: Path) -> None:
+    index = Index(path)
+    fill_with(index, 200)
+    index.close()
+
+
+def fill_with(index: Index, count: int) -> None:
+    for number in range(count):
+        remember(index, f"some folder/file {number}", number)
+
+
+def overwrite_all(path: Path) -> None:
+    path.write_bytes(noise(5_000))
+
+
+def overwrite_a_page(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(noise(4096))
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2 + 100)
+
+
+def drop_a_table(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.execute("DROP TABLE shared")
+    database.commit()
+    database.close()
+
+
+def put_another_database(path: Path) -> None:
+    path.unlink()
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE contents (other TEXT)")
+    database.commit()
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "damage", [overwrite_all, overwrite_a_page, cut, drop_a_table, put_another_database]
+)
+def test_a_damaged_index_is_set_aside_and_begun_anew(
+    damage: object, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(path)
+    assert callable(damage)
+    damage(path)
+    damaged = path.read_bytes()
+    with caplog.at_level(logging.WARNING):
+        index = Index(path)
+    assert "The index was damaged" in caplog.text
+    assert index.totals() == (0, 0)
+    remember(index, "a")
+    index.close()
+    # Behind SQLite's header, in which opening alone may change a number.
+    assert path.with_name("index.sqlite.damaged").read_bytes()[100:] == damaged[100:]
+    index = Index(path)
+    assert index.by_path("a") is not None
+    index.close()
+
+
+def test_the_log_of_a_damaged_index_is_not_taken_for_the_new_ones(path: Path) -> None:
+    fill(path)
+    index = Index(path)
+    remember(index, "in the log only", 300)
+    image, log = path.read_bytes(), Path(f"{path}-wal").read_bytes()
+    index.close()
+    assert log
+    path.write_bytes(noise(len(image)))
+    Path(f"{path}-wal").write_bytes(log)
+    index = Index(path)
+    assert index.totals() == (0, 0)
+    index.close()
+    assert not Path(f"{path}-wal").exists()
+
+
+def test_a_second_damaged_index_takes_the_place_of_the_first(path: Path) -> None:
+    for number in range(2):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(noise(5_000, number))
+        Index(path).close()
+    assert path.with_name("index.sqlite.damaged").read_bytes() == noise(5_000, 1)
+
+
+def test_an_empty_file_is_an_index_not_yet_made(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.parent.mkdir()
+    path.touch()
+    Index(path).close()
+    assert caplog.text == ""
+
+
+def test_a_killed_process_loses_nothing_that_was_remembered(path: Path, tmp_path: Path) -> None:
+    index = Index(path)
+    for number in range(50):
+        remember(index, f"file {number}", number)
+    (tmp_path / "image").mkdir()
+    for suffix in ("", "-wal"):
+        image = Path(f"{path}{suffix}").read_bytes()
+        (tmp_path / f"image/index.sqlite{suffix}").write_bytes(image)
+    index.close()
+    after = Index(tmp_path / "image/index.sqlite")
+    assert after.totals()[0] == 50
+    assert not (tmp_path / "image/index.sqlite.damaged").exists()
+    after.close()
+
+
+# Where it cannot be written ---------------------------------------------------------------
+
+
+def test_a_place_that_cannot_be_opened_is_told_in_words(path: Path, tmp_path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(PanalError, match="cannot be opened: unable to open"):
+        Index(path)
+    (tmp_path / "file").touch()
+    with pytest.raises(PanalError, match=r"Could not open the index .*: (Not a dir|File exists)"):
+        Index(tmp_path / "file/index.sqlite")
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_words(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(monkeypatch, "mkdir", errno.EROFS)
+    with pytest.raises(Refused, match="Read-only"):
+        Index(path)
+
+
+def test_the_state_is_for_its_owner_only(path: Path) -> None:
+    Index(path).close()
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+FILL_UNDER_A_LIMIT = """
+import resource, sys
+from pathlib import Path
+from panal.errors import NoSpace
+from panal.store.index import Index
+from tests.store.test_index import remember
+limit = int(sys.argv[2])
+index = Index(Path(sys.argv[1])) if sys.argv[3] == "late" else None
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+known = 0
+try:
+    index = index or Index(Path(sys.argv[1]))
+    for known in range(10_000):
+        remember(index, f"file {known}", known)
+except NoSpace as error:
+    print("full:", error)
+if index:
+    assert index.totals()[0] == known
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    remember(index, "space again", known)
+    assert index.totals()[0] == known + 1
+    index.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("limit", "when"), [(200_000, "late"), (1_000, "from the beginning")])
+def test_a_full_disk_is_told_and_nothing_is_half_remembered(
+    limit: int, when: str, path: Path
+) -> None:
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+    done = subprocess.run(
+        [sys.executable, "-c", FILL_UNDER_A_LIMIT, str(path), str(limit), when],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith("full: The index cannot grow")
+    after = Index(path)
+    assert not path.with_name("index.sqlite.damaged").exists()
+    assert when != "late" or after.by_path("space again") is not None
+    after.close()
+
+
+def test_a_failed_write_leaves_nothing_behind(index: Index) -> None:
+    manifest, found = content(1)
+    beyond = Fingerprint(1, 2**64, 11, 1)  # refused after the content was written
+    with pytest.raises(OverflowError):
+        index.remember(safe_path("a"), beyond, found, manifest, sha256_checked=True)
+    assert known_contents(index) == 0
+    remember(index, "a")
+
+
+def test_a_full_database_is_no_space(index: Index) -> None:
+    remember(index, "a")
+    (pages,) = index._database.execute("PRAGMA page_count").fetchone()
+    index._database.execute(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(NoSpace, match="the disk is full"):
+        fill_with(index, 1_000)
+    index._database.execute("PRAGMA max_page_count=1000000")
+    remember(index, "b")

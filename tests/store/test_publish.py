@@ -1,0 +1,332 @@
+"""Publishing: whole under the final name or not at all, and never over what is there."""
+
+import ctypes
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panal.errors import NoSpace, PanalError, Refused, TargetTaken
+from panal.store import publish as publishing
+from panal.store.publish import publish
+from panal.store.roots import Root
+from panal.wire.names import SafePath
+from tests.store.makers import fail, sp
+
+DATA = b"whole and verified"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "root").mkdir()
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def root(folder: Path) -> Iterator[Root]:
+    root = Root(folder)
+    yield root
+    root.close()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "temporary").write_bytes(DATA)
+    (tmp_path / "temporary").chmod(0o640)
+    return tmp_path / "temporary"
+
+
+class Unsupported:
+    """Stands for the C library where `renameat2` fails with an errno."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def renameat2(self, *_: object) -> int:
+        ctypes.set_errno(self.number)
+        return -1
+
+
+class Old:
+    """Stands for a C library without `renameat2`."""
+
+
+def by_rename(patch: pytest.MonkeyPatch) -> None:
+    fail(patch, "link", errno.EPERM)
+    fail(patch, "rename", errno.EPERM)
+
+
+def by_link(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(publishing, "_libc", Unsupported(errno.EINVAL))
+    fail(patch, "rename", errno.EPERM)
+
+
+def by_link_on_an_old_system(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(publishing, "_libc", Old())
+    fail(patch, "rename", errno.EPERM)
+
+
+def by_placeholder(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(publishing, "_libc", Unsupported(errno.ENOSYS))
+    fail(patch, "link", errno.EPERM)
+
+
+Force = Callable[[pytest.MonkeyPatch], None]
+WAYS: list[Force] = [by_rename, by_link, by_link_on_an_old_system, by_placeholder]
+
+
+@pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
+def one_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Force:
+    """Only one of the three ways is possible."""
+    force: Force = request.param
+    force(monkeypatch)
+    return force
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """What is in a folder: kind and mode, and what it holds."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        mode = os.stat(path, follow_symlinks=False).st_mode
+        held = b""
+        if stat.S_ISLNK(mode):
+            held = os.fsencode(os.readlink(path))
+        elif stat.S_ISREG(mode):
+            held = path.read_bytes()
+        found[str(path.relative_to(folder))] = (mode, held)
+    return found
+
+
+@pytest.mark.parametrize("path", ["file", "new/folders/file", "-rf", "ñ/ü"])
+def test_a_file_appears_whole_and_its_temporary_name_goes(
+    path: str, one_way: Force, source: Path, root: Root, folder: Path
+) -> None:
+    inode = source.stat().st_ino
+    publish(source, root, sp(path))
+    assert (folder / path).read_bytes() == DATA
+    assert (folder / path).stat().st_ino == inode
+    assert stat.S_IMODE((folder / path).stat().st_mode) == 0o640
+    assert not source.exists()
+
+
+def test_the_name_is_durable_before_it_counts(
+    one_way: Force, source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a").mkdir()
+    synced = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_ino, (folder / "a/file").exists()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    publish(source, root, sp("a/file"))
+    assert synced[-1] == ((folder / "a").stat().st_ino, True)
+
+
+def put_file(path: Path) -> None:
+    path.write_bytes(b"the user's own")
+
+
+def put_same(path: Path) -> None:
+    path.write_bytes(DATA)
+
+
+def put_link(path: Path) -> None:
+    (path.parent / "own").write_bytes(b"the user's own")
+    path.symlink_to("own")
+
+
+def put_dangling_link(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def put_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def put_full_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "own").write_bytes(b"the user's own")
+
+
+def put_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+THINGS = [put_file, put_same, put_link, put_dangling_link, put_folder, put_full_folder, put_fifo]
+
+
+@pytest.mark.parametrize("put", THINGS)
+def test_what_is_there_stays_as_it_is(
+    put: Callable[[Path], None], one_way: Force, source: Path, root: Root, folder: Path
+) -> None:
+    put(folder / "name")
+    before = snapshot(folder)
+    with pytest.raises(TargetTaken, match="'name' is already there"):
+        publish(source, root, sp("name"))
+    assert snapshot(folder) == before
+    assert source.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("put", [put_file, put_link, put_dangling_link, put_fifo])
+def test_what_is_there_is_replaced_where_that_was_asked(
+    put: Callable[[Path], None], source: Path, root: Root, folder: Path
+) -> None:
+    put(folder / "name")
+    before = snapshot(folder)
+    publish(source, root, sp("name"), replace=True)
+    assert not (folder / "name").is_symlink()
+    assert (folder / "name").read_bytes() == DATA
+    assert not source.exists()
+    if put is put_link:
+        assert snapshot(folder)["own"] == before["own"]
+    assert not (folder / "nowhere").exists()
+
+
+@pytest.mark.parametrize("put", [put_folder, put_full_folder])
+def test_a_folder_is_never_replaced(
+    put: Callable[[Path], None], source: Path, root: Root, folder: Path
+) -> None:
+    put(folder / "name")
+    before = snapshot(folder)
+    with pytest.raises(TargetTaken):
+        publish(source, root, sp("name"), replace=True)
+    assert snapshot(folder) == before
+    assert source.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("put", [put_file, put_link, put_dangling_link, put_fifo])
+@pytest.mark.parametrize("replace", [False, True])
+def test_nothing_is_put_below_what_is_no_folder(
+    put: Callable[[Path], None], replace: bool, source: Path, root: Root, folder: Path
+) -> None:
+    put(folder / "name")
+    before = snapshot(folder)
+    with pytest.raises(Refused, match="'name' is not a folder"):
+        publish(source, root, sp("name/file"), replace=replace)
+    assert snapshot(folder) == before
+    assert source.read_bytes() == DATA
+
+
+def test_a_link_to_a_folder_outside_is_not_entered(
+    one_way: Force, source: Path, root: Root, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (folder / "name").symlink_to(tmp_path / "outside")
+    with pytest.raises(Refused):
+        publish(source, root, sp("name/file"))
+    assert snapshot(tmp_path / "outside") == {}
+
+
+# The next way, or a named end -------------------------------------------------------------
+
+UNSUPPORTED = [errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM]
+
+
+@pytest.mark.parametrize("number", UNSUPPORTED)
+def test_a_way_that_the_file_system_does_not_know_gives_way_to_the_next(
+    number: int, source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "_libc", Unsupported(number))
+    fail(monkeypatch, "link", errno.EMLINK if number == errno.EPERM else number)
+    publish(source, root, sp("file"))
+    assert (folder / "file").read_bytes() == DATA
+
+
+ENDS = [
+    (errno.EXDEV, PanalError, "Invalid cross-device link"),
+    (errno.EACCES, Refused, "Permission denied"),
+    (errno.EROFS, Refused, "Read-only"),
+    (errno.ENOSPC, NoSpace, "the disk is full"),
+    (errno.EDQUOT, NoSpace, "the quota is used up"),
+    (errno.ENAMETOOLONG, PanalError, "File name too long"),
+    (errno.EIO, PanalError, "Input/output error"),
+]
+
+
+@pytest.mark.parametrize(("number", "kind", "words"), ENDS)
+@pytest.mark.parametrize("way", ["renameat2", "link", "placeholder", "rename", "replace"])
+def test_another_failure_is_a_named_end_and_leaves_nothing(
+    way: str,
+    number: int,
+    kind: type[PanalError],
+    words: str,
+    source: Path,
+    root: Root,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = number if way == "renameat2" else errno.ENOSYS
+    monkeypatch.setattr(publishing, "_libc", Unsupported(first))
+    fail(monkeypatch, "link", number if way == "link" else errno.EPERM)
+    if way == "placeholder":
+        fail(monkeypatch, "open", number, lambda name, *_, **__: name == "file")
+    elif way in {"rename", "replace"}:
+        fail(monkeypatch, "rename", number)
+    with pytest.raises(PanalError, match=f"Could not put 'file' in place: {words}") as caught:
+        publish(source, root, sp("file"), replace=way == "replace")
+    assert type(caught.value) is kind
+    assert snapshot(folder) == {}
+    assert source.read_bytes() == DATA
+
+
+def test_a_name_that_is_too_long_for_the_file_system_is_a_named_end(
+    source: Path, root: Root, folder: Path
+) -> None:
+    with pytest.raises(PanalError, match="File name too long"):
+        publish(source, root, SafePath("x" * 256))
+    assert source.read_bytes() == DATA
+
+
+def test_a_taken_name_is_found_at_the_first_way_and_the_next_is_not_tried(
+    source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_file(folder / "name")
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(publishing, "link_and_unlink", never)
+    monkeypatch.setattr(publishing, "placeholder_and_rename", never)
+    with pytest.raises(TargetTaken):
+        publish(source, root, sp("name"))
+
+
+def test_a_name_that_is_not_durable_is_not_reported_as_done(
+    source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(monkeypatch, "fsync", errno.EIO)
+    with pytest.raises(PanalError, match="Could not put 'file' in place"):
+        publish(source, root, sp("file"))
+
+
+def test_a_missing_source_is_a_named_end(root: Root, folder: Path, tmp_path: Path) -> None:
+    for replace in (False, True):
+        with pytest.raises(PanalError, match="No such file"):
+            publish(tmp_path / "none", root, sp("file"), replace=replace)
+    assert snapshot(folder) == {}
+
+
+def test_a_relative_source_is_meant_from_the_working_folder(
+    one_way: Force, source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(source.parent)
+    publish(Path(source.name), root, sp("file"))
+    assert (folder / "file").read_bytes() == DATA
+
+
+def test_two_that_publish_one_name_do_not_both_win(
+    one_way: Force, source: Path, root: Root, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other").write_bytes(b"other")
+    publish(source, root, sp("file"))
+    with pytest.raises(TargetTaken):
+        publish(tmp_path / "other", root, sp("file"))
+    assert (folder / "file").read_bytes() == DATA
+    assert (tmp_path / "other").read_bytes() == b"other"
