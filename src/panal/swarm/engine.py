@@ -8,7 +8,7 @@ that have gathered at once.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -28,7 +28,6 @@ from panal.swarm.messages import (
     Failure,
     Fetch,
     FetchEnded,
-    Finish,
     Follow,
     Order,
     Progress,
@@ -39,8 +38,9 @@ from panal.swarm.messages import (
     Ticked,
     TrackerAnswered,
 )
+from panal.swarm.neighbours import MAX_NEIGHBOURS
 from panal.swarm.progress import progress_of
-from panal.swarm.state import MAX_NEIGHBOURS, DownloadState
+from panal.swarm.state import DownloadState
 
 TICK_S = 0.25
 SYNC_EVERY_S = 2.0
@@ -113,7 +113,9 @@ class Engine:
         self._facts: deque[Fact] = deque()
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._wakes = False
         self._threads = ThreadPoolExecutor(MAX_NEIGHBOURS, thread_name_prefix="fetch")
+        self._syncing = ThreadPoolExecutor(1, thread_name_prefix="sync")
         self._sources: dict[SourceId, ChunkSource] = {}
         self._counted: dict[SourceId, int] = {}
         self._followers: dict[SourceId, asyncio.Task[None]] = {}
@@ -125,30 +127,42 @@ class Engine:
         return progress_of(self._state, self._clock.now_s())
 
     async def run(self) -> None:
-        """Fetch everything; PanalError where this machine's disk gives up."""
+        """Fetch everything; PanalError where this machine's disk gives up.
+
+        Returns or raises only when no thread uses the partial file any more.
+        """
         try:
             self._spawn(self._tick())
             self._spawn(self._sync())
-            while not self._state.finished:
+            while not self._state.finished and self._failure is None:
                 await self._woken.wait()
                 self._woken.clear()
                 self._take_facts()
-                if self._failure is not None:
-                    raise self._failure
-            self._take_facts()
         finally:
             await self._stop()
+        if self._failure is not None:
+            raise self._failure
 
     def report(self, fact: Fact) -> None:
         """Leave a fact for the loop, from any thread."""
         self._facts.append(fact)
-        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to care
-            self._loop.call_soon_threadsafe(self._woken.set)
+        if not self._wakes:  # else the loop has still to look, and will find this one too
+            self._wakes = True
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to care
+                self._loop.call_soon_threadsafe(self._woken.set)
 
     def _take_facts(self) -> None:
-        self._count_bytes()
+        self._wakes = False
         while self._facts:
-            self._apply(self._facts.popleft())
+            fact = self._facts.popleft()
+            match fact:
+                case Ticked():
+                    for source in list(self._sources):
+                        self._count_bytes(source)
+                case ChunkWritten(source) | FetchEnded(source):
+                    # Before the fact: bytes of one fetch must not seem to be the next one's.
+                    self._count_bytes(source)
+            self._apply(fact)
 
     def _apply(self, fact: Fact) -> None:
         for order in self._state.apply(fact, self._clock.now_s()):
@@ -157,66 +171,66 @@ class Engine:
     def _carry_out(self, order: Order) -> None:
         match order:
             case Fetch(source, first, count):
-                running = self._threads.submit(self._fetch, source, first, count)
-                del running  # it reports by facts
+                self._threads.submit(self._fetch, source, self._sources[source], first, count)
             case CancelFetch(source):
                 self._sources[source].cancel()
             case Follow(source):
-                self._sources[source] = self._connect(source)
+                self._drop(source)  # its stream may have ended and its connection not
+                made = self._sources[source] = self._connect(source)
                 self._counted[source] = 0
-                self._followers[source] = self._spawn(self._follow(source))
+                self._followers[source] = self._spawn(self._follow(source, made))
             case Drop(source):
-                if source in self._sources:
-                    self._sources[source].cancel()
-                if follower := self._followers.pop(source, None):
-                    follower.cancel()
+                self._drop(source)
             case AskTracker(suspects):
                 self._spawn(self._ask(suspects))
             case Ban():
                 self._banned(order)
-            case Finish():
-                self._woken.set()
+            # Finish asks for nothing: the state is finished now, and that ends the loop.
 
-    def _fetch(self, source: SourceId, first: int, count: int) -> None:
+    def _drop(self, source: SourceId) -> None:
+        if (dropped := self._sources.pop(source, None)) is not None:
+            dropped.cancel()
+        if (follower := self._followers.pop(source, None)) is not None:
+            follower.cancel()
+
+    def _fetch(self, source_id: SourceId, source: ChunkSource, first: int, count: int) -> None:
+        def wrote(index: int) -> None:
+            self.report(ChunkWritten(source_id, index))
+
         try:
-            self._sources[source].fetch(
-                first, count, self._partial, lambda index: self.report(ChunkWritten(source, index))
-            )
-            self.report(FetchEnded(source))
+            source.fetch(first, count, self._partial, wrote)
+            self.report(FetchEnded(source_id))
         except CorruptChunk as error:
-            self.report(ChunkCorrupt(source, error.index))
-            self.report(FetchEnded(source, Failure.MISBEHAVED, str(error)))
+            self.report(ChunkCorrupt(source_id, error.index))
+            self.report(FetchEnded(source_id, Failure.MISBEHAVED, str(error)))
         except SourceFailure as error:
-            self.report(FetchEnded(source, error.failure, str(error)))
+            self.report(FetchEnded(source_id, error.failure, str(error)))
         except PanalError as error:
-            self._failure = error
-            self.report(Ticked())
-        except BaseException as error:  # a bug must end the download, not hang it
-            self._failure = PanalError(f"The download failed: {error!r}.")
-            self.report(Ticked())
-            raise
+            self._fail(error)
+        except Exception as error:  # nothing that a peer sends may end the download
+            self.report(FetchEnded(source_id, Failure.MISBEHAVED, repr(error)))
 
-    async def _follow(self, source: SourceId) -> None:
+    async def _follow(self, source_id: SourceId, source: ChunkSource) -> None:
         def tell(bits: int, opening: bool) -> None:
-            fact = SourceOpened(source, bits) if opening else ChunksAvailable(source, bits)
-            self.report(fact)
+            self.report((SourceOpened if opening else ChunksAvailable)(source_id, bits))
 
         try:
-            await self._sources[source].follow(tell)
-            self.report(SourceClosed(source, "ended its list of chunks"))
+            await source.follow(tell)
+            self.report(SourceClosed(source_id, "ended its list of chunks"))
         except SourceFailure as error:
             misbehaved = error.failure is Failure.MISBEHAVED
-            self.report(SourceClosed(source, str(error), misbehaved))
+            self.report(SourceClosed(source_id, str(error), misbehaved))
+        except Exception as error:  # nothing that a peer sends may end the download
+            self.report(SourceClosed(source_id, repr(error), misbehaved=True))
 
     async def _ask(self, suspects: tuple[SourceId, ...]) -> None:
         try:
-            found = await self._locate(suspects)
+            for source in await self._locate(suspects):
+                self.report(SourceFound(source))
         except PanalError as error:
             self.report(TrackerAnswered(str(error)))
-            return
-        for source in found:
-            self.report(SourceFound(source))
-        self.report(TrackerAnswered())
+        else:
+            self.report(TrackerAnswered())
 
     async def _tick(self) -> None:
         while True:
@@ -230,29 +244,56 @@ class Engine:
             if not self._partial.wants_sync and self._clock.now_s() - synced_at_s < SYNC_EVERY_S:
                 continue
             synced_at_s = self._clock.now_s()
-            try:
-                await asyncio.to_thread(self._partial.sync)
-            except PanalError as error:
-                self._failure = error
+            await self._loop.run_in_executor(self._syncing, self._sync_now)
 
-    def _count_bytes(self) -> None:
-        for source_id, source in self._sources.items():
-            received = source.bytes_received
-            if received != self._counted[source_id]:
-                arrived = received - self._counted[source_id]
-                self._counted[source_id] = received
-                self._apply(BytesArrived(source_id, arrived))
+    def _sync_now(self) -> None:
+        try:
+            self._partial.sync()
+        except PanalError as error:
+            self._fail(error)  # here: at the end nobody waits for this thread's result
 
-    def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        task = asyncio.ensure_future(work)
+    def _count_bytes(self, source_id: SourceId) -> None:
+        source = self._sources.get(source_id)
+        if source is not None and (arrived := source.bytes_received - self._counted[source_id]):
+            self._counted[source_id] += arrived
+            self._apply(BytesArrived(source_id, arrived))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._ended)
         return task
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """End the download with an error, from any thread."""
+        if not isinstance(error, PanalError):
+            error = PanalError(f"The download failed: {error!r}.")
+        self._failure = self._failure or error
+        self.report(Ticked())
+
     async def _stop(self) -> None:
-        for task in list(self._background):
+        ending = self._loop.create_task(self._end_everything())
+        cancelled: asyncio.CancelledError | None = None
+        while not ending.done():
+            try:
+                await asyncio.wait({ending})
+            except asyncio.CancelledError as error:
+                cancelled = error  # whoever awaits us closes the file that threads still write
+        ending.result()
+        if cancelled is not None:
+            raise cancelled
+
+    async def _end_everything(self) -> None:
+        background = list(self._background)
+        for task in background:
             task.cancel()
         for source in self._sources.values():
             source.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
-        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.gather(*background, return_exceptions=True)
+        for threads in (self._threads, self._syncing):
+            await asyncio.to_thread(threads.shutdown, cancel_futures=True)

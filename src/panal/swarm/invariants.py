@@ -1,7 +1,9 @@
 """What must hold after every step of every download; tests call it, the product need not."""
 
+from panal.swarm.neighbours import MAX_NEIGHBOURS, MAX_SOURCES_KNOWN
 from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState
+from panal.wire import bitfield
 
 
 def check(state: DownloadState) -> None:
@@ -14,12 +16,29 @@ def check(state: DownloadState) -> None:
         claimed |= source.fetch.claimed
         running = source.stage is Stage.READY or source.stage is Stage.AWAY or source.fetch.ending
         assert running, f"{source.id} fetches while {source.stage.value}"
+    assert state.missing == bitfield.full(state.chunk_count) & ~state.written, "missing is wrong"
     assert not claimed & state.written, "a written chunk is fetched again"
-    assert claimed == state._claimed, "claims and fetches differ"
+    assert state.free == state.missing & ~claimed, "claims and fetches differ"
+    _check_neighbours(state)
     for index in range(state.chunk_count):
         counted = sum(
             source.stage is Stage.READY and bool(source.bits >> index & 1)
             for source in state.sources.values()
         )
-        assert state.rarity.copies(index) == counted, f"copies of chunk {index} are miscounted"
-    assert state.finished == (state.missing == 0), "finished and missing disagree"
+        copies = state.neighbours.rarity.copies(index)
+        assert copies == counted, f"copies of chunk {index} are miscounted"
+    if state.finished:
+        assert state.missing == 0, "finished while chunks are missing"
+
+
+def _check_neighbours(state: DownloadState) -> None:
+    near = {
+        source.id
+        for source in state.sources.values()
+        if source.stage in {Stage.OPENING, Stage.READY} or source.fetch is not None
+    }
+    assert near == set(state.neighbours.near), "neighbours are miscounted"
+    assert len(near) <= MAX_NEIGHBOURS, "too many neighbours"
+    assert len(state.sources) <= MAX_SOURCES_KNOWN, "too many sources known"
+    for source in state.sources.values():
+        assert source.bits == 0 or source.stage is Stage.READY, f"{source.id} is away with chunks"

@@ -26,12 +26,15 @@ class Rarity:
 
     def add(self, bits: int) -> None:
         """Count one more copy of each chunk in `bits`."""
-        levels = self._by_copies
+        levels, risen = self._by_copies, 0
         levels.append(0)
-        for copies in range(len(levels) - 2, -1, -1):
-            moved = levels[copies] & bits
-            levels[copies] ^= moved
-            levels[copies + 1] |= moved
+        for copies, level in enumerate(levels):
+            rising = level & bits
+            if rising or risen:
+                levels[copies] = level ^ rising | risen
+                bits, risen = bits ^ rising, rising
+            if not bits and not risen:
+                break
         self._trim()
 
     def remove(self, bits: int) -> None:

@@ -1,4 +1,10 @@
-"""What a person is shown of a download, and in words why nothing moves."""
+"""What a person is shown of a download, and in words why nothing moves.
+
+Reasons stand after "waiting: ", so they begin with a small letter unless they are somebody
+else's sentence.
+"""
+
+from collections.abc import Iterable
 
 from panal.swarm.messages import Progress, SourceProgress
 from panal.swarm.sources import Source, Stage
@@ -6,6 +12,8 @@ from panal.swarm.state import DownloadState
 
 QUIET_S = 2.0
 """Nothing came in for so long: say why."""
+NAMED = 5
+"""So many sources are named in one reason."""
 
 
 def progress_of(state: DownloadState, now_s: float) -> Progress:
@@ -14,7 +22,7 @@ def progress_of(state: DownloadState, now_s: float) -> Progress:
         SourceProgress(source.id, _state_of(source), source.rate_bytes_s, source.bytes)
         for source in state.sources.values()
     )
-    moving = state.last_arrival_s is not None and now_s - state.last_arrival_s < QUIET_S
+    moving = state.quiet_since_s is None or now_s - state.quiet_since_s < QUIET_S
     return Progress(
         chunks_written=state.written.bit_count(),
         chunk_count=state.chunk_count,
@@ -26,36 +34,50 @@ def progress_of(state: DownloadState, now_s: float) -> Progress:
 
 def why_waiting(state: DownloadState, now_s: float) -> str:
     """Why nothing arrives, in words."""
-    sources = state.sources.values()
-    absent = (state.missing & ~state.available).bit_count()
-    queued = [s.peer for s in sources if s.fetch is not None and s.stage is Stage.READY]
-    if queued and not absent:
-        return f"waiting for {', '.join(queued)} to send"
-    opening = [s.peer for s in sources if s.stage is Stage.OPENING]
+    sources = state.neighbours.near.values()
+    absent = (state.missing & ~state.neighbours.available).bit_count()
+    fetching = [source for source in sources if source.fetch is not None]
+    silent = [source for source in fetching if _state_of(source) == "sending"]
+    if silent and not absent:
+        return f"nothing comes from {_names(silent)}"
+    if fetching and not absent:
+        return f"queued at {_names(fetching)}"
+    opening = [source for source in sources if source.stage is Stage.OPENING]
     if opening:
-        return f"connecting to {', '.join(opening)}"
-    if state.tracker_problem and absent:
-        return f"{state.tracker_problem} {_whereabouts(state, now_s)}".strip()
+        return f"connecting to {_names(opening)}"
+    if absent and state.asking.problem:
+        return "; ".join([state.asking.problem, *_whereabouts(state, now_s)])
+    if absent and not state.asking.has_answered:
+        return "the tracker has not answered yet"
     if absent:
-        chunks = "any chunk" if absent == state.chunk_count else f"{absent} chunks"
-        return f"no provider of {chunks} is online; {_whereabouts(state, now_s)}"
+        chunks = "1 chunk" if absent == 1 else f"{absent} chunks"
+        whose = "any chunk" if absent == state.chunk_count else chunks
+        known = _whereabouts(state, now_s) or ["the tracker names nobody else, and is asked again"]
+        return f"no provider of {whose} is online; {'; '.join(known)}"
     return "all sources rest after a failure; trying again shortly"
 
 
-def _whereabouts(state: DownloadState, now_s: float) -> str:
-    banned = [f"{s.peer} {s.reason}" for s in state.sources.values() if s.stage is Stage.BANNED]
-    away = [
+def _names(sources: Iterable[Source]) -> str:
+    names = [source.peer for source in sources]
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    return ", ".join(names[:NAMED] + more)
+
+
+def _whereabouts(state: DownloadState, now_s: float) -> list[str]:
+    sources = state.sources.values()
+    away = [s for s in sources if s.stage is Stage.AWAY]
+    banned = [f"{s.peer} {s.reason}" for s in sources if s.stage is Stage.BANNED]
+    resting = [
         f"{s.peer} ({s.reason}), next try in {max(0.0, s.rests_until_s - now_s):.0f} s"
-        for s in state.sources.values()
-        if s.stage is Stage.AWAY
+        for s in away
     ]
-    words = [f"not used: {'; '.join(banned)}"] if banned else []
-    words += [f"away: {'; '.join(away[:5])}"] if away else []
-    seen = [s for s in state.sources.values() if s.last_seen_s is not None]
+    words = [f"not used: {'; '.join(banned[:NAMED])}"] if banned else []
+    words += [f"away: {'; '.join(resting[:NAMED])}"] if resting else []
+    seen = {source.peer: source.last_seen_s for source in away if source.last_seen_s is not None}
     if seen:
-        last = max(seen, key=lambda source: source.last_seen_s or 0.0)
-        words.append(f"last seen: {last.peer}, {_ago(now_s - (last.last_seen_s or 0.0))} ago")
-    return "; ".join(words) or "the tracker names nobody else, and is asked again"
+        last = max(seen, key=lambda peer: seen[peer])
+        words.append(f"last seen: {last}, {_ago(now_s - seen[last])} ago")
+    return words
 
 
 def _ago(seconds: float) -> str:

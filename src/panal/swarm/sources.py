@@ -14,14 +14,27 @@ MINIMUM_RATE_BYTES_S = 16 * 1024
 MINIMUM_RATE_OVER_S = 30.0
 LATE_CHUNK_S = 10.0
 LATE_CHUNK_FACTOR = 4.0
-QUEUE_PATIENCE_S = 2.0
-"""How long a claim waits in a queue before another holder may have it."""
+SILENCE_PATIENCE_S = 2.0
+"""How long a claim waits for bytes, in a queue or later, before another holder may have it."""
+TAKE_OVER_GAIN_S = 1.0
+TAKE_OVER_FACTOR = 2.0
+"""Chunks on their way are taken over where that wins so many seconds at twice the time."""
 REST_AFTER_STALL_S = 60.0
 REST_AFTER_YIELD_S = 1.0
+FAILED_ASKS = 3
+"""So often in a row without the chunks it said it has: then it rests as long as any."""
 FIRST_BACK_OFF_S = 1.0
 LONGEST_BACK_OFF_S = 60.0
 MISBEHAVIOURS_BEFORE_BAN = 3
 _SMOOTHING = 0.3
+_MOST_DOUBLINGS = 16
+_PATIENCE_GROWTH = 4.0
+_MOST_PATIENT = 3
+
+
+def doubled(first_s: float, times: int) -> float:
+    """A pause after it was doubled so many times; no count of failures is too large."""
+    return first_s * 2.0 ** min(times, _MOST_DOUBLINGS)
 
 
 class Stage(Enum):
@@ -46,11 +59,15 @@ class RunningFetch:
     chunk_began_at_s: float = 0.0
     window_began_at_s: float = 0.0
     window_bytes: int = 0
+    chunk_bytes: int = 0
+    """Of the chunk that is on its way."""
     bytes: int = 0
     ending: str = ""
     """Why it was cancelled, once it is."""
-    rest_s: float = 0.0
+    rest_s: float = REST_AFTER_YIELD_S
     """How long the source rests after that."""
+    taker: SourceId | None = None
+    """For whom it was cancelled: the one who chooses first among what becomes free."""
 
     def count(self, count: int, now_s: float) -> None:
         """Bytes came in."""
@@ -58,7 +75,15 @@ class RunningFetch:
             self.first_byte_at_s = self.chunk_began_at_s = self.window_began_at_s = now_s
         self.last_byte_at_s = now_s
         self.bytes += count
+        self.chunk_bytes += count
         self.window_bytes += count
+
+    def written(self, bit: int, now_s: float) -> float:
+        """A chunk is in; how long it took from its first byte."""
+        spent_s = 0.0 if self.first_byte_at_s is None else now_s - self.chunk_began_at_s
+        self.claimed ^= bit
+        self.chunk_began_at_s, self.chunk_bytes = now_s, 0
+        return spent_s
 
     def impatience(self, now_s: float) -> str:
         """Why this fetch is given up whoever else there is, or nothing."""
@@ -73,12 +98,23 @@ class RunningFetch:
                 return f"slower than {MINIMUM_RATE_BYTES_S // 1024} KiB/s"
         return ""
 
-    def yields(self, now_s: float, usual_chunk_s: float) -> bool:
+    def yields(self, taker: "Source", now_s: float, usual_chunk_s: float, chunk_bytes: int) -> bool:
         """Whether an idle source that has its chunks may take them over."""
-        if self.first_byte_at_s is None:
-            return now_s - self.asked_at_s > QUEUE_PATIENCE_S
-        patience_s = max(LATE_CHUNK_S, LATE_CHUNK_FACTOR * usual_chunk_s)
-        return now_s - self.chunk_began_at_s > patience_s
+        first_byte_at_s = self.first_byte_at_s
+        silent_since_s = self.asked_at_s if first_byte_at_s is None else self.last_byte_at_s
+        if now_s - silent_since_s > taker.patience(SILENCE_PATIENCE_S):
+            return True
+        spent_s = now_s - self.chunk_began_at_s
+        if first_byte_at_s is None or spent_s < TAKE_OVER_GAIN_S:
+            return False
+        if spent_s > taker.patience(max(LATE_CHUNK_S, LATE_CHUNK_FACTOR * usual_chunk_s)):
+            return True
+        left_bytes = self.claimed.bit_count() * chunk_bytes - self.chunk_bytes
+        left_s = left_bytes * spent_s / max(1, self.chunk_bytes)
+        taken_s = max(LATE_CHUNK_S, usual_chunk_s)
+        if taker.fetch_rate_bytes_s:
+            taken_s = chunk_bytes / taker.fetch_rate_bytes_s
+        return left_s > taker.patience(TAKE_OVER_GAIN_S + TAKE_OVER_FACTOR * taken_s)
 
 
 @dataclass(slots=True)
@@ -96,9 +132,13 @@ class Source:
     """Smoothed over finished fetches, for deciding how much to ask for."""
     failures: int = 0
     misbehaviours: int = 0
+    lost: int = 0
+    """Requests taken from it since it last brought a chunk."""
     rests_until_s: float = 0.0
     reason: str = ""
     last_seen_s: float | None = None
+    helped_at_s: float = 0.0
+    """When it last sent bytes; before that, when it was asked what it has."""
     _tick_bytes: int = field(default=0)
 
     @property
@@ -106,13 +146,25 @@ class Source:
         """The name in front of the address."""
         return self.id.partition("@")[0]
 
+    def is_idle(self, now_s: float) -> bool:
+        """Whether it can be asked for chunks now."""
+        return self.stage is Stage.READY and self.fetch is None and self.rests_until_s <= now_s
+
     def count(self, count: int, now_s: float) -> None:
         """Bytes came in."""
         self.bytes += count
         self._tick_bytes += count
-        self.last_seen_s = now_s
+        self.last_seen_s = self.helped_at_s = now_s
         if self.fetch is not None:
             self.fetch.count(count, now_s)
+
+    def patience(self, first_s: float) -> float:
+        """How long others' requests are left alone where `first_s` is for a good source.
+
+        Longer after each request that failed or was taken from it: else sources that never
+        bring a chunk would take it from each other, and from a slow honest one, for ever.
+        """
+        return first_s * _PATIENCE_GROWTH ** min(self.lost + self.failures, _MOST_PATIENT)
 
     def tick(self, elapsed_s: float) -> None:
         """Smooth the rate over the time since the last tick."""
@@ -133,5 +185,5 @@ class Source:
     def back_off_s(self, jitter: float) -> float:
         """How long to wait after one more failure; `jitter` is between 0 and 1."""
         self.failures += 1
-        longest_s = min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 2.0 ** (self.failures - 1))
+        longest_s = min(LONGEST_BACK_OFF_S, doubled(FIRST_BACK_OFF_S, self.failures - 1))
         return longest_s * (0.5 + jitter / 2)

@@ -1,0 +1,48 @@
+"""When to ask the tracker for sources: at the start, then regularly, sooner in need.
+
+Decides nothing else; whoever drives it says whether chunks are missing everywhere.
+"""
+
+from panal.swarm.sources import doubled
+
+ASK_AGAIN_S = 30.0
+"""How often the tracker is asked while all goes well."""
+FIRST_ASK_AGAIN_S = 0.5
+"""How soon while chunks are missing everywhere; doubled up to LONGEST_PAUSE_S."""
+LONGEST_PAUSE_S = 15.0
+
+
+class Asking:
+    """The questions of one download to its tracker, at most one at a time."""
+
+    def __init__(self) -> None:
+        self.problem = ""
+        """Why the tracker did not answer, in words."""
+        self.has_answered = False
+        self._under_way = False
+        self._next_s = 0.0
+        self._in_vain = 0
+
+    def begin_if_due(self, now_s: float) -> bool:
+        """Whether to ask now; then a question is under way."""
+        if self._under_way or now_s < self._next_s:
+            return False
+        self._under_way = True
+        return True
+
+    def answered(self, problem: str, starving: bool, now_s: float) -> None:
+        """Take the answer, or why there is none; in need the pauses grow."""
+        self._under_way = False
+        self.problem = problem
+        self.has_answered = self.has_answered or not problem
+        if starving:
+            pause_s = min(LONGEST_PAUSE_S, doubled(FIRST_ASK_AGAIN_S, self._in_vain))
+            self._in_vain += 1
+        else:
+            pause_s, self._in_vain = ASK_AGAIN_S, 0
+        self._next_s = now_s + pause_s
+
+    def hurry(self, now_s: float) -> None:
+        """Chunks are missing everywhere from now on: ask soon, unless that is known already."""
+        if self._in_vain == 0:
+            self._next_s = min(self._next_s, now_s + FIRST_ASK_AGAIN_S)

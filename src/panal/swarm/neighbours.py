@@ -1,0 +1,115 @@
+"""Which sources a download keeps in touch with, and which chunks those have.
+
+A neighbour is a source whose availability is followed or being asked for, or whose fetch
+still runs; there are at most MAX_NEIGHBOURS. Decides nothing of chunks.
+"""
+
+from collections.abc import Iterator
+
+from panal.swarm.messages import Drop, Follow, Order, SourceId
+from panal.swarm.picker import Rarity
+from panal.swarm.sources import Source, Stage
+
+MAX_NEIGHBOURS = 40
+MAX_SOURCES_KNOWN = 1_000
+QUIET_BEFORE_SWAP_S = 10.0
+"""Nothing came from anybody for so long: neighbours make room for those who wait."""
+SWAP_EVERY_S = 1.0
+
+
+class Neighbours:
+    """All sources that are known, and the few of them that are in touch."""
+
+    def __init__(self, chunk_count: int) -> None:
+        self.known: dict[SourceId, Source] = {}
+        self.near: dict[SourceId, Source] = {}
+        self.rarity = Rarity(chunk_count)
+        self._swapped_at_s = 0.0
+
+    @property
+    def available(self) -> int:
+        """Chunks that some ready source has."""
+        bits = 0
+        for source in self.near.values():
+            bits |= source.bits
+        return bits
+
+    def found(self, source_id: SourceId, now_s: float) -> list[Order]:
+        """Take in a source that may be new, in the place of a failed one if need be."""
+        if source_id in self.known:
+            return []
+        orders: list[Order] = []
+        if len(self.known) >= MAX_SOURCES_KNOWN:
+            away = [s for s in self.known.values() if s.stage is Stage.AWAY and s.fetch is None]
+            if not away:
+                return []
+            forgotten = max(away, key=lambda source: source.failures)
+            del self.known[forgotten.id]
+            orders.append(Drop(forgotten.id))
+        source = self.known[source_id] = Source(source_id)
+        if len(self.near) < MAX_NEIGHBOURS:
+            orders.append(self._follow(source, now_s))
+        return orders
+
+    def fill(self, now_s: float) -> list[Order]:
+        """Follow as many of those that wait as there is room for."""
+        room = MAX_NEIGHBOURS - len(self.near)
+        if room <= 0:
+            return []
+        # Those never tried come first: else many that never help could keep them out.
+        waiting = sorted(
+            self._waiting(now_s), key=lambda source: (source.failures, source.rests_until_s)
+        )
+        return [self._follow(source, now_s) for source in waiting[:room]]
+
+    def who_makes_room(self, now_s: float, quiet_since_s: float) -> Source | None:
+        """Who is missed least, if others wait and nothing comes: it is to be sent away."""
+        if len(self.near) < MAX_NEIGHBOURS or now_s - quiet_since_s <= QUIET_BEFORE_SWAP_S:
+            return None
+        if now_s - self._swapped_at_s < SWAP_EVERY_S or next(self._waiting(now_s), None) is None:
+            return None
+        self._swapped_at_s = now_s
+        removable = [
+            source
+            for source in self.near.values()
+            if source.stage in {Stage.OPENING, Stage.READY}
+            and (source.fetch is None or not source.fetch.ending)
+        ]
+        return min(removable, key=lambda source: source.helped_at_s, default=None)
+
+    def opened(self, source: Source, bits: int, now_s: float) -> None:
+        """It told what it has."""
+        source.stage, source.reason, source.last_seen_s = Stage.READY, "", now_s
+        source.bits = bits
+        self.rarity.add(bits)
+
+    def has_more(self, source: Source, bits: int, now_s: float) -> None:
+        """It has further chunks, some of which may be told a second time."""
+        source.last_seen_s = now_s
+        fresh = bits ^ bits & source.bits
+        source.bits |= fresh
+        self.rarity.add(fresh)
+
+    def leave(self, source: Source, stage: Stage, reason: str, now_s: float) -> None:
+        """It is away or banned: nothing that it has counts."""
+        if source.stage is Stage.READY:
+            source.last_seen_s = now_s
+            self.rarity.remove(source.bits)
+        source.bits, source.stage, source.reason = 0, stage, reason
+        self.let_go(source)
+
+    def let_go(self, source: Source) -> None:
+        """Count it out if nothing goes on with it any more."""
+        if source.fetch is None and source.stage not in {Stage.OPENING, Stage.READY}:
+            self.near.pop(source.id, None)
+
+    def _follow(self, source: Source, now_s: float) -> Order:
+        source.stage, source.helped_at_s = Stage.OPENING, now_s
+        self.near[source.id] = source
+        return Follow(source.id)
+
+    def _waiting(self, now_s: float) -> Iterator[Source]:
+        for source in self.known.values():
+            rested = source.stage is Stage.AWAY and source.rests_until_s <= now_s
+            if source.fetch is None and (rested or source.stage is Stage.FOUND):
+                yield source

@@ -1,0 +1,371 @@
+"""The engine with a real partial file, real threads and sources that a test holds in its hand."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from panal.errors import NoSpace, PanalError, Unreachable
+from panal.store.partial import PartialFile
+from panal.swarm.engine import Engine, SourceFailure
+from panal.swarm.messages import Ban, Failure, SourceId
+from panal.swarm.sources import Stage
+from panal.swarm.state import DownloadState
+from tests.support.clock import VirtualClock
+from tests.support.fake_source import PATIENCE_S, Content, FakeSource
+from tests.swarm import A, B
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():
+                await asyncio.sleep(0)
+    except TimeoutError:
+        raise AssertionError(f"never happened: {what}") from None
+
+
+def fetch_threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith(("fetch", "sync"))]
+
+
+class Run:
+    """One engine and what it was given."""
+
+    def __init__(self, folder: Path, content: Content) -> None:
+        self.content = content
+        self.folder = folder
+        self.clock = VirtualClock()
+        self.partial = PartialFile(folder, content.id, content.manifest)
+        self.sources: dict[SourceId, list[FakeSource]] = {}
+        """For each address the objects that are handed out, one a connection."""
+        self.connected: dict[SourceId, int] = {}
+        self.bans: list[Ban] = []
+        self.answers: list[BaseException] = []
+        """What the tracker's next answers are instead of all sources."""
+        self.suspects: list[tuple[SourceId, ...]] = []
+        manifest = content.manifest
+        self.state = DownloadState(
+            manifest.chunk_bytes, manifest.chunk_count, self.partial.written, Random(0)
+        )
+        self.engine = Engine(
+            self.state,
+            self.partial,
+            connect=self._connect,
+            locate=self._locate,
+            banned=self.bans.append,
+            clock=self.clock,
+        )
+        self.task: asyncio.Task[None] | None = None
+
+    def add(self, source: SourceId, has: int | None = None, connections: int = 1) -> FakeSource:
+        made = [FakeSource(self.content, has) for _ in range(connections)]
+        self.sources[source] = made
+        return made[0]
+
+    def start(self) -> asyncio.Task[None]:
+        self.task = asyncio.create_task(self.engine.run())
+        return self.task
+
+    async def finish(self) -> None:
+        """Run to the end, without virtual time passing, and compare the bytes."""
+        async with asyncio.timeout(PATIENCE_S):
+            await (self.task or self.start())
+        assert self.partial.is_whole
+        assert self.partial.path.read_bytes() == self.content.data
+
+    def _connect(self, source: SourceId) -> FakeSource:
+        number = self.connected.get(source, 0)
+        self.connected[source] = number + 1
+        return self.sources[source][min(number, len(self.sources[source]) - 1)]
+
+    async def _locate(self, suspects: Sequence[SourceId]) -> list[SourceId]:
+        self.suspects.append(tuple(suspects))
+        if self.answers:
+            raise self.answers.pop(0)
+        return list(self.sources)
+
+
+Begin = Callable[[int], Run]
+
+
+@pytest.fixture
+async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
+    runs: list[Run] = []
+
+    def make(chunk_count: int) -> Run:
+        runs.append(Run(tmp_path, Content(chunk_count)))
+        return runs[-1]
+
+    yield make
+    for run in runs:
+        if run.task is not None:
+            run.task.cancel()
+            await asyncio.gather(run.task, return_exceptions=True)
+        run.partial.close()
+    assert fetch_threads() == []
+
+
+async def test_it_completes_from_two_sources_with_half_each(begin: Begin) -> None:
+    run = begin(8)
+    low, high = run.add(A, 0b00001111), run.add(B, 0b11110000)
+    await run.finish()
+    fetched = [i for f, n in low.asked + high.asked for i in range(f, f + n)]
+    assert sorted(fetched) == list(range(8))
+    shown = run.engine.progress()
+    assert (shown.chunks_written, shown.reason) == (8, "")
+    by_source = {source.source: source.bytes for source in shown.sources}
+    assert by_source == {A: low.bytes_received, B: high.bytes_received}
+    assert sum(by_source.values()) == run.content.manifest.size_bytes
+
+
+async def test_nothing_to_fetch_ends_at_once(begin: Begin) -> None:
+    await begin(0).finish()
+
+
+async def test_a_corrupt_chunk_bans_and_the_chunk_comes_from_another(begin: Begin) -> None:
+    run = begin(6)
+    liar, honest = run.add(A), run.add(B)
+    liar.wrong = set(range(6))
+    await run.finish()
+    assert [ban.source for ban in run.bans] == [A]
+    assert run.bans[0].index == liar.asked[0][0]
+    assert len(liar.asked) == 1
+    assert not liar.is_followed
+    assert honest.bytes_received == run.content.manifest.size_bytes
+
+
+@pytest.mark.parametrize("failure", [Failure.BROKEN, Failure.NOT_HERE_YET, Failure.MISBEHAVED])
+async def test_after_a_failure_it_connects_anew_a_little_later(
+    begin: Begin, failure: Failure
+) -> None:
+    run = begin(3)
+    first = run.add(A, connections=2)
+    first.failures = [SourceFailure(failure, "in words")]
+    run.start()
+    await until(lambda: run.state.sources and run.state.sources[A].stage is Stage.AWAY, "away")
+    await until(lambda: not first.is_followed, "the old stream is closed")
+    assert run.state.sources[A].reason == "in words"
+    await run.clock.run_for(1.5)
+    await run.finish()
+    second = run.sources[A][1]
+    assert len(first.asked) == 1
+    assert second.bytes_received == run.content.manifest.size_bytes
+    assert not run.bans
+
+
+async def test_a_cancel_that_was_not_asked_for_is_no_failure(begin: Begin) -> None:
+    run = begin(2)
+    run.add(A).failures = [SourceFailure(Failure.CANCELLED, "cancelled")]
+    run.start()
+    await until(lambda: run.state.sources and run.state.sources[A].rests_until_s, "rests")
+    await run.clock.run_for(1.5)
+    await run.finish()
+    assert run.connected == {A: 1}
+
+
+async def test_a_fault_that_a_peer_provokes_in_a_fetch_does_not_end_the_download(
+    begin: Begin,
+) -> None:
+    run = begin(4)
+    run.add(A).failures = [ValueError("what is this")]
+    run.add(B)
+    await run.finish()
+    assert run.state.sources[A].misbehaviours == 1
+
+
+async def test_a_fault_that_a_peer_provokes_in_its_stream_does_not_end_the_download(
+    begin: Begin,
+) -> None:
+    run = begin(4)
+    run.add(A).stream_error = ValueError("what is this")
+    run.add(B).hold(0)
+    run.start()
+    await until(lambda: A in run.state.sources and run.state.sources[A].misbehaviours, "noticed")
+    run.sources[B][0].gates[0].set()
+    await run.finish()
+
+
+async def test_a_stream_that_ends_says_why(begin: Begin) -> None:
+    run = begin(1)
+    run.add(A).stream_error = SourceFailure(Failure.BROKEN, "connection refused")
+    run.start()
+    await until(lambda: run.state.sources and run.state.sources[A].failures, "noticed")
+    assert run.state.sources[A].reason == "connection refused"
+
+
+async def test_bytes_of_one_fetch_never_seem_to_be_the_next_ones(begin: Begin) -> None:
+    """Else a request in a queue has begun to stall, and an honest source is sent away."""
+    run = begin(2)
+    source = run.add(A)
+    gates = [source.hold(0), source.hold(1)]
+    run.start()
+    await until(source.at_gate.is_set, "the first fetch waits")
+    index = source.asked[0][0]
+    gates[index].set()
+    await until(lambda: len(source.asked) == 2, "the second fetch is asked for")
+    await run.clock.run_for(0.5)
+    fetch = run.state.sources[A].fetch
+    assert fetch is not None
+    assert fetch.first_byte_at_s is None
+    assert run.state.sources[A].bytes == source.bytes_received > 0
+    assert run.engine.progress().sources[0].state == "queued"
+    gates[1 - index].set()
+    await run.finish()
+
+
+async def test_a_full_disk_ends_the_run_in_words(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(3)
+    run.add(A)
+
+    def full(data: memoryview, offset: int) -> None:
+        raise NoSpace("The disk is full.")
+
+    monkeypatch.setattr(run.partial, "write_at", full)
+    with pytest.raises(NoSpace, match="full"):
+        await run.start()
+
+
+async def test_a_failed_sync_ends_the_run_in_words(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(3)
+    run.add(A).hold(1)
+
+    def broken() -> None:
+        raise PanalError("The disk gave up.")
+
+    monkeypatch.setattr(run.partial, "sync", broken)
+    task = run.start()
+    await run.clock.run_for(2.5)
+    with pytest.raises(PanalError, match="gave up"):
+        await task
+    monkeypatch.undo()
+
+
+async def test_a_sync_that_fails_while_the_last_chunk_is_written_is_not_lost(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(1)
+    source = run.add(A)
+    source.hold(0)
+    syncing, may_fail = threading.Event(), threading.Event()
+
+    def broken() -> None:
+        syncing.set()
+        assert may_fail.wait(PATIENCE_S)
+        raise PanalError("The disk gave up.")
+
+    monkeypatch.setattr(run.partial, "sync", broken)
+    task = run.start()
+    await until(source.at_gate.is_set, "the fetch waits")
+    await run.clock.run_for(2.5)
+    await until(syncing.is_set, "the sync runs")
+    source.gates[0].set()
+    await until(lambda: run.state.finished, "finished")
+    assert not task.done()  # the sync is waited for
+    may_fail.set()
+    with pytest.raises(PanalError, match="gave up"):
+        await task
+    monkeypatch.undo()
+
+
+async def test_cancelled_it_leaves_what_is_written_for_the_next_time(
+    begin: Begin, tmp_path: Path
+) -> None:
+    run = begin(5)
+    source = run.add(A)
+    run.start()
+    for index in range(5):
+        source.hold(index)
+    written: set[int] = set()
+    for _ in range(2):
+        await until(source.at_gate.is_set, "a fetch waits")
+        source.at_gate.clear()
+        index = source.asked[-1][0]
+        written.add(index)
+        source.gates.pop(index).set()
+        await until(lambda: run.partial.written.bit_count() == len(written), "written")
+    await until(source.at_gate.is_set, "the third fetch waits")
+    assert run.task is not None
+    run.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run.task
+    assert fetch_threads() == []
+    run.partial.close()
+    again = begin(5)
+    assert {i for i in range(5) if again.partial.written >> i & 1} == written
+    rest = again.add(B)
+    await again.finish()
+    assert {first for first, _ in rest.asked} == set(range(5)) - written
+
+
+async def test_cancelled_twice_it_still_waits_for_its_threads(begin: Begin) -> None:
+    """Whoever awaits it closes the file next: no thread may write into it any more."""
+    run = begin(1)
+    source = run.add(A)
+    source.is_stubborn = True
+    gate = source.hold(0)
+    task = run.start()
+    await until(source.at_gate.is_set, "the fetch waits")
+    for _ in range(3):
+        task.cancel()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not task.done()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert fetch_threads() == []
+
+
+async def test_a_tracker_that_fails_and_then_answers(begin: Begin) -> None:
+    run = begin(2)
+    run.add(A)
+    run.answers = [Unreachable("The tracker is away."), Unreachable("The tracker is away.")]
+    run.start()
+    await until(lambda: run.state.asking.problem, "it failed")
+    run.clock.advance(0.4)
+    await asyncio.sleep(0)
+    assert run.engine.progress().reason == ""
+    await run.clock.run_for(2.0)
+    await run.finish()
+    assert len(run.suspects) == 3
+    assert run.state.asking.problem == ""
+
+
+async def test_a_tracker_that_stays_away_is_the_reason(begin: Begin) -> None:
+    run = begin(2)
+    run.answers = [Unreachable("The tracker is away.")] * 100
+    run.start()
+    await until(lambda: run.state.asking.problem, "it failed")
+    await run.clock.run_for(3.0)
+    assert run.engine.progress().reason == "The tracker is away."
+
+
+async def test_a_bug_in_a_callback_ends_the_download_and_does_not_hang_it(begin: Begin) -> None:
+    run = begin(2)
+    run.answers = [KeyError("a bug")]
+    with pytest.raises(PanalError, match="a bug"):
+        await run.start()
+
+
+async def test_a_stalled_source_is_cancelled_and_another_goes_on(begin: Begin) -> None:
+    run = begin(2)
+    stalled, other = run.add(A, 0b01), run.add(B, 0b11)
+    stalled.hold(0)
+    other.hold(1)
+    run.start()
+    await until(lambda: stalled.at_gate.is_set() and other.at_gate.is_set(), "both wait")
+    stalled.bytes_received += 1
+    await run.clock.run_for(15.5)
+    await until(lambda: run.state.sources[A].stage is Stage.AWAY, "sent away")
+    assert run.state.sources[A].reason == "sent nothing for 15 s"
+    other.gates[1].set()
+    await run.finish()
+    assert {first for first, _ in other.asked} == {0, 1}

@@ -1,0 +1,75 @@
+"""The checker itself: each rule that is broken by hand is named."""
+
+from collections.abc import Callable
+
+import pytest
+
+from panal.swarm import invariants
+from panal.swarm.sources import RunningFetch, Source, Stage
+from panal.swarm.state import DownloadState
+from tests.swarm import A, B, C, Driven
+
+
+def sound() -> DownloadState:
+    driven = Driven(4, written=0b1000)
+    driven.open(A, 0b1111)
+    driven.open(B, 0b0111)
+    return driven.state
+
+
+def two_fetch_one_chunk(state: DownloadState) -> None:
+    state.sources[B].fetch = state.sources[A].fetch
+
+
+def fetch_what_is_written(state: DownloadState) -> None:
+    state.sources[A].fetch = RunningFetch(0b1000, 0.0)
+
+
+def fetch_while_connecting(state: DownloadState) -> None:
+    state.sources[A].stage = Stage.OPENING
+
+
+def forget_a_claim(state: DownloadState) -> None:
+    state.free = 0b0111
+
+
+def lose_a_chunk(state: DownloadState) -> None:
+    state.written = 0
+
+
+def miscount(state: DownloadState) -> None:
+    state.neighbours.rarity.add(0b0001)
+
+
+def forget_a_neighbour(state: DownloadState) -> None:
+    del state.neighbours.near[B]
+
+
+def keep_bits_of_one_away(state: DownloadState) -> None:
+    state.sources[C] = Source(C, stage=Stage.AWAY, bits=1)
+
+
+def finish_early(state: DownloadState) -> None:
+    state.finished = True
+
+
+@pytest.mark.parametrize(
+    ("break_it", "named"),
+    [
+        (two_fetch_one_chunk, "two sources fetch one chunk"),
+        (fetch_what_is_written, "a written chunk is fetched again"),
+        (fetch_while_connecting, "fetches while connecting"),
+        (forget_a_claim, "claims and fetches differ"),
+        (lose_a_chunk, "missing is wrong"),
+        (miscount, "copies of chunk 0 are miscounted"),
+        (forget_a_neighbour, "neighbours are miscounted"),
+        (keep_bits_of_one_away, "away with chunks"),
+        (finish_early, "finished while chunks are missing"),
+    ],
+)
+def test_a_broken_rule_is_named(break_it: Callable[[DownloadState], None], named: str) -> None:
+    state = sound()
+    invariants.check(state)
+    break_it(state)
+    with pytest.raises(AssertionError, match=named):
+        invariants.check(state)

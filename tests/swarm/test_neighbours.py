@@ -1,0 +1,112 @@
+"""Whom a download keeps in touch with."""
+
+from panal.swarm.messages import (
+    BytesArrived,
+    CancelFetch,
+    Drop,
+    Failure,
+    FetchEnded,
+    Follow,
+    SourceClosed,
+    SourceFound,
+    SourceOpened,
+    Ticked,
+    TrackerAnswered,
+)
+from panal.swarm.neighbours import (
+    MAX_NEIGHBOURS,
+    MAX_SOURCES_KNOWN,
+    QUIET_BEFORE_SWAP_S,
+    Neighbours,
+)
+from panal.swarm.sources import Stage
+from tests.swarm import A, Driven, only, source_id
+
+
+def crowd(driven: Driven, count: int) -> int:
+    """So many sources are found; how many of them are followed."""
+    followed = 0
+    for number in range(count):
+        followed += len(only(driven.tell(SourceFound(source_id(f"p{number}"))), Follow))
+    return followed
+
+
+def test_at_most_forty_are_followed_at_once() -> None:
+    driven = Driven()
+    assert crowd(driven, 60) == MAX_NEIGHBOURS
+    assert only(driven.tell(Ticked()), Follow) == []
+
+
+def test_a_place_that_becomes_free_is_taken_by_one_never_tried_before_one_that_failed() -> None:
+    driven = Driven()
+    crowd(driven, 41)
+    driven.tell(SourceClosed(source_id("p3"), "refused"))
+    driven.tell(SourceClosed(source_id("p4"), "refused"))
+    followed = only(driven.tell(Ticked(), after_s=5.0), Follow)
+    assert followed == [Follow(source_id("p40")), Follow(source_id("p3"))]
+
+
+def test_a_fetch_that_still_runs_keeps_its_place() -> None:
+    driven = Driven()
+    crowd(driven, 41)
+    first = source_id("p0")
+    driven.tell(SourceOpened(first, 0b1))
+    driven.tell(BytesArrived(first, 1))
+    driven.tell(SourceClosed(first, "ended"))
+    assert only(driven.tell(Ticked()), Follow) == []
+    driven.tell(FetchEnded(first))
+    assert only(driven.tell(Ticked()), Follow) == [Follow(source_id("p40"))]
+
+
+def test_where_nothing_comes_neighbours_make_room_for_those_who_wait() -> None:
+    driven = Driven(1)
+    crowd(driven, 41)
+    queued = source_id("p0")
+    driven.tell(SourceOpened(queued, 1))
+    driven.tell(TrackerAnswered())
+    driven.now_s += QUIET_BEFORE_SWAP_S
+    assert driven.tell(Ticked()) == []
+    orders = driven.tell(Ticked(), after_s=0.25)
+    assert only(orders, CancelFetch) == [CancelFetch(queued)]  # it was asked first of all
+    orders = driven.tell(FetchEnded(queued, Failure.CANCELLED))
+    assert only(orders, Drop) == [Drop(queued)]
+    assert Follow(source_id("p40")) in driven.tell(Ticked(), after_s=0.25)
+    assert driven.state.sources[queued].stage is Stage.AWAY
+
+
+def test_where_something_comes_or_nobody_waits_nobody_is_sent_away() -> None:
+    driven = Driven()
+    crowd(driven, MAX_NEIGHBOURS)
+    driven.tell(TrackerAnswered())
+    before = set(driven.state.neighbours.near)
+    assert only(driven.tell(Ticked(), after_s=100.0), Drop) == []
+    driven.tell(SourceFound(A))
+    driven.tell(BytesArrived(source_id("p0"), 1))
+    assert only(driven.tell(Ticked(), after_s=QUIET_BEFORE_SWAP_S), Drop) == []
+    assert set(driven.state.neighbours.near) == before
+    assert len(only(driven.tell(Ticked(), after_s=0.25), Drop)) == 1
+
+
+def test_those_who_made_room_do_not_come_back_before_all_were_tried() -> None:
+    driven = Driven(1)
+    crowd(driven, 400)
+    tried = set(driven.state.neighbours.near)
+    for _ in range(1_700):
+        for order in driven.tell(Ticked(), after_s=0.25):
+            if isinstance(order, Follow):
+                tried.add(order.source)
+    assert len(tried) == 400
+
+
+def test_no_more_than_a_thousand_are_known_and_the_most_failed_is_forgotten_first() -> None:
+    neighbours = Neighbours(4)
+    for number in range(MAX_SOURCES_KNOWN):
+        neighbours.found(source_id(f"p{number}"), 0.0)
+    assert neighbours.found(A, 0.0) == []
+    assert A not in neighbours.known
+    for number, failures in ((5, 2), (7, 9)):
+        source = neighbours.known[source_id(f"p{number}")]
+        source.failures = failures
+        neighbours.leave(source, Stage.AWAY, "refused", 1.0)
+    assert neighbours.found(A, 0.0) == [Drop(source_id("p7")), Follow(A)]
+    assert len(neighbours.known) == MAX_SOURCES_KNOWN

@@ -1,0 +1,457 @@
+"""One download's decisions, fact by fact: what each leads to, and what it must not."""
+
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+
+from panal.swarm.messages import (
+    AskTracker,
+    Ban,
+    BytesArrived,
+    CancelFetch,
+    ChunkCorrupt,
+    ChunksAvailable,
+    ChunkWritten,
+    Drop,
+    Failure,
+    Fetch,
+    FetchEnded,
+    Finish,
+    Follow,
+    SourceClosed,
+    SourceFound,
+    SourceId,
+    SourceOpened,
+    Ticked,
+    TrackerAnswered,
+)
+from panal.swarm.sources import (
+    LONGEST_BACK_OFF_S,
+    REST_AFTER_STALL_S,
+    REST_AFTER_YIELD_S,
+    SILENCE_PATIENCE_S,
+    STALL_S,
+    Source,
+    Stage,
+)
+from panal.swarm.state import DownloadState
+from tests.swarm import CHUNK_BYTES, A, B, C, Driven, only, source_id
+
+# From nothing to done -------------------------------------------------------------------------
+
+
+def test_the_way_of_one_chunk_from_found_to_finished() -> None:
+    driven = Driven(1)
+    assert driven.tell(Ticked()) == [AskTracker(())]
+    assert driven.tell(SourceFound(A)) == [Follow(A)]
+    assert driven.tell(TrackerAnswered()) == []
+    assert driven.tell(SourceOpened(A, 0b1)) == [Fetch(A, 0, 1)]
+    assert driven.tell(BytesArrived(A, CHUNK_BYTES)) == []
+    assert driven.tell(ChunkWritten(A, 0)) == [Drop(A), Finish()]
+    assert driven.state.finished
+
+
+def test_it_finishes_once_and_then_orders_nothing_more() -> None:
+    driven = Driven(1)
+    driven.open(A, 1)
+    assert only(driven.tell(ChunkWritten(A, 0)), Finish) == [Finish()]
+    late = (ChunkWritten(A, 0), FetchEnded(A), Ticked(), SourceFound(B), ChunkCorrupt(A, 0))
+    assert [driven.tell(fact, after_s=100.0) for fact in late] == [[]] * len(late)
+
+
+def test_every_chunk_must_be_written_before_it_finishes() -> None:
+    driven = Driven(3)
+    index = driven.open_one_chunk(A, 0b111)
+    for remaining in (2, 1):
+        assert driven.tell(ChunkWritten(A, index)) == []
+        (fetch,) = driven.tell(FetchEnded(A))
+        assert isinstance(fetch, Fetch)
+        index = fetch.first
+        assert driven.state.missing.bit_count() == remaining
+    assert only(driven.tell(ChunkWritten(A, index)), Finish)
+
+
+def test_resumed_chunks_are_never_asked_for() -> None:
+    driven = Driven(4, written=0b1011)
+    assert driven.open_one_chunk(A, 0b1111) == 2
+    assert only(driven.tell(ChunkWritten(A, 2)), Finish)
+
+
+@pytest.mark.parametrize(("chunk_count", "written"), [(0, 0), (3, 0b111)])
+def test_where_nothing_is_missing_it_finishes_at_once_and_asks_nobody(
+    chunk_count: int, written: int
+) -> None:
+    assert Driven(chunk_count, written=written).tell(Ticked()) == [Finish()]
+
+
+def test_chunks_that_come_to_be_had_are_asked_for_and_bits_beyond_the_end_ignored() -> None:
+    driven = Driven(2)
+    assert driven.open(A, 0b100) == []
+    assert driven.tell(ChunksAvailable(A, 0b110)) == [Fetch(A, 1, 1)]
+    assert driven.tell(ChunksAvailable(A, 0b111)) == []  # one request at a time
+
+
+def test_a_source_is_asked_for_one_thing_at_a_time_and_two_never_for_the_same() -> None:
+    driven = Driven(2)
+    fetches = {driven.open_one_chunk(A, 0b11), driven.open_one_chunk(B, 0b11)}
+    assert fetches == {0, 1}
+    assert driven.open(C, 0b11) == []
+
+
+def test_a_fast_source_is_asked_for_several_chunks_but_not_for_more_than_its_share() -> None:
+    driven = Driven(800)
+    first = driven.open_one_chunk(A, (1 << 800) - 1)
+    driven.tell(BytesArrived(A, CHUNK_BYTES), after_s=0.001)
+    driven.tell(ChunkWritten(A, first))
+    (fetch,) = only(driven.tell(FetchEnded(A)), Fetch)
+    assert 2 <= fetch.count <= 0.02 * 1_000  # 20 ms at a chunk a millisecond
+    driven.state.sources[A].fetch_rate_bytes_s = 1e12
+    for index in range(fetch.first, fetch.first + fetch.count):
+        driven.tell(ChunkWritten(A, index))
+    (fetch,) = only(driven.tell(FetchEnded(A)), Fetch)
+    assert fetch.count <= 64  # 16 MiB
+
+
+# Lies -----------------------------------------------------------------------------------------
+
+
+def test_a_wrong_chunk_bans_at_once_and_is_free_only_when_its_fetch_has_ended() -> None:
+    driven = Driven(1)
+    driven.open_one_chunk(A, 1)
+    driven.open(B, 1)
+    assert driven.tell(ChunkCorrupt(A, 0)) == [
+        CancelFetch(A),
+        Ban(A, 0, "sent a wrong chunk 0"),
+        Drop(A),
+    ]
+    assert only(driven.tell(Ticked(), after_s=10.0), Fetch) == []
+    assert driven.tell(FetchEnded(A, Failure.MISBEHAVED, "wrong chunk 0")) == [Fetch(B, 0, 1)]
+
+
+def test_a_banned_source_is_never_used_again() -> None:
+    driven = Driven(2)
+    driven.open(A, 0b11)
+    driven.tell(ChunkCorrupt(A, 0))
+    driven.tell(FetchEnded(A, Failure.MISBEHAVED))
+    for fact in (SourceFound(A), SourceOpened(A, 0b11), ChunksAvailable(A, 0b11)):
+        assert driven.tell(fact) == []
+    assert driven.tell(ChunkCorrupt(A, 1)) == []
+    for _ in range(100):
+        orders = driven.tell(Ticked(), after_s=60.0)
+        assert not only(orders, Follow)
+        assert not only(orders, Fetch)
+    assert driven.state.neighbours.available == 0
+
+
+def test_what_a_banned_source_still_wrote_counts() -> None:
+    driven = Driven(4)
+    index = driven.open_one_chunk(A, 0b1111)
+    driven.tell(ChunkCorrupt(A, (index + 1) % 4))
+    driven.tell(ChunkWritten(A, index))
+    assert driven.state.written == 1 << index
+
+
+def test_three_misbehaviours_ban() -> None:
+    driven = Driven(1)
+    driven.open(A, 1)
+    for _ in range(2):
+        assert driven.tell(FetchEnded(A, Failure.MISBEHAVED, "other range")) == [Drop(A)]
+        assert only(driven.tell(Ticked(), after_s=61.0), Follow) == [Follow(A)]
+        assert driven.tell(SourceOpened(A, 1)) == [Fetch(A, 0, 1)]
+    orders = driven.tell(FetchEnded(A, Failure.MISBEHAVED, "other range"))
+    assert orders == [Ban(A, None, "other range"), Drop(A)]
+
+
+def test_misbehaviour_in_the_availability_stream_counts_alike() -> None:
+    driven = Driven(1)
+    driven.tell(SourceFound(A))
+    for _ in range(2):
+        assert driven.tell(SourceClosed(A, "an index beyond the end", misbehaved=True)) == []
+        assert only(driven.tell(Ticked(), after_s=61.0), Follow) == [Follow(A)]
+    orders = driven.tell(SourceClosed(A, "an index beyond the end", misbehaved=True))
+    assert only(orders, Ban) == [Ban(A, None, "an index beyond the end")]
+
+
+def test_broken_connections_never_ban() -> None:
+    driven = Driven(1)
+    driven.open(A, 1)
+    for _ in range(20):
+        orders = driven.tell(FetchEnded(A, Failure.BROKEN, "reset"))
+        assert not only(orders, Ban)
+        driven.tell(Ticked(), after_s=61.0)
+        driven.tell(SourceOpened(A, 1))
+
+
+# Stalls and queues ----------------------------------------------------------------------------
+
+
+def test_a_stalled_source_is_cancelled_and_its_chunk_goes_elsewhere() -> None:
+    driven = Driven(1)
+    driven.open_one_chunk(A, 1)
+    driven.tell(BytesArrived(A, 1), after_s=500.0)  # long in the queue: no stall
+    assert only(driven.tell(Ticked(), after_s=STALL_S), CancelFetch) == []
+    assert only(driven.tell(Ticked(), after_s=0.25), CancelFetch) == [CancelFetch(A)]
+    assert only(driven.tell(Ticked(), after_s=0.25), CancelFetch) == []  # once is enough
+    assert driven.open(B, 1) == []  # not before the fetch has ended
+    orders = driven.tell(FetchEnded(A, Failure.CANCELLED, "cancelled"))
+    assert orders == [Drop(A), Fetch(B, 0, 1)]
+    assert driven.state.sources[A].reason == "sent nothing for 15 s"
+
+
+def test_a_stalled_source_rests_a_minute() -> None:
+    driven = Driven(1)
+    driven.open_one_chunk(A, 1)
+    driven.tell(BytesArrived(A, 1))
+    driven.tell(Ticked(), after_s=STALL_S + 1)
+    driven.tell(FetchEnded(A, Failure.CANCELLED))
+    assert only(driven.tell(Ticked(), after_s=REST_AFTER_STALL_S - 1), Follow) == []
+    assert only(driven.tell(Ticked(), after_s=1.0), Follow) == [Follow(A)]
+
+
+def test_a_queued_claim_yields_to_an_idle_holder_after_two_seconds() -> None:
+    driven = Driven(1)
+    driven.open_one_chunk(A, 1)
+    driven.open(B, 1)
+    assert driven.tell(ChunksAvailable(B, 1), after_s=SILENCE_PATIENCE_S) == []
+    assert driven.tell(ChunksAvailable(B, 1), after_s=0.25) == [CancelFetch(A)]
+    assert driven.tell(FetchEnded(A, Failure.CANCELLED)) == [Fetch(B, 0, 1)]
+    assert driven.state.sources[A].stage is Stage.READY  # it is not blamed
+
+
+def test_a_queued_claim_does_not_yield_where_nobody_idle_has_the_chunk() -> None:
+    driven = Driven(2)
+    driven.open_one_chunk(A, 0b01)
+    driven.open_one_chunk(B, 0b10)
+    driven.open(C, 0b00)
+    assert only(driven.tell(Ticked(), after_s=60.0), CancelFetch) == []
+
+
+def test_an_idle_holder_takes_over_one_claim_at_a_time() -> None:
+    driven = Driven(2)
+    driven.open_one_chunk(A, 0b11)
+    driven.open_one_chunk(B, 0b11)
+    driven.open(C, 0b11)
+    assert len(only(driven.tell(Ticked(), after_s=3.0), CancelFetch)) == 1
+    assert only(driven.tell(Ticked(), after_s=3.0), CancelFetch) == []
+
+
+def test_the_one_for_whom_a_claim_was_freed_chooses_first() -> None:
+    driven = Driven(1)
+    driven.open_one_chunk(A, 1)
+    driven.open(B, 0)
+    driven.open(C, 1)
+    assert only(driven.tell(Ticked(), after_s=3.0), CancelFetch) == [CancelFetch(A)]
+    driven.tell(ChunksAvailable(B, 1))
+    assert driven.tell(FetchEnded(A, Failure.CANCELLED)) == [Fetch(C, 0, 1)]
+
+
+def test_sources_that_never_answer_do_not_keep_a_chunk_from_a_slow_honest_one() -> None:
+    """They could once pass it to and fro, and the honest one lost its place each time."""
+    driven = Driven(1)
+    asked_at_s: dict[str, float] = {}
+    for source in (A, B, C):
+        for fetch in only(driven.open(source, 1), Fetch):
+            asked_at_s[fetch.source] = driven.now_s
+    for _ in range(400):
+        for order in driven.tell(Ticked(), after_s=0.25):
+            if isinstance(order, CancelFetch):
+                asked_at_s.pop(order.source)
+                for fetch in only(driven.tell(FetchEnded(order.source, Failure.CANCELLED)), Fetch):
+                    asked_at_s[fetch.source] = driven.now_s
+        if driven.now_s - asked_at_s.get(C, driven.now_s) > 5.0:
+            return
+    pytest.fail("C never waited 5 s undisturbed")
+
+
+def test_a_cancel_that_comes_too_late_and_hits_the_next_fetch_is_nobodys_fault() -> None:
+    driven = Driven(2)
+    driven.open_one_chunk(A, 0b11)
+    assert driven.tell(FetchEnded(A, Failure.CANCELLED)) == []
+    source = driven.state.sources[A]
+    assert (source.stage, source.failures) == (Stage.READY, 0)
+    assert only(driven.tell(Ticked(), after_s=REST_AFTER_YIELD_S), Fetch)
+
+
+# Streams that end -----------------------------------------------------------------------------
+
+
+def test_where_the_stream_ends_a_queued_fetch_has_lost_its_queue() -> None:
+    driven = Driven(1)
+    driven.open_one_chunk(A, 1)
+    assert driven.tell(SourceClosed(A, "went away")) == [CancelFetch(A)]
+    assert driven.open(B, 1) == []
+    assert driven.tell(FetchEnded(A, Failure.CANCELLED)) == [Fetch(B, 0, 1)]
+    assert driven.state.sources[A].rests_until_s > driven.now_s
+
+
+def test_where_the_stream_ends_a_fetch_that_sends_goes_on() -> None:
+    driven = Driven(2)
+    index = driven.open_one_chunk(A, 0b11)
+    driven.tell(BytesArrived(A, 1))
+    assert driven.tell(SourceClosed(A, "went away")) == []
+    assert only(driven.tell(Ticked(), after_s=10.0), Follow) == []  # not while it still sends
+    driven.tell(ChunkWritten(A, index))
+    assert driven.tell(FetchEnded(A)) == []
+    assert driven.state.written == 1 << index
+    assert only(driven.tell(Ticked()), Follow) == [Follow(A)]
+
+
+def test_a_source_whose_stream_ended_and_then_stalls_rests_as_any_that_stalls() -> None:
+    driven = Driven(1)
+    driven.open_one_chunk(A, 1)
+    driven.tell(BytesArrived(A, 1))
+    driven.tell(SourceClosed(A, "went away"))
+    assert only(driven.tell(Ticked(), after_s=STALL_S + 1), CancelFetch) == [CancelFetch(A)]
+    driven.tell(FetchEnded(A, Failure.CANCELLED))
+    assert only(driven.tell(Ticked(), after_s=REST_AFTER_STALL_S - 1), Follow) == []
+
+
+def test_one_death_told_twice_is_one_failure() -> None:
+    for facts in (
+        (SourceClosed(A, "reset"), FetchEnded(A, Failure.BROKEN, "reset")),
+        (FetchEnded(A, Failure.BROKEN, "reset"), SourceClosed(A, "reset")),
+    ):
+        driven = Driven(1)
+        driven.open_one_chunk(A, 1)
+        driven.tell(BytesArrived(A, 1))
+        for fact in facts:
+            driven.tell(fact)
+        assert driven.state.sources[A].failures == 1
+
+
+def test_a_chunk_makes_earlier_failures_forgotten() -> None:
+    driven = Driven(2)
+    driven.open(A, 0b11)
+    driven.tell(FetchEnded(A, Failure.BROKEN))
+    driven.tell(Ticked(), after_s=61.0)
+    (fetch,) = driven.tell(SourceOpened(A, 0b11))
+    assert isinstance(fetch, Fetch)
+    driven.tell(ChunkWritten(A, fetch.first))
+    assert driven.state.sources[A].failures == 0
+
+
+def test_who_has_all_and_then_has_not_is_asked_three_times_and_then_rests_long() -> None:
+    driven = Driven(1)
+    asks = len(only(driven.open(A, 1), Fetch))
+    driven.tell(FetchEnded(A, Failure.NOT_HERE_YET, "answered 404"))
+    for _ in range(int(LONGEST_BACK_OFF_S) * 4):
+        for order in driven.tell(Ticked(), after_s=0.25):
+            if isinstance(order, Follow):
+                asks += len(only(driven.tell(SourceOpened(A, 1)), Fetch))
+                driven.tell(FetchEnded(A, Failure.NOT_HERE_YET, "answered 404"))
+    assert asks == 3
+
+
+# Facts out of place ---------------------------------------------------------------------------
+
+
+def test_facts_of_unknown_sources_and_repeated_facts_change_nothing() -> None:
+    driven = Driven(2)
+    driven.open_one_chunk(A, 0b01)
+    nobody = source_id("nobody")
+    for fact in (
+        SourceOpened(nobody, 0b11),
+        ChunksAvailable(nobody, 0b11),
+        BytesArrived(nobody, 5),
+        ChunkWritten(nobody, 0),
+        ChunkCorrupt(nobody, 0),
+        SourceClosed(nobody, "gone", misbehaved=True),
+        FetchEnded(nobody, Failure.BROKEN),
+        SourceFound(A),
+        SourceOpened(A, 0b11),
+        ChunkWritten(A, 1),
+    ):
+        assert driven.tell(fact) == []
+    assert (driven.state.written, driven.state.free) == (0, 0b10)
+
+
+# The tracker ----------------------------------------------------------------------------------
+
+
+def questions_s(driven: Driven, for_s: float, problem: str = "") -> list[float]:
+    """When the tracker was asked, each question answered at once."""
+    began_s, times = driven.now_s, []
+    while driven.now_s < began_s + for_s:
+        if only(driven.tell(Ticked(), after_s=0.25), AskTracker):
+            times.append(driven.now_s - began_s)
+            driven.tell(TrackerAnswered(problem))
+    return times
+
+
+@pytest.mark.parametrize("problem", ["", "The tracker does not answer."])
+def test_while_chunks_are_missing_everywhere_the_tracker_is_asked_with_growing_pauses(
+    problem: str,
+) -> None:
+    times = questions_s(Driven(1), 200.0, problem)
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert pauses[:5] == [0.5, 1.0, 2.0, 4.0, 8.0]
+    assert set(pauses[5:]) == {15.0}
+
+
+def test_while_all_goes_well_the_tracker_is_asked_every_thirty_seconds() -> None:
+    driven = Driven(2)
+    driven.tell(Ticked())
+    driven.open(A, 0b11)
+    driven.tell(TrackerAnswered())
+    assert questions_s(driven, 100.0) == [30.0, 60.0, 90.0]
+
+
+@pytest.mark.parametrize("loss", [ChunkCorrupt(A, 0), SourceClosed(A, "gone")])
+def test_the_loss_of_the_only_holder_is_reason_to_ask_soon(
+    loss: ChunkCorrupt | SourceClosed,
+) -> None:
+    driven = Driven(2)
+    driven.tell(Ticked())
+    driven.open(A, 0b11)
+    driven.tell(TrackerAnswered())
+    driven.tell(loss)
+    assert questions_s(driven, 1.0)[:1] == [0.5]
+
+
+def test_the_loss_of_one_of_two_holders_is_none() -> None:
+    driven = Driven(2)
+    driven.tell(Ticked())
+    driven.open(A, 0b11)
+    driven.open(B, 0b11)
+    driven.tell(TrackerAnswered())
+    driven.tell(SourceClosed(A, "gone"))
+    assert questions_s(driven, 20.0) == []
+
+
+def test_the_tracker_is_told_who_did_not_answer() -> None:
+    driven = Driven(1)
+    driven.tell(SourceFound(A))
+    driven.tell(SourceFound(B))
+    driven.tell(SourceClosed(A, "refused"))
+    assert only(driven.tell(Ticked()), AskTracker) == [AskTracker((A,))]
+
+
+# Cost -----------------------------------------------------------------------------------------
+
+
+class CountedSources(dict[SourceId, Source]):
+    """A dict that knows how often it was walked through."""
+
+    walks = 0
+
+    def values(self) -> Any:
+        self.walks += 1
+        return super().values()
+
+
+def test_bytes_and_written_chunks_walk_through_no_list_of_sources() -> None:
+    state = DownloadState(CHUNK_BYTES, 64, 0, Random(0))
+    for number in range(60):
+        state.apply(SourceFound(source_id(f"p{number}")), 0.0)
+    first = source_id("p0")
+    (fetch,) = state.apply(SourceOpened(first, (1 << 64) - 1), 0.0)
+    assert isinstance(fetch, Fetch)
+    near, known = CountedSources(state.neighbours.near), CountedSources(state.neighbours.known)
+    state.neighbours.near, state.neighbours.known = near, known
+    state.apply(BytesArrived(first, 1), 1.0)
+    state.apply(ChunkWritten(first, fetch.first), 1.0)
+    assert (near.walks, known.walks) == (0, 0)
+    state.apply(FetchEnded(first), 1.0)
+    assert known.walks == 0

@@ -1,0 +1,158 @@
+"""Any facts in any order, true or not: the rules hold, and no chunk is asked of two at once."""
+
+from random import Random
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from panal.swarm import invariants
+from panal.swarm.messages import (
+    Ban,
+    BytesArrived,
+    CancelFetch,
+    ChunkCorrupt,
+    ChunksAvailable,
+    ChunkWritten,
+    Drop,
+    Fact,
+    Failure,
+    Fetch,
+    FetchEnded,
+    Finish,
+    Follow,
+    SourceClosed,
+    SourceFound,
+    SourceId,
+    SourceOpened,
+    Ticked,
+    TrackerAnswered,
+)
+from panal.swarm.state import DownloadState
+from tests.swarm import CHUNK_BYTES, PROPERTY, source_id
+
+CHUNKS = 6
+sources = st.sampled_from([source_id(f"p{number}") for number in range(5)])
+chunks = st.integers(0, CHUNKS - 1)
+bitfields = st.integers(0, 2 ** (CHUNKS + 2) - 1)
+failures = st.sampled_from([None, *Failure])
+
+
+class AnyFacts(RuleBasedStateMachine):
+    """Beside the state: what a careful onlooker knows from the orders alone."""
+
+    state: DownloadState
+
+    @initialize(written=st.integers(0, 2**CHUNKS - 2), seed=st.integers(0, 1_000))
+    def begin(self, written: int, seed: int) -> None:
+        self.state = DownloadState(CHUNK_BYTES, CHUNKS, written, Random(seed))
+        self.now_s = 0.0
+        self.written = {i for i in range(CHUNKS) if written >> i & 1}
+        self.asked: dict[SourceId, set[int]] = {}
+        self.followed: set[SourceId] = set()
+        self.banned: set[SourceId] = set()
+        self.finishes = 0
+
+    def tell(self, fact: Fact) -> None:
+        match fact:
+            case ChunkWritten(source, index) if index in self.asked.get(source, ()):
+                self.written.add(index)
+                self.asked[source].discard(index)
+            case FetchEnded(source):
+                self.asked.pop(source, None)
+        for order in self.state.apply(fact, self.now_s):
+            self.look_at(order)
+
+    def look_at(self, order: Any) -> None:
+        match order:
+            case Fetch(source, first, count):
+                wanted = set(range(first, first + count))
+                assert source in self.followed, "asked before it was followed"
+                assert source not in self.banned, "asked after it was banned"
+                assert source not in self.asked, "asked for two things at once"
+                assert not wanted & self.written, "asked for what is there"
+                for other in self.asked.values():
+                    assert not wanted & other, "one chunk asked of two sources"
+                assert wanted <= set(range(CHUNKS)), "asked beyond the end"
+                self.asked[source] = wanted
+            case CancelFetch(source):
+                assert source in self.asked, "cancelled what does not run"
+            case Follow(source):
+                assert source not in self.banned, "followed after it was banned"
+                assert source not in self.followed, "followed twice"
+                assert source not in self.asked, "followed anew while it still fetches"
+                self.followed.add(source)
+            case Drop(source):
+                self.followed.discard(source)
+            case Ban(source):
+                assert source not in self.banned, "banned twice"
+                self.banned.add(source)
+            case Finish():
+                self.finishes += 1
+                assert self.written == set(range(CHUNKS)), "finished while chunks are missing"
+
+    # Facts, probable ones more often than others ------------------------------------------
+
+    @rule(source=sources)
+    def found(self, source: SourceId) -> None:
+        self.tell(SourceFound(source))
+
+    @rule(source=sources, bits=bitfields)
+    def opened(self, source: SourceId, bits: int) -> None:
+        self.tell(SourceOpened(source, bits))
+
+    @rule(source=sources, bits=bitfields)
+    def more(self, source: SourceId, bits: int) -> None:
+        self.tell(ChunksAvailable(source, bits))
+
+    @rule(source=sources, misbehaved=st.booleans())
+    def closed(self, source: SourceId, misbehaved: bool) -> None:
+        self.followed.discard(source)
+        self.tell(SourceClosed(source, "closed", misbehaved))
+
+    @rule(source=sources, count=st.integers(1, 3 * CHUNK_BYTES))
+    def bytes_arrived(self, source: SourceId, count: int) -> None:
+        self.tell(BytesArrived(source, count))
+
+    @rule(source=sources, index=chunks)
+    def any_chunk_written(self, source: SourceId, index: int) -> None:
+        self.tell(ChunkWritten(source, index))
+
+    @precondition(lambda self: any(self.asked.values()))
+    @rule(data=st.data())
+    def asked_chunk_written(self, data: st.DataObject) -> None:
+        source = data.draw(st.sampled_from([s for s, asked in self.asked.items() if asked]))
+        self.tell(ChunkWritten(source, min(self.asked[source])))
+
+    @rule(source=sources, index=chunks)
+    def corrupt(self, source: SourceId, index: int) -> None:
+        self.tell(ChunkCorrupt(source, index))
+
+    @rule(source=sources, failure=failures)
+    def ended(self, source: SourceId, failure: Failure | None) -> None:
+        self.tell(FetchEnded(source, failure, "ended"))
+
+    @rule(problem=st.sampled_from(["", "The tracker is away."]))
+    def tracker_answered(self, problem: str) -> None:
+        self.tell(TrackerAnswered(problem))
+
+    @rule(after_s=st.sampled_from([0.0, 0.25, 2.5, 16.0, 61.0]))
+    def ticked(self, after_s: float) -> None:
+        self.now_s += after_s
+        self.tell(Ticked())
+
+    # What must hold -----------------------------------------------------------------------
+
+    @invariant()
+    def the_rules_hold(self) -> None:
+        invariants.check(self.state)
+        assert {i for i in range(CHUNKS) if self.state.written >> i & 1} == self.written
+        assert self.finishes == self.state.finished
+        if not self.state.finished:
+            fetching = {s.id for s in self.state.sources.values() if s.fetch is not None}
+            assert fetching == set(self.asked)
+
+
+TestAnyFacts = AnyFacts.TestCase
+TestAnyFacts.settings = settings(PROPERTY, max_examples=200, stateful_step_count=60)
