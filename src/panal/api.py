@@ -12,6 +12,7 @@ from panal.peer.config import parse_tracker
 from panal.peer.downloads import Download
 from panal.peer.tracker_client import TrackerClient
 from panal.store.index import SharedFile
+from panal.swarm.messages import SourceProgress
 from panal.wire.catalogue import Hit, PeerInfo, SearchPage, SearchQuery
 from panal.wire.links import Link
 from panal.wire.names import safe_path
@@ -279,8 +280,13 @@ def download_answer(download: Download) -> DownloadAnswer:
         transfer_s=download.transfer_s,
         reason=download.reason,
         error=None if download.error is None else download.error.slug,
-        sources=[
-            SourceAnswer(s.source.partition("@")[0], s.rate_bytes_s, s.bytes, s.state)
-            for s in sources
-        ],
+        sources=[_source_answer(source, ended=download.has_ended) for source in sources],
     )
+
+
+def _source_answer(source: SourceProgress, *, ended: bool) -> SourceAnswer:
+    peer = source.source.partition("@")[0]
+    if ended:
+        state = source.state if source.state in {"away", "banned"} else "done"
+        return SourceAnswer(peer, 0.0, source.bytes, state)
+    return SourceAnswer(peer, source.rate_bytes_s, source.bytes, source.state)
