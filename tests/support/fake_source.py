@@ -49,6 +49,7 @@ class FakeSource:
         self.is_stubborn = False
         """It does not end when it is cancelled, only when its gate opens."""
         self.is_followed = False
+        self.was_cancelled = False
         self._content = content
         self._has = bitfield.full(content.manifest.chunk_count) if has is None else has
         self._cancelled = threading.Event()
@@ -83,6 +84,7 @@ class FakeSource:
 
     def cancel(self) -> None:
         self._cancelled.set()
+        self.was_cancelled = True
         if not self.is_stubborn:
             for gate in self.gates.values():
                 gate.set()

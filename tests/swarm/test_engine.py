@@ -197,6 +197,18 @@ async def test_a_stream_that_ends_says_why(begin: Begin) -> None:
     assert run.state.sources[A].reason == "connection refused"
 
 
+async def test_what_was_connected_is_closed_before_it_connects_anew(begin: Begin) -> None:
+    run = begin(2)
+    first = run.add(A, connections=2)
+    first.stream_error = SourceFailure(Failure.BROKEN, "connection reset")
+    run.start()
+    await until(lambda: run.state.sources and run.state.sources[A].failures, "noticed")
+    await run.clock.run_for(1.5)
+    await run.finish()
+    assert first.was_cancelled
+    assert run.connected == {A: 2}
+
+
 async def test_bytes_of_one_fetch_never_seem_to_be_the_next_ones(begin: Begin) -> None:
     """Else a request in a queue has begun to stall, and an honest source is sent away."""
     run = begin(2)

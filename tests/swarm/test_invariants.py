@@ -49,6 +49,10 @@ def keep_bits_of_one_away(state: DownloadState) -> None:
     state.sources[C] = Source(C, stage=Stage.AWAY, bits=1)
 
 
+def exceed_the_end(state: DownloadState) -> None:
+    state.sources[A].bits |= 1 << 4
+
+
 def finish_early(state: DownloadState) -> None:
     state.finished = True
 
@@ -64,6 +68,7 @@ def finish_early(state: DownloadState) -> None:
         (miscount, "copies of chunk 0 are miscounted"),
         (forget_a_neighbour, "neighbours are miscounted"),
         (keep_bits_of_one_away, "away with chunks"),
+        (exceed_the_end, "has chunks beyond the end"),
         (finish_early, "finished while chunks are missing"),
     ],
 )

@@ -11,16 +11,16 @@ from panal.swarm.messages import (
     SourceFound,
     SourceOpened,
     Ticked,
-    TrackerAnswered,
 )
 from panal.swarm.neighbours import (
     MAX_NEIGHBOURS,
     MAX_SOURCES_KNOWN,
+    PLACE_KEPT_S,
     QUIET_BEFORE_SWAP_S,
     Neighbours,
 )
 from panal.swarm.sources import Stage
-from tests.swarm import A, Driven, only, source_id
+from tests.swarm import A, B, Driven, only, source_id
 
 
 def crowd(driven: Driven, count: int) -> int:
@@ -58,33 +58,62 @@ def test_a_fetch_that_still_runs_keeps_its_place() -> None:
     assert only(driven.tell(Ticked()), Follow) == [Follow(source_id("p40"))]
 
 
-def test_where_nothing_comes_neighbours_make_room_for_those_who_wait() -> None:
-    driven = Driven(1)
+def quiet_crowd(driven: Driven) -> None:
+    """Forty neighbours, of which the first has something, and one that waits."""
     crowd(driven, 41)
+    driven.tell(SourceOpened(source_id("p0"), 0b1))
+    for number in range(1, MAX_NEIGHBOURS):
+        driven.tell(SourceOpened(source_id(f"p{number}"), 0))
+
+
+def dropped(driven: Driven, after_s: float) -> list[Drop]:
+    return only(driven.tell(Ticked(), after_s=after_s), Drop)
+
+
+def test_where_nothing_comes_who_has_nothing_makes_room_for_one_who_waits() -> None:
+    driven = Driven(1)
+    quiet_crowd(driven)
+    assert dropped(driven, QUIET_BEFORE_SWAP_S) == []
+    assert dropped(driven, 0.25) == [Drop(source_id("p1"))]
+    assert driven.state.sources[source_id("p40")].stage is Stage.OPENING
+    assert dropped(driven, 5.0) == []  # p1 rests: nobody waits
+
+
+def test_a_place_in_a_queue_is_kept_for_thirty_seconds() -> None:
+    driven = Driven(1)
     queued = source_id("p0")
-    driven.tell(SourceOpened(queued, 1))
-    driven.tell(TrackerAnswered())
-    driven.now_s += QUIET_BEFORE_SWAP_S
-    assert driven.tell(Ticked()) == []
-    orders = driven.tell(Ticked(), after_s=0.25)
-    assert only(orders, CancelFetch) == [CancelFetch(queued)]  # it was asked first of all
+    crowd(driven, 40)
+    for number in range(MAX_NEIGHBOURS):
+        driven.tell(SourceOpened(source_id(f"p{number}"), 0b1 if number == 0 else 0b0))
+    for number in range(1, MAX_NEIGHBOURS):  # all others were helpful just now
+        driven.tell(BytesArrived(source_id(f"p{number}"), 1))
+    driven.tell(SourceFound(A))
+    assert only(driven.tell(Ticked(), after_s=PLACE_KEPT_S), CancelFetch) == []
+    assert only(driven.tell(Ticked(), after_s=0.25), CancelFetch) == [CancelFetch(queued)]
     orders = driven.tell(FetchEnded(queued, Failure.CANCELLED))
     assert only(orders, Drop) == [Drop(queued)]
-    assert Follow(source_id("p40")) in driven.tell(Ticked(), after_s=0.25)
-    assert driven.state.sources[queued].stage is Stage.AWAY
+    assert Follow(A) in driven.tell(Ticked(), after_s=0.25)
+
+
+def test_who_has_what_is_missing_and_could_not_show_it_yet_stays() -> None:
+    driven = Driven(1)
+    crowd(driven, 41)
+    for number in range(MAX_NEIGHBOURS):
+        driven.tell(SourceOpened(source_id(f"p{number}"), 0b1))
+    assert dropped(driven, QUIET_BEFORE_SWAP_S + 1) == []
 
 
 def test_where_something_comes_or_nobody_waits_nobody_is_sent_away() -> None:
-    driven = Driven()
+    driven = Driven(1)
     crowd(driven, MAX_NEIGHBOURS)
-    driven.tell(TrackerAnswered())
-    before = set(driven.state.neighbours.near)
-    assert only(driven.tell(Ticked(), after_s=100.0), Drop) == []
+    assert dropped(driven, 100.0) == []
     driven.tell(SourceFound(A))
+    driven.tell(SourceFound(B))
     driven.tell(BytesArrived(source_id("p0"), 1))
-    assert only(driven.tell(Ticked(), after_s=QUIET_BEFORE_SWAP_S), Drop) == []
-    assert set(driven.state.neighbours.near) == before
-    assert len(only(driven.tell(Ticked(), after_s=0.25), Drop)) == 1
+    assert dropped(driven, QUIET_BEFORE_SWAP_S) == []
+    assert dropped(driven, 0.25) == [Drop(source_id("p1"))]
+    assert dropped(driven, 0.75) == []  # one a second
+    assert dropped(driven, 0.25) == [Drop(source_id("p2"))]
 
 
 def test_those_who_made_room_do_not_come_back_before_all_were_tried() -> None:

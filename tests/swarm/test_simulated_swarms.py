@@ -51,7 +51,7 @@ def assert_only_the_guilty_are_banned(outcome: Outcome, peers: list[SimulatedPee
 
 
 def done_s(peers: list[SimulatedPeer], chunk_count: int = CHUNKS, seed: int = 0) -> float:
-    outcome = run_swarm(peers, chunk_count=chunk_count, seed=seed)
+    outcome = run_swarm(peers, chunk_count=chunk_count, seed=seed, checked=False)
     assert outcome.done_s is not None
     return outcome.done_s
 
@@ -120,7 +120,7 @@ def test_a_stalled_peer_is_replaced_within_fifteen_seconds() -> None:
 def test_the_slowest_of_eight_adds_little(chunk_count: int, most: float) -> None:
     slow = SimulatedPeer("slow", rate_bytes_s=16.0 * KIB)
     without_s = done_s(honest(7), chunk_count)
-    outcome = run_swarm([slow, *honest(7)], chunk_count=chunk_count)
+    outcome = run_swarm([slow, *honest(7)], chunk_count=chunk_count, checked=False)
     assert outcome.done_s is not None
     assert outcome.done_s <= most * without_s
     assert sum(outcome.cancelled.values()) <= 1
@@ -147,6 +147,23 @@ def test_an_honest_queue_is_waited_for() -> None:
 def test_an_honest_queue_is_waited_for_among_many_who_never_answer(chunk_count: int) -> None:
     peers = [*named(FAULTS["never answers"], *"abcdefg"), replace(honest(1)[0], queue_s=5.0)]
     assert done_s(peers, chunk_count) <= 3 * 5.3 * chunk_count + 30
+
+
+@pytest.mark.parametrize("queue_s", [5.0, 12.0])
+def test_a_busy_crowd_does_not_lose_its_places_in_the_queues(queue_s: float) -> None:
+    """Idle sources once took claims after 2 s only to queue themselves, for ever."""
+    crowd = [SimulatedPeer(f"p{number}", queue_s=queue_s) for number in range(60)]
+    outcome = run_swarm(crowd, chunk_count=80, checked=False)
+    assert outcome.done_s is not None
+    assert outcome.done_s < 2 * (queue_s + 0.3) + 1
+    assert not outcome.cancelled
+
+
+def test_a_small_file_in_a_busy_crowd_comes_in_a_minute() -> None:
+    crowd = [SimulatedPeer(f"p{number}", queue_s=9.0) for number in range(100)]
+    outcome = run_swarm(crowd, chunk_count=4)
+    assert outcome.done_s is not None
+    assert outcome.done_s < 60
 
 
 # Who has what, and when -----------------------------------------------------------------------
@@ -197,7 +214,7 @@ def test_more_useless_peers_than_places_do_not_keep_the_honest_one_out(fault: st
     peers = [*named(FAULTS[fault], *(f"p{number}" for number in range(50))), *honest(1)]
     outcome = run_swarm(peers, chunk_count=8, until_s=200.0)
     assert outcome.done_s is not None
-    assert outcome.done_s < 60
+    assert outcome.done_s < 120
 
 
 def test_after_thousands_of_failures_it_still_tries() -> None:
@@ -236,6 +253,7 @@ def mixes(draw: st.DrawFn) -> tuple[int, list[SimulatedPeer], list[SimulatedPeer
     return chunk_count, good, list(everybody), draw(st.integers(0, 1_000_000))
 
 
+@pytest.mark.slow
 @settings(PROPERTY, max_examples=150)
 @given(mixes())
 def test_one_honest_holder_for_each_chunk_is_enough(

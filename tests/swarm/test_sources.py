@@ -1,32 +1,28 @@
-"""The clocks of a source: when patience ends, and when a claim yields."""
+"""The clocks of a source: when patience ends, how long it rests."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from panal.swarm.messages import Failure
 from panal.swarm.sources import (
+    FAILED_ASKS,
     FIRST_BACK_OFF_S,
-    LATE_CHUNK_S,
     LONGEST_BACK_OFF_S,
     MINIMUM_RATE_BYTES_S,
     MINIMUM_RATE_OVER_S,
-    SILENCE_PATIENCE_S,
     STALL_S,
     RunningFetch,
     Source,
     Stage,
 )
-from tests.swarm import CHUNK_BYTES, PROPERTY, A, B
+from tests.swarm import PROPERTY, A
 
 JUST = 0.001
 
 
 def running(asked_at_s: float = 0.0, claimed: int = 0b1) -> RunningFetch:
     return RunningFetch(claimed, asked_at_s)
-
-
-def yields(fetch: RunningFetch, taker: Source, now_s: float, usual_chunk_s: float = 0.0) -> bool:
-    return fetch.yields(taker, now_s, usual_chunk_s, CHUNK_BYTES)
 
 
 # Stalls ---------------------------------------------------------------------------------------
@@ -70,60 +66,19 @@ def test_the_minimum_rate_is_enough_and_each_window_counts_for_itself() -> None:
     assert fetch.impatience(2 * MINIMUM_RATE_OVER_S) != ""
 
 
-# Claims that yield ----------------------------------------------------------------------------
-
-
-def test_a_claim_in_a_queue_yields_after_two_seconds() -> None:
-    fetch, taker = running(asked_at_s=5.0), Source(B)
-    assert not yields(fetch, taker, 5.0 + SILENCE_PATIENCE_S)
-    assert yields(fetch, taker, 5.0 + SILENCE_PATIENCE_S + JUST)
-
-
-def test_bytes_that_stop_coming_yield_as_a_queue_does() -> None:
-    fetch, taker = running(), Source(B)
-    fetch.count(CHUNK_BYTES // 2, 100.0)
-    assert not yields(fetch, taker, 100.0 + SILENCE_PATIENCE_S)
-    assert yields(fetch, taker, 100.0 + SILENCE_PATIENCE_S + JUST)
-
-
-def test_a_late_chunk_yields_and_four_times_the_usual_time_is_not_late() -> None:
-    taker = Source(B, fetch_rate_bytes_s=1.0)  # it would not be quicker
-    fetch = running()
-    for second in range(41):
-        fetch.count(6_000, float(second))
-        assert yields(fetch, taker, second + JUST) == (second >= LATE_CHUNK_S)
-        assert yields(fetch, taker, second + JUST, usual_chunk_s=9.0) == (second >= 36)
+def test_silence_is_counted_from_the_question_and_later_from_the_last_byte() -> None:
+    fetch = running(asked_at_s=5.0)
+    assert fetch.silence_s(9.0) == 4.0
+    fetch.count(1, 9.0)
+    assert fetch.silence_s(10.0) == 1.0
 
 
 def test_a_chunk_begins_anew_where_the_last_one_was_written() -> None:
-    taker = Source(B, fetch_rate_bytes_s=1.0)
     fetch = running(claimed=0b11)
-    fetch.count(1, 0.0)
-    assert fetch.written(0b01, 9.0) == 9.0
-    fetch.count(60_000, 18.0)
-    assert not yields(fetch, taker, 18.0)
-    assert yields(fetch, taker, 19.5)
-    assert fetch.claimed == 0b10
-
-
-def test_a_quick_source_takes_over_from_one_that_needs_much_longer() -> None:
-    quick = Source(B, fetch_rate_bytes_s=4.0 * CHUNK_BYTES)  # a quarter of a second each
-    slow, fine = running(), running()
-    for quarter in range(5):
-        slow.count(CHUNK_BYTES // 80, quarter / 4)
-        fine.count(CHUNK_BYTES // 10, quarter / 4)
-    assert yields(slow, quick, 1.0)
-    assert not yields(fine, quick, 1.0)  # it is half done
-    assert not yields(slow, quick, 0.75)  # too early to tell
-    assert not yields(slow, Source(B), 1.0)  # nobody knows whether it is quick
-
-
-def test_who_lost_requests_must_wait_longer_to_take_others() -> None:
-    fetch = running(asked_at_s=0.0)
-    for taker in (Source(B, lost=1), Source(B, failures=1)):
-        assert not yields(fetch, taker, 4 * SILENCE_PATIENCE_S)
-        assert yields(fetch, taker, 4 * SILENCE_PATIENCE_S + JUST)
-    assert yields(fetch, Source(B, lost=1_000_000), 150.0)
+    fetch.count(100, 1.0)
+    assert fetch.written(0b01, 9.0) == 8.0
+    assert (fetch.claimed, fetch.chunk_bytes, fetch.chunk_began_at_s) == (0b10, 0, 9.0)
+    assert running().written(0b1, 9.0) == 0.0  # its bytes were not yet told
 
 
 # Sources --------------------------------------------------------------------------------------
@@ -133,7 +88,7 @@ def test_who_lost_requests_must_wait_longer_to_take_others() -> None:
 @given(st.integers(1, 100_000), st.floats(0, 1))
 def test_back_off_grows_and_stays_in_its_bounds(failures: int, jitter: float) -> None:
     source = Source(A, failures=failures - 1)
-    pause_s = source.back_off_s(jitter)
+    pause_s = source.back_off_s(jitter, Failure.BROKEN)
     full_s = min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 2 ** min(failures - 1, 10))
     assert full_s / 2 <= pause_s <= full_s
     assert source.failures == failures
@@ -173,3 +128,26 @@ def test_the_shown_rate_is_smoothed_over_ticks_and_fades() -> None:
 
 def test_a_peer_is_the_name_before_the_address() -> None:
     assert Source(A).peer == "peer_a"
+
+
+def test_who_has_not_what_it_says_rests_longest_after_three_times() -> None:
+    source = Source(A)
+    pauses = [source.back_off_s(1.0, Failure.NOT_HERE_YET) for _ in range(4)]
+    assert FAILED_ASKS == 3
+    assert pauses == [1.0, 2.0, LONGEST_BACK_OFF_S, LONGEST_BACK_OFF_S]
+
+
+def test_the_third_misbehaviour_is_too_many() -> None:
+    source = Source(A)
+    assert [source.misbehaved() for _ in range(3)] == [False, False, True]
+
+
+def test_a_source_learns_how_long_requests_wait_with_it() -> None:
+    source = Source(A, stage=Stage.READY, fetch=running(asked_at_s=0.0))
+    source.count(1, 8.0)
+    source.count(1, 9.0)
+    assert source.wait_s == 8.0
+    source.fetch = running(asked_at_s=10.0)
+    source.count(1, 10.0)
+    assert source.wait_s == pytest.approx(0.7 * 8.0)
+    assert source.helped_at_s == 10.0

@@ -3,6 +3,7 @@
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -154,5 +155,5 @@ class AnyFacts(RuleBasedStateMachine):
             assert fetching == set(self.asked)
 
 
-TestAnyFacts = AnyFacts.TestCase
+TestAnyFacts = pytest.mark.slow(AnyFacts.TestCase)
 TestAnyFacts.settings = settings(PROPERTY, max_examples=200, stateful_step_count=60)

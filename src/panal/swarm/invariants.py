@@ -42,3 +42,4 @@ def _check_neighbours(state: DownloadState) -> None:
     assert len(state.sources) <= MAX_SOURCES_KNOWN, "too many sources known"
     for source in state.sources.values():
         assert source.bits == 0 or source.stage is Stage.READY, f"{source.id} is away with chunks"
+        assert not source.bits >> state.chunk_count, f"{source.id} has chunks beyond the end"

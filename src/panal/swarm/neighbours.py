@@ -12,9 +12,13 @@ from panal.swarm.sources import Source, Stage
 
 MAX_NEIGHBOURS = 40
 MAX_SOURCES_KNOWN = 1_000
-QUIET_BEFORE_SWAP_S = 10.0
+QUIET_BEFORE_SWAP_S = 15.0
 """Nothing came from anybody for so long: neighbours make room for those who wait."""
 SWAP_EVERY_S = 1.0
+HELPFUL_FOR_S = 60.0
+"""Who sent bytes within this time makes room for nobody."""
+PLACE_KEPT_S = 30.0
+"""Nor who has been asked for chunks no longer ago: a place in its queue is worth something."""
 
 
 class Neighbours:
@@ -62,20 +66,24 @@ class Neighbours:
         )
         return [self._follow(source, now_s) for source in waiting[:room]]
 
-    def who_makes_room(self, now_s: float, quiet_since_s: float) -> Source | None:
+    def who_makes_room(self, missing: int, quiet_since_s: float, now_s: float) -> Source | None:
         """Who is missed least, if others wait and nothing comes: it is to be sent away."""
         if len(self.near) < MAX_NEIGHBOURS or now_s - quiet_since_s <= QUIET_BEFORE_SWAP_S:
             return None
         if now_s - self._swapped_at_s < SWAP_EVERY_S or next(self._waiting(now_s), None) is None:
             return None
+        removable = [s for s in self.near.values() if self._helps_not(s, now_s, missing)]
+        if not removable:
+            return None
         self._swapped_at_s = now_s
-        removable = [
-            source
-            for source in self.near.values()
-            if source.stage in {Stage.OPENING, Stage.READY}
-            and (source.fetch is None or not source.fetch.ending)
-        ]
-        return min(removable, key=lambda source: source.helped_at_s, default=None)
+        return min(removable, key=lambda source: source.helped_at_s)
+
+    def _helps_not(self, source: Source, now_s: float, missing: int) -> bool:
+        if now_s - source.helped_at_s <= (HELPFUL_FOR_S if source.bytes else QUIET_BEFORE_SWAP_S):
+            return False
+        if source.fetch is not None:
+            return not source.fetch.ending and source.fetch.silence_s(now_s) > PLACE_KEPT_S
+        return source.setbacks > 0 or not source.bits & missing
 
     def opened(self, source: Source, bits: int, now_s: float) -> None:
         """It told what it has."""

@@ -7,18 +7,11 @@ stalled. Nothing here picks chunks or sends orders.
 from dataclasses import dataclass, field
 from enum import Enum
 
-from panal.swarm.messages import SourceId
+from panal.swarm.messages import Failure, SourceId
 
 STALL_S = 15.0
 MINIMUM_RATE_BYTES_S = 16 * 1024
 MINIMUM_RATE_OVER_S = 30.0
-LATE_CHUNK_S = 10.0
-LATE_CHUNK_FACTOR = 4.0
-SILENCE_PATIENCE_S = 2.0
-"""How long a claim waits for bytes, in a queue or later, before another holder may have it."""
-TAKE_OVER_GAIN_S = 1.0
-TAKE_OVER_FACTOR = 2.0
-"""Chunks on their way are taken over where that wins so many seconds at twice the time."""
 REST_AFTER_STALL_S = 60.0
 REST_AFTER_YIELD_S = 1.0
 FAILED_ASKS = 3
@@ -28,8 +21,6 @@ LONGEST_BACK_OFF_S = 60.0
 MISBEHAVIOURS_BEFORE_BAN = 3
 _SMOOTHING = 0.3
 _MOST_DOUBLINGS = 16
-_PATIENCE_GROWTH = 4.0
-_MOST_PATIENT = 3
 
 
 def doubled(first_s: float, times: int) -> float:
@@ -85,6 +76,10 @@ class RunningFetch:
         self.chunk_began_at_s, self.chunk_bytes = now_s, 0
         return spent_s
 
+    def silence_s(self, now_s: float) -> float:
+        """How long nothing has come, in the queue or later."""
+        return now_s - (self.asked_at_s if self.first_byte_at_s is None else self.last_byte_at_s)
+
     def impatience(self, now_s: float) -> str:
         """Why this fetch is given up whoever else there is, or nothing."""
         if self.first_byte_at_s is None:
@@ -97,24 +92,6 @@ class RunningFetch:
             if slow:
                 return f"slower than {MINIMUM_RATE_BYTES_S // 1024} KiB/s"
         return ""
-
-    def yields(self, taker: "Source", now_s: float, usual_chunk_s: float, chunk_bytes: int) -> bool:
-        """Whether an idle source that has its chunks may take them over."""
-        first_byte_at_s = self.first_byte_at_s
-        silent_since_s = self.asked_at_s if first_byte_at_s is None else self.last_byte_at_s
-        if now_s - silent_since_s > taker.patience(SILENCE_PATIENCE_S):
-            return True
-        spent_s = now_s - self.chunk_began_at_s
-        if first_byte_at_s is None or spent_s < TAKE_OVER_GAIN_S:
-            return False
-        if spent_s > taker.patience(max(LATE_CHUNK_S, LATE_CHUNK_FACTOR * usual_chunk_s)):
-            return True
-        left_bytes = self.claimed.bit_count() * chunk_bytes - self.chunk_bytes
-        left_s = left_bytes * spent_s / max(1, self.chunk_bytes)
-        taken_s = max(LATE_CHUNK_S, usual_chunk_s)
-        if taker.fetch_rate_bytes_s:
-            taken_s = chunk_bytes / taker.fetch_rate_bytes_s
-        return left_s > taker.patience(TAKE_OVER_GAIN_S + TAKE_OVER_FACTOR * taken_s)
 
 
 @dataclass(slots=True)
@@ -130,6 +107,8 @@ class Source:
     """Smoothed over ticks, for people."""
     fetch_rate_bytes_s: float = 0.0
     """Smoothed over finished fetches, for deciding how much to ask for."""
+    wait_s: float = 0.0
+    """How long it lets requests wait for their first byte, smoothed."""
     failures: int = 0
     misbehaviours: int = 0
     lost: int = 0
@@ -155,16 +134,17 @@ class Source:
         self.bytes += count
         self._tick_bytes += count
         self.last_seen_s = self.helped_at_s = now_s
-        if self.fetch is not None:
-            self.fetch.count(count, now_s)
+        if (fetch := self.fetch) is not None:
+            if fetch.first_byte_at_s is None:
+                waited_s = now_s - fetch.asked_at_s
+                known_s = self.wait_s if self.bytes > count else waited_s
+                self.wait_s = known_s + _SMOOTHING * (waited_s - known_s)
+            fetch.count(count, now_s)
 
-    def patience(self, first_s: float) -> float:
-        """How long others' requests are left alone where `first_s` is for a good source.
-
-        Longer after each request that failed or was taken from it: else sources that never
-        bring a chunk would take it from each other, and from a slow honest one, for ever.
-        """
-        return first_s * _PATIENCE_GROWTH ** min(self.lost + self.failures, _MOST_PATIENT)
+    @property
+    def setbacks(self) -> int:
+        """Requests that failed or were taken from it since it last brought a chunk."""
+        return self.lost + self.failures
 
     def tick(self, elapsed_s: float) -> None:
         """Smooth the rate over the time since the last tick."""
@@ -182,8 +162,15 @@ class Source:
         known = self.fetch_rate_bytes_s
         self.fetch_rate_bytes_s = rate if known == 0 else known + _SMOOTHING * (rate - known)
 
-    def back_off_s(self, jitter: float) -> float:
+    def misbehaved(self) -> bool:
+        """Once more, and whether that is too often."""
+        self.misbehaviours += 1
+        return self.misbehaviours >= MISBEHAVIOURS_BEFORE_BAN
+
+    def back_off_s(self, jitter: float, failure: Failure) -> float:
         """How long to wait after one more failure; `jitter` is between 0 and 1."""
         self.failures += 1
+        if failure is Failure.NOT_HERE_YET and self.failures >= FAILED_ASKS:
+            return LONGEST_BACK_OFF_S
         longest_s = min(LONGEST_BACK_OFF_S, doubled(FIRST_BACK_OFF_S, self.failures - 1))
         return longest_s * (0.5 + jitter / 2)

@@ -32,22 +32,19 @@ from panal.swarm.messages import (
 from panal.swarm.neighbours import Neighbours
 from panal.swarm.picker import Chance, pick_span
 from panal.swarm.sources import (
-    FAILED_ASKS,
-    LONGEST_BACK_OFF_S,
-    MISBEHAVIOURS_BEFORE_BAN,
     REST_AFTER_STALL_S,
     REST_AFTER_YIELD_S,
     RunningFetch,
     Source,
     Stage,
 )
+from panal.swarm.takeover import TakeOvers
 from panal.wire import bitfield
 
 REQUEST_S = 0.02
 """A request should last this long at its source's rate, so that asking costs little beside it."""
 LONGEST_REQUEST_BYTES = 16 * 1024 * 1024
 _JITTER_STEPS = 1 << 16
-_SMOOTHING = 0.3
 
 
 class DownloadState:
@@ -67,7 +64,7 @@ class DownloadState:
         self._all = bitfield.full(chunk_count)
         self._chunk_bytes = chunk_bytes
         self._chance = chance
-        self._usual_chunk_s = 0.0
+        self._take_overs = TakeOvers(chunk_bytes)
         self._ticked_at_s: float | None = None
 
     @property
@@ -103,9 +100,7 @@ class DownloadState:
             return []
         match fact:
             case BytesArrived(_, count):
-                self.quiet_since_s = now_s
-                source.count(count, now_s)
-                return []
+                return self._bytes_arrived(source, count, now_s)
             case ChunkWritten(_, index):
                 self._chunk_written(source, index, now_s)
                 return []
@@ -138,6 +133,13 @@ class DownloadState:
             orders.append(AskTracker(tuple(away)))
         return orders
 
+    def _bytes_arrived(self, source: Source, count: int, now_s: float) -> list[Order]:
+        self.quiet_since_s = now_s
+        if (fetch := source.fetch) is not None and fetch.first_byte_at_s is None:
+            self._take_overs.first_byte_came(now_s - fetch.asked_at_s)
+        source.count(count, now_s)
+        return []
+
     def _opened(self, source: Source, bits: int, now_s: float) -> list[Order]:
         if source.stage is not Stage.OPENING:
             return []
@@ -157,18 +159,18 @@ class DownloadState:
         self.written |= bit
         self.missing ^= bit
         source.failures = source.lost = 0
-        self._usual_chunk_s += _SMOOTHING * (fetch.written(bit, now_s) - self._usual_chunk_s)
+        self._take_overs.chunk_came(fetch.written(bit, now_s))
 
     def _closed(self, source: Source, reason: str, misbehaved: bool, now_s: float) -> list[Order]:
         if source.stage not in {Stage.OPENING, Stage.READY}:
             return []
-        if misbehaved and self._is_one_too_many(source):
+        if misbehaved and source.misbehaved():
             return self._ban(source, None, reason, now_s)
         orders: list[Order] = []
         fetch = source.fetch
         if fetch is not None and not fetch.ending and fetch.first_byte_at_s is None:
             orders.append(_end(source, fetch, reason, 0.0))  # its queue has gone
-        self._send_away(source, reason, now_s, source.back_off_s(self._jitter()))
+        self._send_away(source, reason, now_s, source.back_off_s(self._jitter(), Failure.BROKEN))
         return orders
 
     def _fetch_ended(
@@ -201,19 +203,13 @@ class DownloadState:
                 return []
             self._send_away(source, fetch.ending, now_s, fetch.rest_s)
             return [Drop(source.id)]
-        if failure is Failure.MISBEHAVED and self._is_one_too_many(source):
+        if failure is Failure.MISBEHAVED and source.misbehaved():
             return self._ban(source, None, reason, now_s)
         if source.stage is not Stage.READY:
             return []
-        rest_s = source.back_off_s(self._jitter())
-        if failure is Failure.NOT_HERE_YET and source.failures >= FAILED_ASKS:
-            rest_s = LONGEST_BACK_OFF_S
+        rest_s = source.back_off_s(self._jitter(), failure)
         self._send_away(source, reason or failure.value, now_s, rest_s)
         return [Drop(source.id)]
-
-    def _is_one_too_many(self, source: Source) -> bool:
-        source.misbehaviours += 1
-        return source.misbehaviours >= MISBEHAVIOURS_BEFORE_BAN
 
     def _ban(self, source: Source, index: int | None, reason: str, now_s: float) -> list[Order]:
         if source.stage is Stage.BANNED:
@@ -243,7 +239,7 @@ class DownloadState:
 
     def _make_room(self, now_s: float) -> list[Order]:
         quiet_since_s = now_s if self.quiet_since_s is None else self.quiet_since_s
-        source = self.neighbours.who_makes_room(now_s, quiet_since_s)
+        source = self.neighbours.who_makes_room(self.missing, quiet_since_s, now_s)
         if source is None:
             return []
         why = "made room for another"
@@ -254,7 +250,7 @@ class DownloadState:
 
     def _occupy_idle(self, now_s: float, first: SourceId | None = None) -> list[Order]:
         idle = [source for source in self.neighbours.near.values() if source.is_idle(now_s)]
-        idle.sort(key=lambda source: (source.id != first, source.lost, source.failures))
+        idle.sort(key=lambda source: (source.id != first, source.setbacks))
         orders: list[Order] = []
         for source in idle:
             orders += self._occupy(source, now_s)
@@ -277,9 +273,10 @@ class DownloadState:
         if any(fetch.taker == source.id for _, fetch in fetching):
             return []  # one at a time
         for other, fetch in fetching:
-            if fetch.ending or not fetch.claimed & source.bits:
+            if not fetch.claimed & source.bits:
                 continue
-            if fetch.yields(source, now_s, self._usual_chunk_s, self._chunk_bytes):
+            if self._take_overs.may(other, source, now_s):
+                self._take_overs.taken()
                 other.lost += 1
                 fetch.taker = source.id
                 return [_end(other, fetch, f"{source.peer} was quicker", REST_AFTER_YIELD_S)]

@@ -1,0 +1,71 @@
+"""When an idle source may take over what another was asked for: only for a likely gain.
+
+A place in a queue is worth something: it is given up for a shorter queue, as far as lengths
+are known, and the less readily the more often that helped nobody. Else sources that never
+bring a chunk would take it from each other, and from an honest one that is slow, for ever.
+"""
+
+from panal.swarm.sources import Source
+
+SILENCE_PATIENCE_S = 2.0
+"""How long a claim waits for bytes, in a queue or later, before another holder may have it."""
+LATE_CHUNK_S = 10.0
+LATE_CHUNK_FACTOR = 4.0
+GAIN_S = 1.0
+GAIN_FACTOR = 2.0
+"""Chunks on their way are taken over where that wins so many seconds at twice the time."""
+TAKEN_IN_VAIN = 16
+"""After so many without a chunk all are more patient."""
+_PATIENCE_GROWTH = 4.0
+_MOST_SETBACKS = 3
+_SMOOTHING = 0.3
+
+
+class TakeOvers:
+    """What is usual in one download, and so what is slow in it."""
+
+    def __init__(self, chunk_bytes: int) -> None:
+        self._chunk_bytes = chunk_bytes
+        self._chunk_s = 0.0
+        """How long a chunk takes from its first byte, smoothed."""
+        self._wait_s = 0.0
+        """How long a request waits for its first byte, smoothed."""
+        self._in_vain = 0
+
+    def first_byte_came(self, waited_s: float) -> None:
+        """A request was answered."""
+        known_s = self._wait_s
+        self._wait_s = waited_s if known_s == 0 else known_s + _SMOOTHING * (waited_s - known_s)
+
+    def chunk_came(self, spent_s: float) -> None:
+        """A chunk was written."""
+        self._chunk_s += _SMOOTHING * (spent_s - self._chunk_s)
+        self._in_vain = 0
+
+    def taken(self) -> None:
+        """One was ordered."""
+        self._in_vain += 1
+
+    def may(self, holder: Source, taker: Source, now_s: float) -> bool:
+        """Whether `taker`, idle and in possession of the chunks, may have them."""
+        fetch = holder.fetch
+        if fetch is None or fetch.ending:
+            return False
+        setbacks = max(taker.setbacks, self._in_vain // TAKEN_IN_VAIN)
+        patience = _PATIENCE_GROWTH ** min(setbacks, _MOST_SETBACKS)
+        queue_s = GAIN_FACTOR * (taker.wait_s if taker.bytes else self._wait_s)
+        if fetch.silence_s(now_s) > patience * max(SILENCE_PATIENCE_S, queue_s):
+            return True
+        spent_s = now_s - fetch.chunk_began_at_s
+        if fetch.first_byte_at_s is None or spent_s < GAIN_S:
+            return False
+        if spent_s > patience * max(LATE_CHUNK_S, LATE_CHUNK_FACTOR * self._chunk_s):
+            return True
+        left_bytes = fetch.claimed.bit_count() * self._chunk_bytes - fetch.chunk_bytes
+        left_s = left_bytes * spent_s / max(1, fetch.chunk_bytes)
+        return left_s > patience * (GAIN_S + GAIN_FACTOR * self._needs_s(taker))
+
+    def _needs_s(self, taker: Source) -> float:
+        if taker.fetch_rate_bytes_s:
+            return self._chunk_bytes / taker.fetch_rate_bytes_s
+        return max(LATE_CHUNK_S, self._chunk_s)

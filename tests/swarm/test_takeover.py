@@ -1,0 +1,121 @@
+"""When a claim yields to an idle holder, and when it is left where it is."""
+
+from panal.swarm.sources import RunningFetch, Source, Stage
+from panal.swarm.takeover import (
+    GAIN_FACTOR,
+    LATE_CHUNK_S,
+    SILENCE_PATIENCE_S,
+    TAKEN_IN_VAIN,
+    TakeOvers,
+)
+from tests.swarm import CHUNK_BYTES, A, B
+
+JUST = 0.001
+SLOW_BYTES_S = 1.0
+"""A rate at which nobody is quicker than whoever sends already."""
+
+
+def holder(asked_at_s: float = 0.0, claimed: int = 0b1) -> Source:
+    return Source(A, stage=Stage.READY, fetch=RunningFetch(claimed, asked_at_s))
+
+
+def yields(
+    source: Source, taker: Source, now_s: float, take_overs: TakeOvers | None = None
+) -> bool:
+    return (take_overs or TakeOvers(CHUNK_BYTES)).may(source, taker, now_s)
+
+
+def test_a_claim_in_a_queue_yields_after_two_seconds() -> None:
+    source = holder(asked_at_s=5.0)
+    assert not yields(source, Source(B), 5.0 + SILENCE_PATIENCE_S)
+    assert yields(source, Source(B), 5.0 + SILENCE_PATIENCE_S + JUST)
+
+
+def test_bytes_that_stop_coming_yield_as_a_queue_does() -> None:
+    source = holder()
+    source.count(CHUNK_BYTES // 2, 100.0)
+    assert not yields(source, Source(B), 100.0 + SILENCE_PATIENCE_S)
+    assert yields(source, Source(B), 100.0 + SILENCE_PATIENCE_S + JUST)
+
+
+def test_what_has_no_fetch_or_is_ending_yields_nothing() -> None:
+    source = holder()
+    assert source.fetch is not None
+    source.fetch.ending = "another was quicker"
+    assert not yields(source, Source(B), 1e6)
+    assert not yields(Source(A), Source(B), 1e6)
+
+
+def test_a_place_in_a_queue_is_not_given_up_for_a_place_in_a_longer_one() -> None:
+    source, busy = holder(), Source(B, bytes=1, wait_s=6.0)
+    assert not yields(source, busy, GAIN_FACTOR * 6.0)
+    assert yields(source, busy, GAIN_FACTOR * 6.0 + JUST)
+
+
+def test_whose_queue_is_unknown_is_taken_to_be_as_busy_as_others() -> None:
+    take_overs = TakeOvers(CHUNK_BYTES)
+    take_overs.first_byte_came(6.0)
+    assert not yields(holder(), Source(B), GAIN_FACTOR * 6.0, take_overs)
+    assert yields(holder(), Source(B), GAIN_FACTOR * 6.0 + JUST, take_overs)
+    assert yields(holder(), Source(B, bytes=1, wait_s=0.1), 3.0, take_overs)
+    for _ in range(20):
+        take_overs.first_byte_came(0.0)
+    assert yields(holder(), Source(B), 3.0, take_overs)
+
+
+def test_a_late_chunk_yields_and_four_times_the_usual_time_is_not_late() -> None:
+    taker = Source(B, fetch_rate_bytes_s=SLOW_BYTES_S)
+    source, usual = holder(), TakeOvers(CHUNK_BYTES)
+    for _ in range(50):
+        usual.chunk_came(9.0)
+    for second in range(41):
+        source.count(6_000, float(second))
+        assert yields(source, taker, second + JUST) == (second >= LATE_CHUNK_S)
+        assert yields(source, taker, second + JUST, usual) == (second >= 36)
+
+
+def test_only_the_chunk_on_its_way_is_late() -> None:
+    taker = Source(B, fetch_rate_bytes_s=SLOW_BYTES_S)
+    source = holder(claimed=0b11)
+    source.count(CHUNK_BYTES, 0.0)
+    assert source.fetch is not None
+    source.fetch.written(0b01, 9.0)
+    source.count(60_000, 18.0)
+    assert not yields(source, taker, 18.0)
+    assert yields(source, taker, 9.0 + LATE_CHUNK_S + JUST)
+
+
+def test_a_quick_source_takes_over_from_one_that_needs_much_longer() -> None:
+    quick = Source(B, fetch_rate_bytes_s=4.0 * CHUNK_BYTES)  # a quarter of a second each
+    slow, fine = holder(), holder()
+    for quarter in range(5):
+        slow.count(CHUNK_BYTES // 80, quarter / 4)
+        fine.count(CHUNK_BYTES // 10, quarter / 4)
+    assert yields(slow, quick, 1.0)
+    assert not yields(fine, quick, 1.0)  # it is half done
+    assert not yields(slow, quick, 0.75)  # too early to tell
+    assert not yields(slow, Source(B), 1.0)  # nobody knows whether it is quick
+
+
+def test_a_trickle_yields_even_to_one_of_whom_nothing_is_known() -> None:
+    source = holder()
+    source.count(1, 0.0)
+    assert yields(source, Source(B), 1.0)
+
+
+def test_who_had_setbacks_must_wait_longer_to_take_from_others() -> None:
+    for taker in (Source(B, lost=1), Source(B, failures=1)):
+        assert not yields(holder(), taker, 4 * SILENCE_PATIENCE_S)
+        assert yields(holder(), taker, 4 * SILENCE_PATIENCE_S + JUST)
+    assert yields(holder(), Source(B, lost=1_000_000), 150.0)
+
+
+def test_after_many_in_vain_all_are_more_patient_until_a_chunk_comes() -> None:
+    take_overs = TakeOvers(CHUNK_BYTES)
+    for _ in range(TAKEN_IN_VAIN - 1):
+        take_overs.taken()
+    assert yields(holder(), Source(B), 3.0, take_overs)
+    take_overs.taken()
+    assert not yields(holder(), Source(B), 3.0, take_overs)
+    take_overs.chunk_came(0.1)
+    assert yields(holder(), Source(B), 3.0, take_overs)
