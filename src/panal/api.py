@@ -9,7 +9,7 @@ import msgspec
 
 from panal.peer.app import PeerApp
 from panal.peer.config import parse_tracker
-from panal.peer.downloads import Download
+from panal.peer.downloads import Download, State
 from panal.peer.tracker_client import TrackerClient
 from panal.store.index import SharedFile
 from panal.swarm.messages import SourceProgress
@@ -93,6 +93,7 @@ class DownloadAnswer(msgspec.Struct):
     name: str | None
     state: str
     size: int
+    priority: int
     bytes_done: int
     bytes_resumed: int
     rate_bytes_s: float
@@ -116,7 +117,7 @@ class StatusAnswer(msgspec.Struct):
     problem: str
     files: int
     bytes: int
-    hashing: str
+    to_hash: int
     skipped: dict[str, int]
     skipped_examples: dict[str, list[str]]
 
@@ -161,10 +162,16 @@ class Node:
         """Every live peer."""
         return await _all_peers(self._app.client)
 
-    def get(self, what: str, name: str | None = None) -> DownloadAnswer:
-        """Begin a download, into the folder, under another name if one is given."""
+    def get(
+        self, what: str, name: str | None = None, *, priority: int = 0, wait: bool = False
+    ) -> DownloadAnswer:
+        """Queue a download, into the folder, under another name if one is given.
+
+        With `wait`, a name that nobody shares yet is waited for.
+        """
         path = None if name is None else safe_path(name)
-        return download_answer(self._app.downloads.start(what, path))
+        downloads = self._app.downloads
+        return download_answer(downloads.start(what, path, priority=priority, wait=wait))
 
     def downloads(self) -> list[DownloadAnswer]:
         """Every download, the newest last."""
@@ -173,6 +180,18 @@ class Node:
     def download(self, download_id: str) -> DownloadAnswer:
         """One download."""
         return download_answer(self._app.downloads.get(download_id))
+
+    async def pause_download(self, download_id: str) -> DownloadAnswer:
+        """Stop a download, keeping what is there."""
+        return download_answer(await self._app.downloads.pause(download_id))
+
+    def resume_download(self, download_id: str) -> DownloadAnswer:
+        """Let a paused download go on."""
+        return download_answer(self._app.downloads.resume(download_id))
+
+    def prioritise_download(self, download_id: str, priority: int) -> DownloadAnswer:
+        """Let a download go before those of a lower priority."""
+        return download_answer(self._app.downloads.set_priority(download_id, priority))
 
     async def remove_download(self, download_id: str) -> None:
         """Cancel a download if it runs, and take it off the list."""
@@ -198,9 +217,9 @@ class Node:
             problem=announcer.problem or ("" if announcer.reachable else announcer.reachability),
             files=files,
             bytes=size_bytes,
-            hashing=app.sharing.hashing,
-            skipped=app.sharing.skipped.counts,
-            skipped_examples=app.sharing.skipped.examples,
+            to_hash=app.scanning.to_hash,
+            skipped=app.scanning.skipped.counts,
+            skipped_examples=app.scanning.skipped.examples,
         )
 
 
@@ -262,25 +281,28 @@ def file_answer(shared: SharedFile, tracker: str) -> FileAnswer:
 
 def download_answer(download: Download) -> DownloadAnswer:
     """A download as the API gives it."""
-    progress = download.progress
-    rate = progress.rate_bytes_s if progress is not None and not download.has_ended else 0.0
-    left = download.size_bytes - download.bytes_done
+    record, transfer = download.record, download.transfer
+    progress = transfer.progress
+    is_moving = progress is not None and download.state is State.RUNNING
+    rate = progress.rate_bytes_s if progress is not None and is_moving else 0.0
+    bytes_done = record.size_bytes if download.state is State.DONE else transfer.bytes_done
     sources = [] if progress is None else progress.sources
     return DownloadAnswer(
-        id=download.id,
-        what=download.what,
-        content=None if download.content is None else download.content.hex(),
-        name=download.path,
-        state=download.state,
-        size=download.size_bytes,
-        bytes_done=download.bytes_done,
-        bytes_resumed=download.bytes_resumed,
+        id=record.id,
+        what=record.what,
+        content=None if record.content is None else record.content.hex(),
+        name=record.path,
+        state=download.state.value,
+        size=record.size_bytes,
+        priority=record.priority,
+        bytes_done=bytes_done,
+        bytes_resumed=transfer.bytes_resumed,
         rate_bytes_s=rate,
-        eta_s=left / rate if rate > 0 else None,
+        eta_s=(record.size_bytes - bytes_done) / rate if rate > 0 else None,
         transfer_s=download.transfer_s,
         reason=download.reason,
-        error=None if download.error is None else download.error.slug,
-        sources=[_source_answer(source, ended=download.has_ended) for source in sources],
+        error=record.error_slug or None,
+        sources=[_source_answer(source, ended=not is_moving) for source in sources],
     )
 
 

@@ -22,14 +22,7 @@ async def test_a_tracker_that_lost_everything_has_it_back_within_one_renewal(
             await peer.upload(name, name.encode())
         await network.stop_tracker()
         await network.start_tracker()
-        problems: set[str] = set()
-
-        def is_listed() -> bool:
-            problems.add(peer.app.announcer.problem)
-            assert network.tracker is not None
-            return peer.app.announcer.problem == "" and len(problems) > 1
-
-        await until(is_listed, "registered again")
+        await until(lambda: peer.app.announcer.registrations == 2, "registered again")
         assert await peer.app.announcer.announced(5.0)
         assert await names(peer) == ["a.txt", "b.txt"]
 
@@ -66,7 +59,7 @@ async def test_what_changed_while_the_tracker_was_away_is_told(tmp_path: Path) -
         answer = await peer.request("PUT", "/upload/meanwhile.txt", data=b"2")
         assert (answer.status, answer.json()["announced"]) == (201, False)
         (peer.folder / "before.txt").unlink()
-        await peer.app.sharing.scan()
+        await peer.app.scanning.scan()
         await network.start_tracker()
         assert await peer.app.announcer.announced(20.0)
         assert await names(peer) == ["meanwhile.txt"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from panal.errors import NoSpace, PanalError, Refused, StateInUse
+from panal.store.hashing import HashedFile
 from panal.store.index import SCHEMA_VERSION, Index, SharedFile
 from panal.store.roots import Fingerprint
 from panal.wire.ids import ContentId
@@ -45,9 +46,14 @@ def fingerprint(seed: int) -> Fingerprint:
 
 def remember(index: Index, name: str, seed: int = 1, *, checked: bool = True) -> SharedFile:
     manifest, found = content(seed)
-    return index.remember(
-        safe_path(name), fingerprint(seed), found, manifest, sha256_checked=checked
-    )
+    hashed = HashedFile(safe_path(name), fingerprint(seed), found, manifest, checked)
+    ((_, after),) = index.remember([hashed])
+    return after
+
+
+def forget(index: Index, name: str) -> None:
+    if (known := index.by_path(name)) is not None:
+        index.forget([(known.path, known.fingerprint)])
 
 
 def known_contents(index: Index) -> int:
@@ -84,7 +90,7 @@ def test_what_is_not_known_is_not_found(index: Index) -> None:
     assert index.manifest(found) is None
     assert index.encoded_manifest(found) is None
     assert index.totals() == (0, 0)
-    index.forget(safe_path("a"))
+    forget(index, "a")
     index.mark_sha256(found, right=True)
 
 
@@ -93,10 +99,10 @@ def test_two_paths_of_one_content_go_one_by_one(index: Index) -> None:
     remember(index, "b")
     remember(index, "a")
     assert [shared.path for shared in index.by_content(found)] == ["a", "b"]
-    index.forget(safe_path("a"))
+    forget(index, "a")
     assert [shared.path for shared in index.by_content(found)] == ["b"]
     assert index.manifest(found) is not None
-    index.forget(safe_path("b"))
+    forget(index, "b")
     assert index.by_content(found) == []
     assert index.encoded_manifest(found) is None
     assert known_contents(index) == 0
@@ -145,7 +151,7 @@ def test_fingerprints_of_odd_file_systems_are_kept(index: Index) -> None:
     manifest, found = content(1)
     for number in (-(2**63), 2**63 - 1):
         odd = Fingerprint(number, number, 11, number)
-        index.remember(safe_path("a"), odd, found, manifest, sha256_checked=True)
+        index.remember([HashedFile(safe_path("a"), odd, found, manifest)])
         assert index.fingerprints() == {"a": odd}
 
 
@@ -224,7 +230,7 @@ def test_threads_may_call_at_once(index: Index) -> None:
                 index.files_after("", 10)
                 index.totals()
                 if turn % 4 == 0:
-                    index.forget(safe_path("common"))
+                    forget(index, "common")
         except BaseException as error:
             failures.append(error)
 
@@ -251,7 +257,7 @@ def test_what_a_path_had_is_read_and_dropped_in_one_step(
 
     monkeypatch.setattr(Index, "by_path", by_path)
     remember(index, "a")
-    index.forget(safe_path("a"))
+    index.forget([(safe_path("a"), fingerprint(1))])
     assert in_transaction == [True, True, True]
 
 
@@ -458,7 +464,7 @@ def test_a_failed_write_leaves_nothing_behind(index: Index) -> None:
     manifest, found = content(1)
     beyond = Fingerprint(1, 2**64, 11, 1)  # refused after the content was written
     with pytest.raises(OverflowError):
-        index.remember(safe_path("a"), beyond, found, manifest, sha256_checked=True)
+        index.remember([HashedFile(safe_path("a"), beyond, found, manifest)])
     assert known_contents(index) == 0
     remember(index, "a")
 

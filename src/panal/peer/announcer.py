@@ -67,6 +67,7 @@ class Announcer:
         """Why the tracker does not list this peer, in words; empty while it does."""
         self.reachable = False
         self.reachability = ""
+        self.registrations = 0
         self.times_told_everything = 0
         self.tried = asyncio.Event()
         """Set after the first attempt to register, whatever came of it."""
@@ -175,6 +176,7 @@ class Announcer:
     def _registered(self, welcome: Welcome) -> None:
         self._failures = 0
         self.problem = ""
+        self.registrations += 1
         self.tried.set()
         self._set_reachability(welcome.reachable, welcome.reachability)
         log.info(

@@ -18,13 +18,16 @@ from panal.peer.config import PeerSettings
 from panal.peer.content_routes import ContentRoutes
 from panal.peer.contents import Contents
 from panal.peer.downloads import Downloads
+from panal.peer.fetching import Fetching
 from panal.peer.file_routes import FileRoutes
 from panal.peer.http_source import authority, client_session
 from panal.peer.identity import begin_epoch
+from panal.peer.scanning import Scanning
 from panal.peer.sending import Sender
 from panal.peer.sharing import Sharing, entry_pages
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.uploads import Uploads
+from panal.store.download_records import DownloadRecords
 from panal.store.index import Index, SharedFile
 from panal.store.roots import Root, disk_error
 from panal.wire.address import parse_address
@@ -50,6 +53,7 @@ class PeerApp:
         self.index: Index
         self.announcer: Announcer
         self.sharing: Sharing
+        self.scanning: Scanning
         self.downloads: Downloads
         self.client: TrackerClient
 
@@ -97,9 +101,11 @@ class PeerApp:
             self.sharing.withdraw(shared)
 
         contents = Contents(root, index, withdraw)
-        self.sharing = Sharing(root, index, self.announcer, contents, self.clock)
+        self.sharing = Sharing(root, index, self.announcer, contents)
+        self.scanning = Scanning(root, index, self.sharing, self.clock)
+        defer(self.scanning.close)
         uploads = Uploads(self.sharing, settings.partials.parent / "uploads")
-        self.downloads = Downloads(
+        fetching = Fetching(
             name=settings.peer_name,
             client=self.client,
             session=session,
@@ -110,6 +116,7 @@ class PeerApp:
             clock=self.clock,
             chance=self._chance,
         )
+        self.downloads = Downloads(fetching, self.sharing, DownloadRecords(index), self.clock)
         sender = Sender()
         defer(sender.close)
         content_routes = ContentRoutes(contents, sender, caller.secret)
@@ -120,10 +127,12 @@ class PeerApp:
         await self._serve(sockets, routes)
         defer(contents.close)
         self._cleanup.push_async_callback(self.downloads.close)
+        defer(self.sharing.stop)
         self._cleanup.push_async_callback(self._leave)
         self._keep(self.announcer.run())
+        self.downloads.restore()
         if settings.shares_folder:
-            self._keep(self.sharing.run())
+            self._keep(self.scanning.run())
 
     async def _serve(self, sockets: list[socket.socket], routes: list[Route]) -> None:
         app = application(routes, self.settings.allowed_hosts)

@@ -1,124 +1,132 @@
-"""Downloads: what is asked for becomes an id, the id a manifest, the manifest a whole file.
+"""The downloads of a peer: a queue that survives restarts, and what its owner sees of it.
 
-The way of a get: what → locate → core → source → verify → write → serve; then durable →
-into place → index → announce, and the SHA-256 in the background.
+At most `ACTIVE_AT_ONCE` run; the others wait in order of priority, then of coming. What is
+paused, or was under way when the peer stopped, goes on from the chunks that are there.
 """
 
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from random import Random
-
-import aiohttp
+from enum import Enum
 
 from panal.clock import Clock
-from panal.errors import (
-    AmbiguousName,
-    IntegrityError,
-    NotFound,
-    PanalError,
-    TargetTaken,
-    Unreachable,
-)
-from panal.peer.announcer import Announcer
-from panal.peer.contents import Contents
-from panal.peer.http_source import HttpSource, authority, fetch_manifest
+from panal.errors import NotFound, PanalError, Unreachable, UsageError, by_slug
+from panal.peer.fetching import Fetching, Transfer
 from panal.peer.sharing import Sharing
-from panal.peer.tracker_client import TrackerClient
-from panal.peer.uploads import check_space
-from panal.store.index import SharedFile
-from panal.store.partial import PartialFile
-from panal.swarm.engine import Engine
-from panal.swarm.messages import Ban, Progress, SourceId
-from panal.swarm.state import DownloadState
-from panal.wire.catalogue import Hit, Provider, SearchQuery
-from panal.wire.ids import ContentId, PeerName
-from panal.wire.links import ByName, BySha256, Link, What, parse_what
-from panal.wire.manifest import Manifest
-from panal.wire.names import SafePath, printable, safe_path
+from panal.store.download_records import DownloadRecord, DownloadRecords
+from panal.wire.ids import ContentId
+from panal.wire.links import Link, parse_what
+from panal.wire.names import SafePath, printable, visible_path
 
 log = logging.getLogger(__name__)
 
-LOOK_AGAIN_S = 1.0
-LONGEST_LOOK_AGAIN_S = 10.0
+ACTIVE_AT_ONCE = 4
 ENDED_KEPT = 200
 """How many ended downloads stay listed."""
+LOOK_AGAIN_S = 1.0
+LONGEST_LOOK_AGAIN_S = 10.0
+
+
+class State(Enum):
+    """Where a download stands; the values are those of the API."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+
+
+_ENDED = {State.DONE, State.FAILED}
 
 
 @dataclass(slots=True)
 class Download:
     """One download, as its owner sees it."""
 
-    id: str
-    what: str
-    content: ContentId | None = None
-    path: SafePath | None = None
-    size_bytes: int = 0
-    state: str = "queued"
-    """queued, running, waiting, done or failed."""
-    reason: str = ""
-    bytes_done: int = 0
-    bytes_resumed: int = 0
+    record: DownloadRecord
+    transfer: Transfer = field(default_factory=Transfer)
     transfer_s: float = 0.0
     """From the first request until the final name exists."""
-    served_by: dict[str, int] = field(default_factory=dict)
-    """Bytes that each peer sent, by name."""
-    banned: dict[str, str] = field(default_factory=dict)
-    """Why each banned peer was, by name."""
-    error: PanalError | None = None
-    progress: Progress | None = None
+    waiting_for: str = ""
+    """What it waits for before anything can be fetched, in words."""
     task: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> str:
+        """What it is called."""
+        return self.record.id
+
+    @property
+    def state(self) -> State:
+        """Where it stands: a running one that gets nothing is waiting."""
+        state = State(self.record.state)
+        return State.WAITING if state is State.RUNNING and self.reason else state
 
     @property
     def has_ended(self) -> bool:
         """Whether nothing will change any more."""
-        return self.state in {"done", "failed"}
+        return State(self.record.state) in _ENDED
+
+    @property
+    def reason(self) -> str:
+        """Why it does not move, or how it failed, in words."""
+        if self.record.error_text:
+            return self.record.error_text
+        if State(self.record.state) is not State.RUNNING:
+            return ""
+        return self.waiting_for or self.transfer.reason
+
+    @property
+    def error(self) -> PanalError | None:
+        """Why it failed."""
+        record = self.record
+        return by_slug(record.error_slug, record.error_text) if record.error_slug else None
 
 
 class Downloads:
     """Runs downloads and remembers how they went."""
 
     def __init__(
-        self,
-        *,
-        name: PeerName,
-        client: TrackerClient,
-        session: aiohttp.ClientSession,
-        contents: Contents,
-        sharing: Sharing,
-        announcer: Announcer,
-        partials: Path,
-        clock: Clock,
-        chance: Random,
+        self, fetching: Fetching, sharing: Sharing, records: DownloadRecords, clock: Clock
     ) -> None:
-        self._name = name
-        self._client = client
-        self._session = session
-        self._contents = contents
+        self._fetching = fetching
         self._sharing = sharing
-        self._announcer = announcer
-        self._partials = partials
+        self._records = records
         self._clock = clock
-        self._chance = chance
         self._downloads: dict[str, Download] = {}
-        self._engines: dict[str, tuple[Engine, PartialFile]] = {}
         self._checks: set[asyncio.Task[None]] = set()
+        self._is_closing = False
 
-    # The list -----------------------------------------------------------------------------
+    # What the owner does ------------------------------------------------------------------
 
-    def start(self, what: str, path: SafePath | None = None) -> Download:
-        """Begin a download, or give the one that runs already; UsageError for a bad `what`."""
-        asked = parse_what(what)
-        for running in self._downloads.values():
-            if running.what == what and not running.has_ended:
-                return running
+    def restore(self) -> None:
+        """Take up what was left when the peer stopped."""
+        for record in self._records.all():
+            if State(record.state) in {State.RUNNING, State.WAITING}:
+                record.state = State.QUEUED.value
+            self._downloads[record.id] = Download(record)
+        self._start_queued()
+        self.check_in_background()
+
+    def start(
+        self, what: str, path: SafePath | None = None, *, priority: int = 0, wait: bool = False
+    ) -> Download:
+        """Queue a download, or give the one that is under way; UsageError for a bad `what`.
+
+        With `wait`, a name that nobody shares yet is waited for.
+        """
+        parse_what(what)
+        for known in self._downloads.values():
+            if known.record.what == what and known.record.path == path and not known.has_ended:
+                return known
         self._forget_old()
-        download = Download(secrets.token_hex(8), what, path=path)
-        self._downloads[download.id] = download
-        download.task = asyncio.create_task(self._run(download, asked))
+        record = DownloadRecord(secrets.token_hex(8), what, path, priority, wait)
+        download = self._downloads[record.id] = Download(record)
+        self._records.save(record)
+        self._start_queued()
         return download
 
     def all(self) -> list[Download]:
@@ -130,232 +138,149 @@ class Downloads:
         download = self._downloads.get(download_id)
         if download is None:
             raise NotFound("There is no such download.")
-        if (running := self._engines.get(download_id)) is not None:
-            self._take_progress(download, *running)
+        download.transfer.look()
+        return download
+
+    async def pause(self, download_id: str) -> Download:
+        """Stop a download, keeping what is there; UsageError once it has ended."""
+        download = self._changeable(download_id)
+        self._set(download, State.PAUSED)
+        await _stop(download)
+        self._start_queued()
+        return download
+
+    def resume(self, download_id: str) -> Download:
+        """Queue a paused download again; UsageError once it has ended."""
+        download = self._changeable(download_id)
+        if State(download.record.state) is State.PAUSED:
+            self._set(download, State.QUEUED)
+            self._start_queued()
+        return download
+
+    def set_priority(self, download_id: str, priority: int) -> Download:
+        """Let a download go before those of a lower priority."""
+        download = self._changeable(download_id)
+        download.record.priority = priority
+        self._records.save(download.record)
         return download
 
     async def remove(self, download_id: str) -> None:
         """Cancel a download if it runs, and take it off the list."""
         download = self.get(download_id)
-        if download.task is not None:
-            download.task.cancel()
-            await asyncio.gather(download.task, return_exceptions=True)
-        self._downloads.pop(download_id, None)
+        del self._downloads[download_id]
+        self._records.remove(download_id)
+        await _stop(download)
+        self._start_queued()
 
     async def close(self) -> None:
-        """Stop all, keeping what is there for the next time."""
-        tasks = [d.task for d in self._downloads.values() if d.task is not None]
-        tasks += self._checks
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Stop all, keeping what is there for the next start."""
+        self._is_closing = True
+        for download in self._downloads.values():
+            await _stop(download)
+        for check in list(self._checks):
+            check.cancel()
+        await asyncio.gather(*self._checks, return_exceptions=True)
+
+    def _changeable(self, download_id: str) -> Download:
+        download = self.get(download_id)
+        if download.has_ended:
+            raise UsageError("That download has ended.")
+        return download
 
     def _forget_old(self) -> None:
         ended = [d.id for d in self._downloads.values() if d.has_ended]
         for download_id in ended[: max(0, len(ended) - ENDED_KEPT)]:
             del self._downloads[download_id]
+            self._records.remove(download_id)
+
+    # The queue ----------------------------------------------------------------------------
+
+    def _start_queued(self) -> None:
+        if self._is_closing:
+            return
+        running = sum(d.record.state == State.RUNNING.value for d in self._downloads.values())
+        queued = [d for d in self._downloads.values() if d.record.state == State.QUEUED.value]
+        queued.sort(key=lambda download: -download.record.priority)
+        for download in queued[: max(0, ACTIVE_AT_ONCE - running)]:
+            self._set(download, State.RUNNING)
+            download.task = asyncio.create_task(self._run(download))
+
+    def _set(self, download: Download, state: State, error: PanalError | None = None) -> None:
+        record = download.record
+        record.state = state.value
+        record.error_slug = "" if error is None else error.slug
+        record.error_text = "" if error is None else str(error)
+        if record.id in self._downloads and not self._is_closing:
+            self._records.save(record)
+
+    async def _run(self, download: Download) -> None:
+        what = printable(download.record.what)
+        try:
+            await self._fetch(download)
+            self._set(download, State.DONE)
+            log.info("Fetched %s.", printable(download.record.path or ""))
+        except PanalError as error:
+            self._set(download, State.FAILED, error)
+            log.warning("The download of %s failed: %s", what, error)
+        except Exception as error:
+            self._set(download, State.FAILED, PanalError(f"A fault in Panal: {error!r}."))
+            log.exception("The download of %s failed.", what)
+        self._start_queued()
 
     # One download -------------------------------------------------------------------------
 
-    async def _run(self, download: Download, asked: What) -> None:
-        try:
-            await self._fetch(download, asked)
-            download.state, download.reason = "done", ""
-            log.info("Fetched %s (%d bytes).", printable(download.path or ""), download.size_bytes)
-        except PanalError as error:
-            download.state, download.reason, download.error = "failed", str(error), error
-            log.warning("The download of %s failed: %s", printable(download.what), error)
-        except asyncio.CancelledError:
-            download.state, download.reason = "failed", "cancelled"
-            download.error = PanalError("The download was cancelled.")
-            raise
-        except Exception as error:
-            log.exception("The download of %s failed.", printable(download.what))
-            download.state, download.reason = "failed", "a fault in Panal; the log says more"
-            download.error = PanalError(f"A fault in Panal: {error!r}.")
-
-    async def _fetch(self, download: Download, asked: What) -> None:
-        download.state = "running"
-        link = await self._identify(download, asked)
-        download.content, download.size_bytes = link.content, link.size_bytes or 0
-        if download.path is None:
-            download.path = safe_path(link.name or link.content.hex())
-        if await self._is_there(download, link.content, download.path):
+    async def _fetch(self, download: Download) -> None:
+        record = download.record
+        link = await self._identify(download)
+        record.content = link.content
+        record.size_bytes = link.size_bytes or 0
+        path = record.path = record.path or visible_path(link.name or link.content.hex())
+        if await self._is_there(download, link.content, path):
             return
         began_s = self._clock.now_s()
-        manifest = await self._manifest(download, link.content)
-        download.size_bytes = manifest.size_bytes
-        partial = await asyncio.to_thread(self._open_partial, link.content, manifest)
-        try:
-            await self._transfer(download, link.content, partial)
-            shared = await self._place(download, link.content, partial)
-            download.transfer_s = self._clock.now_s() - began_s
-        finally:
-            self._contents.end_partial(link.content)
-            self._announcer.release(link.content)
-            await asyncio.to_thread(partial.close)
-        await asyncio.to_thread(partial.discard)
-        self._check_in_background(download, shared)
+        manifest = await self._fetching.manifest(link.content, download.transfer)
+        record.size_bytes = manifest.size_bytes
+        self._records.save(record)
+        await self._fetching.fetch(link.content, manifest, path, download.transfer)
+        download.transfer_s = self._clock.now_s() - began_s
+        self.check_in_background()
 
-    def _open_partial(self, content: ContentId, manifest: Manifest) -> PartialFile:
-        path = self._partials / f"{content.hex()}.part"
-        there_bytes = path.stat().st_blocks * 512 if path.exists() else 0
-        self._partials.mkdir(mode=0o700, parents=True, exist_ok=True)
-        check_space(self._partials, max(0, manifest.size_bytes - there_bytes))
-        return PartialFile(self._partials, content, manifest)
-
-    async def _is_there(self, download: Download, content: ContentId, path: SafePath) -> bool:
-        try:
-            there = await self._sharing.what_is_there(path)
-        except NotFound as error:
-            raise TargetTaken(str(error)) from None
-        if there is None:
-            return False
-        if there != content:
-            raise TargetTaken(
-                f"{printable(path)} is already there with other content; it was left as it is. "
-                "Move it away, or fetch into another folder."
-            )
-        if (shared := self._sharing.known(path)) is not None:
-            download.size_bytes = shared.fingerprint.size_bytes
-        download.bytes_done = download.bytes_resumed = download.size_bytes
-        return True
-
-    async def _transfer(self, download: Download, content: ContentId, partial: PartialFile) -> None:
-        manifest = partial.manifest
-        state = DownloadState(
-            manifest.chunk_bytes, manifest.chunk_count, partial.written, self._chance
-        )
-        download.bytes_resumed = partial.bytes_in(partial.resumed)
-        self._contents.begin_partial(content, partial)
-        self._announcer.hold(content, complete=False)
-        providers: dict[SourceId, Provider] = {}
-
-        def connect(source: SourceId) -> HttpSource:
-            return HttpSource(providers[source], content, manifest, self._session)
-
-        async def locate(suspects: Sequence[SourceId]) -> list[SourceId]:
-            names = [providers[source].peer for source in suspects]
-            found = await self._client.locate(content, self._name, names)
-            named = {_source_id(provider): provider for provider in found}
-            providers.update(named)
-            return list(named)
-
-        def banned(ban: Ban) -> None:
-            download.banned[providers[ban.source].peer] = ban.reason
-            log.warning("%s is not used any more: it %s.", ban.source, ban.reason)
-
-        engine = Engine(
-            state, partial, connect=connect, locate=locate, banned=banned, clock=self._clock
-        )
-        self._engines[download.id] = engine, partial
-        try:
-            await engine.run()
-        finally:
-            self._take_progress(download, engine, partial)
-            del self._engines[download.id]
-
-    async def _place(
-        self, download: Download, content: ContentId, partial: PartialFile
-    ) -> SharedFile:
-        assert download.path is not None  # noqa: S101 (set before the transfer began)
-        download.state, download.reason = "running", "making it durable"
-        await asyncio.to_thread(partial.make_publishable)
-        return await self._sharing.put_in_place(
-            partial.path, download.path, content, partial.manifest, sha256_checked=False
-        )
-
-    def _take_progress(self, download: Download, engine: Engine, partial: PartialFile) -> None:
-        progress = engine.progress()
-        download.progress = progress
-        download.bytes_done = partial.bytes_in(partial.written)
-        download.state = "waiting" if progress.reason else "running"
-        download.reason = progress.reason
-        download.served_by = {}
-        for source in progress.sources:
-            if source.bytes:
-                peer = source.source.partition("@")[0]
-                download.served_by[peer] = download.served_by.get(peer, 0) + source.bytes
-
-    def _check_in_background(self, download: Download, shared: SharedFile) -> None:
-        async def check() -> None:
-            try:
-                if not await self._sharing.check_sha256(shared):
-                    log.error(
-                        "The manifest of %s names a wrong SHA-256; whoever shared it first "
-                        "made it wrong. The bytes are those of its content id.",
-                        printable(shared.path),
-                    )
-            except (PanalError, OSError) as error:
-                log.info("The SHA-256 of %s was not checked: %s", printable(shared.path), error)
-
-        task = asyncio.create_task(check())
-        self._checks.add(task)
-        task.add_done_callback(self._checks.discard)
-
-    # From what to id, from id to manifest -------------------------------------------------
-
-    async def _identify(self, download: Download, asked: What) -> Link:
-        if isinstance(asked, Link):
-            return asked if asked.name else await self._with_name(asked)
-        if isinstance(asked, BySha256):
-            page = await self._client.search(SearchQuery(sha256=asked.sha256))
-            return choose(list(page.hits), f"sha256:{asked.sha256.hex()}")
-        page = await self._client.search(SearchQuery(words=asked.name))
-        return choose(_named_exactly(page.hits, asked), asked.name)
-
-    async def _with_name(self, link: Link) -> Link:
-        """A bare id gets the name under which others share it, where somebody does."""
-        try:
-            page = await self._client.search(SearchQuery(content=link.content))
-        except PanalError:
-            return link  # the tracker may come back; the id is enough to begin with
-        return choose(list(page.hits), "") if page.hits else link
-
-    async def _manifest(self, download: Download, content: ContentId) -> Manifest:
-        """From whoever gives the right one; waits, saying why, while nobody does."""
+    async def _identify(self, download: Download) -> Link:
+        """What is meant; with `wait`, as soon as it exists."""
+        record = download.record
+        if record.content is not None and record.path is not None:
+            return Link(record.content, record.path, record.size_bytes)
+        asked = parse_what(record.what)
         pause_s = LOOK_AGAIN_S
         while True:
             try:
-                providers = await self._client.locate(content, self._name)
-                reason = "nobody online holds this content; the tracker is asked again"
-            except Unreachable as error:
-                providers, reason = [], str(error)
-            for provider in sorted(providers, key=lambda provider: not provider.complete):
-                try:
-                    return await fetch_manifest(self._session, provider, content)
-                except (Unreachable, IntegrityError) as error:
-                    reason = str(error)
-            download.state, download.reason = "waiting", reason
+                return await self._fetching.identify(asked)
+            except (NotFound, Unreachable) as error:
+                if not record.wait:
+                    raise
+                download.waiting_for = f"{error} It is waited for."
             await self._clock.sleep(pause_s)
+            download.waiting_for = ""
             pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
-            download.state = "running"
+
+    async def _is_there(self, download: Download, content: ContentId, path: SafePath) -> bool:
+        there = await self._sharing.already_there(path, content)
+        if there is None:
+            return False
+        size = download.record.size_bytes = there.fingerprint.size_bytes
+        download.transfer.bytes_done = download.transfer.bytes_resumed = size
+        return True
+
+    def check_in_background(self) -> None:
+        """Compute the SHA-256 of whatever was fetched and not checked yet."""
+        if not any(not check.done() for check in self._checks):
+            task = asyncio.create_task(self._sharing.check_unchecked())
+            self._checks.add(task)
+            task.add_done_callback(self._checks.discard)
 
 
-def choose(hits: list[Hit], asked: str) -> Link:
-    """The one content that was meant; NotFound, or AmbiguousName listing them."""
-    if not hits:
-        raise NotFound(f"Nobody shares {printable(asked)}.")
-    if len(hits) > 1:
-        listed = "; ".join(
-            f"{hit.content.hex()} {printable(hit.names[0].path)} ({hit.size_bytes} bytes)"
-            for hit in hits[:10]
-            if hit.names
-        )
-        raise AmbiguousName(f"{printable(asked)} means {len(hits)} contents, ask by id: {listed}")
-    hit = hits[0]
-    name = hit.names[0].path.rpartition("/")[2] if hit.names else None
-    return Link(hit.content, name, hit.size_bytes)
-
-
-def _named_exactly(hits: Sequence[Hit], asked: ByName) -> list[Hit]:
-    """The hits that bear the name itself, so that `data` does not mean `data-old` too."""
-    return [
-        hit
-        for hit in hits
-        if any(asked.name in {n.path, n.path.rpartition("/")[2]} for n in hit.names)
-    ]
-
-
-def _source_id(provider: Provider) -> SourceId:
-    return SourceId(f"{provider.peer}@{authority(provider.host, provider.port)}")
+async def _stop(download: Download) -> None:
+    if download.task is not None:
+        download.task.cancel()
+        await asyncio.gather(download.task, return_exceptions=True)
+        download.task = None

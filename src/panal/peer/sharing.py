@@ -1,37 +1,31 @@
-"""The folder, shared in place: what is in it is hashed once, indexed and announced.
-
-A scan compares the folder with the index by fingerprint (device, inode, size, mtime); only
-what differs is hashed, and only when it has been left alone for a moment, so that a file
-still being written is not shared half.
-"""
+"""What this peer shares: every change goes to the index and to the announcer, together."""
 
 import asyncio
+import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
-from panal.clock import Clock
-from panal.errors import ContentChanged, NotFound, PanalError
+from panal.errors import ContentChanged, PanalError, TargetTaken
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
-from panal.store.hashing import hash_descriptor, sha256_of_descriptor
+from panal.store.hashing import HashedFile, hash_file, sha256_of_descriptor
 from panal.store.index import Index, SharedFile
 from panal.store.publish import publish
-from panal.store.roots import Fingerprint, Root, Skipped
+from panal.store.roots import Fingerprint, Root
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId
-from panal.wire.manifest import Manifest, content_id
+from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath, printable
 
 log = logging.getLogger(__name__)
 
-SCAN_EVERY_S = 1.0
-SCAN_SHARE = 20
-"""A scan may use one part in so many of the time: a large folder is scanned less often."""
-SETTLED_S = 0.5
-"""A file modified more recently waits for the next scan."""
 PAGE = 1_000
+NAMED_ONE_BY_ONE = 3
+"""More files than these at once are told as a number."""
 
 
 def entry_pages(index: Index) -> Iterator[list[Entry]]:
@@ -42,119 +36,58 @@ def entry_pages(index: Index) -> Iterator[list[Entry]]:
         after = page[-1].path
 
 
-class Sharing:
-    """Keeps the index and the announcements equal to the folder."""
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A file under its name, and whether it was put there just now."""
 
-    def __init__(
-        self, root: Root, index: Index, announcer: Announcer, contents: Contents, clock: Clock
-    ) -> None:
+    file: SharedFile
+    is_new: bool
+
+
+class Sharing:
+    """Keeps the announcements equal to the index."""
+
+    def __init__(self, root: Root, index: Index, announcer: Announcer, contents: Contents) -> None:
         self._root = root
         self._index = index
         self._announcer = announcer
         self._contents = contents
-        self._clock = clock
-        self.skipped = Skipped()
-        self.hashing: str = ""
-        """The file that is being hashed, for people; empty when none is."""
-        self._busy: set[SafePath] = set()
+        self.busy: set[SafePath] = set()
         """Paths that an upload or download is putting in place: scans keep away."""
+        self._places: WeakValueDictionary[SafePath, asyncio.Lock] = WeakValueDictionary()
+        self._is_stopping = False
 
-    async def run(self) -> None:
-        """Scan again and again, until cancelled."""
-        while True:
-            began_s = self._clock.now_s()
-            try:
-                await self.scan()
-            except PanalError as error:
-                log.warning("The folder could not be scanned: %s", error)
-            spent_s = self._clock.now_s() - began_s
-            await self._clock.sleep(max(SCAN_EVERY_S, SCAN_SHARE * spent_s))
+    async def remember(self, files: Sequence[HashedFile]) -> list[SharedFile]:
+        """Index files of the folder and queue their announcement."""
+        if not files:
+            return []
+        changes = await asyncio.to_thread(self._index.remember, files)
+        for before, after in changes:
+            self._announcer.change_entry(before.entry() if before else None, after.entry())
+            if before is not None and before.content != after.content:
+                self._contents.taken_back(before.content)
+        _tell("Sharing", [after for _, after in changes])
+        return [after for _, after in changes]
 
-    async def scan(self) -> None:
-        """Bring index and announcements up to the folder as it is now."""
-        wall_s = self._clock.wall_s()
-        fresh, gone, self.skipped = await asyncio.to_thread(self._compare, wall_s)
-        for path in gone:
-            if path not in self._busy:
-                await self._forget(path)
-        for path in fresh:
-            if path not in self._busy:
-                await self._share(path)
-
-    def _compare(self, wall_s: float) -> tuple[list[SafePath], list[SafePath], Skipped]:
-        skipped = Skipped()
-        known = self._index.fingerprints()
-        fresh = []
-        for path, found in self._root.walk(skipped):
-            if known.get(path) == found:
-                del known[path]
-            elif abs(wall_s - found.mtime_ns / 1e9) >= SETTLED_S:
-                known.pop(path, None)
-                fresh.append(path)
-        # What is left is gone, or was edited a moment ago: then it is withdrawn until it rests.
-        return fresh, list(known), skipped
-
-    async def _share(self, path: SafePath) -> None:
-        self.hashing = path
-        try:
-            fingerprint, manifest, content = await asyncio.to_thread(self._hash, path)
-        except (NotFound, ContentChanged):
+    async def forget(self, gone: Sequence[tuple[SafePath, Fingerprint]]) -> None:
+        """Share these paths no more, where they are indexed as they were seen."""
+        if not gone:
             return
-        except OSError as error:
-            log.warning("%s could not be read: %s.", printable(path), error.strerror)
-            return
-        finally:
-            self.hashing = ""
-        if path not in self._busy:
-            await self.remember(path, fingerprint, content, manifest, sha256_checked=True)
-
-    def _hash(self, path: SafePath) -> tuple[Fingerprint, Manifest, ContentId]:
-        descriptor, before = self._root.open_file(path)
-        try:
-            manifest = hash_descriptor(descriptor, before.size_bytes)
-            if Fingerprint.of(os.fstat(descriptor)) != before:
-                raise ContentChanged(f"{printable(path)} changed while it was hashed.")
-        finally:
-            os.close(descriptor)
-        return before, manifest, content_id(manifest.encode())
-
-    async def remember(
-        self,
-        path: SafePath,
-        fingerprint: Fingerprint,
-        content: ContentId,
-        manifest: Manifest,
-        *,
-        sha256_checked: bool,
-    ) -> SharedFile:
-        """Index a file of the folder and queue its announcement."""
-        before = self._index.by_path(path)
-        shared = await asyncio.to_thread(
-            lambda: self._index.remember(
-                path, fingerprint, content, manifest, sha256_checked=sha256_checked
-            )
-        )
-        self._announcer.change_entry(before.entry() if before else None, shared.entry())
-        if before is not None and before.content != content:
-            self._contents.taken_back(before.content)
-        log.info("Sharing %s (%d bytes).", printable(path), fingerprint.size_bytes)
-        return shared
-
-    async def _forget(self, path: SafePath) -> None:
-        shared = self._index.by_path(path)
-        if shared is not None:
-            await asyncio.to_thread(self._index.forget, path)
+        forgotten = await asyncio.to_thread(self._index.forget, gone)
+        for shared in forgotten:
             self._announcer.change_entry(shared.entry(), None)
             self._contents.taken_back(shared.content)
-            log.info("No longer sharing %s.", printable(path))
+        _tell("No longer sharing", forgotten)
 
     def withdraw(self, shared: SharedFile) -> None:
         """A shared file was found changed while it was served; the next scan looks again."""
         if self._index.by_path(shared.path) == shared:
-            self._index.forget(shared.path)
+            self._index.forget([(shared.path, shared.fingerprint)])
             self._announcer.change_entry(shared.entry(), None)
             self._contents.taken_back(shared.content)
             log.warning("%s has changed: no longer served as it was.", printable(shared.path))
+
+    # Putting in place ---------------------------------------------------------------------
 
     async def put_in_place(
         self,
@@ -165,52 +98,77 @@ class Sharing:
         *,
         replace: bool = False,
         sha256_checked: bool,
-    ) -> SharedFile:
+    ) -> Placed:
         """Publish a durable temporary file under its final name, index it, queue its news.
 
-        TargetTaken where other content is there and `replace` was not asked for.
+        The same content there already is kept. TargetTaken where other content is there and
+        `replace` was not asked for.
         """
-        self._busy.add(path)
-        try:
-            await asyncio.to_thread(publish, source, self._root, path, replace=replace)
-            fingerprint = await asyncio.to_thread(self._root.fingerprint, path)
-            if fingerprint is None or fingerprint.size_bytes != manifest.size_bytes:
-                raise ContentChanged(f"{printable(path)} was changed as soon as it was in place.")
-            return await self.remember(
-                path, fingerprint, content, manifest, sha256_checked=sha256_checked
+        async with self._placing(path):
+            there = await self._whats_there(path, content, replace=replace)
+            if there is not None:
+                return Placed(there, is_new=False)
+            fingerprint = await asyncio.to_thread(
+                publish, source, self._root, path, replace=replace
             )
-        finally:
-            self._busy.discard(path)
+            hashed = HashedFile(path, fingerprint, content, manifest, sha256_checked)
+            return Placed((await self.remember([hashed]))[0], is_new=True)
 
-    def known(self, path: SafePath) -> SharedFile | None:
-        """The file as it is indexed."""
-        return self._index.by_path(path)
+    async def already_there(self, path: SafePath, content: ContentId) -> SharedFile | None:
+        """The content under its wanted name; None where nothing is.
 
-    async def what_is_there(self, path: SafePath) -> ContentId | None:
-        """The content under a path of the folder, hashed now if need be; None where nothing is.
-
-        NotFound where something stands there that is no readable file.
+        TargetTaken where something else is there.
         """
-        shared = self._index.by_path(path)
+        async with self._placing(path):
+            return await self._whats_there(path, content, replace=False)
+
+    @contextlib.asynccontextmanager
+    async def _placing(self, path: SafePath) -> AsyncIterator[None]:
+        """One at a time under a name, and scans keep away."""
+        async with self._places.setdefault(path, asyncio.Lock()):
+            self.busy.add(path)
+            try:
+                yield
+            finally:
+                self.busy.discard(path)
+
+    async def _whats_there(
+        self, path: SafePath, content: ContentId, *, replace: bool
+    ) -> SharedFile | None:
         found = await asyncio.to_thread(self._root.fingerprint, path)
-        if shared is not None and shared.fingerprint == found:
-            return shared.content
         if found is None:
             if await asyncio.to_thread(self._root.is_taken, path):
-                raise NotFound(f"{printable(path)} is there and is no file.")
+                raise TargetTaken(f"{printable(path)} is there and is no file.")
             return None
-        _, _, content = await asyncio.to_thread(self._hash, path)
-        return content
+        shared = self._index.by_path(path)
+        if shared is not None and (shared.content, shared.fingerprint) == (content, found):
+            return shared
+        hashed = await asyncio.to_thread(hash_file, self._root, path, self._go_on)
+        if hashed.content == content:
+            return (await self.remember([hashed]))[0]
+        if replace:
+            return None
+        raise TargetTaken(
+            f"{printable(path)} is already there with other content; it was left as it is."
+        )
+
+    # SHA-256 ------------------------------------------------------------------------------
 
     async def check_sha256(self, shared: SharedFile) -> bool:
-        """Read a downloaded file once more for its SHA-256; whether its manifest told it right."""
+        """Read a downloaded file once more for its SHA-256; whether its manifest told it right.
+
+        ContentChanged where the file did not keep still.
+        """
 
         def digest() -> bytes:
             descriptor = self._root.open_unchanged(shared.path, shared.fingerprint)
             try:
-                return sha256_of_descriptor(descriptor)
+                found = sha256_of_descriptor(descriptor, self._go_on)
+                if Fingerprint.of(os.fstat(descriptor)) != shared.fingerprint:
+                    raise ContentChanged(f"{printable(shared.path)} changed while it was read.")
             finally:
                 os.close(descriptor)
+            return found
 
         right = await asyncio.to_thread(digest) == shared.sha256
         copies = self._index.by_content(shared.content)
@@ -220,3 +178,34 @@ class Sharing:
             if after is not None and after.content == before.content:
                 self._announcer.change_entry(before.entry(), after.entry())
         return right
+
+    async def check_unchecked(self) -> None:
+        """Check, one after the other, whatever has not been checked yet."""
+        for shared in await asyncio.to_thread(self._index.unchecked):
+            try:
+                right = await self.check_sha256(shared)
+            except (PanalError, OSError) as error:
+                log.info("The SHA-256 of %s was not checked: %s", printable(shared.path), error)
+                continue
+            if not right:
+                log.error(
+                    "The manifest of %s names a wrong SHA-256; whoever shared it first made it "
+                    "wrong. The bytes are those of its content id.",
+                    printable(shared.path),
+                )
+
+    def stop(self) -> None:
+        """End hashing and checking soon, in whatever thread."""
+        self._is_stopping = True
+
+    def _go_on(self, _: int) -> None:
+        if self._is_stopping:
+            raise PanalError("The peer is stopping.")
+
+
+def _tell(what: str, files: Sequence[SharedFile]) -> None:
+    if len(files) > NAMED_ONE_BY_ONE:
+        log.info("%s %d files.", what, len(files))
+        return
+    for file in files:
+        log.info("%s %s (%d bytes).", what, printable(file.path), file.fingerprint.size_bytes)

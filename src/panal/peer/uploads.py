@@ -7,17 +7,16 @@ nothing behind.
 import asyncio
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from panal.errors import NoSpace, NotFound, TargetTaken, TooLarge
-from panal.peer.sharing import Sharing
+from panal.errors import NoSpace, TooLarge
+from panal.peer.sharing import Placed, Sharing
 from panal.store.hashing import ContentHasher, hash_descriptor
-from panal.store.index import SharedFile
 from panal.store.roots import disk_error
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest, chunk_size_for, content_id
-from panal.wire.names import SafePath, printable
+from panal.wire.names import SafePath
 
 BATCH_BYTES = 1024 * 1024
 """Received bytes are hashed and written in batches of about this size."""
@@ -41,14 +40,6 @@ def check_space(folder: Path, wanted_bytes: int) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of one upload."""
-
-    file: SharedFile
-    is_new: bool
-
-
 class Uploads:
     """Takes files into the folder."""
 
@@ -59,7 +50,10 @@ class Uploads:
         self._slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
         temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
         for leftover in temporary.iterdir():
-            leftover.unlink()
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
 
     async def store(
         self,
@@ -69,7 +63,7 @@ class Uploads:
         *,
         exact: bool,
         replace: bool,
-    ) -> Stored:
+    ) -> Placed:
         """Store one file; TargetTaken where other content has the name, unless `replace`.
 
         `expected_bytes` is the length if `exact`, else at most an upper bound: it is what
@@ -84,7 +78,14 @@ class Uploads:
                 manifest = await self._receive(temporary, blocks, expected_bytes or 0)
                 if exact and manifest.size_bytes != expected_bytes:
                     raise TooLarge("The upload is longer or shorter than it said.")
-                return await self._place(temporary, path, manifest, replace=replace)
+                return await self._sharing.put_in_place(
+                    temporary,
+                    path,
+                    content_id(manifest.encode()),
+                    manifest,
+                    replace=replace,
+                    sha256_checked=True,
+                )
             finally:
                 temporary.unlink(missing_ok=True)
 
@@ -92,47 +93,29 @@ class Uploads:
         self, temporary: Path, blocks: AsyncIterator[bytes], guessed_bytes: int
     ) -> Manifest:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(temporary, flags, 0o666)
+        try:
+            descriptor = os.open(temporary, flags, 0o666)
+        except OSError as error:
+            raise disk_error(error, "store the upload") from None
         try:
             with ContentHasher(chunk_size_for(guessed_bytes)) as hasher:
-                await _hash_and_write_all(hasher, descriptor, blocks)
-                manifest = await asyncio.to_thread(_finish, hasher, descriptor)
+                await _hash_and_write_all(hasher, temporary, descriptor, blocks)
+                finishing = asyncio.ensure_future(asyncio.to_thread(_finish, hasher, descriptor))
+                try:
+                    manifest = await asyncio.shield(finishing)
+                finally:  # the descriptor is closed next: not under the thread's hands
+                    await asyncio.gather(finishing, return_exceptions=True)
+        except ConnectionError:
+            raise  # the sender went away; the disk is not at fault
         except OSError as error:
             raise disk_error(error, "store the upload") from None
         finally:
             os.close(descriptor)
         return manifest
 
-    async def _place(
-        self, temporary: Path, path: SafePath, manifest: Manifest, *, replace: bool
-    ) -> Stored:
-        content = content_id(manifest.encode())
-        try:
-            there = await self._sharing.what_is_there(path)
-        except NotFound as error:
-            raise TargetTaken(str(error)) from None
-        if there == content:
-            shared = self._sharing.known(path)
-            if shared is not None:
-                return Stored(shared, is_new=False)
-        elif there is not None and not replace:
-            raise TargetTaken(
-                f"{printable(path)} is already there with other content; it was left as it is. "
-                "Add ?replace=true to replace it."
-            )
-        shared = await self._sharing.put_in_place(
-            temporary,
-            path,
-            content,
-            manifest,
-            replace=replace or there == content,
-            sha256_checked=True,
-        )
-        return Stored(shared, is_new=True)
-
 
 async def _hash_and_write_all(
-    hasher: ContentHasher, descriptor: int, blocks: AsyncIterator[bytes]
+    hasher: ContentHasher, file: Path, descriptor: int, blocks: AsyncIterator[bytes]
 ) -> None:
     """Each batch is hashed and written in a thread while the next one comes in."""
     behind: asyncio.Future[None] | None = None
@@ -143,13 +126,18 @@ async def _hash_and_write_all(
             if received > MAX_CONTENT_BYTES:
                 raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
             if behind is not None:
-                await behind
+                await asyncio.shield(behind)
+            # Each time: others write too, and who sends without a length says nothing before.
+            check_space(file.parent, len(batch))
             behind = asyncio.ensure_future(
                 asyncio.to_thread(_hash_and_write, hasher, descriptor, batch)
             )
+        if behind is not None:
+            await asyncio.shield(behind)
     finally:
         if behind is not None:
-            await behind  # the descriptor is closed next, whatever happened
+            # The descriptor is closed next, whatever happened: not under the thread's hands.
+            await asyncio.gather(behind, return_exceptions=True)
 
 
 async def _batches(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -4,14 +4,30 @@ import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from blake3 import blake3
 
 from panal.errors import ContentChanged
-from panal.wire.manifest import Manifest, chunk_size_for, manifest_of
+from panal.store.roots import Fingerprint, Root, disk_error
+from panal.wire.ids import ContentId
+from panal.wire.manifest import Manifest, chunk_size_for, content_id, manifest_of
+from panal.wire.names import SafePath, printable
 
 READ_BYTES = 1024 * 1024
 _INLINE_BYTES = 128 * 1024  # below it, handing a block to another thread costs more than it wins
+
+
+@dataclass(frozen=True, slots=True)
+class HashedFile:
+    """What hashing a file, or fetching one, has shown."""
+
+    path: SafePath
+    fingerprint: Fingerprint
+    content: ContentId
+    manifest: Manifest
+    sha256_checked: bool = True
+    """Whether the SHA-256 was computed here, and not only told."""
 
 
 class ContentHasher:
@@ -98,12 +114,33 @@ def hash_descriptor(
     return manifest
 
 
-def sha256_of_descriptor(descriptor: int) -> bytes:
-    """The SHA-256 of an open file, read from its beginning."""
+def hash_file(
+    root: Root, path: SafePath, progress: Callable[[int], None] | None = None
+) -> HashedFile:
+    """A file of the folder, hashed; ContentChanged where it did not keep still meanwhile.
+
+    `progress` is called with the bytes read so far, and may end it by raising.
+    """
+    descriptor, before = root.open_file(path)
+    try:
+        manifest = hash_descriptor(descriptor, before.size_bytes, progress)
+        if Fingerprint.of(os.fstat(descriptor)) != before:
+            raise ContentChanged(f"{printable(path)} changed while it was hashed.")
+    except OSError as error:
+        raise disk_error(error, f"read {printable(path)}") from None
+    finally:
+        os.close(descriptor)
+    return HashedFile(path, before, content_id(manifest.encode()), manifest)
+
+
+def sha256_of_descriptor(descriptor: int, progress: Callable[[int], None] | None = None) -> bytes:
+    """The SHA-256 of an open file, read from its beginning; `progress` as in `hash_file`."""
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(READ_BYTES))
     offset = 0
     while count := os.preadv(descriptor, [buffer], offset):
         digest.update(buffer[:count])
         offset += count
+        if progress is not None:
+            progress(offset)
     return digest.digest()

@@ -11,11 +11,12 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from panal.errors import NoSpace, PanalError, StateInUse
+from panal.store.hashing import HashedFile
 from panal.store.roots import Fingerprint, disk_error
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId
@@ -43,6 +44,19 @@ CREATE TABLE shared (
     size_bytes INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX shared_by_content ON shared (content);
+CREATE TABLE downloads (
+    number     INTEGER PRIMARY KEY,    -- in the order they came
+    id         TEXT NOT NULL UNIQUE,   -- as the API names it
+    what       TEXT NOT NULL,          -- as it was asked for
+    path       TEXT,                   -- where it goes, once known
+    priority   INTEGER NOT NULL,
+    wait       INTEGER NOT NULL,       -- 1: for a name that does not exist yet
+    state      TEXT NOT NULL,
+    content    BLOB,                   -- once known
+    size_bytes INTEGER NOT NULL,       -- 0 until known
+    error_slug TEXT NOT NULL,          -- empty unless it failed
+    error_text TEXT NOT NULL
+);
 """
 
 _LAST = "\U0010ffff" * (MAX_COMPONENT_BYTES // 4 + 1)
@@ -99,46 +113,52 @@ class Index:
         with self._lock:
             self._database.close()
 
-    def remember(
-        self,
-        path: SafePath,
-        fingerprint: Fingerprint,
-        content: ContentId,
-        manifest: Manifest,
-        *,
-        sha256_checked: bool,
-    ) -> SharedFile:
-        """Record that a path has this content; what it had before is forgotten."""
+    def remember(self, files: Sequence[HashedFile]) -> list[tuple[SharedFile | None, SharedFile]]:
+        """Record what these paths have now, all or nothing; each as it was before and is now."""
         with self._writing() as database:
-            before = self.by_path(path)
-            database.execute(
-                "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
-                "SET sha256_checked = max(sha256_checked, excluded.sha256_checked)",
-                (
-                    content,
-                    manifest.kind,
-                    manifest.size_bytes,
-                    manifest.sha256,
-                    int(sha256_checked),
-                    manifest.encode(),
-                ),
-            )
-            database.execute(
-                "INSERT OR REPLACE INTO shared "
-                "(device, inode, size_bytes, mtime_ns, path, content) VALUES (?, ?, ?, ?, ?, ?)",
-                (*astuple(fingerprint), path, content),
-            )
-            _drop_orphans(database, before.content if before else None)
-            found = self.by_path(path)
-        assert found is not None  # noqa: S101 (written a line ago)
-        return found
+            return [self._remember(database, file) for file in files]
 
-    def forget(self, path: SafePath) -> None:
-        """Record that a path is shared no more."""
+    def _remember(
+        self, database: sqlite3.Connection, file: HashedFile
+    ) -> tuple[SharedFile | None, SharedFile]:
+        before = self.by_path(file.path)
+        manifest = file.manifest
+        database.execute(
+            "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+            "SET sha256_checked = max(sha256_checked, excluded.sha256_checked)",
+            (
+                file.content,
+                manifest.kind,
+                manifest.size_bytes,
+                manifest.sha256,
+                int(file.sha256_checked),
+                manifest.encode(),
+            ),
+        )
+        database.execute(
+            "INSERT OR REPLACE INTO shared "
+            "(device, inode, size_bytes, mtime_ns, path, content) VALUES (?, ?, ?, ?, ?, ?)",
+            (*astuple(file.fingerprint), file.path, file.content),
+        )
+        _drop_orphans(database, before.content if before else None)
+        after = self.by_path(file.path)
+        assert after is not None  # noqa: S101 (written a line ago)
+        return before, after
+
+    def forget(self, gone: Sequence[tuple[SafePath, Fingerprint]]) -> list[SharedFile]:
+        """Record that these are shared no more, all or nothing; those that were.
+
+        A path that is remembered with another fingerprint meanwhile stays.
+        """
+        forgotten = []
         with self._writing() as database:
-            before = self.by_path(path)
-            database.execute("DELETE FROM shared WHERE path = ?", (path,))
-            _drop_orphans(database, before.content if before else None)
+            for path, fingerprint in gone:
+                before = self.by_path(path)
+                if before is not None and before.fingerprint == fingerprint:
+                    database.execute("DELETE FROM shared WHERE path = ?", (path,))
+                    _drop_orphans(database, before.content)
+                    forgotten.append(before)
+        return forgotten
 
     def mark_sha256(self, content: ContentId, *, right: bool) -> None:
         """Record the outcome of checking a content's SHA-256 here."""
@@ -197,6 +217,16 @@ class Index:
         """The manifest of a known content, checked against its id."""
         encoded = self.encoded_manifest(content)
         return None if encoded is None else decode(encoded, content)
+
+    def rows(self, question: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
+        """The rows that answer a question of one of the index's tables."""
+        with self._lock:
+            return self._database.execute(question, values).fetchall()
+
+    def write(self, change: str, values: tuple[object, ...]) -> None:
+        """One change of one of the index's tables; NoSpace."""
+        with self._writing() as database:
+            database.execute(change, values)
 
     def _files(self, where: str, values: tuple[object, ...]) -> Iterator[SharedFile]:
         with self._lock:

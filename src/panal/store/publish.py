@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from panal.errors import TargetTaken
-from panal.store.roots import Root, disk_error
+from panal.store.roots import Fingerprint, Root, disk_error
 from panal.wire.names import SafePath, printable
 
 _NOREPLACE = 1
@@ -21,19 +21,22 @@ _libc = ctypes.CDLL(None, use_errno=True)
 Way = Callable[[Path, int, str], None]
 
 
-def publish(source: Path, root: Root, path: SafePath, *, replace: bool = False) -> None:
+def publish(source: Path, root: Root, path: SafePath, *, replace: bool = False) -> Fingerprint:
     """Make the durable file `source` appear as `path`; return when the name is durable too.
 
-    TargetTaken where something stands there, unless `replace`. The source must be synced
-    and lie on the root's file system.
+    The fingerprint is that of the source, all of which publishing keeps: a file that somebody
+    edits as soon as it is there has another. TargetTaken where something stands there, unless
+    `replace`. The source must be synced and lie on the root's file system.
     """
     with root.parent_for_writing(path) as (folder, name):
         try:
+            fingerprint = Fingerprint.of(source.stat())
             if replace:
                 os.rename(source, name, dst_dir_fd=folder)
             else:
                 _place(source, folder, name)
             os.fsync(folder)
+            return fingerprint
         except (FileExistsError, IsADirectoryError):
             raise TargetTaken(
                 f"{printable(path)} is already there with other content; it was left as it is."

@@ -35,6 +35,17 @@ def safe_path(text: str) -> SafePath:
     return SafePath(text)
 
 
+def visible_path(text: str) -> SafePath:
+    """A safe path that is not hidden: hidden files are not shared; UnsafeName else."""
+    path = safe_path(text)
+    if any(part.startswith(".") for part in path.split("/")):
+        raise UnsafeName(
+            f"The name {brief(text)} cannot be used: names that begin with a dot are "
+            "hidden files, which are not shared."
+        )
+    return path
+
+
 def path_problem(text: str) -> str | None:
     """Why a relative path is unsafe, in words, or None."""
     try:

@@ -1,0 +1,240 @@
+"""One content from wherever it is into the folder, under its name, whole and durable.
+
+The way of a get: what → locate → core → source → verify → write → serve; then durable →
+into place → index → announce.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from weakref import WeakValueDictionary
+
+import aiohttp
+
+from panal.clock import Clock
+from panal.errors import AmbiguousName, IntegrityError, NotFound, PanalError, Unreachable
+from panal.peer.announcer import Announcer
+from panal.peer.contents import Contents
+from panal.peer.http_source import HttpSource, authority, fetch_manifest
+from panal.peer.sharing import Sharing
+from panal.peer.tracker_client import TrackerClient
+from panal.peer.uploads import check_space
+from panal.store.index import SharedFile
+from panal.store.partial import PartialFile
+from panal.swarm.engine import Engine
+from panal.swarm.messages import Ban, Progress, SourceId
+from panal.swarm.state import DownloadState
+from panal.wire.catalogue import Hit, Provider, SearchQuery
+from panal.wire.ids import ContentId, PeerName
+from panal.wire.links import ByName, BySha256, Link, What
+from panal.wire.manifest import Manifest
+from panal.wire.names import SafePath, printable
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = 1.0
+LONGEST_LOOK_AGAIN_S = 10.0
+
+
+@dataclass(slots=True)
+class Transfer:
+    """How far one content has come; read by others while it runs."""
+
+    bytes_resumed: int = 0
+    _engine: Engine | None = None
+    _partial: PartialFile | None = None
+    progress: Progress | None = None
+    bytes_done: int = 0
+    waiting_for: str = ""
+    """Why it has not begun, in words."""
+    banned: dict[str, str] = field(default_factory=dict)
+    """Why each banned peer was, by name."""
+
+    def follow(self, engine: Engine, partial: PartialFile) -> None:
+        """A swarm works on it from now on."""
+        self._engine, self._partial = engine, partial
+        self.bytes_resumed = partial.bytes_in(partial.resumed)
+
+    def look(self) -> None:
+        """Bring what is told up to now."""
+        if self._engine is not None and self._partial is not None:
+            self.progress = self._engine.progress()
+            self.bytes_done = self._partial.bytes_in(self._partial.written)
+
+    def unfollow(self) -> None:
+        """The swarm's work is over; what it came to stays."""
+        self.look()
+        self._engine = self._partial = None
+
+    @property
+    def reason(self) -> str:
+        """Why nothing moves, in words; empty while something does."""
+        if self._engine is None:
+            return self.waiting_for
+        return "" if self.progress is None else self.progress.reason
+
+
+class Fetching:
+    """Finds, fetches and places contents, one call each."""
+
+    def __init__(
+        self,
+        *,
+        name: PeerName,
+        client: TrackerClient,
+        session: aiohttp.ClientSession,
+        contents: Contents,
+        sharing: Sharing,
+        announcer: Announcer,
+        partials: Path,
+        clock: Clock,
+        chance: Random,
+    ) -> None:
+        self._name = name
+        self._client = client
+        self._session = session
+        self._contents = contents
+        self._sharing = sharing
+        self._announcer = announcer
+        self._partials = partials
+        self._clock = clock
+        self._chance = chance
+        self._contents_under_way: WeakValueDictionary[ContentId, asyncio.Lock] = (
+            WeakValueDictionary()
+        )
+        """Two downloads of one content, under two names, go one after the other."""
+
+    # From what to id, from id to manifest -------------------------------------------------
+
+    async def identify(self, asked: What) -> Link:
+        """The one content that was meant; NotFound, or AmbiguousName listing them."""
+        if isinstance(asked, Link):
+            return asked if asked.name else await self._with_name(asked)
+        if isinstance(asked, BySha256):
+            page = await self._client.search(SearchQuery(sha256=asked.sha256))
+            return choose(list(page.hits), f"sha256:{asked.sha256.hex()}")
+        page = await self._client.search(SearchQuery(words=asked.name))
+        return choose(_named_exactly(page.hits, asked), asked.name)
+
+    async def _with_name(self, link: Link) -> Link:
+        """A bare id gets the name under which others share it, where somebody does."""
+        try:
+            page = await self._client.search(SearchQuery(content=link.content))
+        except PanalError:
+            return link  # the tracker may come back; the id is enough to begin with
+        return choose(list(page.hits), "") if page.hits else link
+
+    async def manifest(self, content: ContentId, transfer: Transfer) -> Manifest:
+        """From whoever gives the right one; waits, saying why, while nobody does."""
+        pause_s = LOOK_AGAIN_S
+        while True:
+            try:
+                providers = await self._client.locate(content, self._name)
+                reason = "nobody online holds this content; the tracker is asked again"
+            except Unreachable as error:
+                providers, reason = [], str(error)
+            for provider in sorted(providers, key=lambda provider: not provider.complete):
+                try:
+                    manifest = await fetch_manifest(self._session, provider, content)
+                    transfer.waiting_for = ""
+                    return manifest
+                except (Unreachable, IntegrityError) as error:
+                    reason = str(error)
+            transfer.waiting_for = reason
+            await self._clock.sleep(pause_s)
+            pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
+
+    # From manifest to file ----------------------------------------------------------------
+
+    async def fetch(
+        self, content: ContentId, manifest: Manifest, path: SafePath, transfer: Transfer
+    ) -> SharedFile:
+        """Fetch a content and put it in place; asked again, it goes on where it was stopped.
+
+        TargetTaken where other content has come under the name meanwhile.
+        """
+        async with self._contents_under_way.setdefault(content, asyncio.Lock()):
+            partial = await asyncio.to_thread(self._open_partial, content, manifest)
+            try:
+                await self._transfer(content, partial, transfer)
+                await asyncio.to_thread(partial.make_publishable)
+                placed = await self._sharing.put_in_place(
+                    partial.path, path, content, manifest, sha256_checked=False
+                )
+                await asyncio.to_thread(partial.discard)
+            finally:
+                self._contents.end_partial(content)
+                self._announcer.release(content)
+                await asyncio.to_thread(partial.close)
+            return placed.file
+
+    def _open_partial(self, content: ContentId, manifest: Manifest) -> PartialFile:
+        path = self._partials / f"{content.hex()}.part"
+        there_bytes = path.stat().st_blocks * 512 if path.exists() else 0
+        self._partials.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_space(self._partials, max(0, manifest.size_bytes - there_bytes))
+        return PartialFile(self._partials, content, manifest)
+
+    async def _transfer(self, content: ContentId, partial: PartialFile, transfer: Transfer) -> None:
+        manifest = partial.manifest
+        state = DownloadState(
+            manifest.chunk_bytes, manifest.chunk_count, partial.written, self._chance
+        )
+        self._contents.begin_partial(content, partial)
+        self._announcer.hold(content, complete=False)
+        providers: dict[SourceId, Provider] = {}
+
+        def connect(source: SourceId) -> HttpSource:
+            return HttpSource(providers[source], content, manifest, self._session)
+
+        async def locate(suspects: Sequence[SourceId]) -> list[SourceId]:
+            names = [providers[source].peer for source in suspects]
+            found = await self._client.locate(content, self._name, names)
+            named = {_source_id(provider): provider for provider in found}
+            providers.update(named)
+            return list(named)
+
+        def banned(ban: Ban) -> None:
+            transfer.banned[providers[ban.source].peer] = ban.reason
+            log.warning("%s is not used any more: it %s.", ban.source, ban.reason)
+
+        engine = Engine(
+            state, partial, connect=connect, locate=locate, banned=banned, clock=self._clock
+        )
+        transfer.follow(engine, partial)
+        try:
+            await engine.run()
+        finally:
+            transfer.unfollow()
+
+
+def choose(hits: list[Hit], asked: str) -> Link:
+    """The one content that was meant; NotFound, or AmbiguousName listing them."""
+    if not hits:
+        raise NotFound(f"Nobody shares {printable(asked)}.")
+    if len(hits) > 1:
+        listed = "; ".join(
+            f"{hit.content.hex()} {printable(hit.names[0].path)} ({hit.size_bytes} bytes)"
+            for hit in hits[:10]
+            if hit.names
+        )
+        raise AmbiguousName(f"{printable(asked)} means {len(hits)} contents, ask by id: {listed}")
+    hit = hits[0]
+    name = hit.names[0].path.rpartition("/")[2] if hit.names else None
+    return Link(hit.content, name, hit.size_bytes)
+
+
+def _named_exactly(hits: Sequence[Hit], asked: ByName) -> list[Hit]:
+    """The hits that bear the name itself, so that `data` does not mean `data-old` too."""
+    return [
+        hit
+        for hit in hits
+        if any(asked.name in {n.path, n.path.rpartition("/")[2]} for n in hit.names)
+    ]
+
+
+def _source_id(provider: Provider) -> SourceId:
+    return SourceId(f"{provider.peer}@{authority(provider.host, provider.port)}")
