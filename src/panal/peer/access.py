@@ -7,6 +7,7 @@ Sec-Fetch-Site says same-origin or none.
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PROTOCOL_HEADER = {"Panal-Protocol": "1"}
+_HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]*)?")
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 
 
@@ -50,7 +52,7 @@ class Route:
 def application(routes: Iterable[Route], allowed_hosts: frozenset[str]) -> web.Application:
     """The application of all routes; nothing else is served."""
     table = list(routes)
-    app = web.Application(middlewares=[_guard(allowed_hosts)])
+    app = web.Application(middlewares=[_guard(allowed_hosts), _whole_or_cut_off])
     for route in table:
         handler = _with_role(route)
         app.router.add_route(route.method, route.path, handler)
@@ -84,13 +86,27 @@ def _guard(allowed_hosts: frozenset[str]) -> Middleware:
             if hdrs.ALLOW in error.headers:
                 answer.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
             return answer
-        except ConnectionError:
-            raise
         except Exception:
             log.exception("A request failed.")
             return problem(500, "failed", "This peer failed; its log says why.")
 
     return guard
+
+
+@web.middleware
+async def _whole_or_cut_off(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """An answer that breaks off ends its connection: what followed would count as its rest."""
+    try:
+        return await handler(request)
+    except Exception as error:
+        is_gone = isinstance(error, ConnectionError)
+        if request.writer.output_size == 0 and not is_gone:
+            raise
+        if not isinstance(error, PanalError) and not is_gone:
+            log.exception("A request failed after its answer had begun.")
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=499)  # reaches nobody
 
 
 def problem(status: int, slug: str, text: str) -> web.Response:
@@ -120,8 +136,9 @@ def check_host(values: list[str], allowed_hosts: frozenset[str]) -> None:
     """WrongHost unless the one Host is a literal, `localhost` or an allowed name."""
     if len(values) != 1:
         raise UsageError("A request has exactly one Host.")
-    host = _host_without_port(values[0]).lower()
-    if host == "localhost" or host in allowed_hosts:
+    matched = _HOST.fullmatch(values[0])
+    host = "" if matched is None else matched[1].lower()
+    if host == "localhost" or host in {allowed.lower() for allowed in allowed_hosts}:
         return
     try:
         ip_address(host.strip("[]"))
@@ -129,12 +146,6 @@ def check_host(values: list[str], allowed_hosts: frozenset[str]) -> None:
         raise WrongHost(
             "This peer answers under its IP address and as localhost, not under other names."
         ) from None
-
-
-def _host_without_port(value: str) -> str:
-    if value.startswith("["):
-        return value.partition("]")[0] + "]"
-    return value.partition(":")[0]
 
 
 def _check_not_a_foreign_page(headers: Mapping[str, str], host: str) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from panal.errors import ContentChanged, NotHereYet, UsageError
+from panal.errors import NotHereYet, UsageError
 from panal.peer.access import PROTOCOL_HEADER, Role, Route, problem
 from panal.peer.contents import Contents, OpenContent
 from panal.peer.sending import Sender
@@ -64,11 +64,12 @@ class ContentRoutes:
 
     async def dialback(self, request: web.Request) -> web.Response:
         """Prove to the tracker that this address is this peer."""
+        text = request.match_info["nonce"]
         try:
-            nonce = bytes.fromhex(request.match_info["nonce"])
+            nonce = bytes.fromhex(text)
         except ValueError:
             nonce = b""
-        if len(nonce) != NONCE_BYTES:
+        if len(nonce) != NONCE_BYTES or len(text) != 2 * NONCE_BYTES:
             raise UsageError(f"A nonce is {2 * NONCE_BYTES} hex digits.")
         return web.Response(text=proof_of(nonce, hash_secret(self._owner_secret)))
 
@@ -107,18 +108,27 @@ class ContentRoutes:
             opened.close()
 
     async def send(
-        self, request: web.Request, content: ContentId, opened: OpenContent, name: str | None
+        self,
+        request: web.Request,
+        content: ContentId,
+        opened: OpenContent,
+        name: str | None,
+        *,
+        by_path: bool = False,
     ) -> web.StreamResponse:
-        """Answer with bytes of an open content, as the request's headers ask."""
+        """Answer with bytes of an open content, as the request's headers ask.
+
+        `by_path` where the address is a path, under which there may be others tomorrow.
+        """
         etag = f'"{content.hex()}"'
         size = opened.size_bytes
-        headers = _headers(etag, name, opened)
-        if not none_match(request.headers.get(hdrs.IF_NONE_MATCH), etag):
+        headers = _headers(etag, name, opened, by_path=by_path)
+        if not none_match(_field(request, hdrs.IF_NONE_MATCH), etag):
             return web.Response(status=304, headers=headers)
         ranges = None
-        if request.method == "GET" and if_range_holds(request.headers.get(hdrs.IF_RANGE), etag):
+        if request.method == "GET" and if_range_holds(_field(request, hdrs.IF_RANGE), etag):
             try:
-                ranges = parse_range(_only(request.headers.getall(hdrs.RANGE, [])), size)
+                ranges = parse_range(_field(request, hdrs.RANGE), size)
             except RangeNotSatisfiable:
                 answer = problem(416, "range", f"The content has {size} bytes.")
                 answer.headers[hdrs.CONTENT_RANGE] = f"bytes */{size}"
@@ -164,17 +174,13 @@ class ContentRoutes:
         transport = request.transport
         if request.method == "HEAD" or transport is None:
             return answer
-        try:
-            for head, part in pieces:
-                # Also with nothing in it: it sends the answer's head, which aiohttp holds
-                # back for the first bytes of a body, and ours go round it.
-                await answer.write(head)
-                await self._sender.send(transport, opened, part)
-            await answer.write_eof(closing)
-        except (ContentChanged, ConnectionError):
-            # Fewer bytes than promised: what follows on this connection would be taken
-            # for the rest of them.
-            transport.abort()
+        # What breaks off below here ends the connection: access.py sees to it.
+        for head, part in pieces:
+            # Also with nothing in it: it sends the answer's head, which aiohttp holds
+            # back for the first bytes of a body, and ours go round it.
+            await answer.write(head)
+            await self._sender.send(transport, opened, part)
+        await answer.write_eof(closing)
         return answer
 
 
@@ -194,18 +200,19 @@ async def _next_frames(further: asyncio.Queue[int | None]) -> bytes:
     return b""
 
 
-def _only(values: list[str]) -> str | None:
-    """The one header of that name; several count as none."""
-    return values[0] if len(values) == 1 else None
+def _field(request: web.Request, name: str) -> str | None:
+    """A header, several of the name as the list that they mean (RFC 9110, 5.3)."""
+    values = request.headers.getall(name, None)
+    return None if values is None else ", ".join(values)
 
 
-def _headers(etag: str, name: str | None, opened: OpenContent) -> dict[str, str]:
+def _headers(etag: str, name: str | None, opened: OpenContent, *, by_path: bool) -> dict[str, str]:
     headers = {
         **PROTOCOL_HEADER,
         **_INERT,
         hdrs.ETAG: etag,
         hdrs.ACCEPT_RANGES: "bytes",
-        hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable",
+        hdrs.CACHE_CONTROL: "no-cache" if by_path else "public, max-age=31536000, immutable",
         hdrs.CONTENT_TYPE: _OCTETS,
         hdrs.CONTENT_DISPOSITION: "attachment",
     }

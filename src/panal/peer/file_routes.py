@@ -1,6 +1,5 @@
 """Files by path: uploads into the folder, and the folder as a listing that tools can walk."""
 
-import re
 from collections.abc import AsyncIterator
 from html import escape
 from urllib.parse import quote, unquote_to_bytes
@@ -13,16 +12,15 @@ from panal.peer.access import PROTOCOL_HEADER, Role, Route, json_answer
 from panal.peer.announcer import Announcer
 from panal.peer.content_routes import ContentRoutes
 from panal.peer.contents import Contents
-from panal.peer.uploads import Stored, Uploads
+from panal.peer.forms import UNREADABLE, part_parameters
+from panal.peer.sharing import Placed
+from panal.peer.uploads import Uploads
 from panal.store.index import Index, SharedFile
 from panal.wire.links import Link
-from panal.wire.names import SafePath, safe_path
+from panal.wire.names import safe_path, visible_path
 
 ANNOUNCED_WITHIN_S = 1.0
-PAGE = 1_000
 _BLOCK_BYTES = 256 * 1024
-# aiohttp drops leading slashes of a part's file name; a name is refused, never repaired.
-_ROOTED = re.compile(r"""filename\*?\s*=\s*"?(?:UTF-8'[^']*')?(?:%2f|%5c|[/\\])""", re.IGNORECASE)
 
 
 class UploadedFile(msgspec.Struct):
@@ -69,6 +67,7 @@ class FileRoutes:
             Route("POST", "/upload", Role.OWNER, self.upload_form),
             Route("PUT", "/upload/{path:.+}", Role.OWNER, self.upload_raw),
             Route("GET", "/files/", Role.MEMBER, self.folder),
+            Route("HEAD", "/files/", Role.MEMBER, self.folder),
             Route("GET", "/files/{path:.+}", Role.MEMBER, self.file),
             Route("HEAD", "/files/{path:.+}", Role.MEMBER, self.file),
         ]
@@ -77,6 +76,7 @@ class FileRoutes:
 
     async def upload_raw(self, request: web.Request) -> web.Response:
         """`curl -T FILE …/upload/PATH`: the body is the file."""
+        _check_it_is_the_file_itself(request)
         path = visible_path(path_in_url(request, "/upload/"))
         stored = await self._uploads.store(
             path,
@@ -91,14 +91,15 @@ class FileRoutes:
         """`curl -F file=@FILE …/upload`: every part named `file` is a file."""
         if request.content_type != "multipart/form-data":
             raise UsageError("Send a form: curl -F file=@NAME …/upload, or PUT to /upload/NAME.")
-        stored: list[Stored] = []
+        _check_it_is_the_file_itself(request)
+        stored: list[Placed] = []
         failures: list[UploadFailure] = []
         try:
             async for part in await request.multipart():
-                if isinstance(part, BodyPartReader) and part.name == "file":
+                if isinstance(part, BodyPartReader):
                     await self._store_part(request, part, stored, failures)
-        except (ValueError, AssertionError) as error:
-            raise UsageError(f"The form cannot be read: {error}") from None
+        except UNREADABLE:
+            failures.append(_failure("", UsageError("The form breaks off or cannot be read.")))
         if not stored and not failures:
             raise UsageError("The form has no file: name the field 'file' (curl -F file=@NAME).")
         return await self._answer(stored, failures)
@@ -107,13 +108,15 @@ class FileRoutes:
         self,
         request: web.Request,
         part: BodyPartReader,
-        stored: list[Stored],
+        stored: list[Placed],
         failures: list[UploadFailure],
     ) -> None:
-        name = part.filename or ""
+        name = ""
         try:
-            if _ROOTED.search(part.headers.get(hdrs.CONTENT_DISPOSITION, "")):
-                raise UnsafeName("The file's name starts at the root of the disk.")
+            parameters = part_parameters(part.headers.getall(hdrs.CONTENT_DISPOSITION, []))
+            if parameters.get("name") != "file":
+                return
+            name = parameters.get("filename", "")
             stored.append(
                 await self._uploads.store(
                     visible_path(name),
@@ -124,11 +127,9 @@ class FileRoutes:
                 )
             )
         except PanalError as error:
-            kind = f"urn:panal:error:{error.slug}"
-            shown = name.encode("utf-8", "backslashreplace").decode("utf-8")
-            failures.append(UploadFailure(shown, error.http_status, kind, str(error)))
+            failures.append(_failure(name, error))
 
-    async def _answer(self, stored: list[Stored], failures: list[UploadFailure]) -> web.Response:
+    async def _answer(self, stored: list[Placed], failures: list[UploadFailure]) -> web.Response:
         announced = await self._announcer.announced(ANNOUNCED_WITHIN_S) if stored else False
         files = [self._uploaded(one.file) for one in stored]
         if not failures:
@@ -168,7 +169,9 @@ class FileRoutes:
             raise NotFound("There is no such file here.")
         opened = self._contents.open_path(shared)
         try:
-            return await self._content_routes.send(request, shared.content, opened, path)
+            return await self._content_routes.send(
+                request, shared.content, opened, path, by_path=True
+            )
         finally:
             opened.close()
 
@@ -218,19 +221,12 @@ def _listing_page(prefix: str, names: dict[str, SharedFile | None]) -> web.Respo
 
 def path_in_url(request: web.Request, prefix: str) -> str:
     """The path behind `prefix`, percent-decoded once; UnsafeName unless it is UTF-8."""
-    raw = request.raw_path.partition("?")[0].removeprefix(prefix)
+    # Before the prefix may stand the scheme and host (RFC 9112, 3.2.2).
+    raw = request.raw_path.partition("?")[0].partition(prefix)[2]
     try:
         return unquote_to_bytes(raw).decode("utf-8")
     except UnicodeDecodeError:
         raise UnsafeName("The name is not valid UTF-8.") from None
-
-
-def visible_path(text: str) -> SafePath:
-    """A safe path that the folder's scans will not leave out; UnsafeName else."""
-    path = safe_path(text)
-    if any(part.startswith(".") for part in path.split("/")):
-        raise UnsafeName("Names that begin with a dot are hidden files, which are not shared.")
-    return path
 
 
 def link_of(shared: SharedFile, tracker: str) -> Link:
@@ -239,9 +235,23 @@ def link_of(shared: SharedFile, tracker: str) -> Link:
     return Link(shared.content, name, shared.fingerprint.size_bytes, tracker)
 
 
+def _failure(name: str, error: PanalError) -> UploadFailure:
+    shown = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return UploadFailure(shown, error.http_status, f"urn:panal:error:{error.slug}", str(error))
+
+
+def _check_it_is_the_file_itself(request: web.Request) -> None:
+    # RFC 9110, 14.5: else the rest of a file (curl -C - -T) would be taken for the file.
+    if hdrs.CONTENT_RANGE in request.headers:
+        raise UsageError("Send the whole file: a part of one cannot be stored.")
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        raise UsageError("Send the file as it is, without Content-Encoding.")
+
+
 async def _blocks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while block := await part.read_chunk(_BLOCK_BYTES):
-        yield block
+    # Not until nothing comes: that is also so where the form ends without its boundary.
+    while not part.at_eof():
+        yield await part.read_chunk(_BLOCK_BYTES)
 
 
 def _wants_replacing(request: web.Request) -> bool:

@@ -1,15 +1,16 @@
 """From an open file to a socket, by sendfile, in few threads, whoever reads how slowly.
 
-A thread sends for as long as the receiver keeps up. One that does not is waited for on the
-event loop, where waiting costs nothing, so slow receivers hold no thread and a cold disk
-holds no loop. The file is compared with its fingerprint before and after each block: bytes
-of a file that changed are cut off, never finished.
+A thread serves one receiver for a turn, then the next, so that neither the slow nor the
+many shut anybody out. Who takes nothing is waited for on the event loop, where waiting
+costs nothing; and a cold disk holds no loop. The file is compared with its fingerprint
+before and after each block: bytes of a file that changed are cut off, never finished.
 """
 
 import asyncio
 import os
 import select
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from panal.errors import ContentChanged
@@ -18,8 +19,8 @@ from panal.wire.ranges import ByteRange
 
 SENDING_THREADS = 8
 BLOCK_BYTES = 4 * 1024 * 1024
-PATIENCE_MS = 50
-"""How long a thread waits for a receiver before it turns to another."""
+TURN_S = 0.05
+"""How long a thread serves one receiver before it turns to another."""
 READ_STALL_S = 30.0
 
 
@@ -46,35 +47,42 @@ class Sender:
         connection: socket.socket = transport.get_extra_info("socket")
         # A descriptor of our own: the transport may close its, and the system give the
         # same number to another connection, while a thread still writes to it.
-        descriptor = os.dup(connection.fileno())
-        loop = asyncio.get_running_loop()
-        try:
+        with connection.dup() as own:
             sent = 0
             while sent < part.length:
-                sent += await loop.run_in_executor(
-                    self._threads, _send, descriptor, opened, part.start + sent, part.length - sent
-                )
+                rest = ByteRange(part.start + sent, part.stop)
+                sent += await self._turn(own.fileno(), opened, rest)
                 if sent < part.length:
-                    await _until_writable(descriptor)
-        finally:
-            os.close(descriptor)
+                    await _until_writable(own.fileno())
+
+    async def _turn(self, descriptor: int, opened: OpenContent, part: ByteRange) -> int:
+        loop = asyncio.get_running_loop()
+        turn = loop.run_in_executor(self._threads, _send, descriptor, opened, part)
+        try:
+            return await asyncio.shield(turn)
+        except asyncio.CancelledError:
+            # The thread still uses both descriptors: they may be closed when it is done.
+            await asyncio.gather(turn, return_exceptions=True)
+            raise
 
 
-def _send(descriptor: int, opened: OpenContent, offset: int, count: int) -> int:
-    """How much the receiver took before it fell behind; all of it at best."""
+def _send(descriptor: int, opened: OpenContent, part: ByteRange) -> int:
+    """How much the receiver took in one turn; all of it at best."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
+    ends_s = time.monotonic() + TURN_S
     sent = 0
-    while sent < count:
+    while sent < part.length:
         if not opened.is_unchanged():
             raise ContentChanged("The file changed while it was being sent.")
+        left_s = ends_s - time.monotonic()
+        if left_s <= 0:
+            return sent
         try:
-            taken = os.sendfile(
-                descriptor, opened.descriptor, offset + sent, min(BLOCK_BYTES, count - sent)
-            )
+            count = min(BLOCK_BYTES, part.length - sent)
+            taken = os.sendfile(descriptor, opened.descriptor, part.start + sent, count)
         except BlockingIOError:
-            if not poll.poll(PATIENCE_MS):
-                return sent
+            poll.poll(1_000 * left_s)
             continue
         if taken == 0:
             raise ContentChanged("The file became shorter while it was being sent.")

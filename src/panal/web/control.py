@@ -29,10 +29,10 @@ class ControlRoutes:
         self._node = node
 
     def routes(self) -> list[Route]:
-        """The routes, all of them the owner's but the probe."""
+        """The routes, all of them the owner's but the probe and the way to the folder."""
         owner = Role.OWNER
         return [
-            Route("GET", "/", owner, self.home),
+            Route("GET", "/", Role.MEMBER, self.home),
             Route("GET", "/readyz", Role.PUBLIC, self.ready),
             Route("GET", "/api/v1/status", owner, self.status),
             Route("GET", "/api/v1/search", owner, self.search),
