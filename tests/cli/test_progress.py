@@ -8,8 +8,8 @@ from panal.cli.progress import ProgressLine, describe, size_words, time_words
 
 def answer(**changes: object) -> DownloadAnswer:
     made = DownloadAnswer(
-        id="1", what="x", content=None, name="x\x1b[31m.bin", state="running", size=4096, priority=0,
-        bytes_done=1024, bytes_resumed=0, rate_bytes_s=1024.0, eta_s=3.0,
+        id="1", what="x", content=None, name="x\x1b[31m.bin", state="running",
+        size=4096, priority=0, bytes_done=1024, bytes_resumed=0, rate_bytes_s=1024.0, eta_s=3.0,
         transfer_s=0.0, reason="", error=None, sources=[],
     )  # fmt: skip
     for key, value in changes.items():

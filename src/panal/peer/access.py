@@ -18,6 +18,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from panal.errors import PanalError, Refused, UsageError, WrongHost
+from panal.peer.local_user import is_ours_or_roots
 from panal.wire.address import is_loopback
 
 log = logging.getLogger(__name__)
@@ -167,5 +168,7 @@ def _check_owner(request: web.Request) -> None:
         raise Refused("A forwarded request is not the owner's.")
     transport = request.transport
     peer = None if transport is None else transport.get_extra_info("peername")
-    if not peer or not is_loopback(peer[0]):
+    if transport is None or not peer or not is_loopback(peer[0]):
         raise Refused("Only this peer's owner may do that, on the machine it runs on.")
+    if not is_ours_or_roots(peer[:2], transport.get_extra_info("sockname")[:2]):
+        raise Refused("Only this peer's owner may do that, and you are another user.")

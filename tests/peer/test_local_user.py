@@ -1,0 +1,79 @@
+"""Whose process is at the other end: only our own user's and root's may act as the owner."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from panal.peer.local_user import is_ours_or_roots, owner_of
+from tests.support.network import Network
+
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
+CLIENT, SERVER = ("127.0.0.1", 0x1234), ("127.0.0.1", 5000)
+
+
+def row(client: str, server: str, state: str, uid: int) -> str:
+    return f"   0: {client} {server} {state} 00000000:00000000 00:00000000 00000000  {uid} 0 1\n"
+
+
+@pytest.mark.skipif(sys.byteorder != "little", reason="the table is in the machine's byte order")
+def test_the_kernels_table_is_read_to_the_letter() -> None:
+    ours = row("0100007F:1234", "0100007F:1388", "01", 1000)
+    assert owner_of(CLIENT, SERVER, [HEAD + ours]) == 1000
+    assert owner_of(SERVER, CLIENT, [HEAD + ours]) is None  # the other end's row is not it
+    closed = row("0100007F:1234", "0100007F:1388", "06", 0)  # closed: listed as root's
+    assert owner_of(CLIENT, SERVER, [HEAD + closed]) is None
+    mapped = row(
+        "0000000000000000FFFF00000100007F:1234", "0000000000000000FFFF00000100007F:1388", "01", 7
+    )
+    assert owner_of(CLIENT, SERVER, [HEAD, HEAD + mapped]) == 7
+    six = row(
+        "00000000000000000000000001000000:1234", "00000000000000000000000001000000:1388", "01", 8
+    )
+    assert owner_of(("::1", 0x1234), ("::1", 5000), [HEAD, HEAD + six]) == 8
+
+
+def test_an_open_connection_of_ours_and_a_closed_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        accepted, _ = listening.accept()
+        ends = accepted.getpeername(), accepted.getsockname()
+        assert is_ours_or_roots(*ends)
+        client.close()
+        assert not is_ours_or_roots(*ends)  # nobody holds it: nobody can be asked
+        accepted.close()
+
+
+ASK = """
+import sys, urllib.request, urllib.error
+for path in ("/files/", "/api/v1/status"):
+    try: print(urllib.request.urlopen(sys.argv[1] + path).status)
+    except urllib.error.HTTPError as error: print(error.code)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+async def test_another_user_of_the_machine_is_not_the_owner(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = await network.peer("one")
+    python = str(Path("/usr/bin/python3"))
+
+    def ask(uid: int) -> list[str]:
+        done = subprocess.run(
+            [python, "-c", ASK, peer.url], user=uid, capture_output=True, text=True, cwd="/"
+        )
+        return done.stdout.split()
+
+    if not Path(python).exists():
+        pytest.skip("there is no Python that other users may run")
+    assert await asyncio.to_thread(ask, 0) == ["200", "200"]
+    assert await asyncio.to_thread(ask, 65_534) == ["200", "403"]
+    # For a peer of that user, that user is the owner, and root too.
+    monkeypatch.setattr(os, "getuid", lambda: 65_534)
+    assert await asyncio.to_thread(ask, 65_534) == ["200", "200"]
+    assert await asyncio.to_thread(ask, 0) == ["200", "200"]
