@@ -106,6 +106,7 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
             run.task.cancel()
             await asyncio.gather(run.task, return_exceptions=True)
         run.partial.close()
+        assert not any(source.is_stuck for made in run.sources.values() for source in made)
     assert fetch_threads() == []
 
 

@@ -108,16 +108,19 @@ def test_a_fast_source_is_asked_for_several_chunks_but_not_for_more_than_its_sha
     (fetch,) = only(driven.tell(FetchEnded(A)), Fetch)
     assert 2 <= fetch.count <= 0.02 * 1_000  # 20 ms at a chunk a millisecond
     driven.state.sources[A].fetch_rate_bytes_s = 1e12
-    driven.open(B, 0)
     for index in range(fetch.first, fetch.first + fetch.count):
         driven.tell(ChunkWritten(A, index))
     (fetch,) = only(driven.tell(FetchEnded(A)), Fetch)
     assert fetch.count <= 64  # 16 MiB
-    driven = Driven(16)
-    driven.tell(SourceFound(A))
-    driven.state.sources[A].fetch_rate_bytes_s = 1e12
-    (fetch,) = only(driven.tell(SourceOpened(A, 0xFFFF)), Fetch)
-    assert fetch.count <= 4  # others may come
+
+
+def test_no_source_is_asked_for_more_than_its_share_of_what_is_left() -> None:
+    for seed in range(20):
+        driven = Driven(16, seed=seed)
+        driven.tell(SourceFound(A))
+        driven.state.sources[A].fetch_rate_bytes_s = 1e12
+        (fetch,) = only(driven.tell(SourceOpened(A, 0xFFFF)), Fetch)
+        assert fetch.count <= 4  # a quarter, for others may come
 
 
 # Lies -----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The downloads of a peer: a queue that survives restarts, and what its owner sees of it.
 
-At most `ACTIVE_AT_ONCE` run; the others wait in order of priority, then of coming. What is
+A few run at once; the others wait in order of priority, then of coming. What is
 paused, or was under way when the peer stopped, goes on from the chunks that are there.
 """
 
@@ -22,6 +22,7 @@ from panal.wire.names import SafePath, printable, visible_path
 log = logging.getLogger(__name__)
 
 ACTIVE_AT_ONCE = 4
+"""How many run at once until the owner says otherwise."""
 ENDED_KEPT = 200
 """How many ended downloads stay listed."""
 LOOK_AGAIN_S = 1.0
@@ -96,6 +97,7 @@ class Downloads:
         self._sharing = sharing
         self._records = records
         self._clock = clock
+        self._active_at_once = ACTIVE_AT_ONCE
         self._downloads: dict[str, Download] = {}
         self._checks: set[asyncio.Task[None]] = set()
         self._is_closing = False
@@ -120,7 +122,8 @@ class Downloads:
         """
         parse_what(what)
         for known in self._downloads.values():
-            if known.record.what == what and known.record.path == path and not known.has_ended:
+            same_name = path is None or known.record.path == path
+            if known.record.what == what and same_name and not known.has_ended:
                 return known
         self._forget_old()
         record = DownloadRecord(secrets.token_hex(8), what, path, priority, wait)
@@ -164,6 +167,16 @@ class Downloads:
         self._records.save(download.record)
         return download
 
+    @property
+    def active_at_once(self) -> int:
+        """How many may run at once."""
+        return self._active_at_once
+
+    def set_active_at_once(self, count: int) -> None:
+        """Let so many run at once; those that run already go on."""
+        self._active_at_once = count
+        self._start_queued()
+
     async def remove(self, download_id: str) -> None:
         """Cancel a download if it runs, and take it off the list."""
         download = self.get(download_id)
@@ -201,7 +214,7 @@ class Downloads:
         running = sum(d.record.state == State.RUNNING.value for d in self._downloads.values())
         queued = [d for d in self._downloads.values() if d.record.state == State.QUEUED.value]
         queued.sort(key=lambda download: -download.record.priority)
-        for download in queued[: max(0, ACTIVE_AT_ONCE - running)]:
+        for download in queued[: max(0, self._active_at_once - running)]:
             self._set(download, State.RUNNING)
             download.task = asyncio.create_task(self._run(download))
 
