@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from panal.errors import AmbiguousName, IntegrityError, NotFound, TargetTaken, UsageError
+from panal.swarm import sources
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.network import Network, until
 from tests.support.scripted_peer import ScriptedPeer, honest
@@ -107,6 +108,38 @@ async def test_a_source_that_dies_is_replaced(network: Network) -> None:
     ):
         answer = await getter.fetched(good.content.hex(), "out.bin")
     assert answer.state == "done"
+    assert (getter.folder / "out.bin").read_bytes() == DATA
+
+
+async def test_a_source_that_stalls_in_the_middle_is_replaced(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a chunk and then nothing; the honest source comes only after that."""
+    monkeypatch.setattr(sources, "STALL_S", 0.3)
+    getter = await network.peer("getter")
+
+    async def half(
+        peer: ScriptedPeer, request: web.Request, start: int, stop: int
+    ) -> web.StreamResponse:
+        answer = web.StreamResponse(status=206)
+        answer.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(DATA)}"
+        answer.content_length = stop - start
+        await answer.prepare(request)
+        await answer.write(DATA[start : start + (stop - start) // 2])
+        peer.reached.set()
+        await peer.release.wait()
+        return answer
+
+    async with ScriptedPeer("stalling", DATA, half).running(network.tracker_address) as stalling:
+        begun = getter.node.get(stalling.content.hex(), "out.bin")
+        await stalling.reached.wait()
+
+        def stalled() -> bool:
+            return "sent nothing for" in getter.node.download(begun.id).reason
+
+        await until(stalled, "the stall is named")
+        async with ScriptedPeer("good", DATA).running(network.tracker_address):
+            await until(lambda: getter.node.download(begun.id).state == "done", "done by good")
     assert (getter.folder / "out.bin").read_bytes() == DATA
 
 

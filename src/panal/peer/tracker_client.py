@@ -34,6 +34,7 @@ from panal.wire.tracker_pb2_grpc import TrackerStub
 
 DEADLINE_S = 10.0
 ANNOUNCE_DEADLINE_S = 600.0
+MAX_SUSPECTS = 20
 _OPTIONS: list[tuple[str, int]] = [
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -112,7 +113,7 @@ class TrackerClient:
     ) -> list[Provider]:
         """Who can serve a content; addresses that nobody may be sent to are left out."""
         request = pb.LocateRequest(
-            contents=[content], asker=asker, suspects=sorted(set(suspects))[:20]
+            contents=[content], asker=asker, suspects=list(dict.fromkeys(suspects))[-MAX_SUSPECTS:]
         )
         answer = await self._call(lambda stub: stub.Locate(request, timeout=DEADLINE_S))
         with _reading_an_answer():
