@@ -1,8 +1,8 @@
 """Check the documents against the repository and the program; exit 1 naming file and line.
 
 Links and their headings, `panal` commands and options in the READMEs' code blocks, the tree
-of files, the two READMEs' shape, the changelog's version, paths that the architecture names,
-and the protocol's table of errors.
+of files, the two READMEs' shape, the changelog's version, that the architecture names every file
+and only those, and the protocol's table of errors.
 """
 
 import re
@@ -118,11 +118,11 @@ def _command_problems(words: list[str]) -> Iterator[str]:
         if word.startswith("-"):
             if word.partition("=")[0] not in known:
                 yield f"{command.name} has no option {word}"
-        elif command is panal:
-            if word not in panal.commands:
-                yield f"there is no command panal {word}"
+        elif isinstance(command, click.Group):
+            if word not in command.commands:
+                yield f"there is no command {command.name} {word}"
                 return
-            command = panal.commands[word]
+            command = command.commands[word]
             known |= _options(command)
 
 
@@ -180,6 +180,16 @@ def check_paths(document: Document) -> Iterator[str]:
                     yield document.at(line, f"there is no {name}")
 
 
+def check_all_named(document: Document) -> Iterator[str]:
+    """Files of the package that the architecture does not name."""
+    named = {name for line in document.prose() for name in _CODE_PATH.findall(line.text)}
+    package = ROOT / "src" / "panal"
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        if path.name != "__init__.py" and name not in named:
+            yield f"{document.name}:1: {name} is not named"
+
+
 def check_errors(document: Document) -> Iterator[str]:
     """Whether the protocol's table has exactly the program's errors."""
     kinds: list[type[PanalError]] = [PanalError]
@@ -215,6 +225,7 @@ def problems() -> Iterator[str]:
     yield from check_twins(english, spanish)
     yield from check_version(known[ROOT / "CHANGELOG.md"])
     yield from check_paths(known[ROOT / "docs" / "ARCHITECTURE.md"])
+    yield from check_all_named(known[ROOT / "docs" / "ARCHITECTURE.md"])
     protocol = known.get(ROOT / "docs" / "PROTOCOL.md")
     if protocol is not None:
         yield from check_errors(protocol)

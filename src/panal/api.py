@@ -1,15 +1,31 @@
-"""The façade: what the commands, the web routes and Python users call; it only delegates.
-
-The structs are the JSON of the API: their field names are the contract.
-"""
+"""The façade: what the commands, the web routes and Python users call; it only delegates."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-import msgspec
-
+from panal.answers import (
+    AddedAnswer,
+    DownloadAnswer,
+    FileAnswer,
+    FilesAnswer,
+    FolderAnswer,
+    HitInfo,
+    NameInfo,
+    PeerAnswer,
+    PlanAnswer,
+    RootAnswer,
+    SearchAnswer,
+    SettingsAnswer,
+    SourceAnswer,
+    StatusAnswer,
+    VerifyAnswer,
+)
 from panal.peer.app import PeerApp
-from panal.peer.config import parse_tracker
+from panal.peer.collections import AddedFolder
+from panal.peer.config import DEFAULT_TRACKER, parse_tracker
 from panal.peer.downloads import Download, State
+from panal.peer.folder_transfer import FolderTransfer
+from panal.peer.planning import plan
 from panal.peer.tracker_client import TrackerClient
 from panal.store.index import SharedFile
 from panal.swarm.messages import SourceProgress
@@ -18,114 +34,10 @@ from panal.wire.links import Link
 from panal.wire.names import safe_path
 
 
-class NameInfo(msgspec.Struct):
-    """Under which name, at which peer."""
-
-    peer: str
-    path: str
-
-
-class HitInfo(msgspec.Struct):
-    """One content that a search found."""
-
-    id: str
-    name: str
-    size: int
-    sha256: str | None
-    kind: str
-    link: str
-    providers: int
-    names: list[NameInfo]
-
-
-class SearchAnswer(msgspec.Struct):
-    """One page of hits."""
-
-    hits: list[HitInfo]
-    next: str | None
-    capped: bool
-
-
-class PeerAnswer(msgspec.Struct):
-    """One live peer."""
-
-    name: str
-    host: str
-    port: int
-    reachable: bool
-    files: int
-    joined_s_ago: float
-    renewed_s_ago: float
-
-
-class FileAnswer(msgspec.Struct):
-    """One shared file."""
-
-    path: str
-    id: str
-    size: int
-    sha256: str | None
-    link: str
-
-
-class FilesAnswer(msgspec.Struct):
-    """One page of shared files."""
-
-    files: list[FileAnswer]
-    next: str | None
-
-
-class SourceAnswer(msgspec.Struct):
-    """One source of a download."""
-
-    peer: str
-    rate_bytes_s: float
-    bytes: int
-    state: str
-
-
-class DownloadAnswer(msgspec.Struct):
-    """One download."""
-
-    id: str
-    what: str
-    content: str | None
-    name: str | None
-    state: str
-    size: int
-    priority: int
-    bytes_done: int
-    bytes_resumed: int
-    rate_bytes_s: float
-    eta_s: float | None
-    transfer_s: float
-    reason: str
-    error: str | None
-    """The stable word of the error, once failed."""
-    sources: list[SourceAnswer]
-
-
-class StatusAnswer(msgspec.Struct):
-    """This peer's own state."""
-
-    name: str
-    urls: list[str]
-    folder: str
-    trackers: list[str]
-    registered: bool
-    reachable: bool
-    problem: str
-    files: int
-    bytes: int
-    to_hash: int
-    skipped: dict[str, int]
-    skipped_examples: dict[str, list[str]]
-
-
 class Tracker:
     """What can be asked of a tracker without being a peer; an async context."""
 
-    def __init__(self, trackers: Sequence[str]) -> None:
+    def __init__(self, trackers: Sequence[str] = (DEFAULT_TRACKER,)) -> None:
         for tracker in trackers:
             parse_tracker(tracker)
         self._client = TrackerClient(trackers)
@@ -145,6 +57,19 @@ class Tracker:
     async def peers(self) -> list[PeerAnswer]:
         """Every live peer."""
         return await _all_peers(self._client)
+
+    async def plan(self, what: str, folder: Path) -> PlanAnswer:
+        """What a download into that folder would do; nothing is written."""
+        found = await plan(self._client, what, folder)
+        return PlanAnswer(
+            id=found.link.content.hex(),
+            size=found.link.size_bytes,
+            path=str(found.target),
+            providers=sorted(provider.peer for provider in found.providers),
+            free=found.free_bytes,
+            is_there=found.is_there,
+            conflict=found.conflict,
+        )
 
 
 class Node:
@@ -197,6 +122,44 @@ class Node:
         """Cancel a download if it runs, and take it off the list."""
         await self._app.downloads.remove(download_id)
 
+    async def verify(self, paths: Sequence[str] = ()) -> VerifyAnswer:
+        """Re-read shared files and folders, all where none is named; withdraw what differs."""
+        found = await self._app.verifying.verify([safe_path(path) for path in paths])
+        return VerifyAnswer(
+            found.files, found.size_bytes, found.offline, dict(found.differing.items())
+        )
+
+    def settings(self) -> SettingsAnswer:
+        """What can be changed while the peer runs, as it stands."""
+        return SettingsAnswer(self._app.downloads.active_at_once)
+
+    def change_settings(self, active_downloads: int | None = None) -> SettingsAnswer:
+        """Change what is given, until the peer stops."""
+        if active_downloads is not None:
+            self._app.downloads.set_active_at_once(active_downloads)
+        return self.settings()
+
+    async def add(self, paths: Sequence[str], *, copy: bool = False) -> AddedAnswer:
+        """Share files and folders of this machine in place, or copy them into the folder."""
+        added = await self._app.adding.add(paths, copy=copy)
+        return AddedAnswer(
+            [RootAnswer(further.name, str(further.place)) for further in added.in_place],
+            added.again,
+            [file_answer(shared, self._app.client.address) for shared in added.copied],
+        )
+
+    async def unshare(self, paths: Sequence[str]) -> list[str]:
+        """Share these no more, until they are added again; their files stay as they are."""
+        return await self._app.adding.unshare(paths)
+
+    async def add_folder(self, path: str = "") -> FolderAnswer:
+        """Share a folder as it is now, as one content; no path: the shared folder itself.
+
+        Made again it takes the place of what it was. NotFound where there is no folder.
+        """
+        added = await self._app.collections.add(safe_path(path) if path else None)
+        return folder_answer(added, self._app.client.address)
+
     def files(self, after: str = "", limit: int = 1_000) -> FilesAnswer:
         """One page of this peer's shared files, in path order."""
         files = self._app.index.files_after(after, limit)
@@ -210,7 +173,7 @@ class Node:
         return StatusAnswer(
             name=app.settings.name,
             urls=app.urls(),
-            folder=str(app.settings.folder),
+            folder=str(app.settings.folder.absolute()),
             trackers=list(app.settings.trackers),
             registered=announcer.problem == "",
             reachable=announcer.reachable,
@@ -220,6 +183,12 @@ class Node:
             to_hash=app.scanning.to_hash,
             skipped=app.scanning.skipped.counts,
             skipped_examples=app.scanning.skipped.examples,
+            roots=[
+                RootAnswer(name, str(place)) for name, place in app.root.places().items() if name
+            ],
+            offline=app.presence.offline(),
+            watching=app.watching.problems,
+            unshared=sorted(app.root.ignoring.unshared),
         )
 
 
@@ -279,6 +248,22 @@ def file_answer(shared: SharedFile, tracker: str) -> FileAnswer:
     )
 
 
+def folder_answer(added: AddedFolder, tracker: str) -> FolderAnswer:
+    """A folder's snapshot as the API gives it."""
+    record = added.record
+    name = record.path.rpartition("/")[2]
+    return FolderAnswer(
+        path=record.path,
+        id=record.content.hex(),
+        link=str(Link(record.content, name, record.manifest.size_bytes, tracker)),
+        files=added.files,
+        empty_folders=added.empty_folders,
+        bytes=added.size_bytes,
+        skipped=added.skipped.counts,
+        skipped_examples=added.skipped.examples,
+    )
+
+
 def download_answer(download: Download) -> DownloadAnswer:
     """A download as the API gives it."""
     record, transfer = download.record, download.transfer
@@ -303,6 +288,8 @@ def download_answer(download: Download) -> DownloadAnswer:
         reason=download.reason,
         error=record.error_slug or None,
         sources=[_source_answer(source, ended=not is_moving) for source in sources],
+        files=transfer.files if isinstance(transfer, FolderTransfer) else 0,
+        files_done=transfer.files_done if isinstance(transfer, FolderTransfer) else 0,
     )
 
 

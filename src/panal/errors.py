@@ -10,7 +10,8 @@
     │   ├── AmbiguousName         2        409
     │   └── TooLarge              2        413       RESOURCE_EXHAUSTED
     ├── NotFound                  3        404       NOT_FOUND
-    │   └── ContentChanged        3        410
+    │   ├── ContentChanged        3        410
+    │   └── RootOffline           3        404
     ├── Unreachable               4        503       UNAVAILABLE
     │   └── NotHereYet            4        503
     ├── IntegrityError            5        502       DATA_LOSS
@@ -95,6 +96,12 @@ class ContentChanged(NotFound):
 
     http_status = 410
     slug = "content-changed"
+
+
+class RootOffline(NotFound):
+    """The folder or disk that a shared file lies on is not there now; it may come back."""
+
+    slug = "root-offline"
 
 
 class Unreachable(PanalError):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -18,14 +19,6 @@ def exit_code(*words: str) -> int:
     except SystemExit as ended:
         return int(ended.code or 0)
     return 0
-
-
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    for name in ("PANAL_TRACKER", "PANAL_PEER", "PANAL_CONFIG", "PANAL_STATE", "PANAL_OPEN"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +44,27 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (["peers", "--tracker", "127.0.0.1:1"], 4),
         (["get", "x", "--peer", "http://127.0.0.1:1"], 4),
         (["get", "x", "--peer", "ftp://x"], 2),
+        (["get", "x", "--dry-run", "--tracker", "127.0.0.1:1"], 4),
+        (["get", "x", "--dry-run", "--into", __file__], 2),
+        (["ls", "--peer", "http://127.0.0.1:1"], 4),
+        (["ls", "--peer", "127.0.0.1:5000"], 2),
+        (["ls", "extra"], 2),
+        (["add"], 2),
+        (["add", "no-such-file"], 2),
+        (["add", __file__, "--peer", "http://127.0.0.1:1"], 4),
+        (["unshare"], 2),
+        (["unshare", "x", "--peer", "http://127.0.0.1:1"], 4),
+        (["verify", "--peer", "http://127.0.0.1:1"], 4),
+        (["downloads", "--peer", "http://127.0.0.1:1"], 4),
+        (["downloads", "list", "--peer", "http://127.0.0.1:1"], 4),
+        (["downloads", "pause"], 2),
+        (["downloads", "nonsense"], 2),
+        (["downloads", "priority", "x", "y"], 2),
+        (["downloads", "priority", "1001", "y"], 2),
+        (["downloads", "--peer", "http://127.0.0.1:1", "list"], 2),
+        (["doctor", "--name", "-bad-"], 2),
+        (["config", "nonsense"], 2),
+        (["completion", "tcsh"], 2),
     ],
 )
 def test_exit_codes(
@@ -115,14 +129,30 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def every_command(group: click.Group, above: str = "panal") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        yield f"{above} {name}", command
+        if isinstance(command, click.Group):
+            yield from every_command(command, f"{above} {name}")
+
+
 def test_every_option_says_what_it_does() -> None:
     silent = [
         f"{name} {option.opts[-1]}"
-        for name, command in panal.commands.items()
+        for name, command in every_command(panal)
         for option in command.params
         if isinstance(option, click.Option) and not option.help
     ]
     assert silent == []
+    assert all(command.help for _, command in every_command(panal))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_name_the_command(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("completion", shell) == 0
+    assert f"_PANAL_COMPLETE={shell}_complete" in capsys.readouterr().out
 
 
 def every_error() -> list[type[PanalError]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from panal.api import DownloadAnswer, SourceAnswer
+from panal.answers import DownloadAnswer, SourceAnswer
 from panal.cli.progress import ProgressLine, describe, size_words, time_words
 
 
@@ -45,9 +45,12 @@ def test_the_line_says_why_nothing_moves() -> None:
 def test_off_a_terminal_each_reason_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     with ProgressLine(enabled=True) as line:
         for state, reason in [("running", ""), ("waiting", "a"), ("waiting", "a"),
-                              ("running", ""), ("waiting", "b")]:  # fmt: skip
+                              ("running", ""), ("waiting", "a"), ("waiting", "b"),
+                              ("paused", "")]:  # fmt: skip
             line.show(answer(state=state, reason=reason))
-    assert capsys.readouterr().err == "waiting: a\nwaiting: b\n"
+    assert capsys.readouterr().err == (
+        "waiting: a\nwaiting: b\npaused; 'panal downloads resume 1' lets it go on\n"
+    )
     with ProgressLine(enabled=False) as line:
         line.show(answer(state="waiting", reason="a"))
     assert capsys.readouterr().err == ""

@@ -56,6 +56,13 @@ class Program:
             if text in line:
                 return line
 
+    def wait_for_each(self, *texts: str) -> None:
+        """Lines that contain these texts, in whatever order."""
+        missing = set(texts)
+        while missing:
+            line = self.wait_for("")
+            missing = {text for text in missing if text not in line}
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal; the exit code."""
         self.process.send_signal(number)

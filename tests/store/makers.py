@@ -45,7 +45,9 @@ def bits(*chunks: int) -> int:
 
 
 def fingerprint_of(path: Path) -> Fingerprint:
-    return Fingerprint.of(os.stat(path, follow_symlinks=False))
+    """As seen from a root on the same device."""
+    status = os.stat(path, follow_symlinks=False)
+    return Fingerprint.of(status, status.st_dev)
 
 
 def fail(

@@ -13,12 +13,13 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from panal.api import DownloadAnswer, Node
-from panal.cli.programs import owner_routes
+from panal.answers import DownloadAnswer
+from panal.api import Node
 from panal.clock import SystemClock
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings
 from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.web.control import owner_routes
 
 PATIENCE_S = 30.0
 

@@ -15,7 +15,7 @@ from panal.wire.links import (
     parse_what,
 )
 from panal.wire.manifest import MAX_CONTENT_BYTES
-from panal.wire.names import path_problem
+from panal.wire.names import SafePath, path_problem
 from tests.wire import PROPERTY
 
 HEX = "0123456789abcdef" * 4
@@ -35,6 +35,8 @@ BARE = "panal:" + HEX
             BARE + "?name=x/a%C3%B1o%20%26%20b.txt&size=5&tracker=[::1]:50051",
         ),
         (Link(ID, name="a+b=c#d?e%f"), BARE + "?name=a%2Bb%3Dc%23d%3Fe%25f"),
+        (Link(ID, inside=SafePath("a/b c#?%.txt")), BARE + "/a/b%20c%23%3F%25.txt"),
+        (Link(ID, "x", 7, inside=SafePath("año")), BARE + "/a%C3%B1o?name=x&size=7"),
     ],
 )
 def test_a_link_is_written_and_read(link: Link, text: str) -> None:
@@ -68,7 +70,13 @@ WRONG = {
     "a long id": BARE + "0",
     "an id in capitals": "panal:" + HEX.upper(),
     "two slashes": "panal://" + HEX,
-    "a path after the id": BARE + "/a.txt",
+    "a path inside that climbs": BARE + "/../a.txt",
+    "a path inside that climbs, encoded": BARE + "/%2e%2e/a.txt",
+    "a path inside with an empty part": BARE + "/a//b",
+    "a path inside that is absolute": BARE + "//a",
+    "a path inside that is not UTF-8": BARE + "/%ff",
+    "a path inside with a newline": BARE + "/a%0ab",
+    "a fragment after the path inside": BARE + "/a#b",
     "a fragment after the id": BARE + "#a",
     "a name that climbs": BARE + "?name=../a",
     "a name that climbs, encoded": BARE + "?name=%2e%2e%2fa",
@@ -104,6 +112,27 @@ WRONG = {
     "two trackers": BARE + "?tracker=a:1&tracker=b:1",
     "8,193 characters": BARE + "?x=" + "a" * (MAX_LINK_CHARACTERS + 1 - len(BARE) - 3),
 }
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        (HEX + "/a/b c%20", "a/b c%20"),
+        (f" {HEX}/a\n", "a"),
+        (HEX + "/docs/", "docs"),
+        (HEX + "/", None),
+        (BARE + "/", None),
+        (BARE + "/docs/", "docs"),
+    ],
+)
+def test_an_id_and_a_path_is_what_is_inside(text: str, inside: str | None) -> None:
+    assert parse_what(text) == Link(ID, inside=None if inside is None else SafePath(inside))
+
+
+@pytest.mark.parametrize("text", [HEX + "/..", HEX + "//a", HEX + "/a/../b"])
+def test_a_path_inside_obeys_the_rules_of_names(text: str) -> None:
+    with pytest.raises(UnsafeName):
+        parse_what(text)
 
 
 @pytest.mark.parametrize("text", WRONG.values(), ids=WRONG.keys())

@@ -3,26 +3,18 @@
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from pathlib import Path
-from random import SystemRandom
-from typing import TYPE_CHECKING
 
 import click
 from platformdirs import user_state_path
 
-from panal.api import Node
-from panal.clock import SystemClock
-from panal.peer.access import Route
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings, parse_tracker
-from panal.web.control import ControlRoutes
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from panal.python import running_peer
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_GRACE_S = 2.0
@@ -30,12 +22,22 @@ FIRST_WORDS_S = 3.0
 """How long the greeting waits for the tracker's first answer: a name may be refused."""
 
 
+def raise_descriptor_limit() -> int:
+    """Let this process open as many files and sockets as it may; how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return soft
+
+
 def log_to_stderr(level: int) -> None:
     """One line an event, for people."""
     logging.basicConfig(
         level=level, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
     )
-    logging.getLogger("aiohttp").setLevel(logging.ERROR)
+    # It prints a traceback for each malformed request that anybody sends.
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
     logging.getLogger("grpc").setLevel(logging.CRITICAL)
 
 
@@ -44,6 +46,7 @@ def run_tracker(listen: str, *, is_open: bool, state: Path | None) -> None:
     from panal.tracker.server import TrackerServer, TrackerSettings
 
     log_to_stderr(logging.INFO)
+    raise_descriptor_limit()
     host, port = parse_tracker(listen)
     where = state or user_state_path("panal") / f"tracker-{port}"
 
@@ -61,6 +64,7 @@ def run_tracker(listen: str, *, is_open: bool, state: Path | None) -> None:
 def run_peer(settings: PeerSettings) -> None:
     """Run a peer until SIGINT or SIGTERM, or until only the user can help."""
     log_to_stderr(logging.INFO)
+    raise_descriptor_limit()
 
     async def run() -> None:
         async with running_peer(settings) as app:
@@ -89,22 +93,6 @@ def _greet(settings: PeerSettings, app: PeerApp) -> None:
             "may fetch everything in this folder."
         )
     sys.stdout.flush()
-
-
-@asynccontextmanager
-async def running_peer(settings: PeerSettings) -> "AsyncIterator[PeerApp]":
-    """A peer, started and stopped."""
-    app = PeerApp(settings, SystemClock(), SystemRandom())
-    await app.start(owner_routes)
-    try:
-        yield app
-    finally:
-        await app.stop()
-
-
-def owner_routes(app: PeerApp) -> Sequence[Route]:
-    """The owner's API of a peer, for its route table."""
-    return ControlRoutes(Node(app)).routes()
 
 
 async def stop_signal() -> None:

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from panal.api import DownloadAnswer
+from panal.answers import DownloadAnswer
 from panal.wire.names import printable
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -32,6 +32,8 @@ def time_words(seconds: float) -> str:
 
 def describe(answer: DownloadAnswer) -> str:
     """What happens now: rate and sources while bytes come, else why none do."""
+    if answer.state == "paused":
+        return f"paused; 'panal downloads resume {answer.id}' lets it go on"
     if answer.reason:
         return answer.reason
     sources = [s for s in answer.sources if s.rate_bytes_s > 0]
@@ -78,7 +80,7 @@ class ProgressLine:
                 words=describe(answer),
             )
             return
-        reason = answer.reason if answer.state == "waiting" else ""
+        reason = describe(answer) if answer.state in {"waiting", "paused"} else ""
         if self._enabled and reason and reason != self._last_reason:
-            click.echo(f"waiting: {reason}", err=True)
-        self._last_reason = reason
+            click.echo(reason if answer.state == "paused" else f"waiting: {reason}", err=True)
+            self._last_reason = reason

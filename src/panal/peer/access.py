@@ -48,6 +48,12 @@ class Route:
     path: str
     role: Role
     handler: Handler
+    takes: type | None = None
+    """The struct that the request's JSON is; for the documents."""
+    gives: type | None = None
+    """The struct that a good answer's JSON is; for the documents."""
+    query: str = ""
+    """What may stand behind the question mark; for the documents."""
 
 
 def application(routes: Iterable[Route], allowed_hosts: frozenset[str]) -> web.Application:

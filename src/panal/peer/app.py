@@ -6,6 +6,7 @@ import errno
 import logging
 import socket
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from random import Random
 
 from aiohttp import web
@@ -13,23 +14,32 @@ from aiohttp import web
 from panal.clock import Clock
 from panal.errors import PanalError, PortTaken
 from panal.peer.access import Route, application
+from panal.peer.adding import Adding
 from panal.peer.announcer import Announcer
+from panal.peer.collections import Collections
 from panal.peer.config import PeerSettings
 from panal.peer.content_routes import ContentRoutes
 from panal.peer.contents import Contents
 from panal.peer.downloads import Downloads
 from panal.peer.fetching import Fetching
 from panal.peer.file_routes import FileRoutes
+from panal.peer.folder_downloads import FolderDownloads, FolderParts
 from panal.peer.http_source import authority, client_session
 from panal.peer.identity import begin_epoch
+from panal.peer.presence import Presence, look_for_roots
 from panal.peer.scanning import Scanning
 from panal.peer.sending import Sender
 from panal.peer.sharing import Sharing, entry_pages
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.uploads import Uploads
+from panal.peer.verifying import Verifying
+from panal.peer.watching import Watching
 from panal.store.download_records import DownloadRecords
 from panal.store.index import Index, SharedFile
-from panal.store.roots import Root, disk_error
+from panal.store.mounts import Mounts
+from panal.store.root_records import RootRecords
+from panal.store.roots import disk_error
+from panal.store.texts import Texts
 from panal.wire.address import parse_address
 from panal.wire.catalogue import Registration
 
@@ -54,7 +64,15 @@ class PeerApp:
         self.announcer: Announcer
         self.sharing: Sharing
         self.scanning: Scanning
+        self.root: Mounts
+        self.presence: Presence
+        self.watching: Watching
+        self.adding: Adding
         self.downloads: Downloads
+        self.collections: Collections
+        self.verifying: Verifying
+        self.routes: list[Route] = []
+        """What it serves, once started."""
         self.client: TrackerClient
 
     async def start(self, more_routes: Callable[["PeerApp"], Sequence[Route]]) -> None:
@@ -78,7 +96,7 @@ class PeerApp:
         self.port = sockets[0].getsockname()[1]
         try:
             settings.folder.mkdir(parents=True, exist_ok=True)
-            root = Root(settings.folder)
+            root = self.root = Mounts(settings.folder)
         except OSError as error:
             raise disk_error(error, f"use the folder {settings.folder}") from None
         defer(root.close)
@@ -90,21 +108,35 @@ class PeerApp:
         session = client_session()
         self._cleanup.push_async_callback(session.close)
 
+        records = RootRecords(self.index)
+        for further in records.roots():
+            root.mount(further)
+        root.leave_out(records.unshared())
+        look = partial(look_for_roots, root, self.index, state_is_inside=settings.is_state_inside())
+        announced = await asyncio.to_thread(look)
         registration = Registration(caller, self.port, settings.bind_hosts())
         index = self.index
         self.announcer = Announcer(
-            self.client, registration, lambda: entry_pages(index), self.clock, self._chance
+            self.client,
+            registration,
+            lambda: entry_pages(index, root.shows),
+            self.clock,
+            self._chance,
         )
-        await asyncio.to_thread(self.announcer.start_with, entry_pages(index))
+        await asyncio.to_thread(self.announcer.start_with, entry_pages(index, root.shows))
 
         def withdraw(shared: SharedFile) -> None:
             self.sharing.withdraw(shared)
 
         contents = Contents(root, index, withdraw)
         self.sharing = Sharing(root, index, self.announcer, contents)
-        self.scanning = Scanning(root, index, self.sharing, self.clock)
+        self.scanning = Scanning(root, index, self.sharing, look, self.clock)
         defer(self.scanning.close)
+        self.presence = Presence(root, index, self.announcer, contents, look, announced)
+        self.watching = Watching(root, self.scanning, self.presence, self.clock)
+        self.verifying = Verifying(root, index, self.sharing)
         uploads = Uploads(self.sharing, settings.partials.parent / "uploads")
+        self.adding = Adding(root, records, self.watching, uploads, settings.state)
         fetching = Fetching(
             name=settings.peer_name,
             client=self.client,
@@ -116,23 +148,52 @@ class PeerApp:
             clock=self.clock,
             chance=self._chance,
         )
-        self.downloads = Downloads(fetching, self.sharing, DownloadRecords(index), self.clock)
+        download_records = DownloadRecords(index)
+        texts = Texts(settings.state / "collections")
+        self.collections = Collections(
+            root=root,
+            index=index,
+            sharing=self.sharing,
+            scanning=self.scanning,
+            announcer=self.announcer,
+            contents=contents,
+            texts=texts,
+            clock=self.clock,
+            whole_folder_name=settings.name,
+        )
+        self.collections.restore(download_records.contents_under_way())
+        folders = FolderDownloads(
+            FolderParts(
+                root=root,
+                index=index,
+                sharing=self.sharing,
+                fetching=fetching,
+                collections=self.collections,
+                contents=contents,
+                announcer=self.announcer,
+                texts=texts,
+                clock=self.clock,
+                partials=settings.partials,
+            )
+        )
+        self.downloads = Downloads(fetching, folders, self.sharing, download_records, self.clock)
         sender = Sender()
         defer(sender.close)
         content_routes = ContentRoutes(contents, sender, caller.secret)
         file_routes = FileRoutes(
             uploads, index, contents, content_routes, self.announcer, settings.trackers[0]
         )
-        routes = [*content_routes.routes(), *file_routes.routes(), *more_routes(self)]
-        await self._serve(sockets, routes)
+        self.routes = [*content_routes.routes(), *file_routes.routes(), *more_routes(self)]
+        await self._serve(sockets, self.routes)
         defer(contents.close)
         self._cleanup.push_async_callback(self.downloads.close)
         defer(self.sharing.stop)
+        defer(self.verifying.stop)
         self._cleanup.push_async_callback(self._leave)
         self._keep(self.announcer.run())
         self.downloads.restore()
         if settings.shares_folder:
-            self._keep(self.scanning.run())
+            self._keep(self.watching.run())
 
     async def _serve(self, sockets: list[socket.socket], routes: list[Route]) -> None:
         app = application(routes, self.settings.allowed_hosts)

@@ -39,6 +39,10 @@ class PeerSettings:
         """Where state is kept."""
         return self.state_dir or self.folder / STATE_DIRECTORY
 
+    def is_state_inside(self) -> bool:
+        """Whether the state lies in the folder, and so comes and goes with it."""
+        return self.state.resolve().is_relative_to(self.folder.resolve())
+
     @property
     def partials(self) -> Path:
         """Where partial files lie: on the folder's own file system."""

@@ -4,14 +4,15 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from panal.errors import ContentChanged, NotFound
+from panal.errors import ContentChanged, NotFound, RootOffline
 from panal.store.index import Index, SharedFile
 from panal.store.partial import PartialFile
 from panal.store.roots import Fingerprint, Root
 from panal.wire import bitfield
 from panal.wire.ids import ContentId
-from panal.wire.manifest import chunk_count_for, chunk_size_for
+from panal.wire.manifest import Manifest, chunk_count_for, chunk_size_for
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class OpenContent:
         """Whether the open file still is what was hashed."""
         if self.expected is None:
             return True
-        return Fingerprint.of(os.fstat(self.descriptor)) == self.expected
+        return self.expected.is_of(self.descriptor)
 
     def has(self, start: int, stop: int) -> bool:
         """Whether bytes `start` to `stop` (not included) are all here."""
@@ -57,6 +58,14 @@ class Availability:
         """Chunk indices; None when chunks were taken back and the follower must ask anew."""
 
 
+@dataclass(frozen=True, slots=True)
+class OwnFile:
+    """A content of Panal's own making, in its state directory: a folder's text."""
+
+    path: Path
+    manifest: Manifest
+
+
 class Contents:
     """Looks contents up; the loop's own, except where said."""
 
@@ -66,20 +75,26 @@ class Contents:
         self._index = index
         self._withdraw = withdraw
         self._partials: dict[ContentId, PartialFile] = {}
+        self._own: dict[ContentId, OwnFile] = {}
         self._followers: dict[ContentId, set[Availability]] = {}
         self._loop = asyncio.get_running_loop()
 
     def open(self, content: ContentId) -> OpenContent:
         """The content, whole if there is a whole copy; NotFound or ContentChanged."""
-        changed: ContentChanged | None = None
+        changed: ContentChanged | RootOffline | None = None
         for shared in self._index.by_content(content):
             try:
                 return self.open_path(shared)
-            except ContentChanged as error:
+            except (ContentChanged, RootOffline) as error:
                 changed = error
         if (partial := self._partials.get(content)) is not None:
             size = partial.manifest.size_bytes
             return OpenContent(os.dup(partial.descriptor), size, partial.written, None, None)
+        if (own := self._own.get(content)) is not None:
+            size, sha256 = own.manifest.size_bytes, own.manifest.sha256
+            bits = bitfield.full(own.manifest.chunk_count)
+            descriptor = os.open(own.path, os.O_RDONLY | os.O_CLOEXEC)
+            return OpenContent(descriptor, size, bits, sha256, None)
         raise changed or NotFound("This peer does not have that content.")
 
     def open_path(self, shared: SharedFile) -> OpenContent:
@@ -102,6 +117,8 @@ class Contents:
         """The canonical manifest; NotFound unless the content is served here."""
         if (partial := self._partials.get(content)) is not None:
             return partial.manifest.encode()
+        if (own := self._own.get(content)) is not None:
+            return own.manifest.encode()
         encoded = self._index.encoded_manifest(content)
         if encoded is None:
             raise NotFound("This peer does not have that content.")
@@ -119,7 +136,16 @@ class Contents:
     def end_partial(self, content: ContentId) -> None:
         """The download is over: in place, or given up."""
         self._partials.pop(content, None)
-        if not self._index.by_content(content):
+        if content not in self._own and not self._index.by_content(content):
+            self.taken_back(content)
+
+    def begin_own(self, content: ContentId, path: Path, manifest: Manifest) -> None:
+        """Serve a whole file that is Panal's own: nobody else changes it."""
+        self._own[content] = OwnFile(path, manifest)
+
+    def end_own(self, content: ContentId) -> None:
+        """Serve it no more."""
+        if self._own.pop(content, None) is not None:
             self.taken_back(content)
 
     def follow(self, content: ContentId) -> Availability:

@@ -5,9 +5,10 @@ into place → index → announce.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from weakref import WeakValueDictionary
@@ -28,10 +29,11 @@ from panal.swarm.engine import Engine
 from panal.swarm.messages import Ban, Progress, SourceId
 from panal.swarm.state import DownloadState
 from panal.wire.catalogue import Hit, Provider, SearchQuery
+from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.links import ByName, BySha256, Link, What
-from panal.wire.manifest import Manifest
-from panal.wire.names import SafePath, printable
+from panal.wire.manifest import Kind, Manifest
+from panal.wire.names import SafePath, printable, safe_path
 
 log = logging.getLogger(__name__)
 
@@ -111,28 +113,20 @@ class Fetching:
 
     async def identify(self, asked: What) -> Link:
         """The one content that was meant; NotFound, or AmbiguousName listing them."""
-        if isinstance(asked, Link):
-            return asked if asked.name else await self._with_name(asked)
-        if isinstance(asked, BySha256):
-            page = await self._client.search(SearchQuery(sha256=asked.sha256))
-            return choose(list(page.hits), f"sha256:{asked.sha256.hex()}")
-        page = await self._client.search(SearchQuery(words=asked.name))
-        return choose(_named_exactly(page.hits, asked), asked.name)
+        return await identify(self._client, asked)
 
-    async def _with_name(self, link: Link) -> Link:
-        """A bare id gets the name under which others share it, where somebody does."""
-        try:
-            page = await self._client.search(SearchQuery(content=link.content))
-        except PanalError:
-            return link  # the tracker may come back; the id is enough to begin with
-        return choose(list(page.hits), "") if page.hits else link
+    async def manifest(
+        self, content: ContentId, transfer: Transfer, likely: Sequence[Provider] = ()
+    ) -> Manifest:
+        """From whoever gives the right one; waits, saying why, while nobody does.
 
-    async def manifest(self, content: ContentId, transfer: Transfer) -> Manifest:
-        """From whoever gives the right one; waits, saying why, while nobody does."""
+        `likely` are asked first, and the tracker only if they do not have it.
+        """
         pause_s = LOOK_AGAIN_S
         while True:
             try:
-                providers = await self._client.locate(content, self._name)
+                providers = likely or await self._client.locate(content, self._name)
+                likely = ()
                 reason = "nobody online holds this content; the tracker is asked again"
             except Unreachable as error:
                 providers, reason = [], str(error)
@@ -150,33 +144,48 @@ class Fetching:
     # From manifest to file ----------------------------------------------------------------
 
     async def fetch(
-        self, content: ContentId, manifest: Manifest, path: SafePath, transfer: Transfer
+        self,
+        content: ContentId,
+        manifest: Manifest,
+        path: SafePath,
+        transfer: Transfer,
+        listed: CollectionEntry | None = None,
     ) -> SharedFile:
         """Fetch a content and put it in place; asked again, it goes on where it was stopped.
 
+        `listed` is what a folder says of the file: its time and executable bit are restored.
         TargetTaken where other content has come under the name meanwhile.
         """
+        executable = listed is not None and listed.type is EntryType.EXECUTABLE
+        mtime_ns = None if listed is None else listed.mtime_ns
+        async with self.whole(content, manifest, self._partials, transfer) as partial:
+            await asyncio.to_thread(
+                partial.make_publishable, executable=executable, mtime_ns=mtime_ns
+            )
+            placed = await self._sharing.put_in_place(
+                partial.path, path, content, manifest, sha256_checked=False
+            )
+            await asyncio.to_thread(partial.discard)
+        return placed.file
+
+    @contextlib.asynccontextmanager
+    async def whole(
+        self, content: ContentId, manifest: Manifest, folder: Path, transfer: Transfer
+    ) -> AsyncIterator[PartialFile]:
+        """A content fetched whole into `<id>.part` in a folder; kept if it is stopped."""
         async with self._contents_under_way.setdefault(content, asyncio.Lock()):
-            partial = await asyncio.to_thread(self._open_partial, content, manifest)
+            partial = await asyncio.to_thread(_open_partial, folder, content, manifest)
             try:
                 await self._transfer(content, partial, transfer)
-                await asyncio.to_thread(partial.make_publishable)
-                placed = await self._sharing.put_in_place(
-                    partial.path, path, content, manifest, sha256_checked=False
-                )
-                await asyncio.to_thread(partial.discard)
+                yield partial
             finally:
                 self._contents.end_partial(content)
                 self._announcer.release(content)
                 await asyncio.to_thread(partial.close)
-            return placed.file
 
-    def _open_partial(self, content: ContentId, manifest: Manifest) -> PartialFile:
-        path = self._partials / f"{content.hex()}.part"
-        there_bytes = path.stat().st_blocks * 512 if path.exists() else 0
-        self._partials.mkdir(mode=0o700, parents=True, exist_ok=True)
-        check_space(self._partials, max(0, manifest.size_bytes - there_bytes))
-        return PartialFile(self._partials, content, manifest)
+    async def locate(self, content: ContentId) -> list[Provider]:
+        """Who holds a content, this peer aside."""
+        return list(await self._client.locate(content, self._name))
 
     async def _transfer(self, content: ContentId, partial: PartialFile, transfer: Transfer) -> None:
         manifest = partial.manifest
@@ -209,6 +218,48 @@ class Fetching:
             await engine.run()
         finally:
             transfer.unfollow()
+
+
+def _open_partial(folder: Path, content: ContentId, manifest: Manifest) -> PartialFile:
+    path = folder / f"{content.hex()}.part"
+    there_bytes = path.stat().st_blocks * 512 if path.exists() else 0
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_space(folder, max(0, manifest.size_bytes - there_bytes))
+    return PartialFile(folder, content, manifest)
+
+
+async def identify(client: TrackerClient, asked: What) -> Link:
+    """The one content that was meant; NotFound, or AmbiguousName listing them."""
+    if isinstance(asked, Link):
+        return asked if asked.name or asked.inside else await _with_name(client, asked)
+    if isinstance(asked, BySha256):
+        page = await client.search(SearchQuery(sha256=asked.sha256))
+        return choose(list(page.hits), f"sha256:{asked.sha256.hex()}")
+    page = await client.search(SearchQuery(words=asked.name))
+    named = _named_exactly(page.hits, asked)
+    if not named and (folder := await _in_a_folder(client, asked.name)) is not None:
+        return folder
+    return choose(named, asked.name)
+
+
+async def _in_a_folder(client: TrackerClient, asked: str) -> Link | None:
+    """`name/path` where the name is a shared folder's; the longest such name."""
+    parts = asked.split("/")
+    for count in range(len(parts) - 1, 0, -1):
+        name = "/".join(parts[:count])
+        page = await client.search(SearchQuery(words=name, kind=Kind.COLLECTION))
+        if hits := _named_exactly(page.hits, ByName(name)):
+            return replace(choose(hits, name), inside=safe_path("/".join(parts[count:])))
+    return None
+
+
+async def _with_name(client: TrackerClient, link: Link) -> Link:
+    """A bare id gets the name under which others share it, where somebody does."""
+    try:
+        page = await client.search(SearchQuery(content=link.content))
+    except PanalError:
+        return link  # the tracker may come back; the id is enough to begin with
+    return choose(list(page.hits), "") if page.hits else link
 
 
 def choose(hits: list[Hit], asked: str) -> Link:

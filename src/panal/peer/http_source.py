@@ -36,13 +36,13 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def client_session() -> aiohttp.ClientSession:
+def client_session(*, keeps_connections: bool = False) -> aiohttp.ClientSession:
     """A session that trusts no peer: no redirects, no decoding, no proxy of the environment."""
     return aiohttp.ClientSession(
         auto_decompress=False,
         trust_env=False,
         headers={"Accept-Encoding": "identity"},
-        connector=aiohttp.TCPConnector(limit=0, force_close=True),
+        connector=aiohttp.TCPConnector(limit=0, force_close=not keeps_connections),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 

@@ -1,117 +1,129 @@
-"""The folder compared with the index: what is new is hashed on all cores, in batches.
+"""The folder and further roots brought into the index: what is new is hashed on all cores.
 
-A scan compares by fingerprint (device, inode, size, mtime); only what differs is hashed,
-and only when it has been left alone for a moment, so that a file still being written is
-not shared half.
+What was only moved is indexed under its new name without being read. Batches, so that much
+is indexed and announced together; large files go a way of their own, so that small ones do
+not wait behind them.
 """
 
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 from panal.clock import Clock
 from panal.errors import ContentChanged, NotFound, PanalError
+from panal.peer.comparing import Comparing, Seen
 from panal.peer.sharing import Sharing
 from panal.store.hashing import HashedFile, hash_file
 from panal.store.index import Index
-from panal.store.roots import Fingerprint, Root, Skipped
+from panal.store.mounts import Mounts
+from panal.store.roots import Skipped
 from panal.wire.names import SafePath
 
 log = logging.getLogger(__name__)
 
-SCAN_EVERY_S = 1.0
-SCAN_SHARE = 20
-"""A scan may use one part in so many of the time: a large folder is scanned less often."""
-SETTLED_S = 0.5
-"""A file modified more recently waits for the next scan."""
 BATCH_FILES = 256
 BATCH_BYTES = 64 * 1024 * 1024
 """What is hashed before it is indexed and announced together; a larger file goes alone."""
-
-
-@dataclass(slots=True)
-class Difference:
-    """What a scan found otherwise than the index has it."""
-
-    fresh: list[tuple[SafePath, Fingerprint]] = field(default_factory=list)
-    gone: list[tuple[SafePath, Fingerprint]] = field(default_factory=list)
-    skipped: Skipped = field(default_factory=Skipped)
+MOVED_AT_ONCE = 1_000
 
 
 class Scanning:
-    """Keeps the index equal to the folder."""
+    """Keeps the index equal to the roots."""
 
-    def __init__(self, root: Root, index: Index, sharing: Sharing, clock: Clock) -> None:
+    def __init__(
+        self,
+        root: Mounts,
+        index: Index,
+        sharing: Sharing,
+        look_for_roots: Callable[[], object],
+        clock: Clock,
+    ) -> None:
         self._root = root
-        self._index = index
         self._sharing = sharing
         self._clock = clock
-        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="hash")
+        self._comparing = Comparing(root, index, look_for_roots)
+        cores = os.cpu_count() or 1
+        self._threads = ThreadPoolExecutor(cores, thread_name_prefix="hash")
+        self._threads_for_large = ThreadPoolExecutor(
+            max(1, cores // 2), thread_name_prefix="hash-large"
+        )
+        self._one_look = asyncio.Lock()
+        self._under_way: set[Seen] = set()
+        self._done: set[Seen] = set()
+        """What has been hashed since the last look began: it may not have seen that."""
         self.skipped = Skipped()
-        self.to_hash = 0
-        """How many files wait for their hash."""
-        self._failed_before = ""
+        self._again: set[str] = set()
         self._is_stopping = False
+
+    @property
+    def to_hash(self) -> int:
+        """How many files wait for their hash."""
+        return len(self._under_way)
+
+    def take_again(self) -> set[str]:
+        """Paths that were not settled, or changed while they were read: look at them soon."""
+        taken, self._again = self._again, set()
+        return taken
 
     def close(self) -> None:
         """Stop hashing, in the middle of a file too."""
         self._is_stopping = True
-        self._threads.shutdown(wait=True, cancel_futures=True)
-
-    async def run(self) -> None:
-        """Scan again and again, until cancelled."""
-        while True:
-            began_s = self._clock.now_s()
-            try:
-                await self.scan()
-                self._failed_before = ""
-            except PanalError as error:
-                if str(error) != self._failed_before:
-                    log.warning("The folder could not be scanned: %s", error)
-                self._failed_before = str(error)
-            spent_s = self._clock.now_s() - began_s
-            await self._clock.sleep(max(SCAN_EVERY_S, SCAN_SHARE * spent_s))
+        for threads in (self._threads, self._threads_for_large):
+            threads.shutdown(wait=True, cancel_futures=True)
 
     async def scan(self) -> None:
-        """Bring index and announcements up to the folder as it is now."""
-        wall_s = self._clock.wall_s()
-        found = await asyncio.to_thread(self._compare, wall_s)
-        self.skipped = found.skipped
-        await self._sharing.forget([item for item in found.gone if not self._is_busy(item[0])])
-        await self._share([item for item in found.fresh if not self._is_busy(item[0])])
+        """Bring index and announcements up to the folder as it is now, hashes included."""
+        await self.hash(await self.look(None))
+
+    async def look(self, paths: Collection[str] | None) -> list[Seen]:
+        """Compare some paths, or all; index what moved and went, and return what to hash."""
+        async with self._one_look:
+            wall_s = self._clock.wall_s()
+            self._done.clear()
+            if paths is None:
+                found = await asyncio.to_thread(self._comparing.everything, wall_s)
+                self.skipped = found.skipped
+            else:
+                found = await asyncio.to_thread(self._comparing.some, paths, wall_s)
+            self._again.update(found.unsettled)
+            for at in range(0, len(found.moved), MOVED_AT_ONCE):
+                await self._take_in(found.moved[at : at + MOVED_AT_ONCE])
+            await self._sharing.forget([item for item in found.gone if not self._is_busy(item[0])])
+            known = self._under_way | self._done
+            fresh = [item for item in found.fresh if item not in known]
+            self._under_way.update(fresh)
+        return fresh
 
     def _is_busy(self, path: SafePath) -> bool:
-        return path in self._sharing.busy
+        if path in self._sharing.busy:
+            self._again.add(path)
+            return True
+        return False
 
-    def _compare(self, wall_s: float) -> Difference:
-        difference = Difference()
-        known = self._index.fingerprints()
-        for path, found in self._root.walk(difference.skipped):
-            if known.get(path) == found:
-                del known[path]
-            elif abs(wall_s - found.mtime_ns / 1e9) >= SETTLED_S:
-                known.pop(path, None)
-                difference.fresh.append((path, found))
-        # What is left is gone, or was edited a moment ago: then it is withdrawn until it rests.
-        difference.gone = list(known.items())
-        return difference
+    async def hash(self, fresh: Sequence[Seen]) -> None:
+        """Hash, index and announce what a look has found."""
+        small = [item for item in fresh if item[1].size_bytes <= BATCH_BYTES]
+        large = [item for item in fresh if item[1].size_bytes > BATCH_BYTES]
+        try:
+            await asyncio.gather(
+                self._hash_in(self._threads, small), self._hash_in(self._threads_for_large, large)
+            )
+        finally:
+            self._under_way.difference_update(fresh)
 
-    async def _share(self, fresh: list[tuple[SafePath, Fingerprint]]) -> None:
-        self.to_hash = len(fresh)
+    async def _hash_in(self, threads: ThreadPoolExecutor, fresh: list[Seen]) -> None:
         loop = asyncio.get_running_loop()
         under_way: set[asyncio.Future[list[HashedFile]]] = set()
         try:
             for batch in batches(fresh):
-                under_way.add(loop.run_in_executor(self._threads, self._hash_all, batch))
+                under_way.add(loop.run_in_executor(threads, self._hash_all, batch))
                 if len(under_way) > (os.cpu_count() or 1):
                     under_way = await self._take_first(under_way)
             while under_way:
                 under_way = await self._take_first(under_way)
         finally:
-            self.to_hash = 0
             for future in under_way:
                 future.cancel()
 
@@ -121,22 +133,33 @@ class Scanning:
         done, rest = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
         for future in done:
             hashed = future.result()
-            self.to_hash = max(0, self.to_hash - len(hashed))
-            still_so = await asyncio.to_thread(self._still_so, hashed)
-            await self._sharing.remember([f for f in still_so if not self._is_busy(f.path)])
+            await self._take_in(hashed)
+            seen = {(f.path, f.fingerprint) for f in hashed}
+            self._done |= seen
+            self._under_way -= seen
         return rest
 
-    def _still_so(self, hashed: list[HashedFile]) -> list[HashedFile]:
+    async def _take_in(self, known: list[HashedFile]) -> None:
+        still_so = await asyncio.to_thread(self._still_so, known)
+        await self._sharing.remember([f for f in still_so if not self._is_busy(f.path)])
+
+    def _still_so(self, known: list[HashedFile]) -> list[HashedFile]:
         """Those that nobody has changed since: a later hash may be indexed already."""
-        return [f for f in hashed if self._root.fingerprint(f.path) == f.fingerprint]
+        still_so = [f for f in known if self._root.fingerprint(f.path) == f.fingerprint]
+        if len(still_so) < len(known):
+            self._again.update(f.path for f in known)
+        return still_so
 
     def _hash_all(self, paths: list[SafePath]) -> list[HashedFile]:
         hashed = []
         for path in paths:
             try:
                 hashed.append(hash_file(self._root, path, self._go_on))
-            except (NotFound, ContentChanged):
-                continue  # it is looked at again by the next scan
+            except ContentChanged:
+                self._again.add(path)
+            except NotFound:
+                if self._root.fingerprint(path) is not None:
+                    self.skipped.add("unreadable", path)
             except PanalError as error:
                 if self._is_stopping:
                     break
@@ -149,7 +172,7 @@ class Scanning:
             raise PanalError("The peer is stopping.")
 
 
-def batches(fresh: list[tuple[SafePath, Fingerprint]]) -> Iterator[list[SafePath]]:
+def batches(fresh: list[Seen]) -> Iterator[list[SafePath]]:
     """Files in groups worth a transaction, none larger than one thread should keep alone."""
     batch: list[SafePath] = []
     size_bytes = 0

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from panal.errors import ContentChanged, PanalError, TargetTaken
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
+from panal.store.collection_records import CollectionRecords
 from panal.store.hashing import HashedFile, hash_file, sha256_of_descriptor
 from panal.store.index import Index, SharedFile
 from panal.store.publish import publish
@@ -28,12 +29,15 @@ NAMED_ONE_BY_ONE = 3
 """More files than these at once are told as a number."""
 
 
-def entry_pages(index: Index) -> Iterator[list[Entry]]:
-    """Every entry that the index remembers, a page at a time."""
+def entry_pages(index: Index, shows: Callable[[str], bool]) -> Iterator[list[Entry]]:
+    """Every entry that the index remembers, of roots that are there, a page at a time."""
     after = ""
     while page := index.files_after(after, PAGE):
-        yield [shared.entry() for shared in page]
+        if entries := [shared.entry() for shared in page if shows(shared.path)]:
+            yield entries
         after = page[-1].path
+    if folders := CollectionRecords(index).all():
+        yield [record.entry() for record in folders if shows(record.path)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Sharing:
         self.busy: set[SafePath] = set()
         """Paths that an upload or download is putting in place: scans keep away."""
         self._places: WeakValueDictionary[SafePath, asyncio.Lock] = WeakValueDictionary()
+        self.displacing: Callable[[list[SafePath]], None] = lambda paths: None
+        """Told of paths that become files before they are announced."""
         self._is_stopping = False
 
     async def remember(self, files: Sequence[HashedFile]) -> list[SharedFile]:
@@ -62,6 +68,7 @@ class Sharing:
         if not files:
             return []
         changes = await asyncio.to_thread(self._index.remember, files)
+        self.displacing([file.path for file in files])
         for before, after in changes:
             self._announcer.change_entry(before.entry() if before else None, after.entry())
             if before is not None and before.content != after.content:
@@ -71,6 +78,8 @@ class Sharing:
 
     async def forget(self, gone: Sequence[tuple[SafePath, Fingerprint]]) -> None:
         """Share these paths no more, where they are indexed as they were seen."""
+        # A root that has just gone away has lost nothing.
+        gone = [item for item in gone if self._root.shows(item[0])]
         if not gone:
             return
         forgotten = await asyncio.to_thread(self._index.forget, gone)
@@ -81,7 +90,7 @@ class Sharing:
 
     def withdraw(self, shared: SharedFile) -> None:
         """A shared file was found changed while it was served; the next scan looks again."""
-        if self._index.by_path(shared.path) == shared:
+        if self._root.shows(shared.path) and self._index.by_path(shared.path) == shared:
             self._index.forget([(shared.path, shared.fingerprint)])
             self._announcer.change_entry(shared.entry(), None)
             self._contents.taken_back(shared.content)
@@ -164,7 +173,7 @@ class Sharing:
             descriptor = self._root.open_unchanged(shared.path, shared.fingerprint)
             try:
                 found = sha256_of_descriptor(descriptor, self._go_on)
-                if Fingerprint.of(os.fstat(descriptor)) != shared.fingerprint:
+                if not shared.fingerprint.is_of(descriptor):
                     raise ContentChanged(f"{printable(shared.path)} changed while it was read.")
             finally:
                 os.close(descriptor)
@@ -175,7 +184,8 @@ class Sharing:
         await asyncio.to_thread(lambda: self._index.mark_sha256(shared.content, right=right))
         for before in copies:
             after = self._index.by_path(before.path)
-            if after is not None and after.content == before.content:
+            is_told = after is not None and self._root.shows(after.path)
+            if is_told and after is not None and after.content == before.content:
                 self._announcer.change_entry(before.entry(), after.entry())
         return right
 

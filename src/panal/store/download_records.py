@@ -41,6 +41,11 @@ class DownloadRecords:
         rows = self._index.rows(_ALL, ())
         return [_record(row) for row in rows]
 
+    def contents_under_way(self) -> set[ContentId]:
+        """Which contents are known of downloads that have not ended."""
+        ended = {"done", "failed"}
+        return {r.content for r in self.all() if r.content is not None and r.state not in ended}
+
     def save(self, record: DownloadRecord) -> None:
         """Write a row, new or known."""
         path, content = record.path, record.content

@@ -124,7 +124,7 @@ def hash_file(
     descriptor, before = root.open_file(path)
     try:
         manifest = hash_descriptor(descriptor, before.size_bytes, progress)
-        if Fingerprint.of(os.fstat(descriptor)) != before:
+        if not before.is_of(descriptor):
             raise ContentChanged(f"{printable(path)} changed while it was hashed.")
     except OSError as error:
         raise disk_error(error, f"read {printable(path)}") from None

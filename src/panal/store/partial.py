@@ -181,12 +181,15 @@ class PartialFile:
                 raise self._lose(error) from None
             self._end_batch(batch)
 
-    def make_publishable(self) -> None:
+    def make_publishable(self, *, executable: bool = False, mtime_ns: int | None = None) -> None:
         """Make all of it durable, with the mode that the user's other new files have."""
+        mode = 0o777 if executable else 0o666
         with self._syncing:
             batch = self._begin_batch()
             with _told_as("set the mode of the download"):
-                os.fchmod(self.descriptor, 0o666 & ~_UMASK)
+                os.fchmod(self.descriptor, mode & ~_UMASK)
+                if mtime_ns is not None:
+                    os.utime(self.descriptor, ns=(mtime_ns, mtime_ns))
             try:
                 os.fsync(self.descriptor)
             except OSError as error:

@@ -21,21 +21,30 @@ _libc = ctypes.CDLL(None, use_errno=True)
 Way = Callable[[Path, int, str], None]
 
 
-def publish(source: Path, root: Root, path: SafePath, *, replace: bool = False) -> Fingerprint:
+def publish(
+    source: Path,
+    root: Root,
+    path: SafePath,
+    *,
+    replace: bool = False,
+    sync_folder: bool = True,
+) -> Fingerprint:
     """Make the durable file `source` appear as `path`; return when the name is durable too.
 
+    Without `sync_folder` the caller makes the name durable.
     The fingerprint is that of the source, all of which publishing keeps: a file that somebody
     edits as soon as it is there has another. TargetTaken where something stands there, unless
     `replace`. The source must be synced and lie on the root's file system.
     """
     with root.parent_for_writing(path) as (folder, name):
         try:
-            fingerprint = Fingerprint.of(source.stat())
+            fingerprint = Fingerprint.of(source.stat(), root.device)
             if replace:
                 os.rename(source, name, dst_dir_fd=folder)
             else:
                 _place(source, folder, name)
-            os.fsync(folder)
+            if sync_folder:
+                os.fsync(folder)
             return fingerprint
         except (FileExistsError, IsADirectoryError):
             raise TargetTaken(

@@ -7,12 +7,14 @@ Every component of a path is opened from the descriptor of the one before, with 
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from panal.errors import ContentChanged, NoSpace, NotFound, PanalError, Refused
+from panal.errors import ContentChanged, NoSpace, NotFound, PanalError, Refused, RootOffline
+from panal.store.fingerprints import Fingerprint as Fingerprint
+from panal.store.fingerprints import Skipped as Skipped
+from panal.store.ignoring import Ignoring
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import STATE_DIRECTORY, SafePath, path_problem, printable, safe_path
 
@@ -22,46 +24,6 @@ _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What must not change while a file counts as the one that was hashed."""
-
-    device: int
-    inode: int
-    size_bytes: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> "Fingerprint":
-        """The fingerprint in a stat result."""
-        return cls(
-            _as_stored(status.st_dev),
-            _as_stored(status.st_ino),
-            status.st_size,
-            _as_stored(status.st_mtime_ns),
-        )
-
-
-def _as_stored(number: int) -> int:
-    # Inodes of network file systems and times beyond 2262 exceed what SQLite can hold.
-    return (number + 2**63) % 2**64 - 2**63
-
-
-@dataclass(slots=True)
-class Skipped:
-    """What a walk left out, by reason, with a few examples each."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, reason: str, path: str) -> None:
-        """Count one path left out."""
-        self.counts[reason] = self.counts.get(reason, 0) + 1
-        shown = self.examples.setdefault(reason, [])
-        if len(shown) < 3:
-            shown.append(printable(path))
 
 
 def disk_error(error: OSError, doing: str) -> PanalError:
@@ -80,11 +42,62 @@ class Root:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.ignoring = Ignoring()
+        self.is_online = True
+        self.device = 0
+        self._identity: tuple[int, int] | None = None
+        self._descriptor = -1
+        self._enter_top()
+
+    def _enter_top(self) -> None:
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._know(os.fstat(descriptor))
+        if self._descriptor < 0:
+            self._descriptor = descriptor
+        else:  # in one step: other threads use it meanwhile
+            os.dup2(descriptor, self._descriptor, inheritable=False)
+            os.close(descriptor)
+
+    def _know(self, status: os.stat_result) -> None:
+        self.device = status.st_dev
+        self._identity = status.st_dev, status.st_ino
 
     def close(self) -> None:
         """Let the folder go."""
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def refresh(self, may_be_empty: Callable[[], bool]) -> bool:
+        """Look whether the folder is there; one that came back is entered again.
+
+        An empty folder in its place may be a mount point without its disk: only
+        `may_be_empty` can tell.
+        """
+        try:
+            status = os.stat(self.path)
+            if self._identity != (status.st_dev, status.st_ino):
+                if self._is_empty() and not may_be_empty():
+                    self.is_online = False
+                    return False
+                self._enter_top()
+            self.is_online = True
+        except OSError:
+            self.is_online = False
+        return self.is_online
+
+    def shows(self, path: str) -> bool:
+        """Whether the root that a path lies in is there."""
+        return self.is_online
+
+    def _is_empty(self) -> bool:
+        return all(name == STATE_DIRECTORY for name in os.listdir(self.path))
+
+    def _top(self) -> int:
+        """A descriptor of the folder itself, to be closed by the caller."""
+        if not self.is_online:
+            raise RootOffline(f"The folder {printable(str(self.path))} is not there now.")
+        return os.dup(self._descriptor)
 
     def open_file(self, path: SafePath) -> tuple[int, Fingerprint]:
         """A descriptor for reading and what it is now; NotFound unless a regular file."""
@@ -97,12 +110,14 @@ class Root:
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             raise NotFound(f"{printable(path)} is not a regular file.")
-        return descriptor, Fingerprint.of(status)
+        return descriptor, Fingerprint.of(status, self.device)
 
     def open_unchanged(self, path: SafePath, expected: Fingerprint) -> int:
         """A descriptor of the file that was hashed; ContentChanged where it is another now."""
         try:
             descriptor, found = self.open_file(path)
+        except RootOffline:
+            raise
         except NotFound:
             raise ContentChanged(f"{printable(path)} is no longer shared.") from None
         if found != expected:
@@ -117,7 +132,7 @@ class Root:
                 status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         except (OSError, NotFound):
             return None
-        return Fingerprint.of(status) if stat.S_ISREG(status.st_mode) else None
+        return Fingerprint.of(status, self.device) if stat.S_ISREG(status.st_mode) else None
 
     def is_taken(self, path: SafePath) -> bool:
         """Whether anything at all stands under a path."""
@@ -138,7 +153,7 @@ class Root:
     def _parent(self, path: SafePath, *, create: bool = False) -> Iterator[tuple[int, str]]:
         *folders, name = path.split("/")
         try:
-            descriptor = os.dup(self._descriptor)
+            descriptor = self._top()
         except OSError as error:
             raise disk_error(error, f"open the folder {self.path}") from None
         try:
@@ -150,21 +165,22 @@ class Root:
         finally:
             os.close(descriptor)
 
-    def walk(self, skipped: Skipped) -> Iterator[tuple[SafePath, Fingerprint]]:
+    def walk(self, skipped: Skipped, below: str = "") -> Iterator[tuple[SafePath, Fingerprint]]:
         """Every regular file below the folder; what is left out is counted in `skipped`.
 
-        Hidden names, links, special files, unsafe names, what is larger than any content
-        and folders that may not be read are left out. A folder that vanishes meanwhile is
-        simply not there; PanalError where one cannot be read for another reason, for that
-        says nothing about its files.
+        Hidden names, links, special files, unsafe names, what is larger than any content,
+        what rules ignore and folders that may not be read are left out. A folder that
+        vanishes meanwhile is simply not there; PanalError where one cannot be read for
+        another reason, for that says nothing about its files.
         """
-        pending = [""]
+        pending = [below]
         while pending:
             prefix = pending.pop()
             descriptor = self._folder(prefix, skipped)
             if descriptor is None:
                 continue
             try:
+                self.ignoring.enter(prefix, descriptor)
                 with os.scandir(descriptor) as entries:
                     for entry in entries:
                         yield from self._visit(prefix, entry, pending, skipped)
@@ -176,9 +192,15 @@ class Root:
     def _folder(self, prefix: str, skipped: Skipped) -> int | None:
         try:
             if prefix == "":
-                return os.open(".", _FOLDER_FLAGS, dir_fd=self._descriptor)
+                top = self._top()
+                try:
+                    return os.open(".", _FOLDER_FLAGS, dir_fd=top)
+                finally:
+                    os.close(top)
             with self._parent(SafePath(prefix)) as (folder, name):
                 return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+        except RootOffline:
+            raise
         except NotFound:
             return None
         except OSError as error:
@@ -195,17 +217,15 @@ class Root:
         path = f"{prefix}/{entry.name}" if prefix else entry.name
         if entry.name == STATE_DIRECTORY:
             return
-        if entry.name.startswith("."):
-            skipped.add("hidden", path)
-        elif path_problem(path) is not None:
-            skipped.add("unsafe name", path)
-        elif entry.is_symlink():
-            skipped.add("symbolic link", path)
+        if entry.is_symlink():
+            skipped.add(self.name_problem(path) or "symbolic link", path)
+        elif reason := self.left_out(path, is_folder=entry.is_dir(follow_symlinks=False)):
+            skipped.add(reason, path)
         elif entry.is_dir(follow_symlinks=False):
             pending.append(path)
         elif entry.is_file(follow_symlinks=False):
             try:
-                found = Fingerprint.of(entry.stat(follow_symlinks=False))
+                found = Fingerprint.of(entry.stat(follow_symlinks=False), self.device)
             except FileNotFoundError:
                 return
             if found.size_bytes > MAX_CONTENT_BYTES:
@@ -214,6 +234,16 @@ class Root:
                 yield safe_path(path), found
         else:
             skipped.add("special file", path)
+
+    def name_problem(self, path: str) -> str | None:
+        """Why nothing of that name is shared anywhere, or None."""
+        if path.rpartition("/")[2].startswith("."):
+            return "hidden"
+        return "unsafe name" if path_problem(path) is not None else None
+
+    def left_out(self, path: str, *, is_folder: bool) -> str | None:
+        """Why a file or folder is not shared, as far as its name tells, or None."""
+        return self.name_problem(path) or self.ignoring.reason(path, is_folder=is_folder)
 
 
 def _enter(parent: int, folder: str, path: str, *, create: bool) -> int:

@@ -1,13 +1,35 @@
 """The owner's JSON under /api/v1: words in, façade calls out."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
+from panal.answers import (
+    AddedAnswer,
+    DownloadAnswer,
+    DownloadsAnswer,
+    FilesAnswer,
+    FolderAnswer,
+    PeersAnswer,
+    SearchAnswer,
+    SettingsAnswer,
+    StatusAnswer,
+    VerifyAnswer,
+)
 from panal.api import Node
 from panal.errors import TooLarge, UsageError
 from panal.peer.access import Role, Route, json_answer
+from panal.peer.app import PeerApp
+from panal.web.bodies import (
+    AddRequest,
+    DownloadChange,
+    DownloadRequest,
+    FolderRequest,
+    SettingsChange,
+    VerifyRequest,
+)
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_PAGE = 1_000
@@ -15,11 +37,9 @@ DEFAULT_PAGE = 100
 Body = TypeVar("Body")
 
 
-class DownloadRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What to fetch, and under which name, if another is wanted."""
-
-    what: str
-    name: str | None = None
+def owner_routes(app: PeerApp) -> Sequence[Route]:
+    """The owner's API of a peer, for its route table."""
+    return ControlRoutes(Node(app)).routes()
 
 
 class ControlRoutes:
@@ -34,14 +54,91 @@ class ControlRoutes:
         return [
             Route("GET", "/", Role.MEMBER, self.home),
             Route("GET", "/readyz", Role.PUBLIC, self.ready),
-            Route("GET", "/api/v1/status", owner, self.status),
-            Route("GET", "/api/v1/search", owner, self.search),
-            Route("GET", "/api/v1/peers", owner, self.peers),
-            Route("GET", "/api/v1/files", owner, self.files),
-            Route("GET", "/api/v1/downloads", owner, self.downloads),
-            Route("POST", "/api/v1/downloads", owner, self.begin_download),
-            Route("GET", "/api/v1/downloads/{id}", owner, self.download),
+            Route("GET", "/api/v1/status", owner, self.status, gives=StatusAnswer),
+            Route(
+                "GET",
+                "/api/v1/search",
+                owner,
+                self.search,
+                gives=SearchAnswer,
+                query="q=<words>&page=<token>&limit=<n>",
+            ),
+            Route("GET", "/api/v1/peers", owner, self.peers, gives=PeersAnswer),
+            Route(
+                "GET",
+                "/api/v1/files",
+                owner,
+                self.files,
+                gives=FilesAnswer,
+                query="after=<path>&limit=<n>",
+            ),
+            Route(
+                "POST",
+                "/api/v1/files",
+                owner,
+                self.add,
+                takes=AddRequest,
+                gives=AddedAnswer,
+            ),
+            Route("DELETE", "/api/v1/files/{path:.+}", owner, self.unshare),
+            Route(
+                "POST",
+                "/api/v1/folders",
+                owner,
+                self.add_folder,
+                takes=FolderRequest,
+                gives=FolderAnswer,
+            ),
+            Route("GET", "/api/v1/downloads", owner, self.downloads, gives=DownloadsAnswer),
+            Route(
+                "POST",
+                "/api/v1/downloads",
+                owner,
+                self.begin_download,
+                takes=DownloadRequest,
+                gives=DownloadAnswer,
+            ),
+            Route("GET", "/api/v1/downloads/{id}", owner, self.download, gives=DownloadAnswer),
+            Route(
+                "PATCH",
+                "/api/v1/downloads/{id}",
+                owner,
+                self.change_download,
+                takes=DownloadChange,
+                gives=DownloadAnswer,
+            ),
             Route("DELETE", "/api/v1/downloads/{id}", owner, self.remove_download),
+            Route(
+                "POST",
+                "/api/v1/downloads/{id}/pause",
+                owner,
+                self.pause_download,
+                gives=DownloadAnswer,
+            ),
+            Route(
+                "POST",
+                "/api/v1/downloads/{id}/resume",
+                owner,
+                self.resume_download,
+                gives=DownloadAnswer,
+            ),
+            Route(
+                "POST",
+                "/api/v1/verify",
+                owner,
+                self.verify,
+                takes=VerifyRequest,
+                gives=VerifyAnswer,
+            ),
+            Route("GET", "/api/v1/settings", owner, self.settings, gives=SettingsAnswer),
+            Route(
+                "PATCH",
+                "/api/v1/settings",
+                owner,
+                self.change_settings,
+                takes=SettingsChange,
+                gives=SettingsAnswer,
+            ),
         ]
 
     async def home(self, request: web.Request) -> web.Response:
@@ -67,21 +164,38 @@ class ControlRoutes:
 
     async def peers(self, request: web.Request) -> web.Response:
         """Every live peer."""
-        return json_answer({"peers": await self._node.peers()})
+        return json_answer(PeersAnswer(await self._node.peers()))
 
     async def files(self, request: web.Request) -> web.Response:
         """One page of this peer's files."""
         limit = _number(request.query.get("limit", str(MAX_PAGE)))
         return json_answer(self._node.files(request.query.get("after", ""), limit))
 
+    async def add(self, request: web.Request) -> web.Response:
+        """Share files and folders in place, or copy them in."""
+        wanted = await _body(request, AddRequest)
+        return json_answer(await self._node.add(wanted.paths, copy=wanted.copy), 201)
+
+    async def unshare(self, request: web.Request) -> web.Response:
+        """Share a path no more; its files stay as they are."""
+        await self._node.unshare([request.match_info["path"]])
+        return web.Response(status=204)
+
+    async def add_folder(self, request: web.Request) -> web.Response:
+        """Share a folder as it is now, as one content."""
+        wanted = await _body(request, FolderRequest)
+        return json_answer(await self._node.add_folder(wanted.path), 201)
+
     async def downloads(self, request: web.Request) -> web.Response:
         """Every download."""
-        return json_answer({"downloads": self._node.downloads()})
+        return json_answer(DownloadsAnswer(self._node.downloads()))
 
     async def begin_download(self, request: web.Request) -> web.Response:
         """Begin a download."""
         wanted = await _body(request, DownloadRequest)
-        answer = self._node.get(wanted.what, wanted.name)
+        answer = self._node.get(
+            wanted.what, wanted.name, priority=wanted.priority, wait=wanted.wait
+        )
         return json_answer(answer, 202, {"Location": f"/api/v1/downloads/{answer.id}"})
 
     async def download(self, request: web.Request) -> web.Response:
@@ -92,6 +206,34 @@ class ControlRoutes:
         """Cancel a download, or take an ended one off the list."""
         await self._node.remove_download(request.match_info["id"])
         return web.Response(status=204)
+
+    async def change_download(self, request: web.Request) -> web.Response:
+        """Change a download's priority."""
+        wanted = await _body(request, DownloadChange)
+        download_id = request.match_info["id"]
+        return json_answer(self._node.prioritise_download(download_id, wanted.priority))
+
+    async def pause_download(self, request: web.Request) -> web.Response:
+        """Stop a download, keeping what is there."""
+        return json_answer(await self._node.pause_download(request.match_info["id"]))
+
+    async def resume_download(self, request: web.Request) -> web.Response:
+        """Let a paused download go on."""
+        return json_answer(self._node.resume_download(request.match_info["id"]))
+
+    async def verify(self, request: web.Request) -> web.Response:
+        """Re-read shared files; what differs is withdrawn."""
+        wanted = await _body(request, VerifyRequest)
+        return json_answer(await self._node.verify(wanted.paths))
+
+    async def settings(self, request: web.Request) -> web.Response:
+        """What can be changed while the peer runs."""
+        return json_answer(self._node.settings())
+
+    async def change_settings(self, request: web.Request) -> web.Response:
+        """Change settings until the peer stops."""
+        wanted = await _body(request, SettingsChange)
+        return json_answer(self._node.change_settings(wanted.active_downloads))
 
 
 async def _body(request: web.Request, kind: type[Body]) -> Body:

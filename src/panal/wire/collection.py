@@ -7,20 +7,26 @@
 
 One line an entry, ended by a newline, sorted by the bytes of the path. The type is `f` (file),
 `x` (executable file) or `d` (empty folder, with `-` for its id and 0 for its size); the mtime
-is in nanoseconds since 1970. Paths obey the name rules, none is there twice, and none that is
-a file is a folder too. The same folder makes the same text, so the same content id.
+is in nanoseconds since 1970, what a signed number of 64 bits holds. Paths obey the name rules,
+none is there twice, and none that has an entry is the folder of another. The same folder makes
+the same text, so the same content id.
 """
 
+import itertools
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from panal.errors import IntegrityError, UnsafeName, UsageError
+from panal.errors import IntegrityError, NotFound, TooLarge, UnsafeName, UsageError
 from panal.wire.ids import ContentId, is_content_id
 from panal.wire.manifest import MAX_CONTENT_BYTES
-from panal.wire.names import SafePath, safe_path
+from panal.wire.names import SafePath, brief, path_problem, safe_path, visible_path
 
+MAX_TEXT_BYTES = 64 * 1024 * 1024
+"""Some 500,000 files; whoever takes a folder holds its text in memory."""
+MIN_MTIME_NS = -(2**63)
+MAX_MTIME_NS = 2**63 - 1
 _FIRST_LINE = "panal-collection 1"
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 NO_CONTENT = "-"
@@ -50,15 +56,36 @@ class CollectionEntry:
         content = NO_CONTENT if self.content is None else self.content.hex()
         return f"{content} {self.size_bytes} {self.type.value} {self.mtime_ns} {self.path}"
 
+    def problem(self) -> str | None:
+        """Which rule the entry breaks by itself, or None."""
+        is_folder = self.type is EntryType.EMPTY_FOLDER
+        if is_folder != (self.content is None) or (is_folder and self.size_bytes != 0):
+            return "The collection has a folder with a content, or a file without."
+        if not 0 <= self.size_bytes <= MAX_CONTENT_BYTES:
+            return "The collection has a file of an impossible size."
+        if not MIN_MTIME_NS <= self.mtime_ns <= MAX_MTIME_NS:
+            return "The collection has a time that no file can have."
+        return None
+
 
 def encode(entries: Iterable[CollectionEntry]) -> bytes:
-    """The canonical text of a folder; UsageError where its paths do not fit together."""
+    """The canonical text of a folder; UsageError where its entries do not fit together."""
     ordered = sorted(entries, key=lambda entry: entry.path.encode("utf-8"))
-    problem = _clash(ordered)
-    if problem is not None:
+    for entry in ordered:
+        problem = entry.problem()
+        if problem is None and (named := path_problem(entry.path)) is not None:
+            problem = f"The name {brief(entry.path)} cannot be used: {named}."
+        if problem is not None:
+            raise UsageError(problem)
+    if (problem := _clash(ordered)) is not None:
         raise UsageError(problem)
-    lines = [_FIRST_LINE, *(entry.line() for entry in ordered)]
-    return ("\n".join(lines) + "\n").encode("utf-8")
+    text = "\n".join([_FIRST_LINE, *(entry.line() for entry in ordered), ""]).encode("utf-8")
+    if len(text) > MAX_TEXT_BYTES:
+        raise TooLarge(
+            f"A folder's list has at most {MAX_TEXT_BYTES} bytes, and this one {len(text)}: "
+            "share its folders one by one."
+        )
+    return text
 
 
 def decode(text: bytes) -> tuple[CollectionEntry, ...]:
@@ -66,18 +93,19 @@ def decode(text: bytes) -> tuple[CollectionEntry, ...]:
 
     IntegrityError where the text is not canonical, UnsafeName where a path may not be taken.
     """
+    if len(text) > MAX_TEXT_BYTES:
+        raise IntegrityError(f"The collection has more than {MAX_TEXT_BYTES} bytes.")
     try:
         lines = text.decode("utf-8").split("\n")
     except UnicodeDecodeError:
         raise IntegrityError("The collection is not UTF-8.") from None
-    if lines[0] != _FIRST_LINE or lines[-1] != "":
+    if lines[0] != _FIRST_LINE or len(lines) < 2 or lines[-1] != "":
         raise IntegrityError("That is no collection of a kind that this version knows.")
     entries = tuple(_entry(line) for line in lines[1:-1])
     paths = [entry.path.encode("utf-8") for entry in entries]
-    if paths != sorted(paths):
+    if any(later < earlier for earlier, later in itertools.pairwise(paths)):
         raise IntegrityError("The collection's entries are not in order.")
-    problem = _clash(entries)
-    if problem is not None:
+    if (problem := _clash(entries)) is not None:
         raise IntegrityError(problem)
     return entries
 
@@ -89,32 +117,57 @@ def _entry(line: str) -> CollectionEntry:
     content, size, kind, mtime, path = fields
     if not _NUMBER.fullmatch(size) or not _NUMBER.fullmatch(mtime):
         raise IntegrityError("The collection has a size or time that is no number.")
-    if kind not in {"f", "x", "d"} or not 0 <= int(size) <= MAX_CONTENT_BYTES:
-        raise IntegrityError("The collection has an entry of an unknown type or size.")
-    is_folder = kind == EntryType.EMPTY_FOLDER.value
-    if is_folder != (content == NO_CONTENT) or (is_folder and size != "0"):
-        raise IntegrityError("The collection has a folder with a content, or a file without.")
-    if not is_folder and not is_content_id(content):
+    if kind not in {"f", "x", "d"}:
+        raise IntegrityError("The collection has an entry of an unknown type.")
+    if content != NO_CONTENT and not is_content_id(content):
         raise IntegrityError("The collection has an id that is none.")
+    identity = None if content == NO_CONTENT else ContentId(bytes.fromhex(content))
     try:
         safe = safe_path(path)
     except UnsafeName as error:
         raise UnsafeName(f"The folder cannot be taken. {error}") from None
-    identity = None if is_folder else ContentId(bytes.fromhex(content))
-    return CollectionEntry(safe, EntryType(kind), identity, int(size), int(mtime))
+    entry = CollectionEntry(safe, EntryType(kind), identity, int(size), int(mtime))
+    if (problem := entry.problem()) is not None:
+        raise IntegrityError(problem)
+    return entry
 
 
 def _clash(ordered: Iterable[CollectionEntry]) -> str | None:
-    """Which path is there twice, or is a file and a folder; None where none is."""
+    """Which path is there twice, or is an entry and a folder; None where none is."""
     seen: set[str] = set()
     folders: set[str] = set()
     for entry in ordered:
         if entry.path in seen:
-            return f"The collection has {entry.path!r} twice."
+            return f"The collection has {brief(entry.path)} twice."
         seen.add(entry.path)
         parent = entry.path.rpartition("/")[0]
         while parent and parent not in folders:
             folders.add(parent)
             parent = parent.rpartition("/")[0]
-    both = seen & folders
-    return f"The collection has {min(both)!r} as a file and as a folder." if both else None
+    if both := seen & folders:
+        return f"The collection has {brief(min(both))} as an entry and as the folder of another."
+    return None
+
+
+def placed_at(
+    entries: Sequence[CollectionEntry], base: SafePath, inside: str | None = None
+) -> tuple[CollectionEntry, ...]:
+    """The entries under the paths that they get below `base`, or all there is below `inside`.
+
+    `inside` may be one file: then it is `base` itself. NotFound where nothing is there,
+    UnsafeName where a path becomes one that may not be written.
+    """
+    wanted = entries if inside is None else _below(entries, inside)
+    if inside is not None and not wanted:
+        raise NotFound(f"There is no {brief(inside)} in that folder.")
+    if not wanted:
+        return (CollectionEntry(base, EntryType.EMPTY_FOLDER, None, 0, 0),)
+    cut = 0 if inside is None else len(inside) + 1
+    return tuple(
+        replace(entry, path=visible_path(f"{base}/{rest}" if (rest := entry.path[cut:]) else base))
+        for entry in wanted
+    )
+
+
+def _below(entries: Sequence[CollectionEntry], inside: str) -> list[CollectionEntry]:
+    return [e for e in entries if e.path == inside or e.path.startswith(f"{inside}/")]

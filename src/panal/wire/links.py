@@ -1,17 +1,18 @@
 """What a person asks for: a link, an id, a `sha256:` digest, or a name.
 
 A link is `panal:<content id>?name=…&size=…&tracker=host:port`, made for chats and mails;
-only the id is needed, the rest spares questions.
+only the id is needed, the rest spares questions. `<content id>/<path>`, in a link with what is
+special in it escaped, is one file or folder inside a shared folder.
 """
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from panal.errors import UsageError
 from panal.wire.ids import ContentId, is_content_id, parse_content_id
 from panal.wire.manifest import MAX_CONTENT_BYTES
-from panal.wire.names import safe_path
+from panal.wire.names import SafePath, safe_path
 
 SCHEME = "panal:"
 SHA256_PREFIX = "sha256:"
@@ -28,12 +29,15 @@ class Link:
     size_bytes: int | None = None
     tracker: str | None = None
     """Where it was found; dialled only if configured or confirmed."""
+    inside: SafePath | None = None
+    """Of a shared folder only what is under this path."""
 
     def __str__(self) -> str:
         known = {"name": self.name, "size": self.size_bytes, "tracker": self.tracker}
         words = {key: value for key, value in known.items() if value is not None}
         query = urlencode(words, quote_via=quote, safe=":/[]")
-        return SCHEME + self.content.hex() + ("?" + query if query else "")
+        inside = "" if self.inside is None else "/" + quote(self.inside)
+        return SCHEME + self.content.hex() + inside + ("?" + query if query else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,10 @@ def parse_what(text: str) -> What:
         if not is_content_id(digest):
             raise UsageError("After 'sha256:' come 64 hex digits, as sha256sum prints them.")
         return BySha256(bytes.fromhex(digest))
-    if is_content_id(pasted):
-        return Link(parse_content_id(pasted))
+    identifier, slash, inside = text.strip("\r\n").lstrip().partition("/")
+    if is_content_id(pasted) or (slash and is_content_id(identifier)):
+        content = parse_content_id(identifier.rstrip())
+        return Link(content, inside=_inside(inside) if slash else None)
     return ByName(text)
 
 
@@ -74,8 +80,11 @@ def parse_link(text: str) -> Link:
     """The link in `text`; unknown parameters are ignored, wrong ones are a UsageError."""
     if len(text) > MAX_LINK_CHARACTERS:
         raise UsageError(f"A link has at most {MAX_LINK_CHARACTERS} characters.")
-    identifier, _, query = text[len(SCHEME) :].partition("?")
+    address, _, query = text[len(SCHEME) :].partition("?")
+    identifier, slash, escaped = address.partition("/")
     content = parse_content_id(identifier)
+    if "#" in escaped:
+        raise UsageError("In the path of a link '#' is written %23.")
     try:
         pairs = parse_qsl(query, errors="strict", max_num_fields=16)
     except ValueError:
@@ -86,7 +95,16 @@ def parse_link(text: str) -> Link:
     name = safe_path(known["name"]) if "name" in known else None
     size = _size(known["size"]) if "size" in known else None
     tracker = _tracker(known["tracker"]) if "tracker" in known else None
-    return Link(content, name, size, tracker)
+    try:
+        inside = _inside(unquote(escaped, errors="strict")) if slash else None
+    except UnicodeDecodeError:
+        raise UsageError("The path in the link is not UTF-8.") from None
+    return Link(content, name, size, tracker, inside)
+
+
+def _inside(path: str) -> SafePath | None:
+    """The path inside a folder; one slash at the end is how shells write folders."""
+    return safe_path(path.removesuffix("/")) if path else None
 
 
 def _has_scheme(text: str, scheme: str) -> bool:

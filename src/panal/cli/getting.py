@@ -1,4 +1,4 @@
-"""The commands that do one thing and end."""
+"""`panal get`: by a peer of its own, or by one that runs."""
 
 import asyncio
 import logging
@@ -10,82 +10,49 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import click
-import msgspec
 from blake3 import blake3
 from platformdirs import user_state_path
 
-from panal.api import DownloadAnswer, HitInfo, Node, SearchAnswer, Tracker
-from panal.cli.programs import log_to_stderr, run_until_stopped, running_peer
+from panal.answers import DownloadAnswer, PlanAnswer
+from panal.api import Node, Tracker
+from panal.cli.output import name_words, print_json
+from panal.cli.programs import log_to_stderr, run_until_stopped
 from panal.cli.progress import ProgressLine, size_words
 from panal.errors import PanalError, UsageError, by_slug
 from panal.peer.config import PeerSettings
+from panal.python import running_peer
 from panal.wire.links import Link, parse_what
-from panal.wire.names import STATE_DIRECTORY, printable
+from panal.wire.names import STATE_DIRECTORY
 
 POLL_S = 0.1
-LARGEST_PAGE = 1_000
 
 
-def _print_json(value: object) -> None:
-    click.echo(msgspec.json.encode(value).decode("utf-8"))
+def dry_run(what: str, into: Path, trackers: Sequence[str], *, as_json: bool) -> None:
+    """Print what a get would do; nothing is written."""
+    if into.exists() and not into.is_dir():
+        raise UsageError(f"{into} is not a folder.")
 
+    destination = into.absolute()
 
-def search(words: str, trackers: Sequence[str], limit: int, *, as_json: bool) -> None:
-    """Print what has such names."""
-
-    async def run() -> None:
+    async def run() -> PlanAnswer:
         async with Tracker(trackers) as tracker:
-            answer = await _search_all(tracker, words, limit)
-        if as_json:
-            _print_json(answer)
-            return
-        for hit in answer.hits:
-            _print_hit(hit)
-        if not answer.hits:
-            click.echo("Nothing found.", err=True)
-        if answer.next:
-            click.echo(f"There are more than {limit}: add words, or raise --limit.", err=True)
+            return await tracker.plan(what, destination)
 
-    asyncio.run(run())
-
-
-async def _search_all(tracker: Tracker, words: str, limit: int) -> SearchAnswer:
-    """As many hits as are wanted, over as many pages as that takes."""
-    answer = await tracker.search(words, page_size=min(limit, LARGEST_PAGE))
-    while answer.next and len(answer.hits) < limit:
-        wanted = min(limit - len(answer.hits), LARGEST_PAGE)
-        more = await tracker.search(words, answer.next, wanted)
-        answer = SearchAnswer(answer.hits + more.hits, more.next, answer.capped)
-    return answer
-
-
-def _print_hit(hit: HitInfo) -> None:
-    path = hit.names[0].path if hit.names else hit.name
-    copies = "1 copy" if hit.providers == 1 else f"{hit.providers} copies"
-    peers = ", ".join(sorted({named.peer for named in hit.names}))
-    click.echo(f"{printable(path)[1:-1]}  {size_words(hit.size)}  {copies} ({peers})  {hit.id}")
-
-
-def peers(trackers: Sequence[str], *, as_json: bool) -> None:
-    """Print who is here."""
-
-    async def run() -> None:
-        async with Tracker(trackers) as tracker:
-            found = await tracker.peers()
-        if as_json:
-            _print_json({"peers": found})
-            return
-        for peer in found:
-            state = "" if peer.reachable else "  not reachable"
-            files = "1 file" if peer.files == 1 else f"{peer.files} files"
-            click.echo(f"{peer.name}  {peer.host}:{peer.port}  {files}{state}")
-        if not found:
-            click.echo("Nobody is here.", err=True)
-
-    asyncio.run(run())
-
-
-# get ----------------------------------------------------------------------------------------
+    plan = asyncio.run(run())
+    if as_json:
+        print_json(plan)
+        return
+    size = "size not known" if plan.size is None else size_words(plan.size)
+    click.echo(f"{name_words(plan.path)}  {size}  {plan.id}")
+    whence = ", ".join(plan.providers) or "nobody who is here: it would be waited for"
+    click.echo(f"from {whence}")
+    click.echo(f"{size_words(plan.free)} are free")
+    if plan.is_there:
+        click.echo("It is there already; nothing would be fetched.")
+    elif plan.conflict:
+        click.echo(plan.conflict)
+    elif plan.size is not None and plan.size > plan.free:
+        click.echo("That is not enough; it would be refused.")
 
 
 def get_settings(
@@ -118,7 +85,13 @@ def get_settings(
 
 
 def get(
-    what: str, settings: PeerSettings, share_for_s: float, *, quiet: bool, as_json: bool
+    what: str,
+    settings: PeerSettings,
+    share_for_s: float,
+    *,
+    wait: bool,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Fetch one content as a peer of its own."""
     log_to_stderr(logging.CRITICAL)
@@ -127,13 +100,15 @@ def get(
         async with running_peer(settings) as app:
             node = Node(app)
             await node.search("", page_size=1)  # the tracker must be there to begin with
-            download_id = node.get(what).id
+            download_id = node.get(what, wait=wait).id
 
             async def current() -> DownloadAnswer:
                 return node.download(download_id)
 
             answer = await _watch(current, quiet=quiet)
-            _report(answer, str(settings.folder / (answer.name or "")), as_json=as_json)
+            _report(
+                answer, str(settings.folder / (answer.name or "")), quiet=quiet, as_json=as_json
+            )
             await asyncio.sleep(share_for_s)
 
     try:
@@ -157,19 +132,19 @@ def _tidy(settings: PeerSettings) -> None:
             continue
 
 
-def get_at_peer(what: str, peer_url: str, *, quiet: bool, as_json: bool) -> None:
+def get_at_peer(what: str, peer_url: str, *, wait: bool, quiet: bool, as_json: bool) -> None:
     """Let a running peer fetch, and show how it goes."""
     from panal.cli.remote import RemotePeer
 
     async def run() -> None:
         async with RemotePeer(peer_url) as remote:
-            begun = await remote.begin(what)
+            begun = await remote.begin(what, wait=wait)
 
             async def current() -> DownloadAnswer:
                 return await remote.download(begun.id)
 
             answer = await _watch(current, quiet=quiet)
-            _report(answer, answer.name or "", as_json=as_json)
+            _report(answer, answer.name or "", quiet=quiet, as_json=as_json)
 
     asyncio.run(run())
 
@@ -196,9 +171,9 @@ async def _until_ended(
         await asyncio.sleep(POLL_S)
 
 
-def _report(answer: DownloadAnswer, path: str, *, as_json: bool) -> None:
+def _report(answer: DownloadAnswer, path: str, *, quiet: bool, as_json: bool) -> None:
     if as_json:
-        _print_json(
+        print_json(
             {
                 "id": answer.content,
                 "path": path,
@@ -209,11 +184,13 @@ def _report(answer: DownloadAnswer, path: str, *, as_json: bool) -> None:
             }
         )
         return
+    if quiet:
+        return
     served = ", ".join(f"{s.peer} {size_words(s.bytes)}" for s in answer.sources if s.bytes)
     fetched = sum(source.bytes for source in answer.sources)
     rate = fetched / max(answer.transfer_s, 1e-3)
     how = f" in {answer.transfer_s:.1f} s, {size_words(rate)}/s, from {served}" if served else ""
     resumed = f", {size_words(answer.bytes_resumed)} were here" if answer.bytes_resumed else ""
     size = size_words(answer.size)
-    click.echo(f"{printable(path)[1:-1]}  {size}{how}{resumed}, verified.", err=True)
+    click.echo(f"{name_words(path)}  {size}{how}{resumed}, verified.", err=True)
     sys.stderr.flush()

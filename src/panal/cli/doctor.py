@@ -1,0 +1,65 @@
+"""`panal doctor`: each thing that can be wrong is looked at, and told with what to do."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from panal.cli.checks import Finding, check_machine
+from panal.cli.network_checks import check_network, running_status
+from panal.cli.output import print_json
+from panal.wire.ids import parse_peer_name
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is looked at."""
+
+    folder: Path | None
+    name: str | None
+    peer_url: str
+    trackers: Sequence[str]
+    hosts: Sequence[str]
+    is_open: bool
+
+
+def examine(subject: Subject, *, as_json: bool) -> None:
+    """Look at everything and print it; exit code 1 where anything fails."""
+    if subject.name is not None:
+        parse_peer_name(subject.name)
+    findings = asyncio.run(_examine(subject))
+    if as_json:
+        print_json({"findings": findings})
+    else:
+        for finding in findings:
+            _print(finding)
+    if any(finding.verdict == "fail" for finding in findings):
+        sys.exit(1)
+
+
+async def _examine(subject: Subject) -> list[Finding]:
+    status = await running_status(subject.peer_url)
+    folder = subject.folder or (Path() if status is None else Path(status.folder))
+    return [
+        *await check_network(
+            subject.trackers,
+            subject.peer_url,
+            status,
+            subject.name,
+            subject.hosts,
+            is_open=subject.is_open,
+        ),
+        *await asyncio.to_thread(lambda: list(check_machine(folder.absolute()))),
+    ]
+
+
+def _print(finding: Finding) -> None:
+    mark = click.style(f"{finding.verdict:4}", fg=_COLOURS[finding.verdict])
+    click.echo(f"{mark}  {finding.check}: {finding.found}")
+    if finding.advice:
+        click.echo(f"      {finding.advice}")

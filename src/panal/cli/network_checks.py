@@ -1,0 +1,114 @@
+"""What `panal doctor` asks others: the trackers, the running peer, the dial-back, the name."""
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from panal.answers import StatusAnswer
+from panal.api import Node, Tracker
+from panal.cli.checks import Finding
+from panal.cli.remote import RemotePeer
+from panal.errors import PanalError, Unreachable
+from panal.peer.config import PeerSettings
+from panal.python import running_peer
+from panal.wire.ids import parse_peer_name
+
+PROBE_PATIENCE_S = 15.0
+
+
+async def running_status(peer_url: str) -> StatusAnswer | None:
+    """What the running peer says of itself; None where none answers."""
+    try:
+        async with RemotePeer(peer_url) as remote:
+            return await remote.status()
+    except Unreachable:
+        return None
+
+
+async def check_network(
+    trackers: Sequence[str],
+    peer_url: str,
+    status: StatusAnswer | None,
+    name: str | None,
+    hosts: Sequence[str],
+    *,
+    is_open: bool,
+) -> list[Finding]:
+    """Trackers, the peer and whether it can be called, and whether a name is free."""
+    findings, answers = [], False
+    for tracker in trackers:
+        finding = await _check_tracker(tracker)
+        answers |= finding.verdict == "ok"
+        findings.append(finding)
+    if status is not None:
+        findings.append(_check_peer(peer_url, status))
+    elif answers:
+        findings.append(await _check_dialback(trackers, hosts, is_open=is_open))
+    if name is not None and answers:
+        findings.append(await _check_name(trackers, name, status))
+    return findings
+
+
+async def _check_tracker(address: str) -> Finding:
+    try:
+        async with Tracker([address]) as tracker:
+            count = len(await tracker.peers())
+    except PanalError as error:
+        return Finding("tracker", "fail", str(error), "Start it, or name another with --tracker.")
+    peers = "1 peer" if count == 1 else f"{count} peers"
+    return Finding("tracker", "ok", f"{address} answers; {peers} there.")
+
+
+def _check_peer(url: str, status: StatusAnswer) -> Finding:
+    where = f"{status.name} runs at {url}"
+    if not status.registered:
+        advice = "It tries again by itself; see the tracker's line."
+        return Finding("peer", "fail", f"{where}, not registered: {status.problem}", advice)
+    if not status.reachable:
+        advice = "Open the port in the firewall, or give --host an address that others reach."
+        return Finding("peer", "fail", f"{where}; {status.problem}", advice)
+    return Finding("peer", "ok", f"{where}, registered; the tracker's call came through.")
+
+
+async def _check_dialback(
+    trackers: Sequence[str], hosts: Sequence[str], *, is_open: bool
+) -> Finding:
+    """Let the tracker call a peer that lives for a moment."""
+    with tempfile.TemporaryDirectory(prefix="panal-doctor-") as made:
+        settings = PeerSettings(
+            name=f"doctor-{secrets.token_hex(4)}",
+            port=0,
+            folder=Path(made),
+            trackers=tuple(trackers),
+            hosts=tuple(hosts),
+            open=is_open,
+            shares_folder=False,
+        )
+        try:
+            async with running_peer(settings) as app, asyncio.timeout(PROBE_PATIENCE_S):
+                await app.announcer.tried.wait()
+                status = Node(app).status()
+        except TimeoutError:
+            return Finding("dial-back", "fail", "The tracker did not say in time.", "Try again.")
+        except PanalError as error:
+            return Finding("dial-back", "fail", str(error), "Mend that and try again.")
+    if not status.registered or not status.reachable:
+        advice = "Open the port in the firewall, or give --host an address that others reach."
+        return Finding("dial-back", "fail", f"A peer tried out here: {status.problem}", advice)
+    reach = f"on {', '.join(hosts)}" if hosts else "from this machine only, having no --host"
+    found = f"No peer runs here; one that was tried out could be called, {reach}."
+    return Finding("dial-back", "ok", found)
+
+
+async def _check_name(trackers: Sequence[str], name: str, status: StatusAnswer | None) -> Finding:
+    wanted = parse_peer_name(name).casefold()
+    if status is not None and status.name.casefold() == wanted:
+        return Finding("name", "ok", f"{name} is this machine's running peer.")
+    async with Tracker(trackers) as tracker:
+        live = {peer.name.casefold(): peer for peer in await tracker.peers()}
+    if wanted in live:
+        found = f"{name} belongs to a live peer at {live[wanted].host}:{live[wanted].port}."
+        return Finding("name", "fail", found, "Choose another, or stop that peer.")
+    return Finding("name", "ok", f"{name} is free.")

@@ -1,0 +1,219 @@
+"""What is asked of one's own running peer."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import click
+import msgspec
+
+from panal.answers import AddedAnswer, DownloadAnswer, FileAnswer, FolderAnswer
+from panal.cli.output import name_words, print_json
+from panal.cli.progress import size_words
+from panal.cli.remote import RemotePeer
+from panal.errors import AmbiguousName, IntegrityError, NotFound
+
+
+def _ask(peer_url: str, work: Callable[[RemotePeer], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with RemotePeer(peer_url) as remote:
+            await work(remote)
+
+    asyncio.run(run())
+
+
+# Files ------------------------------------------------------------------------------------
+
+
+def ls(peer_url: str, *, as_json: bool) -> None:
+    """Print what the peer shares."""
+
+    async def work(remote: RemotePeer) -> None:
+        files = await remote.files()
+        if as_json:
+            print_json({"files": files})
+            return
+        for file in files:
+            _print_file(file)
+        if not files:
+            click.echo("Nothing is shared yet.", err=True)
+
+    _ask(peer_url, work)
+
+
+def _print_file(file: FileAnswer) -> None:
+    click.echo(f"{name_words(file.path)}  {size_words(file.size)}  {file.id}")
+
+
+def add(paths: Sequence[Path], peer_url: str, *, copy: bool, quiet: bool, as_json: bool) -> None:
+    """Share paths, and print what came of it."""
+
+    async def work(remote: RemotePeer) -> None:
+        folder = Path((await remote.status()).folder)
+        inside = [] if copy else [path for path in paths if path.is_dir() and _below(folder, path)]
+        elsewhere = [str(_whole(path)) for path in paths if path not in inside]
+        folders = [await remote.add_folder(_below(folder, path) or "") for path in inside]
+        added = AddedAnswer([], [], [])
+        if elsewhere:
+            added = await remote.add(elsewhere, copy=copy)
+        if as_json:
+            print_json({"folders": folders, **msgspec.to_builtins(added)})
+        elif not quiet:
+            _print_added(folders, added)
+
+    _ask(peer_url, work)
+
+
+def _print_added(folders: Sequence[FolderAnswer], added: AddedAnswer) -> None:
+    for folder in folders:
+        files = "1 file" if folder.files == 1 else f"{folder.files} files"
+        click.echo(
+            f"{name_words(folder.path)}/  {files}, {size_words(folder.bytes)}  {folder.link}"
+        )
+        for reason, count in folder.skipped.items():
+            click.echo(f"  left out: {count} ({reason})", err=True)
+    for root in added.roots:
+        click.echo(f"{name_words(root.name)}  in place, from {name_words(root.place)}")
+    for path in added.again:
+        click.echo(f"{name_words(path)}  shared, as it is in the folder")
+    for file in added.files:
+        click.echo(f"{name_words(file.path)}  {size_words(file.size)}  {file.link}")
+
+
+def unshare(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) -> None:
+    """Share paths no more."""
+
+    async def work(remote: RemotePeer) -> None:
+        folder = Path((await remote.status()).folder)
+        named = [_shared_path(folder, path) for path in paths]
+        for path in named:
+            await remote.unshare(path)
+        if as_json:
+            print_json({"unshared": named})
+        elif not quiet:
+            for path in named:
+                click.echo(f"No longer shared: {name_words(path)}")
+
+    _ask(peer_url, work)
+
+
+def verify(paths: Sequence[str], peer_url: str, *, as_json: bool) -> None:
+    """Have files read again; the exit code is 5 where any differs."""
+
+    async def work(remote: RemotePeer) -> None:
+        folder = Path((await remote.status()).folder)
+        answer = await remote.verify([_below(folder, Path(path)) or path for path in paths])
+        if as_json:
+            print_json(answer)
+        else:
+            for path, problem in answer.differing.items():
+                click.echo(f"{name_words(path)}: {problem}")
+            files = "1 file" if answer.files == 1 else f"{answer.files} files"
+            away = f", {answer.offline} not there now" if answer.offline else ""
+            differ = f"{len(answer.differing)} differ"
+            click.echo(f"{files}, {size_words(answer.bytes)} read, {differ}{away}.")
+        if answer.differing:
+            sys.exit(IntegrityError.exit_code)
+
+    _ask(peer_url, work)
+
+
+def _shared_path(folder: Path, given: str) -> str:
+    """What the peer calls it: a path on the disk, or one as `ls` shows it."""
+    below = _below(folder, Path(given))
+    is_on_disk = given.startswith(("/", "./", "../"))
+    return below or (str(_whole(Path(given))) if is_on_disk else given)
+
+
+def _below(folder: Path, path: Path) -> str | None:
+    """A path on the disk as the peer shares it; None where it is not inside the folder."""
+    here, root = _whole(path), folder.resolve()
+    return here.relative_to(root).as_posix() if root in here.parents else None
+
+
+def _whole(path: Path) -> Path:
+    """From the root of the disk, a link at its end not followed."""
+    return path.resolve() if path.name in {"", ".."} else path.parent.resolve() / path.name
+
+
+# Downloads --------------------------------------------------------------------------------
+
+
+def list_downloads(peer_url: str, *, as_json: bool) -> None:
+    """Print every download of the peer."""
+
+    async def work(remote: RemotePeer) -> None:
+        downloads = await remote.downloads()
+        if as_json:
+            print_json({"downloads": downloads})
+            return
+        for download in downloads:
+            _print_download(download)
+        if not downloads:
+            click.echo("No downloads.", err=True)
+
+    _ask(peer_url, work)
+
+
+def change_downloads(
+    change: str,
+    ids: Sequence[str],
+    peer_url: str,
+    *,
+    priority: int = 0,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Pause, resume, cancel or prioritise downloads, and print how they stand."""
+
+    async def work(remote: RemotePeer) -> None:
+        known = await remote.downloads()
+        chosen = [_meant(known, given) for given in ids]
+        for download in chosen:
+            await _change(remote, change, download.id, priority)
+        if change == "cancel":
+            after = chosen
+        else:
+            after = [await remote.download(download.id) for download in chosen]
+        if as_json:
+            print_json({"cancelled" if change == "cancel" else "downloads": after})
+        elif not quiet and change == "cancel":
+            for download in after:
+                click.echo(f"Cancelled: {name_words(download.name or download.what)}")
+        elif not quiet:
+            for download in after:
+                _print_download(download)
+
+    _ask(peer_url, work)
+
+
+async def _change(remote: RemotePeer, change: str, download_id: str, priority: int) -> None:
+    if change == "priority":
+        await remote.prioritise(download_id, priority)
+    elif change == "cancel":
+        await remote.cancel(download_id)
+    elif change == "pause":
+        await remote.pause(download_id)
+    else:
+        await remote.resume(download_id)
+
+
+def _meant(known: Sequence[DownloadAnswer], given: str) -> DownloadAnswer:
+    """The one download whose id begins so; NotFound, or AmbiguousName."""
+    found = [download for download in known if given and download.id.startswith(given)]
+    if not found:
+        raise NotFound(f"No download's id begins with {given!r}; see 'panal downloads'.")
+    if len(found) > 1:
+        raise AmbiguousName(f"{len(found)} downloads' ids begin with {given!r}; say more of it.")
+    return found[0]
+
+
+def _print_download(download: DownloadAnswer) -> None:
+    done = "" if not download.size else f"{download.bytes_done * 100 // download.size:3} %  "
+    size = f"{size_words(download.size)}  " if download.size else ""
+    priority = f"priority {download.priority}  " if download.priority else ""
+    rate = f"{size_words(download.rate_bytes_s)}/s  " if download.rate_bytes_s else ""
+    name = name_words(download.name or download.what)
+    line = f"{download.id}  {download.state:8}{done}{size}{priority}{rate}{name}"
+    click.echo(f"{line}  {download.reason}".rstrip())

@@ -1,0 +1,50 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+
+import click
+
+DEFAULT_PEER = "http://127.0.0.1:5000"
+
+tracker_option = click.option(
+    "--tracker",
+    "trackers",
+    multiple=True,
+    metavar="HOST:PORT",
+    envvar="PANAL_TRACKER",
+    default=["127.0.0.1:50051"],
+    show_default=True,
+    help="The tracker to ask; may be repeated: the first that answers is used.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+quiet_option = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+host_option = click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="ADDRESS",
+    envvar="PANAL_HOST",
+    help="Listen on this outer address besides loopback; 0.0.0.0 for all. Needs --open.",
+)
+open_option = click.option(
+    "--open",
+    "is_open",
+    is_flag=True,
+    envvar="PANAL_OPEN",
+    help="Whoever reaches the outer address may come in: for a network you trust.",
+)
+state_option = click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="PANAL_STATE",
+    help="Where state is kept. A peer's default is FOLDER/.panal.",
+)
+peer_option = click.option(
+    "--peer",
+    "peer_url",
+    metavar="URL",
+    envvar="PANAL_PEER",
+    default=DEFAULT_PEER,
+    show_default=True,
+    help="The running peer that is asked.",
+)

@@ -1,0 +1,158 @@
+"""The words for one's own running peer: `panal ls`, `add`, `unshare`, `downloads`, `verify`."""
+
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from panal.cli.words.options import json_option, peer_option, quiet_option
+from panal.errors import UsageError
+
+paths_argument = click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+ids_argument = click.argument("ids", nargs=-1, required=True, metavar="ID...")
+
+
+@click.command()
+@peer_option
+@json_option
+def ls(peer_url: str, as_json: bool) -> None:
+    """List what your running peer shares."""
+    from panal.cli.owning import ls as run
+
+    run(peer_url, as_json=as_json)
+
+
+@click.command()
+@click.argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    metavar="PATH...",
+    type=click.Path(exists=True, path_type=Path),
+)
+@click.option("--copy", is_flag=True, help="Copy it into the peer's folder, not share it in place.")
+@peer_option
+@quiet_option
+@json_option
+def add(paths: tuple[Path, ...], copy: bool, peer_url: str, quiet: bool, as_json: bool) -> None:
+    """Share files and folders with your running peer, where they are.
+
+    A folder inside the peer's own folder is shared as one content: the answer has its link.
+    """
+    from panal.cli.owning import add as run
+
+    run(paths, peer_url, copy=copy, quiet=quiet, as_json=as_json)
+
+
+@click.command()
+@paths_argument
+@peer_option
+@quiet_option
+@json_option
+def unshare(paths: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
+    """Share files and folders no more; the files themselves stay.
+
+    A PATH is one on the disk, or one as `panal ls` shows it.
+    """
+    from panal.cli.owning import unshare as run
+
+    run(paths, peer_url, quiet=quiet, as_json=as_json)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@peer_option
+@json_option
+def verify(paths: tuple[str, ...], peer_url: str, as_json: bool) -> None:
+    """Read your peer's shared files again and compare them with what they were.
+
+    Without a PATH, everything. What differs is named and shared no more as what it was;
+    the exit code is then 5.
+    """
+    from panal.cli.owning import verify as run
+
+    run(paths, peer_url, as_json=as_json)
+
+
+@click.group(invoke_without_command=True)
+@peer_option
+@json_option
+@click.pass_context
+def downloads(context: click.Context, peer_url: str, as_json: bool) -> None:
+    """List and steer your running peer's downloads. An ID may be shortened.
+
+    \b
+    panal downloads                  list them
+    panal downloads pause 3f0a       stop one, keeping what is there
+    panal downloads priority 5 3f0a  let it go first
+    """
+    if context.invoked_subcommand is None:
+        from panal.cli.owning import list_downloads
+
+        list_downloads(peer_url, as_json=as_json)
+        return
+    for name in ("peer_url", "as_json"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            later = context.invoked_subcommand
+            raise UsageError(f"Write the options behind: panal downloads {later} … --peer URL.")
+
+
+@downloads.command("list")
+@peer_option
+@json_option
+def list_(peer_url: str, as_json: bool) -> None:
+    """List downloads, the newest last."""
+    from panal.cli.owning import list_downloads
+
+    list_downloads(peer_url, as_json=as_json)
+
+
+@downloads.command()
+@ids_argument
+@peer_option
+@quiet_option
+@json_option
+def pause(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
+    """Stop downloads, keeping what is there."""
+    from panal.cli.owning import change_downloads
+
+    change_downloads("pause", ids, peer_url, quiet=quiet, as_json=as_json)
+
+
+@downloads.command()
+@ids_argument
+@peer_option
+@quiet_option
+@json_option
+def resume(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
+    """Let paused downloads go on."""
+    from panal.cli.owning import change_downloads
+
+    change_downloads("resume", ids, peer_url, quiet=quiet, as_json=as_json)
+
+
+@downloads.command()
+@ids_argument
+@peer_option
+@quiet_option
+@json_option
+def cancel(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
+    """Stop downloads and take them off the list; ended ones too."""
+    from panal.cli.owning import change_downloads
+
+    change_downloads("cancel", ids, peer_url, quiet=quiet, as_json=as_json)
+
+
+@downloads.command()
+@click.argument("priority", type=click.IntRange(-1_000, 1_000))
+@ids_argument
+@peer_option
+@quiet_option
+@json_option
+def priority(
+    priority: int, ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool
+) -> None:
+    """Let downloads go before those of a lower PRIORITY (0 at first)."""
+    from panal.cli.owning import change_downloads
+
+    change_downloads("priority", ids, peer_url, priority=priority, quiet=quiet, as_json=as_json)

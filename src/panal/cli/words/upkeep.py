@@ -1,0 +1,84 @@
+"""The words about Panal itself: `panal doctor`, `config`, `completion`, `version`."""
+
+from pathlib import Path
+
+import click
+
+from panal import __version__
+from panal.cli.words.options import (
+    host_option,
+    json_option,
+    open_option,
+    peer_option,
+    tracker_option,
+)
+
+
+@click.command()
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder to look at; the running peer's, or this one.",
+)
+@click.option("--name", help="A name that a peer shall have: is it free?")
+@peer_option
+@tracker_option
+@host_option
+@open_option
+@json_option
+def doctor(
+    folder: Path | None,
+    name: str | None,
+    peer_url: str,
+    trackers: tuple[str, ...],
+    hosts: tuple[str, ...],
+    is_open: bool,
+    as_json: bool,
+) -> None:
+    """Look for what is wrong, and say what to do about it.
+
+    Changes nothing. Where no peer runs, one is started for a moment, to let the tracker call
+    it. The exit code is 1 if anything fails.
+    """
+    from panal.cli.doctor import Subject, examine
+
+    examine(Subject(folder, name, peer_url, trackers, hosts, is_open), as_json=as_json)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND [OPTION...]]")
+@click.pass_context
+def config(context: click.Context, as_json: bool, command: tuple[str, ...]) -> None:
+    """Show every setting, its value, and where it comes from.
+
+    With a COMMAND, only that one's; with its options too, what they would make of it.
+    """
+    from panal.cli.settings import show
+
+    show(context, command, as_json=as_json)
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the script that completes panal's words in a SHELL.
+
+    \b
+    bash  echo 'eval "$(panal completion bash)"' >> ~/.bashrc
+    zsh   echo 'eval "$(panal completion zsh)"' >> ~/.zshrc
+    fish  panal completion fish > ~/.config/fish/completions/panal.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    made = get_completion_class(shell)
+    assert made is not None  # noqa: S101 (the choices above are click's own)
+    click.echo(made(context.find_root().command, {}, "panal", "_PANAL_COMPLETE").source())
+
+
+@click.command()
+@json_option
+def version(as_json: bool) -> None:
+    """Print the version."""
+    click.echo(f'{{"panal":"{__version__}"}}' if as_json else f"panal {__version__}")

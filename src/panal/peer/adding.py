@@ -1,0 +1,215 @@
+"""What the owner adds and leaves out: further roots in place, copies, paths not shared.
+
+Nothing here ever deletes, moves or writes a file of the user's.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from panal.errors import NotFound, Refused, TargetTaken, UsageError
+from panal.peer.sharing import Placed
+from panal.peer.uploads import BATCH_BYTES, Uploads
+from panal.peer.watching import Watching
+from panal.store.index import SharedFile
+from panal.store.mounts import FurtherRoot, Mounts
+from panal.store.root_records import RootRecords
+from panal.store.roots import Root, Skipped, disk_error
+from panal.wire.names import SafePath, printable, safe_path, visible_path
+
+
+@dataclass(slots=True)
+class Added:
+    """What came of adding."""
+
+    in_place: list[FurtherRoot] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    """Paths of the folder that were left out and are shared again."""
+    copied: list[SharedFile] = field(default_factory=list)
+
+
+class Adding:
+    """The owner's hand on what is shared."""
+
+    def __init__(
+        self,
+        root: Mounts,
+        records: RootRecords,
+        watching: Watching,
+        uploads: Uploads,
+        state: Path,
+    ) -> None:
+        self._root = root
+        self._records = records
+        self._watching = watching
+        self._uploads = uploads
+        self._state = state
+
+    async def add(self, paths: Sequence[str], *, copy: bool) -> Added:
+        """Share files and folders from anywhere on this machine, in place or as copies.
+
+        All are checked before the first is added.
+        """
+        wanted = await asyncio.to_thread(lambda: [self._checked(path, paths) for path in paths])
+        if copy:
+            return await self._copy(place for place, _ in wanted)
+        added = Added()
+        for place, name in wanted:
+            inside = self._path_inside(place)
+            if inside is None:
+                added.in_place.append(self._mount(FurtherRoot(name, place, place.is_dir())))
+            else:
+                self._share_again(inside)
+                added.again.append(inside)
+        self._root.leave_out(self._records.unshared())
+        self._watching.look_for_roots()
+        self._watching.hint(added.again, 0.0)
+        return added
+
+    async def unshare(self, paths: Sequence[str]) -> list[str]:
+        """Share these no more, until they are added again; their files stay as they are."""
+        names = await asyncio.to_thread(lambda: [self._shared_path(path) for path in paths])
+        for name in names:
+            if name in self._root.further_names():
+                await self._unmount(name)
+            else:
+                self._records.leave_out(name)
+        self._root.leave_out(self._records.unshared())
+        self._watching.look_for_roots()
+        self._watching.hint(names, 0.0)
+        return list(names)
+
+    async def _unmount(self, name: SafePath) -> None:
+        self._records.remove_root(name)
+        if not self._root.shows(name):  # withdrawn already: nobody is to be told
+            await asyncio.to_thread(self._records.forget_below, name)
+        self._root.unmount(name)
+
+    # Which paths ----------------------------------------------------------------------------
+
+    def _shared_path(self, text: str) -> SafePath:
+        """A path as it is shared, from itself or from where it lies on the disk."""
+        if text.startswith("/"):
+            inside = self._path_inside(Path(os.path.realpath(text)))
+            if inside is None:
+                raise NotFound(f"{printable(text)} is not shared here.")
+            text = inside
+        path = safe_path(text)
+        if not (self._root.is_taken(path) or path in self._root.further_names()):
+            raise NotFound(f"{printable(text)} is not shared here.")
+        return path
+
+    def _checked(self, text: str, others: Sequence[str]) -> tuple[Path, SafePath]:
+        typed = Path(text)
+        if not typed.is_absolute():
+            raise UsageError(f"{printable(text)} is not an absolute path; write it from / on.")
+        name = visible_path(Path(os.path.normpath(text)).name or "/")
+        try:
+            place = typed.resolve(strict=True)
+        except OSError as error:
+            raise NotFound(f"{printable(text)} cannot be added: {error.strerror}.") from None
+        if not (place.is_dir() or place.is_file()):
+            raise Refused(f"{printable(text)} is neither a file nor a folder.")
+        self._refuse_dangerous(place)
+        if place.is_file() and place.name != name:
+            raise Refused(f"{printable(text)} is a link; add the file itself: {place}.")
+        return place, name
+
+    def _refuse_dangerous(self, place: Path) -> None:
+        home = Path.home().resolve()
+        if home.is_relative_to(place):
+            raise Refused(
+                f"{place} holds your whole home folder, with its keys and passwords. Add the "
+                "folders in it that you want to share."
+            )
+        state = self._state.resolve()
+        if state.is_relative_to(place) or place.is_relative_to(state):
+            raise Refused(f"{place} holds or is Panal's own state; it is never shared.")
+
+    def _path_inside(self, place: Path) -> str | None:
+        """The path under which a place is shared already; None outside of all roots."""
+        for name, root in self._root.places().items():
+            top = root.resolve()
+            if place.is_relative_to(top):
+                below = place.relative_to(top).as_posix()
+                return "/".join(part for part in (name, below) if part not in {"", "."})
+        return None
+
+    # Sharing in place -----------------------------------------------------------------------
+
+    def _mount(self, further: FurtherRoot) -> FurtherRoot:
+        for name, place in self._root.places().items():
+            if place.resolve().is_relative_to(further.place):
+                what = printable(name) if name else "the shared folder"
+                raise Refused(
+                    f"{further.place} holds {what}, which is shared already; a root inside a "
+                    "root would be shared twice."
+                )
+        if self._root.is_taken(SafePath(further.name)):
+            raise TargetTaken(
+                f"{printable(further.name)} is the name of something shared already. Rename one "
+                "of them, or copy it in under another name."
+            )
+        self._records.add_root(further)
+        self._root.mount(further)
+        return further
+
+    def _share_again(self, path: str) -> None:
+        if path == "" or path in self._root.further_names():
+            return
+        if reason := self._hidden_reason(path):
+            raise Refused(f"{printable(path)} is in the shared folder, but left out: {reason}.")
+        self._records.share_again(path)
+
+    def _hidden_reason(self, path: str) -> str | None:
+        parts = path.split("/")
+        for count in range(1, len(parts) + 1):
+            some = "/".join(parts[:count])
+            reason = self._root.left_out(some, is_folder=count < len(parts))
+            if reason and not (reason == "unshared" and some == path):
+                return reason
+        return None
+
+    # Copying in -----------------------------------------------------------------------------
+
+    async def _copy(self, places: Iterable[Path]) -> Added:
+        added = Added()
+        for place in places:
+            source = Root(place if place.is_dir() else place.parent)
+            try:
+                if place.is_file():
+                    found = [SafePath(place.name)]
+                else:
+                    found = await asyncio.to_thread(
+                        lambda source=source: [path for path, _ in source.walk(Skipped())]  # type: ignore[misc]
+                    )
+                for path in found:
+                    target = path if place.is_file() else safe_path(f"{place.name}/{path}")
+                    added.copied.append((await self._copy_one(source, path, target)).file)
+            finally:
+                source.close()
+        return added
+
+    async def _copy_one(self, source: Root, path: SafePath, target: SafePath) -> Placed:
+        descriptor, found = await asyncio.to_thread(source.open_file, path)
+        try:
+            return await self._uploads.store(
+                target, _blocks(descriptor), found.size_bytes, exact=True, replace=False
+            )
+        finally:
+            os.close(descriptor)
+
+
+async def _blocks(descriptor: int) -> AsyncIterator[bytes]:
+    offset = 0
+    while True:
+        try:
+            block = await asyncio.to_thread(os.pread, descriptor, BATCH_BYTES, offset)
+        except OSError as error:
+            raise disk_error(error, "read what is copied") from None
+        if not block:
+            return
+        yield block
+        offset += len(block)

@@ -1,0 +1,225 @@
+"""Folders shared as collections: a snapshot of what is in them, as one content.
+
+A snapshot has the folder's shared files with their executable bits and times, and its empty
+folders. Hidden files, symbolic links, special files, unsafe names, what may not be read, and
+what is not shared for another reason (`.panalignore`, usual secrets, unshared) are left out
+and counted; a folder in which nothing else is counts as empty. Owners, groups, other
+mode bits, extended attributes, times of folders that have files, and hard links between files
+are not kept. It stays what it was until it is made again, and then takes the old one's place.
+"""
+
+import asyncio
+import os
+from dataclasses import dataclass, replace
+
+from panal.clock import Clock
+from panal.errors import NotFound, TargetTaken, UsageError
+from panal.peer.announcer import Announcer
+from panal.peer.comparing import SETTLED_S
+from panal.peer.contents import Contents
+from panal.peer.scanning import Scanning
+from panal.peer.sharing import Sharing
+from panal.store.collection_records import CollectionRecord, CollectionRecords
+from panal.store.index import Index, SharedFile
+from panal.store.mounts import Mounts
+from panal.store.roots import Fingerprint, Skipped
+from panal.store.texts import Texts
+from panal.store.tree import Tree, read_tree
+from panal.wire.collection import (
+    MAX_MTIME_NS,
+    MIN_MTIME_NS,
+    CollectionEntry,
+    EntryType,
+    encode,
+)
+from panal.wire.ids import ContentId
+from panal.wire.manifest import Manifest
+from panal.wire.names import SafePath, printable
+
+LOOK_AGAIN_S = 0.05
+SETTLING_SCANS = 20
+"""How often a folder in which files are still being written is looked at again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddedFolder:
+    """One snapshot that is shared now."""
+
+    record: CollectionRecord
+    files: int
+    empty_folders: int
+    size_bytes: int
+    """Of all its files."""
+    skipped: Skipped
+
+
+class Collections:
+    """Makes snapshots, keeps their texts, serves and announces them."""
+
+    def __init__(
+        self,
+        *,
+        root: Mounts,
+        index: Index,
+        sharing: Sharing,
+        scanning: Scanning,
+        announcer: Announcer,
+        contents: Contents,
+        texts: Texts,
+        clock: Clock,
+        whole_folder_name: str,
+    ) -> None:
+        """`whole_folder_name` is what the shared folder itself is called for others."""
+        self._root = root
+        self._index = index
+        self._scanning = scanning
+        self._announcer = announcer
+        self._contents = contents
+        self._texts = texts
+        self._clock = clock
+        self._whole_folder_name = whole_folder_name
+        self._records = CollectionRecords(index)
+        self._paths: set[str] = set()
+        sharing.displacing = self._give_way
+
+    def restore(self, unfinished: set[ContentId]) -> None:
+        """Serve again what was shared; keep the texts that unfinished downloads need."""
+        for record in self._records.all():
+            if self._texts.path(record.content).is_file():
+                self._contents.begin_own(
+                    record.content, self._texts.path(record.content), record.manifest
+                )
+                self._paths.add(record.path)
+            else:
+                self._records.remove(record.path)
+                self._announcer.change_entry(record.entry(), None)
+        kept = {record.content for record in self._records.all()}
+        self._texts.keep_only(kept | unfinished)
+
+    async def add(self, path: SafePath | None) -> AddedFolder:
+        """Share a folder below the shared one, or that one itself, as it is now.
+
+        NotFound where there is none, UsageError where its files do not come to rest,
+        TargetTaken where a file has the name.
+        """
+        name = SafePath(path or self._whole_folder_name)
+        if self._index.by_path(name) is not None:
+            raise TargetTaken(f"{printable(name)} is a file that is shared already.")
+        base = path or ""
+        tree = await self._tree_at_rest(base)
+        indexed = await asyncio.to_thread(self._index.files_below, f"{base}/" if base else "")
+        entries = snapshot(base, tree, indexed)
+        content, manifest = await asyncio.to_thread(lambda: self._texts.keep(encode(entries)))
+        await self.register(name, content, manifest)
+        files = [entry for entry in entries if entry.content is not None]
+        return AddedFolder(
+            CollectionRecord(name, content, manifest),
+            len(files),
+            len(entries) - len(files),
+            sum(entry.size_bytes for entry in files),
+            tree.skipped,
+        )
+
+    async def register(self, path: SafePath, content: ContentId, manifest: Manifest) -> None:
+        """Share a folder whose text is kept already, in place of what the path had before."""
+        before = await asyncio.to_thread(self._records.by_path, path)
+        record = CollectionRecord(path, content, manifest)
+        await asyncio.to_thread(self._records.save, record)
+        self._paths.add(path)
+        self._contents.begin_own(content, self._texts.path(content), manifest)
+        self._announcer.change_entry(before.entry() if before else None, record.entry())
+        if before is not None:
+            self.forget_text(before.content)
+
+    def forget_text(self, content: ContentId) -> None:
+        """Keep a text no longer, unless a shared folder needs it."""
+        if all(record.content != content for record in self._records.all()):
+            self._contents.end_own(content)
+            self._texts.remove(content)
+
+    def _give_way(self, paths: list[SafePath]) -> None:
+        """Files get these paths: a folder that was shared under one of them is gone."""
+        for path in self._paths.intersection(paths):
+            record = self._records.by_path(path)
+            self._records.remove(path)
+            self._paths.discard(path)
+            if record is not None:
+                self._announcer.change_entry(record.entry(), None)
+                self.forget_text(record.content)
+
+    async def _tree_at_rest(self, base: str) -> Tree:
+        """The tree, once no file in it is so young that it is not indexed yet."""
+        moving: list[SafePath] = []
+        for _ in range(SETTLING_SCANS):
+            await asyncio.to_thread(self._read, base)  # NotFound at once
+            await self._scanning.scan()
+            while self._scanning.to_hash:  # by a scan that began before
+                await self._clock.sleep(LOOK_AGAIN_S)
+            tree = await asyncio.to_thread(self._read, base)
+            known = await asyncio.to_thread(self._index.fingerprints)
+            wall_s = self._clock.wall_s()
+            moving = [
+                path
+                for path, status in tree.files.items()
+                if abs(wall_s - status.st_mtime) < 2 * SETTLED_S
+                and not _is_as_indexed(known.get(path), status)
+            ]
+            if not moving:
+                return tree
+            await self._clock.sleep(SETTLED_S)
+        raise UsageError(
+            f"{len(moving)} files are still being written, such as {printable(moving[0])}: "
+            "try again when the folder rests."
+        )
+
+    def _read(self, base: str) -> Tree:
+        name = self._root.root_name(base)
+        if not name:
+            return read_tree(self._root.path, base, "", self._left_out)
+        if name in self._root.single_files():
+            raise NotFound(f"{printable(base)} is no folder.")
+        inner = base.removeprefix(name).removeprefix("/")
+        return read_tree(self._root.places()[name], inner, f"{name}/", self._left_out)
+
+    def _left_out(self, path: str, is_folder: bool) -> str | None:
+        return self._root.left_out(path, is_folder=is_folder)
+
+
+def _is_as_indexed(indexed: Fingerprint | None, status: os.stat_result) -> bool:
+    """Whether a file is what was hashed, whichever number its disk has now."""
+    found = Fingerprint.of(status, status.st_dev)
+    return indexed is not None and replace(indexed, device=found.device) == found
+
+
+def snapshot(base: str, tree: Tree, indexed: list[SharedFile]) -> list[CollectionEntry]:
+    """The entries of a folder; what of the tree is not shared is counted as skipped."""
+    shared = {file.path: file for file in indexed}
+    cut = len(base) + 1 if base else 0
+    entries = []
+    for path, status in tree.files.items():
+        file = shared.get(path)
+        if file is None or not _is_as_indexed(file.fingerprint, status):
+            tree.skipped.add("not shared", path)
+            continue
+        kind = EntryType.EXECUTABLE if status.st_mode & 0o100 else EntryType.FILE
+        size_bytes, mtime_ns = status.st_size, _mtime_ns(status.st_mtime_ns)
+        entries.append(
+            CollectionEntry(SafePath(path[cut:]), kind, file.content, size_bytes, mtime_ns)
+        )
+    return entries + _empty_folders(tree, cut, [entry.path for entry in entries])
+
+
+def _empty_folders(tree: Tree, cut: int, files: list[SafePath]) -> list[CollectionEntry]:
+    """The folders in which no file and no other folder is, as far as a snapshot has them."""
+    folders = {path[cut:]: status.st_mtime_ns for path, status in tree.folders.items()}
+    used = {path.rpartition("/")[0] for path in [*files, *folders]}
+    return [
+        CollectionEntry(SafePath(path), EntryType.EMPTY_FOLDER, None, 0, _mtime_ns(mtime_ns))
+        for path, mtime_ns in folders.items()
+        if path not in used
+    ]
+
+
+def _mtime_ns(on_disk: int) -> int:
+    """Some file systems know times before 1677 and after 2262; a snapshot has the nearest."""
+    return max(MIN_MTIME_NS, min(MAX_MTIME_NS, on_disk))

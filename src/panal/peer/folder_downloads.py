@@ -1,0 +1,239 @@
+"""A folder from wherever its files are: checked as a whole, then fetched file by file.
+
+The list first; then, before a byte of any file: every name, every conflict and the space.
+Small files come in one request each and are put in place in batches; those of several chunks
+come as any download does, from everybody who has them.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import stat
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from panal.clock import Clock
+from panal.errors import TargetTaken, TooLarge
+from panal.peer.announcer import Announcer
+from panal.peer.collections import Collections
+from panal.peer.contents import Contents
+from panal.peer.fetching import Fetching, Transfer
+from panal.peer.folder_check import Comparison, FolderCheck
+from panal.peer.folder_files import FolderFiles
+from panal.peer.folder_transfer import FolderTransfer
+from panal.peer.sharing import Sharing
+from panal.peer.small_files import is_small
+from panal.peer.uploads import check_space
+from panal.store.index import Index
+from panal.store.roots import Root, disk_error
+from panal.store.texts import Texts
+from panal.store.tree import standing
+from panal.wire.collection import MAX_TEXT_BYTES, CollectionEntry, decode, placed_at
+from panal.wire.ids import ContentId
+from panal.wire.manifest import Manifest
+from panal.wire.names import SafePath, printable
+
+SMALL_AT_ONCE = 5
+LARGE_AT_ONCE = 3
+BLOCK_BYTES = 4096
+"""What even the smallest file takes of most disks."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderParts:
+    """What a folder's download works with."""
+
+    root: Root
+    index: Index
+    sharing: Sharing
+    fetching: Fetching
+    collections: Collections
+    contents: Contents
+    announcer: Announcer
+    texts: Texts
+    clock: Clock
+    partials: Path
+
+
+class FolderDownloads:
+    """Fetches folders, one call each."""
+
+    def __init__(self, parts: FolderParts) -> None:
+        self._parts = parts
+
+    def is_folder(self, path: SafePath) -> bool:
+        """Whether a folder stands under a path."""
+        found = standing(self._parts.root.path, [path]).found.get(path)
+        return found is not None and stat.S_ISDIR(found.st_mode)
+
+    async def manifest(self, content: ContentId) -> Manifest | None:
+        """The manifest of a folder whose list is here already."""
+        kept = await asyncio.to_thread(self._parts.texts.read, content)
+        return None if kept is None else kept[1]
+
+    async def entries(
+        self,
+        content: ContentId,
+        manifest: Manifest,
+        base: SafePath,
+        inside: SafePath | None,
+        transfer: Transfer,
+    ) -> tuple[CollectionEntry, ...]:
+        """What is to be fetched, under the paths that it gets; the list is fetched first.
+
+        IntegrityError or UnsafeName where the list may not be taken, NotFound where there is
+        nothing under `inside`.
+        """
+        if manifest.size_bytes > MAX_TEXT_BYTES:
+            raise TooLarge(f"The folder's list has {manifest.size_bytes} bytes: too many.")
+        kept = await asyncio.to_thread(self._parts.texts.read, content)
+        if kept is None:
+            await self._fetch_text(content, manifest, transfer)
+            kept = await asyncio.to_thread(self._parts.texts.read, content)
+        assert kept is not None  # noqa: S101 (fetched just now)
+        listed = await asyncio.to_thread(decode, kept[0])
+        return await asyncio.to_thread(placed_at, listed, base, inside)
+
+    async def _fetch_text(self, content: ContentId, manifest: Manifest, transfer: Transfer) -> None:
+        texts = self._parts.texts
+        async with self._parts.fetching.whole(content, manifest, texts.folder, transfer) as partial:
+            await asyncio.to_thread(partial.make_publishable)
+            await asyncio.to_thread(texts.take, partial.path, content)
+            await asyncio.to_thread(partial.discard)
+
+    async def fetch(
+        self,
+        content: ContentId,
+        manifest: Manifest,
+        entries: Sequence[CollectionEntry],
+        transfer: FolderTransfer,
+    ) -> None:
+        """Fetch what is missing of these entries; asked again, it goes on.
+
+        UnsafeName, TargetTaken or NoSpace before the first byte of a file; what comes under
+        a wanted name later is left alone, and named when all others are there.
+        """
+        files = [entry for entry in entries if entry.content is not None]
+        transfer.files = len(files)
+        scratch = self._parts.partials / f"{content.hex()}.folder"
+        try:
+            found = await self._check(entries, scratch.with_suffix(".names"))
+            for entry in found.kept:
+                transfer.keep(entry.size_bytes)
+            self._parts.contents.begin_own(content, self._parts.texts.path(content), manifest)
+            self._parts.announcer.hold(content, complete=True)
+            await self._fetch_files(content, found, scratch, transfer)
+            await asyncio.to_thread(make_folders, self._parts.root, found.empty_folders)
+            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+        finally:
+            self._parts.announcer.release(content)
+            with contextlib.suppress(OSError):  # what was received stays for the next time
+                scratch.rmdir()
+
+    async def _check(self, entries: Sequence[CollectionEntry], scratch: Path) -> Comparison:
+        parts = self._parts
+        check = FolderCheck(parts.root, parts.index, parts.sharing, scratch)
+        found = await check.look(entries)
+        wanted = sum(map(_on_disk_bytes, found.missing))
+        await asyncio.to_thread(check_space, parts.partials, wanted - self._here(found))
+        return found
+
+    def _here(self, found: Comparison) -> int:
+        """What the disk has given already to files that are on their way."""
+        here = 0
+        for content in {entry.content for entry in found.missing if not is_small(entry)}:
+            assert content is not None  # noqa: S101 (files only)
+            with contextlib.suppress(FileNotFoundError):
+                here += (self._parts.partials / f"{content.hex()}.part").stat().st_blocks * 512
+        return here
+
+    async def _fetch_files(
+        self, content: ContentId, found: Comparison, scratch: Path, transfer: FolderTransfer
+    ) -> None:
+        parts = self._parts
+        await asyncio.to_thread(scratch.mkdir, mode=0o700, parents=True, exist_ok=True)
+        async with FolderFiles(
+            content,
+            parts.root,
+            parts.index,
+            parts.sharing,
+            parts.fetching,
+            parts.clock,
+            scratch,
+            transfer,
+        ) as files:
+            small = _by_content([entry for entry in found.missing if is_small(entry)])
+            large = _by_content([entry for entry in found.missing if not is_small(entry)])
+            await _all_done(
+                *(_each(small, files.fetch_small) for _ in range(SMALL_AT_ONCE)),
+                *(_each(large, files.fetch_large) for _ in range(LARGE_AT_ONCE)),
+            )
+            await files.flush()
+        if files.taken:
+            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+            named = ", ".join(printable(entry.path) for entry in files.taken[:20])
+            raise TargetTaken(
+                f"{len(files.taken)} names were taken while the folder was fetched, and left "
+                f"as they are: {named}. All else is in place."
+            )
+
+    async def finish(
+        self, content: ContentId, manifest: Manifest, base: SafePath, inside: SafePath | None
+    ) -> None:
+        """Share what is whole: the folder as it was shared there, if all of it was asked for."""
+        if inside is None:
+            await self._parts.collections.register(base, content, manifest)
+        else:
+            await asyncio.to_thread(self._parts.collections.forget_text, content)
+
+
+def make_folders(root: Root, folders: Sequence[CollectionEntry]) -> None:
+    """Make empty folders, with their times; what is there stays as it is."""
+    for entry in folders:
+        try:
+            with root.parent_for_writing(entry.path) as (parent, name):
+                try:
+                    os.mkdir(name, dir_fd=parent)
+                except FileExistsError:
+                    continue
+                if entry.mtime_ns:
+                    times = (entry.mtime_ns, entry.mtime_ns)
+                    os.utime(name, ns=times, dir_fd=parent, follow_symlinks=False)
+                os.fsync(parent)
+        except OSError as error:
+            raise disk_error(error, f"make the folder {printable(entry.path)}") from None
+
+
+def _on_disk_bytes(entry: CollectionEntry) -> int:
+    return -(-entry.size_bytes // BLOCK_BYTES) * BLOCK_BYTES
+
+
+def _by_content(entries: Sequence[CollectionEntry]) -> list[list[CollectionEntry]]:
+    """Entries of one content together, the last first: they are taken from the end."""
+    groups: dict[ContentId | None, list[CollectionEntry]] = defaultdict(list)
+    for entry in entries:
+        groups[entry.content].append(entry)
+    return list(reversed(groups.values()))
+
+
+async def _each(
+    queue: list[list[CollectionEntry]],
+    work: Callable[[list[CollectionEntry]], Awaitable[None]],
+) -> None:
+    """One of several workers on a queue."""
+    while queue:
+        await work(queue.pop())
+
+
+async def _all_done(*workers: Coroutine[None, None, None]) -> None:
+    """Wait for all; the first that fails ends the others."""
+    tasks = [asyncio.create_task(worker) for worker in workers]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

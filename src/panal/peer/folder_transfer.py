@@ -1,0 +1,113 @@
+"""How far a folder has come: the sum of what its files have, read while it runs."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from panal.clock import Clock
+from panal.peer.fetching import Transfer
+from panal.swarm.messages import Progress, SourceId, SourceProgress
+
+RATE_OVER_S = 2.0
+
+
+@dataclass(slots=True, kw_only=True)
+class FolderTransfer(Transfer):
+    """One folder's transfers, those that ended summed up."""
+
+    clock: Clock
+    files: int = 0
+    files_done: int = 0
+    kept_bytes: int = 0
+    """Of files that were there before, or copied from others that were."""
+    active: list[Transfer] = field(default_factory=list)
+    """One for each content that is on its way."""
+    ended_bytes: int = 0
+    ended_resumed_bytes: int = 0
+    bytes_by_peer: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _rate_since: tuple[float, int] = (0.0, 0)
+    _rate_bytes_s: float = 0.0
+
+    def begin(self) -> Transfer:
+        """One more content is on its way."""
+        transfer = Transfer()
+        self.active.append(transfer)
+        return transfer
+
+    def end(self, transfer: Transfer, size_bytes: int) -> None:
+        """A content has come, or not: then with the bytes 0."""
+        transfer.look()
+        if transfer not in self.active:
+            return
+        self.active = [other for other in self.active if other is not transfer]
+        self.ended_bytes += size_bytes
+        self.ended_resumed_bytes += transfer.bytes_resumed if size_bytes else 0
+        for source in _sources(transfer):
+            self.bytes_by_peer[_peer(source)] += source.bytes
+        self.banned.update(transfer.banned)
+
+    def keep(self, size_bytes: int) -> None:
+        """One file is there without having been fetched."""
+        self.files_done += 1
+        self.kept_bytes += size_bytes
+
+    def look(self) -> None:
+        """Bring what is told up to now."""
+        for transfer in self.active:
+            transfer.look()
+        resumed = sum(transfer.bytes_resumed for transfer in self.active)
+        here = sum(transfer.bytes_done for transfer in self.active)
+        self.bytes_resumed = self.kept_bytes + self.ended_resumed_bytes + resumed
+        self.bytes_done = self.kept_bytes + self.ended_bytes + here
+        self._measure()
+        self.progress = Progress(
+            chunks_written=self.files_done,
+            chunk_count=self.files,
+            rate_bytes_s=self._rate_bytes_s,
+            sources=self._all_sources(),
+            reason=self.reason,
+        )
+
+    def _measure(self) -> None:
+        since_s, at_first = self._rate_since
+        now_s = self.clock.now_s()
+        spent_s = now_s - since_s
+        if since_s == 0.0 or spent_s >= RATE_OVER_S:
+            fetched = self.bytes_done - self.bytes_resumed
+            self._rate_bytes_s = max(0, fetched - at_first) / spent_s if since_s else 0.0
+            self._rate_since = now_s, fetched
+
+    def _all_sources(self) -> tuple[SourceProgress, ...]:
+        by_peer = dict(self.bytes_by_peer)
+        rates: dict[str, float] = {}
+        for transfer in self.active:
+            for source in _sources(transfer):
+                peer = _peer(source)
+                by_peer[peer] = by_peer.get(peer, 0) + source.bytes
+                rates[peer] = rates.get(peer, 0.0) + source.rate_bytes_s
+        for peer in self.banned:
+            by_peer.setdefault(peer, 0)
+        return tuple(
+            SourceProgress(
+                SourceId(peer),
+                "banned" if peer in self.banned else "sending",
+                rates.get(peer, 0.0),
+                size_bytes,
+            )
+            for peer, size_bytes in sorted(by_peer.items())
+        )
+
+    @property
+    def reason(self) -> str:
+        """Why nothing moves, in words; empty while one of the files does."""
+        reasons = [transfer.reason for transfer in self.active]
+        if not reasons:
+            return self.waiting_for
+        return reasons[0] if all(reasons) else ""
+
+
+def _sources(transfer: Transfer) -> tuple[SourceProgress, ...]:
+    return () if transfer.progress is None else tuple(transfer.progress.sources)
+
+
+def _peer(source: SourceProgress) -> str:
+    return source.source.partition("@")[0]

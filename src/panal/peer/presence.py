@@ -1,0 +1,103 @@
+"""Roots that go away and come back: withdrawn and announced again, never forgotten."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+
+from panal.peer.announcer import Announcer
+from panal.peer.comparing import has_rows
+from panal.peer.contents import Contents
+from panal.store.index import Index, SharedFile
+from panal.store.mounts import Mounts
+
+log = logging.getLogger(__name__)
+
+PAGE = 1_000
+
+
+def look_for_roots(root: Mounts, index: Index, *, state_is_inside: bool) -> dict[str, bool]:
+    """Whether each root is there, by name ("" is the folder)."""
+
+    def may_be_empty(name: str) -> bool:
+        # An index that lies in the folder came with it: then it is the folder.
+        return (name == "" and state_is_inside) or not has_rows(index, name)
+
+    return root.refresh_all(may_be_empty)
+
+
+class Presence:
+    """Keeps the announcements equal to the roots that are there."""
+
+    def __init__(
+        self,
+        root: Mounts,
+        index: Index,
+        announcer: Announcer,
+        contents: Contents,
+        look: Callable[[], dict[str, bool]],
+        announced: dict[str, bool],
+    ) -> None:
+        """`announced`: which roots' files the announcer has been started with."""
+        self._root = root
+        self._index = index
+        self._announcer = announcer
+        self._contents = contents
+        self._look = look
+        self._there = announced
+        self._tell_missing()
+
+    def _tell_missing(self) -> None:
+        for place in self.offline():
+            log.warning("%s is not there: what it shares is offline until it is back.", place)
+
+    def offline(self) -> list[str]:
+        """Where the roots belong that are not there."""
+        return [
+            str(place)
+            for name, place in self._root.places().items()
+            if not self._there.get(name, False)
+        ]
+
+    def there(self) -> set[str]:
+        """The roots that are there, by name."""
+        return {name for name, there in self._there.items() if there}
+
+    async def check(self) -> set[str]:
+        """Look for every root; the names of those that have come, new ones too."""
+        found = await asyncio.to_thread(self._look)
+        came = {name for name, there in found.items() if there and not self._there.get(name)}
+        left = {name for name, there in found.items() if not there and self._there.get(name)}
+        was_known = set(self._there)
+        self._there = found
+        for name in left:
+            await self._each_page(name, self._withdraw)
+        if left:
+            self._tell_missing()
+        for name in came & was_known:
+            await self._each_page(name, self._announce)
+            log.info("%s is back.", self._root.places().get(name, name))
+        return came
+
+    async def _each_page(self, name: str, tell: Callable[[SharedFile], None]) -> None:
+        pages = self._pages(name)
+        while (page := await asyncio.to_thread(next, pages, None)) is not None:
+            for shared in page:
+                if self._root.root_name(shared.path) == name:
+                    tell(shared)
+
+    def _pages(self, name: str) -> Iterator[list[SharedFile]]:
+        if name and (single := self._index.by_path(name)) is not None:
+            yield [single]
+        after = name + "/" if name else ""
+        while page := self._index.files_after(after, PAGE):
+            yield page
+            after = page[-1].path
+            if name and not after.startswith(name + "/"):
+                return
+
+    def _withdraw(self, shared: SharedFile) -> None:
+        self._announcer.change_entry(shared.entry(), None)
+        self._contents.taken_back(shared.content)
+
+    def _announce(self, shared: SharedFile) -> None:
+        self._announcer.change_entry(None, shared.entry())

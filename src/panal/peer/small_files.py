@@ -1,0 +1,183 @@
+"""Contents of one chunk, each in one request and without a manifest.
+
+The bytes make the manifest, and the manifest the id: what differs is a lie, of the provider
+or of the folder's list. A provider that lied is not asked again for this folder.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+from blake3 import blake3
+
+from panal.clock import Clock
+from panal.errors import IntegrityError, Unreachable
+from panal.peer.fetching import LONGEST_LOOK_AGAIN_S, LOOK_AGAIN_S, Transfer
+from panal.peer.http_source import CONNECT_S, authority, fetch_manifest
+from panal.wire.catalogue import Provider
+from panal.wire.collection import CollectionEntry
+from panal.wire.ids import ContentId, PeerName
+from panal.wire.manifest import MIN_CHUNK_BYTES, Kind, Manifest, content_id, manifest_of
+from panal.wire.names import printable
+
+REQUEST_S = 60.0
+STALL_S = 15.0
+
+Locate = Callable[[ContentId], Awaitable[list[Provider]]]
+
+
+def is_small(entry: CollectionEntry) -> bool:
+    """Whether a file has at most one chunk."""
+    return entry.size_bytes <= MIN_CHUNK_BYTES
+
+
+def manifest_of_small(data: bytes) -> Manifest:
+    """The manifest of at most one chunk."""
+    hashes = [blake3(data).digest()] if data else []
+    return manifest_of(len(data), hashlib.sha256(data).digest(), hashes)
+
+
+class _NotThere(Exception):
+    """This provider does not have this content."""
+
+
+class SmallFiles:
+    """Asks the providers of one folder for its small files, whoever is least busy first."""
+
+    def __init__(
+        self,
+        folder: ContentId,
+        locate: Locate,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        before_waiting: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._folder = folder
+        self._locate = locate
+        self._session = session
+        self._clock = clock
+        self._before_waiting = before_waiting
+        self._providers: dict[PeerName, Provider] = {}
+        self._asked: dict[PeerName, int] = {}
+        """How many requests each has now."""
+        self.banned: dict[str, str] = {}
+        """Who lied, and how, in words."""
+
+    async def get(
+        self, entry: CollectionEntry, transfer: Transfer
+    ) -> tuple[bytes, Manifest, PeerName]:
+        """A file's bytes, verified; waits, saying why, while nobody gives them.
+
+        IntegrityError where the folder's list is wrong about it.
+        """
+        assert entry.content is not None  # noqa: S101 (a file)
+        pause_s = LOOK_AGAIN_S
+        reason = ""
+        while True:
+            tried: set[PeerName] = set()
+            for of in (None, self._folder, entry.content):
+                reason = await self._look_for(of, reason)
+                while (provider := self._next(tried)) is not None:
+                    tried.add(provider.peer)
+                    try:
+                        data, manifest = await self._ask(provider, entry)
+                    except Unreachable as error:
+                        reason = str(error)
+                        self._providers.pop(provider.peer, None)
+                    except _NotThere:
+                        reason = f"{provider.peer} does not have all of the folder yet"
+                    except IntegrityError as error:
+                        reason = str(error)
+                        if provider.peer not in self.banned:
+                            raise
+                    else:
+                        transfer.waiting_for = ""
+                        return data, manifest, provider.peer
+            transfer.waiting_for = reason
+            await self._before_waiting()
+            await self._clock.sleep(pause_s)
+            pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
+
+    def usable(self) -> list[Provider]:
+        """Who is known to have the folder and has not lied."""
+        return [p for name, p in self._providers.items() if name not in self.banned]
+
+    async def _look_for(self, content: ContentId | None, reason: str) -> str:
+        """Ask the tracker who holds it; why that did not help, in words."""
+        if content is None:
+            return reason
+        try:
+            found = await self._locate(content)
+        except Unreachable as error:
+            return str(error)
+        self._providers.update({provider.peer: provider for provider in found})
+        return reason or "nobody online holds this content; the tracker is asked again"
+
+    def _next(self, tried: set[PeerName]) -> Provider | None:
+        usable = [provider for provider in self.usable() if provider.peer not in tried]
+        return min(usable, key=lambda provider: self._asked.get(provider.peer, 0), default=None)
+
+    async def _ask(self, provider: Provider, entry: CollectionEntry) -> tuple[bytes, Manifest]:
+        peer = provider.peer
+        self._asked[peer] = self._asked.get(peer, 0) + 1
+        try:
+            data = await self._receive(provider, entry)
+        finally:
+            self._asked[peer] -= 1
+        if len(data) == entry.size_bytes:
+            manifest = manifest_of_small(data)
+            if content_id(manifest.encode()) == entry.content:
+                return data, manifest
+        await self._blame(provider, entry)
+        raise IntegrityError(f"{peer} sent wrong bytes and is not asked any more")
+
+    async def _receive(self, provider: Provider, entry: CollectionEntry) -> bytes:
+        """The body, at most one byte more than the file should have."""
+        assert entry.content is not None  # noqa: S101 (a file)
+        host = authority(provider.host, provider.port)
+        url = f"http://{host}/content/{entry.content.hex()}"
+        timeout = aiohttp.ClientTimeout(total=REQUEST_S, connect=CONNECT_S, sock_read=STALL_S)
+        try:
+            async with self._session.get(
+                url, timeout=timeout, allow_redirects=False, headers={"Panal-Protocol": "1"}
+            ) as answer:
+                if answer.status in {404, 410, 503}:
+                    raise _NotThere
+                if answer.status != 200:
+                    raise Unreachable(f"{provider.peer} answered {answer.status}")
+                data = bytearray()
+                while len(data) <= entry.size_bytes:
+                    block = await answer.content.read(entry.size_bytes + 1 - len(data))
+                    if not block:
+                        break
+                    data += block
+                if len(data) > entry.size_bytes:
+                    answer.close()
+                return bytes(data)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            words = str(error) or type(error).__name__
+            raise Unreachable(f"{provider.peer} does not answer ({words})") from None
+
+    async def _blame(self, provider: Provider, entry: CollectionEntry) -> None:
+        """Ban the provider, unless the folder's list is what is wrong: then IntegrityError."""
+        assert entry.content is not None  # noqa: S101 (a file)
+        try:
+            manifest = await fetch_manifest(self._session, provider, entry.content)
+        except (Unreachable, IntegrityError):
+            manifest = None
+        if manifest is not None and not describes(manifest, entry):
+            raise wrong_list(entry)
+        self.banned[provider.peer] = f"sent wrong bytes for {entry.content.hex()}"
+
+
+def describes(manifest: Manifest, entry: CollectionEntry) -> bool:
+    """Whether a content is what a folder's list says of it."""
+    return manifest.kind is Kind.FILE and manifest.size_bytes == entry.size_bytes
+
+
+def wrong_list(entry: CollectionEntry) -> IntegrityError:
+    """The list of a folder is wrong about a file: nobody who serves it is to blame."""
+    return IntegrityError(
+        f"The folder's list is wrong about {printable(entry.path)}: its id means another "
+        "size or kind. Whoever made the list must share the folder again."
+    )

@@ -1,0 +1,224 @@
+"""The door for Python programs: a peer or a tracker inside one's own, as async contexts.
+
+::
+
+    async with panal.Peer("me", "files") as me:
+        await me.get("holiday.mp4")
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from random import SystemRandom
+from typing import TYPE_CHECKING
+
+from panal.answers import (
+    AddedAnswer,
+    DownloadAnswer,
+    FileAnswer,
+    FolderAnswer,
+    HitInfo,
+    PeerAnswer,
+    SearchAnswer,
+    StatusAnswer,
+    VerifyAnswer,
+)
+from panal.api import Node, Tracker
+from panal.clock import SystemClock
+from panal.errors import PanalError, by_slug
+from panal.peer.app import PeerApp
+from panal.peer.config import DEFAULT_TRACKER, PeerSettings, parse_tracker
+from panal.tracker.server import TrackerServer as _TrackerServer
+from panal.tracker.server import TrackerSettings
+from panal.web.control import owner_routes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+logging.getLogger("panal").addHandler(logging.NullHandler())  # silent unless asked
+LOOK_AGAIN_S = 0.05
+STOP_GRACE_S = 2.0
+LARGEST_PAGE = 1_000
+
+
+@asynccontextmanager
+async def running_peer(settings: PeerSettings) -> "AsyncIterator[PeerApp]":
+    """A peer, started and stopped."""
+    app = PeerApp(settings, SystemClock(), SystemRandom())
+    await app.start(owner_routes)
+    try:
+        yield app
+    finally:
+        await app.stop()
+
+
+async def search_all(asked: Node | Tracker, words: str, limit: int) -> SearchAnswer:
+    """As many hits as are wanted, over as many pages as that takes."""
+    answer = await asked.search(words, page_size=min(limit, LARGEST_PAGE))
+    while answer.next and len(answer.hits) < limit:
+        wanted = min(limit - len(answer.hits), LARGEST_PAGE)
+        more = await asked.search(words, answer.next, wanted)
+        answer = SearchAnswer(answer.hits + more.hits, more.next, answer.capped)
+    return answer
+
+
+class Peer:
+    """A peer inside this program: shares a folder, searches, fetches; an async context.
+
+    Entering starts it and waits until its tracker has answered once or cannot be reached;
+    leaving it says goodbye. Every failure is a `panal.PanalError`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: str | Path,
+        *,
+        port: int = 0,
+        trackers: Sequence[str] = (DEFAULT_TRACKER,),
+        hosts: Sequence[str] = (),
+        open: bool = False,
+        state: str | Path | None = None,
+    ) -> None:
+        """The options of `panal peer`; port 0 lets the system choose."""
+        self._settings = PeerSettings(
+            name,
+            port,
+            Path(folder),
+            tuple(trackers),
+            tuple(hosts),
+            open=open,
+            state_dir=None if state is None else Path(state),
+        )
+        self._running = AsyncExitStack()
+        self._app: PeerApp
+
+    async def __aenter__(self) -> "Peer":
+        self._app = await self._running.enter_async_context(running_peer(self._settings))
+        await self._app.announcer.tried.wait()
+        if self._app.announcer.fatal.done():
+            await self._running.aclose()
+            raise self._app.announcer.fatal.result()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._running.aclose()
+
+    @property
+    def _node(self) -> Node:
+        if not hasattr(self, "_app"):
+            raise PanalError("The peer is not running; use it as a context: with Peer(…) as peer.")
+        return Node(self._app)
+
+    async def url(self) -> str:
+        """Where it answers on this machine."""
+        self._node.status()
+        return self._app.urls()[0]
+
+    async def status(self) -> StatusAnswer:
+        """Its own state."""
+        return self._node.status()
+
+    async def files(self) -> list[FileAnswer]:
+        """Everything it shares, in path order."""
+        node, after, found = self._node, "", list[FileAnswer]()
+        while True:
+            page = node.files(after)
+            found += page.files
+            if page.next is None:
+                return found
+            after = page.next
+
+    async def share(self, *paths: str | Path, copy: bool = False) -> AddedAnswer:
+        """Share files and folders of this machine where they are, or copied into the folder."""
+        return await self._node.add(_absolute(paths), copy=copy)
+
+    async def share_folder(self, path: str = "") -> FolderAnswer:
+        """Share a folder inside the shared one as one content, as it is now; none: all of it."""
+        return await self._node.add_folder(path)
+
+    async def unshare(self, *paths: str) -> None:
+        """Share these no more, as `files` names them; the files themselves stay."""
+        await self._node.unshare(paths)
+
+    async def search(self, words: str = "", limit: int = 100) -> list[HitInfo]:
+        """What has such names, over everybody's files; no words list everything."""
+        return (await search_all(self._node, words, limit)).hits
+
+    async def peers(self) -> list[PeerAnswer]:
+        """Who is here."""
+        return await self._node.peers()
+
+    async def get(
+        self, what: str, name: str | None = None, *, priority: int = 0, wait: bool = False
+    ) -> DownloadAnswer:
+        """Fetch a link, id, `sha256:` digest or name into the folder; returns when it is whole."""
+        return await self.ended((await self.begin(what, name, priority=priority, wait=wait)).id)
+
+    async def begin(
+        self, what: str, name: str | None = None, *, priority: int = 0, wait: bool = False
+    ) -> DownloadAnswer:
+        """Queue a download and return at once."""
+        return self._node.get(what, name, priority=priority, wait=wait)
+
+    async def ended(self, download_id: str) -> DownloadAnswer:
+        """A download once it is done; raises why it failed."""
+        while (answer := self._node.download(download_id)).state != "done":
+            if answer.state == "failed":
+                raise by_slug(answer.error or PanalError.slug, answer.reason)
+            await asyncio.sleep(LOOK_AGAIN_S)
+        return answer
+
+    async def downloads(self) -> list[DownloadAnswer]:
+        """Every download, the newest last."""
+        return self._node.downloads()
+
+    async def pause(self, download_id: str) -> DownloadAnswer:
+        """Stop a download, keeping what is there."""
+        return await self._node.pause_download(download_id)
+
+    async def resume(self, download_id: str) -> DownloadAnswer:
+        """Let a paused download go on."""
+        return self._node.resume_download(download_id)
+
+    async def cancel(self, download_id: str) -> None:
+        """Stop a download and take it off the list."""
+        await self._node.remove_download(download_id)
+
+    async def verify(self, paths: Sequence[str] = ()) -> VerifyAnswer:
+        """Re-read shared files, all where none is named; what differs is shared no more."""
+        return await self._node.verify(paths)
+
+
+def _absolute(paths: Sequence[str | Path]) -> list[str]:
+    return [str(Path(path).absolute()) for path in paths]
+
+
+class TrackerServer:
+    """A tracker inside this program; an async context."""
+
+    def __init__(
+        self,
+        listen: str = "127.0.0.1:50051",
+        *,
+        open: bool = False,
+        state: str | Path | None = None,
+    ) -> None:
+        """Port 0 lets the system choose; without `state` the records are in memory."""
+        host, port = parse_tracker(listen)
+        where = None if state is None else Path(state)
+        self._host = host
+        self._server = _TrackerServer(TrackerSettings(host, port, open=open, state_dir=where))
+
+    async def __aenter__(self) -> "TrackerServer":
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.stop(STOP_GRACE_S)
+
+    async def address(self) -> str:
+        """What peers are told: host:port."""
+        return f"{self._host}:{self._server.port}"

@@ -1,0 +1,59 @@
+"""What a file was when it was hashed, and what a walk left out."""
+
+import os
+from dataclasses import dataclass, field, replace
+
+from panal.wire.names import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What must not change while a file counts as the one that was hashed."""
+
+    device: int
+    """0: the root's own, so that a remount under another number changes nothing."""
+    inode: int
+    size_bytes: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result, root_device: int = 0) -> "Fingerprint":
+        """The fingerprint in a stat result, as seen from a root on that device."""
+        return cls(
+            0 if status.st_dev == root_device else _as_stored(status.st_dev),
+            _as_stored(status.st_ino),
+            status.st_size,
+            _as_stored(status.st_mtime_ns),
+        )
+
+    def is_of(self, descriptor: int) -> bool:
+        """Whether an open file, whose device cannot change, still is as it was."""
+        return replace(Fingerprint.of(os.fstat(descriptor)), device=self.device) == self
+
+
+def _as_stored(number: int) -> int:
+    # Inodes of network file systems and times beyond 2262 exceed what SQLite can hold.
+    return (number + 2**63) % 2**64 - 2**63
+
+
+@dataclass(slots=True)
+class Skipped:
+    """What a walk left out, by reason, with a few examples each."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, reason: str, path: str) -> None:
+        """Count one path left out."""
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        shown = self.examples.setdefault(reason, [])
+        if len(shown) < 3:
+            shown.append(printable(path))
+
+    def take_in(self, other: "Skipped", prefix: str) -> None:
+        """Count in what another walk left out, of a root with that prefix."""
+        for reason, count in other.counts.items():
+            shown = self.examples.setdefault(reason, [])
+            shown += [printable(prefix) + text for text in other.examples[reason]]
+            del shown[3:]
+            self.counts[reason] = self.counts.get(reason, 0) + count

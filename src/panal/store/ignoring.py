@@ -1,0 +1,90 @@
+"""What a folder's owner never shares: `.panalignore`, what was unshared, and usual secrets.
+
+Rules are gitignore's own; those of a deeper folder go before those above it, and all of them
+before the list of usual secrets, so that `!*.pem` shares certificates again.
+"""
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from panal.errors import PanalError
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+IGNORE_FILE = ".panalignore"
+MAX_RULES_BYTES = 256 * 1024
+# Hidden names (.ssh, .gnupg, .env, .mozilla) are left out in any case.
+_SECRETS = re.compile(
+    r".*\.(key|pem|p12|pfx)|id_(rsa|dsa|ecdsa|ed25519)"
+    r"|key[34]\.db|logins\.json|cookies\.sqlite|Login Data|Cookies",
+    re.IGNORECASE,
+)
+
+
+class Ignoring:
+    """The rules of one root, as the last walk of each folder has read them."""
+
+    def __init__(self) -> None:
+        self._rules: dict[str, GitIgnoreSpec] = {}
+        self.unshared: frozenset[str] = frozenset()
+        """Paths that are left out until they are added again."""
+
+    def enter(self, folder: str, descriptor: int) -> None:
+        """Read a folder's rules anew; PanalError where they are there and cannot be read."""
+        text = _rules_text(folder, descriptor)
+        if text is None:
+            self._rules.pop(folder, None)
+            return
+        from pathspec import GitIgnoreSpec
+
+        try:
+            self._rules[folder] = GitIgnoreSpec.from_lines(text.splitlines())
+        except ValueError as error:
+            raise PanalError(f"{_named(folder)} has a wrong rule: {error}.") from None
+
+    def reason(self, path: str, *, is_folder: bool) -> str | None:
+        """Why a path is left out, or None."""
+        if path in self.unshared:
+            return "unshared"
+        verdict = self._verdict(path, is_folder) if self._rules else None
+        if verdict is not None:
+            return "ignored" if verdict else None
+        if _SECRETS.fullmatch(path.rpartition("/")[2]):
+            return "a secret by its name"
+        return None
+
+    def _verdict(self, path: str, is_folder: bool) -> bool | None:
+        folder = path
+        while folder:
+            folder = folder.rpartition("/")[0]
+            if (rules := self._rules.get(folder)) is not None:
+                below = path[len(folder) + 1 :] if folder else path
+                verdict = rules.check_file(below + "/" if is_folder else below).include
+                if verdict is not None:
+                    return verdict
+        return None
+
+
+def _rules_text(folder: str, descriptor: int) -> str | None:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        file = os.open(IGNORE_FILE, flags, dir_fd=descriptor)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PanalError(f"{_named(folder)} cannot be read: {error.strerror}.") from None
+    try:
+        raw = os.read(file, MAX_RULES_BYTES + 1)
+    except OSError as error:
+        raise PanalError(f"{_named(folder)} cannot be read: {error.strerror}.") from None
+    finally:
+        os.close(file)
+    if len(raw) > MAX_RULES_BYTES:
+        raise PanalError(f"{_named(folder)} has more than {MAX_RULES_BYTES} bytes.")
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _named(folder: str) -> str:
+    return f"{folder}/{IGNORE_FILE}" if folder else IGNORE_FILE

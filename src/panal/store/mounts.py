@@ -1,0 +1,214 @@
+"""Further roots: files and folders from elsewhere, shared in place beside the folder.
+
+Each has a name, the first part of every path in it. Nothing is ever written there, and no
+descriptor is kept open, so that a disk can be taken out at any moment.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from panal.errors import Refused, RootOffline
+from panal.store.roots import Fingerprint, Root, Skipped
+from panal.wire.names import SafePath, printable
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherRoot:
+    """What is remembered of a further root."""
+
+    name: str
+    place: Path
+    """Absolute; links in it are resolved."""
+    is_folder: bool
+
+
+class _Elsewhere(Root):
+    """A folder outside, entered anew for each call."""
+
+    def __init__(self, path: Path) -> None:
+        with suppress(OSError):
+            super().__init__(path)
+        self._identity = None
+        self.is_online = False  # until it is looked for
+
+    def _enter_top(self) -> None:
+        self._know(os.stat(self.path))
+
+    def _top(self) -> int:
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise RootOffline(f"{self.path} is not there now: {error.strerror}.") from None
+        status = os.fstat(descriptor)
+        if not self.is_online or (status.st_dev, status.st_ino) != self._identity:
+            os.close(descriptor)
+            raise RootOffline(f"{self.path} is not there now.")
+        return descriptor
+
+
+class _SingleFile(_Elsewhere):
+    """The folder that one shared file lies in: nothing but that file is seen."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place.parent)
+        self._place = place
+
+    def refresh(self, may_be_empty: Callable[[], bool]) -> bool:
+        """Look whether the file is there."""
+        with suppress(OSError):
+            if stat.S_ISREG(os.stat(self._place, follow_symlinks=False).st_mode):
+                return super().refresh(may_be_empty)
+        self.is_online = False
+        return False
+
+    def walk(self, skipped: Skipped, below: str = "") -> Iterator[tuple[SafePath, Fingerprint]]:
+        """The file."""
+        name = SafePath(self._place.name)
+        found = self.fingerprint(name)
+        if found is not None:
+            yield name, found
+
+
+class Mounts(Root):
+    """The folder, and beside it every further root under its name."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._identity = None  # whether it is the one of the last run is still to be seen
+        self._further: dict[str, tuple[FurtherRoot, Root]] = {}
+
+    # Which roots there are ----------------------------------------------------------------
+
+    def mount(self, further: FurtherRoot) -> None:
+        """Take one in, offline until `refresh_all` has found it."""
+        kind = _Elsewhere if further.is_folder else _SingleFile
+        # One step: other threads look names up meanwhile.
+        self._further = {**self._further, further.name: (further, kind(further.place))}
+
+    def unmount(self, name: str) -> None:
+        """Let one go."""
+        self._further = {key: kept for key, kept in self._further.items() if key != name}
+
+    def further_names(self) -> set[str]:
+        """The name of every further root."""
+        return set(self._further)
+
+    def places(self) -> dict[str, Path]:
+        """Where each root lies, by name."""
+        return {"": self.path} | {name: f.place for name, (f, _) in self._further.items()}
+
+    def single_files(self) -> set[str]:
+        """The names of the further roots that are a file."""
+        return {name for name, (f, _) in self._further.items() if not f.is_folder}
+
+    def leave_out(self, unshared: Iterable[str]) -> None:
+        """Which paths are left out until they are added again."""
+        paths = set(unshared)
+        self.ignoring.unshared = frozenset(paths)
+        for name, (_, root) in self._further.items():
+            start = name + "/"
+            below = {path.removeprefix(start) for path in paths if path.startswith(start)}
+            root.ignoring.unshared = frozenset(below)
+
+    def refresh_all(self, may_be_empty: Callable[[str], bool]) -> dict[str, bool]:
+        """Look for every root; whether each is there, by name ("" is the folder)."""
+        return {
+            name: root.refresh(partial(may_be_empty, name)) for name, root in self._roots().items()
+        }
+
+    def _roots(self) -> dict[str, Root]:
+        return {"": self} | {name: root for name, (_, root) in self._further.items()}
+
+    def root_name(self, path: str) -> str:
+        """Which root a path lies in, by name; "" is the folder."""
+        first = path.partition("/")[0]
+        return first if first in self._further else ""
+
+    def shows(self, path: str) -> bool:
+        """Whether the root that a path lies in is there."""
+        name = self.root_name(path)
+        return self._further[name][1].is_online if name else self.is_online
+
+    # Root's own calls, each led to the root that the path lies in ---------------------------
+
+    def _led(self, path: str) -> tuple[Root, SafePath] | None:
+        first, _, rest = path.partition("/")
+        if (found := self._further.get(first)) is None:
+            return None
+        further, root = found
+        if further.is_folder:
+            return root, SafePath(rest)
+        return root, SafePath(path)
+
+    def open_file(self, path: SafePath) -> tuple[int, Fingerprint]:
+        """A descriptor for reading and what it is now; NotFound unless a regular file."""
+        led = self._led(path)
+        if led is None:
+            return super().open_file(path)
+        return led[0].open_file(led[1])
+
+    def fingerprint(self, path: SafePath) -> Fingerprint | None:
+        """What stands under a path now, or None where there is no regular file."""
+        led = self._led(path)
+        return super().fingerprint(path) if led is None else led[0].fingerprint(led[1])
+
+    def is_taken(self, path: SafePath) -> bool:
+        """Whether anything at all stands under a path; a further root's name is taken."""
+        led = self._led(path)
+        if led is None:
+            return super().is_taken(path)
+        return "/" not in path or led[0].is_taken(led[1])
+
+    @contextmanager
+    def parent_for_writing(self, path: SafePath) -> Iterator[tuple[int, str]]:
+        """As in the folder; Refused in a further root."""
+        if name := self.root_name(path):
+            place = printable(str(self._further[name][0].place))
+            raise Refused(f"{printable(name)} is shared in place from {place}: only read there.")
+        with super().parent_for_writing(path) as found:
+            yield found
+
+    def left_out(self, path: str, *, is_folder: bool) -> str | None:
+        """Why a file or folder is not shared, as far as its name tells, or None."""
+        led = self._led(path)
+        if led is None:
+            return super().left_out(path, is_folder=is_folder)
+        if led[1] in {"", self.root_name(path)}:
+            return self.name_problem(path)
+        return self.name_problem(path) or led[0].ignoring.reason(led[1], is_folder=is_folder)
+
+    def walk(self, skipped: Skipped, below: str = "") -> Iterator[tuple[SafePath, Fingerprint]]:
+        """Every file of every root, or of the folder `below`; see Root."""
+        if below:
+            yield from self._walk_led(skipped, below)
+            return
+        if self.is_online:
+            for path, found in super().walk(skipped):
+                if self.root_name(path):
+                    skipped.add("hidden by a further root of that name", path)
+                else:
+                    yield path, found
+        for name, (_, root) in self._further.items():
+            if root.is_online:
+                yield from self._walk_led(skipped, name)
+
+    def _walk_led(self, skipped: Skipped, below: str) -> Iterator[tuple[SafePath, Fingerprint]]:
+        led = self._led(below)
+        if led is None:
+            yield from super().walk(skipped, below)
+            return
+        inner = Skipped()
+        name = self.root_name(below)
+        is_folder = self._further[name][0].is_folder
+        for path, found in led[0].walk(inner, led[1] if is_folder else ""):
+            whole = f"{name}/{path}" if is_folder else path
+            if self.name_problem(whole):
+                inner.add("unsafe name", path)
+            else:
+                yield SafePath(whole), found
+        skipped.take_in(inner, f"{name}/")

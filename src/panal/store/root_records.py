@@ -1,0 +1,98 @@
+"""Further roots, and paths left out, as the index keeps them; moved files found again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from panal.store.hashing import HashedFile
+from panal.store.index import Index
+from panal.store.mounts import FurtherRoot
+from panal.store.roots import Fingerprint
+from panal.wire.names import SafePath
+
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS roots (
+        name      TEXT PRIMARY KEY,   -- first part of its paths
+        place     TEXT NOT NULL,      -- where it lies: an absolute path
+        is_folder INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS unshared (
+        path TEXT PRIMARY KEY         -- left out, with everything below it
+    ) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS shared_by_inode ON shared (inode, mtime_ns)",
+)
+
+
+class RootRecords:
+    """The tables `roots` and `unshared`."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        for table in _TABLES:
+            index.write(table, ())
+
+    def roots(self) -> list[FurtherRoot]:
+        """Every further root, by name."""
+        rows = self._index.rows("SELECT name, place, is_folder FROM roots ORDER BY name", ())
+        return [FurtherRoot(str(name), Path(str(place)), bool(kind)) for name, place, kind in rows]
+
+    def add_root(self, further: FurtherRoot) -> None:
+        """Keep one."""
+        values = (further.name, str(further.place), int(further.is_folder))
+        self._index.write("INSERT OR REPLACE INTO roots VALUES (?, ?, ?)", values)
+
+    def remove_root(self, name: str) -> None:
+        """Forget one, and what was left out in it."""
+        self._index.write("DELETE FROM roots WHERE name = ?", (name,))
+        for path in self.unshared():
+            if path.startswith(name + "/"):
+                self.share_again(path)
+
+    def forget_below(self, name: str) -> None:
+        """Forget every file of a root."""
+        files = [*self._index.files_below(name + "/")]
+        if (single := self._index.by_path(name)) is not None:
+            files.append(single)
+        self._index.forget([(file.path, file.fingerprint) for file in files])
+
+    def unshared(self) -> list[str]:
+        """Every path that is left out."""
+        return [str(path) for (path,) in self._index.rows("SELECT path FROM unshared", ())]
+
+    def leave_out(self, path: str) -> None:
+        """Leave one out."""
+        self._index.write("INSERT OR IGNORE INTO unshared VALUES (?)", (path,))
+
+    def share_again(self, path: str) -> None:
+        """Leave one out no more."""
+        self._index.write("DELETE FROM unshared WHERE path = ?", (path,))
+
+
+class Twins:
+    """Finds files that are indexed under another name: moved ones need no second hash."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    def of(
+        self, path: SafePath, found: Fingerprint, in_same_root: Callable[[str], bool]
+    ) -> HashedFile | None:
+        """A file as its twin was hashed, where the twin lies in the same root.
+
+        Inode numbers mean nothing across file systems. A time in whole seconds was set by an
+        unpacker: then another file of its size may have got the inode of a deleted one.
+        """
+        if found.mtime_ns % 1_000_000_000 == 0:
+            return None
+        rows = self._index.rows(
+            "SELECT path FROM shared WHERE inode = ? AND mtime_ns = ? AND size_bytes = ? "
+            "AND device = ?",
+            (found.inode, found.mtime_ns, found.size_bytes, found.device),
+        )
+        for (twin,) in rows:
+            shared = self._index.by_path(str(twin))
+            if shared is None or not in_same_root(shared.path):
+                continue
+            manifest = self._index.manifest(shared.content)
+            if manifest is not None:
+                return HashedFile(path, found, shared.content, manifest, shared.sha256_checked)
+        return None

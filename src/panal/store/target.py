@@ -1,0 +1,50 @@
+"""What a file system does with names, found by trying it; and many files made durable at once."""
+
+import ctypes
+import os
+import shutil
+from pathlib import Path
+
+from panal.wire.portability import PROBED_CHARACTERS, TargetLimits
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_COMPOSED, _DECOMPOSED = "p\u00e9", "pe\u0301"
+
+
+def target_limits(scratch: Path) -> TargetLimits:
+    """Try names in a new folder `scratch`, which is gone afterwards."""
+    shutil.rmtree(scratch, ignore_errors=True)  # an earlier try may have been killed
+    scratch.mkdir(mode=0o700, parents=True)
+    try:
+        return TargetLimits(
+            folds_case=_are_one(scratch, "case", "CASE"),
+            folds_forms=_are_one(scratch, _COMPOSED, _DECOMPOSED),
+            refused=frozenset(c for c in PROBED_CHARACTERS if not _holds(scratch, f"a{c}b")),
+            refuses_trailing=not (_holds(scratch, "dot.") and _holds(scratch, "space ")),
+        )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _are_one(folder: Path, one: str, other: str) -> bool:
+    return _holds(folder, one) and os.path.lexists(folder / other)
+
+
+def _holds(folder: Path, name: str) -> bool:
+    try:
+        (folder / name).touch()
+        return name in os.listdir(folder) or name in {"case", _COMPOSED, _DECOMPOSED}
+    except OSError:
+        return False
+
+
+def start_writing_back(descriptor: int) -> None:
+    """Let the disk begin with a file that will be synced soon; a hint, where it is known.
+
+    So that syncing many small files after one another costs few commits of the file system's
+    journal, not one each.
+    """
+    begin = getattr(_libc, "sync_file_range", None)
+    if begin is not None:
+        write = 2
+        begin(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), write)

@@ -1,0 +1,86 @@
+"""`panal doctor`: what is right is ok, what is wrong is said with what to do."""
+
+import resource
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from panal.cli import checks
+from tests.cli.running import Said, panal
+from tests.support.network import Network
+
+NOBODY = ("--peer", "http://127.0.0.1:1")
+
+
+def verdicts(said: Said) -> dict[str, str]:
+    return {finding["check"]: finding["verdict"] for finding in said.json()["findings"]}
+
+
+async def test_all_is_well_beside_a_running_peer(network: Network) -> None:
+    peer = await network.peer("one")
+    words = ("doctor", "--peer", peer.url, "--tracker", network.tracker_address)
+    found = await panal(*words, "--name", "one", "--json")
+    assert found.code == 0, found.out
+    assert verdicts(found).items() >= {"tracker": "ok", "peer": "ok", "name": "ok"}.items()
+    assert verdicts(found).keys() >= {"folder", "names", "space", "clock", "descriptors",
+                                      "versions", "sqlite", "hashes"}  # fmt: skip
+    assert str(peer.folder) in found.out
+    assert not list(peer.folder.glob(".panal-doctor*"))
+    assert "ok    tracker: " in (await panal(*words)).out
+
+
+async def test_without_a_peer_one_is_tried_out(network: Network, tmp_path: Path) -> None:
+    await network.peer("one")
+    words = ("doctor", *NOBODY, "--tracker", network.tracker_address, "--json")
+    found = await panal(*words, "--folder", str(tmp_path), "--name", "free")
+    assert verdicts(found).items() >= {"tracker": "ok", "dial-back": "ok", "name": "ok"}.items()
+    taken = await panal(*words, "--name", "ONE")
+    assert (taken.code, verdicts(taken)["name"]) == (1, "fail")
+    assert [peer.name for peer in await network.peers["one"].node.peers()] == ["one"]
+
+
+async def test_no_tracker_fails_and_says_what_to_do(tmp_path: Path) -> None:
+    found = await panal(
+        "doctor", *NOBODY, "--tracker", "127.0.0.1:1", "--folder", str(tmp_path / "none")
+    )
+    assert found.code == 1
+    assert "fail  tracker: The tracker at 127.0.0.1:1 does not answer" in found.out
+    assert "--tracker" in found.out
+    assert "warn  folder: " in found.out
+
+
+def test_a_folder_that_cannot_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", refused)
+    assert [f.verdict for f in checks.check_folder(tmp_path)] == ["fail", "ok"]
+
+
+def test_limits_and_edges(tmp_path: Path) -> None:
+    space = [checks.check_space(tmp_path, free, 10**12).verdict for free in (0, 2**30 + 1, 2**40)]
+    assert space == ["fail", "warn", "ok"]
+    assert checks.check_clock(0.0).verdict == "fail"
+    limits = [(256, 512), (256, 2_048), (256, 2**20), (256, resource.RLIM_INFINITY)]
+    assert [checks.check_descriptors(*both).verdict for both in limits] == [
+        "fail",
+        "warn",
+        "ok",
+        "ok",
+    ]
+    assert "WAL-reset" in checks.check_sqlite((3, 40, 1)).found
+    assert "WAL-reset" in checks.check_sqlite((3, 51, 2)).found
+    for mended in ((3, 51, 3), (3, 50, 7), (3, 44, 6), (3, 6, 9)):
+        assert "WAL-reset" not in checks.check_sqlite(mended).found
+
+
+def test_wrong_hashes_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong:
+        def digest(self) -> bytes:
+            return b"\0" * 32
+
+    monkeypatch.setattr(checks, "blake3", lambda _: Wrong())
+    assert checks.check_hashes().verdict == "fail"

@@ -1,0 +1,180 @@
+"""The commands for one's own peer, against a real one; what is out of reach is code 4."""
+
+import asyncio
+import os
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from panal.cli.owning import _below
+from tests.cli.running import panal
+from tests.support.network import Network, RunningPeer, until
+
+UNKNOWN = "0" * 64
+
+
+@pytest.fixture
+async def peer(network: Network) -> RunningPeer:
+    return await network.peer("one", shares_folder=False)
+
+
+async def test_ls_shows_all_pages(peer: RunningPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await panal("ls", "--peer", peer.url)).err == "Nothing is shared yet.\n"
+    for name in ("b.txt", "a.txt", "sub/c.txt"):
+        await peer.upload(name, name.encode())
+    listed = (await panal("ls", "--peer", peer.url, "--json")).json()
+    assert [file["path"] for file in listed["files"]] == ["a.txt", "b.txt", "sub/c.txt"]
+    assert set(listed["files"][0]) == {"path", "id", "size", "sha256", "link"}
+    lines = (await panal("ls", "--peer", peer.url + "/")).out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["a.txt", "b.txt", "sub/c.txt"]
+
+
+async def test_the_environment_names_the_peer(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PANAL_PEER", peer.url)
+    assert (await panal("ls", "--json")).json() == {"files": []}
+
+
+async def test_add_and_unshare(network: Network, tmp_path: Path) -> None:
+    peer = await network.peer("one")
+    at = ("--peer", peer.url)
+    elsewhere = tmp_path / "music"
+    elsewhere.mkdir()
+    (elsewhere / "song.mp3").write_bytes(b"la")
+    (tmp_path / "note.txt").write_text("a note")
+    added = (await panal("add", str(elsewhere), str(tmp_path / "note.txt"), "--json", *at)).json()
+    assert [root["name"] for root in added["roots"]] == ["music", "note.txt"]
+    assert added["folders"] == added["files"] == []
+
+    def shared() -> list[str]:
+        return [file.path for file in peer.node.files().files]
+
+    await until(lambda: shared() == ["music/song.mp3", "note.txt"], "both are shared")
+    assert not list(peer.folder.glob("[!.]*"))
+    gone = await panal("unshare", str(elsewhere), "note.txt", *at)
+    assert gone.code == 0, gone.err
+    await until(lambda: shared() == [], "neither is")
+    assert (elsewhere / "song.mp3").exists()
+    assert (await panal("unshare", "note.txt", *at)).code == 3
+    assert (await panal("add", str(tmp_path / "note.txt"), "--copy", "--quiet", *at)).out == ""
+    assert (peer.folder / "note.txt").read_text() == "a note"
+
+
+async def test_a_folder_in_the_folder_is_added_as_one(network: Network) -> None:
+    peer = await network.peer("one")
+    (peer.folder / "album" / "empty").mkdir(parents=True)
+    (peer.folder / "album" / "a.txt").write_bytes(b"a" * 1_000)
+    await until(lambda: len(peer.node.files().files) == 1, "shared")
+    words = ("add", str(peer.folder / "album"), "--peer", peer.url)
+    (folder,) = (await panal(*words, "--json")).json()["folders"]
+    assert (folder["path"], folder["files"], folder["bytes"]) == ("album", 1, 1_000)
+    assert folder["link"].startswith(f"panal:{folder['id']}?name=album")
+    assert folder["link"] in (await panal(*words)).out
+
+
+async def test_downloads_are_listed_and_steered(peer: RunningPeer) -> None:
+    at = ("--peer", peer.url)
+    assert (await panal("downloads", *at)).err == "No downloads.\n"
+    identity = peer.node.get(UNKNOWN).id
+    await until(lambda: peer.node.download(identity).state == "waiting", "waiting")
+    listed = (await panal("downloads", "--json", *at)).json()["downloads"]
+    assert [download["id"] for download in listed] == [identity]
+    assert identity in (await panal("downloads", "list", *at)).out
+    paused = (await panal("downloads", "pause", identity[:6], "--json", *at)).json()
+    assert [d["state"] for d in paused["downloads"]] == ["paused"]
+    first = await panal("downloads", "priority", "5", identity, *at)
+    assert "priority 5" in first.out
+    assert peer.node.download(identity).priority == 5
+    assert (await panal("downloads", "resume", identity, "--quiet", *at)).out == ""
+    assert peer.node.download(identity).state != "paused"
+    gone = await panal("downloads", "cancel", identity, *at)
+    assert gone.out == f"Cancelled: {UNKNOWN}\n"
+    assert peer.node.downloads() == []
+    missing = await panal("downloads", "pause", identity, "--json", *at)
+    assert (missing.code, missing.json()["error"]) == (3, "not-found")
+
+
+async def test_a_short_id_that_means_several(peer: RunningPeer) -> None:
+    for number in range(20):
+        peer.node.get(f"{number:064x}")
+    by_first: dict[str, int] = {}
+    for download in peer.node.downloads():
+        by_first[download.id[0]] = by_first.get(download.id[0], 0) + 1
+    twice = next(first for first, count in by_first.items() if count > 1)
+    assert (await panal("downloads", "pause", twice, "--peer", peer.url)).code == 2
+
+
+async def test_verify_names_what_rotted(peer: RunningPeer) -> None:
+    at = ("--peer", peer.url)
+    for name in ("whole.bin", "sub/rotten.bin"):
+        await peer.upload(name, Random(name).randbytes(100_000))
+    assert (await panal("verify", *at)).out == "2 files, 195.3 KiB read, 0 differ.\n"
+    rotten = peer.folder / "sub" / "rotten.bin"
+    before = rotten.stat()
+    with rotten.open("r+b") as file:
+        file.write(b"rot")
+    os.utime(rotten, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (await panal("verify", "whole.bin", "--json", *at)).json() == {
+        "files": 1, "bytes": 100_000, "offline": 0, "differing": {},
+    }  # fmt: skip
+    found = await panal("verify", str(peer.folder / "sub"), "--json", *at)
+    assert found.code == 5
+    assert list(found.json()["differing"]) == ["sub/rotten.bin"]
+    assert [file.path for file in peer.node.files().files] == ["whole.bin"]
+    assert (await panal("verify", "nothing", *at)).code == 3
+
+
+async def test_get_at_a_peer_and_waiting_for_a_name(network: Network, peer: RunningPeer) -> None:
+    other = await network.peer("two", shares_folder=False)
+    data = Random(3).randbytes(50_000)
+    words = ("get", "later.bin", "--peer", peer.url)
+    assert (await panal(*words)).code == 3
+    waiting = asyncio.create_task(panal(*words, "--wait", "--json"))
+    await until(lambda: any(d.state == "waiting" for d in peer.node.downloads()), "waiting")
+    await other.upload("later.bin", data)
+    got = await waiting
+    assert got.code == 0, got.err
+    assert got.json()["size"] == len(data)
+    assert "It is waited for" in got.err
+    assert (peer.folder / "later.bin").read_bytes() == data
+
+
+async def test_a_dry_run_says_and_writes_nothing(
+    network: Network, peer: RunningPeer, tmp_path: Path
+) -> None:
+    uploaded = await peer.upload("data.bin", b"x" * 5_000)
+    into = tmp_path / "here" / "deep"
+    options = ("--dry-run", "--into", str(into), "--tracker", network.tracker_address)
+    words = ("get", "data.bin", *options)
+    plan = (await panal(*words, "--json")).json()
+    assert (plan["id"], plan["size"], plan["providers"]) == (uploaded["id"], 5_000, ["one"])
+    assert (plan["path"], plan["conflict"]) == (str(into / "data.bin"), "")
+    assert plan["free"] > 0
+    assert not (tmp_path / "here").exists()
+    into.mkdir(parents=True)
+    (into / "data.bin").write_bytes(b"other")
+    assert "other content is there" in (await panal(*words)).out.lower()
+    (into / "data.bin").write_bytes(b"x" * 5_000)
+    assert "It is there already" in (await panal(*words)).out
+    assert [path.name for path in into.iterdir()] == ["data.bin"]
+    assert (await panal("get", "nobodys", *options)).code == 3
+    assert [peer.name for peer in await peer.node.peers()] == ["one"]
+
+
+def test_paths_inside_the_folder_and_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    (folder / "sub").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(folder / "sub")
+    assert _below(folder, Path("x.txt")) == "sub/x.txt"
+    assert _below(folder, Path("../x.txt")) == "x.txt"
+    assert _below(folder, Path()) == "sub"
+    assert _below(folder, tmp_path / "link" / "x.txt") == "x.txt"
+    assert _below(tmp_path / "link", folder / "x.txt") == "x.txt"
+    assert _below(folder, Path("..")) is None
+    assert _below(folder, tmp_path / "x.txt") is None
+    assert _below(folder, tmp_path / "folder2") is None

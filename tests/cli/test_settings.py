@@ -1,0 +1,44 @@
+"""`panal config`: where each value comes from."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.running import said
+
+
+def settings(*words: str) -> dict[tuple[str, str], Any]:
+    answer = said("config", "--json", *words)
+    assert answer.code == 0, answer.err
+    return {(s["command"], s["setting"]): s for s in answer.json()["settings"]}
+
+
+def test_each_value_with_its_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Path(os.environ["XDG_CONFIG_HOME"]) / "panal" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        'tracker = ["127.0.0.1:3"]\n[search]\nlimit = 7\n[downloads.list]\npeer = "x"\n'
+    )
+    monkeypatch.setenv("PANAL_PEER", "http://127.0.0.1:9")
+    found = settings()
+    tracker = found["get", "tracker"]
+    assert (tracker["value"], tracker["origin"]) == (["127.0.0.1:3"], "file")
+    assert tracker["where"] == str(file)
+    assert (found["search", "limit"]["value"], found["search", "limit"]["origin"]) == (7, "file")
+    peer = found["ls", "peer"]
+    assert (peer["origin"], peer["where"]) == ("environment", "PANAL_PEER")
+    assert found["tracker", "listen"]["origin"] == "default"
+    assert found["get", "into"]["value"] is None
+    flagged = settings("search", "--limit", "8")
+    assert flagged["search", "limit"]["origin"] == "flag"
+    assert flagged["search", "limit"]["value"] == 8
+    assert {command for command, _ in flagged} == {"panal", "search"}
+    words = said("config", "search").out
+    assert f'search --tracker = ["127.0.0.1:3"]  (file {file})' in words
+
+
+def test_options_that_do_not_fit() -> None:
+    assert said("config", "search", "--limit", "x").code == 2
+    assert said("config", "get", "--nonsense", "x").code == 2

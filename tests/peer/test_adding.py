@@ -1,0 +1,193 @@
+"""Adding in place and by copy, unsharing: persistent, refused in words, never a file lost."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panal.errors import NotFound, PanalError, Refused, TargetTaken, UnsafeName, UsageError
+from tests.peer.test_watching import sees, shared, write
+from tests.support.network import Network, RunningPeer, until
+
+
+async def test_a_folder_and_a_file_are_shared_in_place_and_stay_so(
+    network: Network, tmp_path: Path
+) -> None:
+    peer = await network.peer("one")
+    write(tmp_path / "music/live/set.flac", b"set")
+    write(tmp_path / "disk.iso", b"iso")
+    body = {"paths": [str(tmp_path / "music"), str(tmp_path / "disk.iso")]}
+    answer = await peer.request("POST", "/api/v1/files", json=body)
+    assert answer.status == 201
+    assert answer.json()["roots"] == [
+        {"name": "music", "place": str(tmp_path / "music")},
+        {"name": "disk.iso", "place": str(tmp_path / "disk.iso")},
+    ]
+    await sees(peer, "music/live/set.flac", "disk.iso")
+    assert (await peer.request("GET", "/files/music/live/set.flac")).body == b"set"
+    await network.stop_peer("one")
+    peer = await network.peer("one")
+    await sees(peer, "music/live/set.flac", "disk.iso")
+    write(tmp_path / "disk.iso", b"another")
+    await until(lambda: peer.node.files().files[0].size == 7, "the file root is looked at")
+    assert (await peer.request("PUT", "/upload/music/new", data=b"x")).status == 403
+    for path in ("music", "disk.iso"):
+        assert (await peer.request("DELETE", f"/api/v1/files/{path}")).status == 204
+    await sees(peer)
+    assert (tmp_path / "music/live/set.flac").read_bytes() == b"set"
+    assert (tmp_path / "disk.iso").exists()
+    await network.stop_peer("one")
+    await sees(await network.peer("one"))
+
+
+async def test_a_path_in_the_folder_is_left_out_until_it_is_added_again(
+    network: Network, tmp_path: Path
+) -> None:
+    peer = await network.peer("one")
+    for name in ("docs/a", "docs/b", "c"):
+        write(peer.folder / name, name.encode())
+    write(tmp_path / "music/live/set", b"set")
+    await peer.node.add([str(tmp_path / "music")])
+    await sees(peer, "docs/a", "docs/b", "c", "music/live/set")
+    assert await peer.node.unshare(["docs", "music/live"]) == ["docs", "music/live"]
+    await sees(peer, "c")
+    assert peer.node.status().unshared == ["docs", "music/live"]
+    await network.stop_peer("one")
+    peer = await network.peer("one")
+    write(peer.folder / "docs/later", b"later")
+    write(peer.folder / "d", b"d")
+    await sees(peer, "c", "d")
+    added = await peer.node.add([str(peer.folder / "docs"), str(tmp_path / "music/live")])
+    assert added.again == ["docs", "music/live"]
+    await sees(peer, "docs/a", "docs/b", "docs/later", "c", "d", "music/live/set")
+
+
+async def test_copies_go_into_the_folder_and_over_nothing(network: Network, tmp_path: Path) -> None:
+    peer = await network.peer("one")
+    write(tmp_path / "music/live/set", b"set")
+    write(tmp_path / "music/.hidden", b"hidden")
+    write(tmp_path / "disk.iso", b"iso")
+    both = [str(tmp_path / "music"), str(tmp_path / "disk.iso")]
+    added = await peer.node.add(both, copy=True)
+    assert [file.path for file in added.files] == ["music/live/set", "disk.iso"]
+    assert (peer.folder / "music/live/set").read_bytes() == b"set"
+    assert len((await peer.node.add(both, copy=True)).files) == 2
+    write(tmp_path / "disk.iso", b"another")
+    with pytest.raises(TargetTaken):
+        await peer.node.add(both, copy=True)
+    assert (peer.folder / "disk.iso").read_bytes() == b"iso"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "homes/me/music").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "homes/me"))
+    return tmp_path / "homes/me"
+
+
+async def test_what_must_not_be_shared_is_refused_and_nothing_changes(
+    network: Network, tmp_path: Path, home: Path
+) -> None:
+    state = tmp_path / "state"
+    peer = await network.peer("one", state_dir=state)
+    write(peer.folder / "clash/a", b"a")
+    write(tmp_path / "elsewhere/clash/b", b"b")
+    write(tmp_path / "shelf/book", b"book")
+    (tmp_path / "link.iso").symlink_to(tmp_path / "shelf/book")
+    os.mkfifo(tmp_path / "pipe")
+    await sees(peer, "clash/a")
+    await peer.node.add([str(tmp_path / "shelf")])
+    await sees(peer, "clash/a", "shelf/book")
+    cases: list[tuple[str, type[PanalError], str]] = [
+        ("/", UnsafeName, "it is empty|starts at the root"),
+        (str(home), Refused, "home folder"),
+        (str(home.parent), Refused, "home folder"),
+        (str(state), Refused, "own state"),
+        (str(state / "index.sqlite"), Refused, "own state"),
+        (str(tmp_path / "elsewhere/clash"), TargetTaken, "is the name of"),
+        (str(tmp_path / "pipe"), Refused, "neither a file nor a folder"),
+        (str(tmp_path / "link.iso"), Refused, "is a link"),
+        (str(tmp_path / "none"), NotFound, "No such file"),
+        ("relative", UsageError, "not an absolute path"),
+        (str(tmp_path / "elsewhere/.."), Refused, "home folder"),
+    ]
+    for path, kind, words in cases:
+        with pytest.raises(kind, match=words):
+            await peer.node.add([path])
+    write(tmp_path / ".config/x", b"x")
+    with pytest.raises(UnsafeName, match="hidden"):
+        await peer.node.add([str(tmp_path / ".config")])
+    for path in ("nothing", str(tmp_path / "elsewhere")):
+        with pytest.raises(NotFound, match="not shared here"):
+            await peer.node.unshare([path])
+    assert [root.name for root in peer.node.status().roots] == ["shelf"]
+    assert shared(peer) == {"clash/a", "shelf/book"}
+
+
+async def test_a_root_around_a_root_is_refused(network: Network, tmp_path: Path) -> None:
+    peer = await network.peer("one", state_dir=tmp_path / "state")
+    write(tmp_path / "a/b/c/file", b"file")
+    await peer.node.add([str(tmp_path / "a/b")])
+    with pytest.raises(Refused, match="a root inside a root"):
+        await peer.node.add([str(tmp_path / "a")])
+    assert (await peer.node.add([str(tmp_path / "a/b/c")])).roots == []
+    await sees(peer, "b/c/file")
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    write(tmp_path / "source/dvd.iso", b"dvd")
+    if os.geteuid() == 0:
+        (tmp_path / "medium").mkdir()
+        bind = ["mount", "--bind", "-o", "ro", str(tmp_path / "source"), str(tmp_path / "medium")]
+        if subprocess.run(bind, check=False, capture_output=True).returncode:
+            pytest.skip("mounting is not allowed here")
+        yield tmp_path / "medium"
+        subprocess.run(["umount", str(tmp_path / "medium")], check=True)
+    else:
+        (tmp_path / "source").chmod(0o555)
+        yield tmp_path / "source"
+        (tmp_path / "source").chmod(0o755)
+
+
+async def test_a_read_only_medium_is_shared_and_can_be_taken_out_meanwhile(
+    network: Network, read_only: Path
+) -> None:
+    peer = await network.peer("one")
+    await peer.node.add([str(read_only)])
+    path = f"{read_only.name}/dvd.iso"
+    await sees(peer, path)
+    assert (await peer.request("GET", f"/files/{path}")).body == b"dvd"
+    if os.geteuid() == 0:
+        unmount = ["umount", str(read_only)]
+        await until(lambda: subprocess.run(unmount, check=False).returncode == 0, "unmounted")
+        await until(lambda: peer.node.status().offline == [str(read_only)], "offline")
+        source = str(read_only.parent / "source")
+        subprocess.run(["mount", "--bind", "-o", "ro", source, str(read_only)], check=True)
+        await until(lambda: peer.node.status().offline == [], "back")
+        assert (await peer.request("GET", f"/files/{path}")).body == b"dvd"
+
+
+async def test_an_offline_root_can_be_unshared(network: Network, tmp_path: Path) -> None:
+    peer = await network.peer("one")
+    write(tmp_path / "music/a", b"a")
+    await peer.node.add([str(tmp_path / "music")])
+    await sees(peer, "music/a")
+    (tmp_path / "music").rename(tmp_path / "away")
+    await until(lambda: peer.node.status().offline != [], "offline")
+    await peer.node.unshare(["music"])
+    await sees(peer)
+    assert peer.node.status().offline == []
+    write(peer.folder / "own", b"own")
+    await sees(peer, "own")
+    assert await in_step(peer)
+
+
+async def in_step(peer: RunningPeer) -> Any:
+    """Whether the tracker counts as this peer does."""
+    announcer = peer.app.announcer
+    caller = announcer._registration.caller
+    return (await announcer._client.renew(caller, announcer._digest.value()))[0]

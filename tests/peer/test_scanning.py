@@ -1,0 +1,93 @@
+"""What is hashed together, and what does not wait for what."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from panal.peer import scanning
+from panal.peer.scanning import BATCH_BYTES, BATCH_FILES, batches
+from panal.store.hashing import HashedFile, hash_file
+from panal.store.roots import Fingerprint
+from panal.wire.names import SafePath
+from tests.peer.test_watching import sees, write
+from tests.support.network import Network, until
+
+
+def sized(*sizes: int) -> list[tuple[SafePath, Fingerprint]]:
+    return [(SafePath(str(at)), Fingerprint(0, at, size, 1)) for at, size in enumerate(sizes)]
+
+
+def test_batches_hold_everything_once_and_none_is_too_large() -> None:
+    sizes = [1] * (2 * BATCH_FILES + 1) + [BATCH_BYTES, BATCH_BYTES, 5, 7]
+    found = list(batches(sized(*sizes)))
+    assert [path for batch in found for path in batch] == [str(at) for at in range(len(sizes))]
+    assert [len(batch) for batch in found] == [BATCH_FILES, BATCH_FILES, 2, 1, 2]
+    assert list(batches([])) == []
+
+
+async def test_small_files_do_not_wait_for_large_ones(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "BATCH_BYTES", 100)
+    released = threading.Event()
+    real = hash_file
+
+    def slow(root: Any, path: Any, progress: Any = None) -> HashedFile:
+        if path.startswith("large"):
+            released.wait(20)
+        return real(root, path, progress)
+
+    monkeypatch.setattr(scanning, "hash_file", slow)
+    peer = await network.peer("one")
+    try:
+        for number in range(20):
+            write(peer.folder / f"large{number}", b"x" * (101 + number))
+        await until(lambda: peer.node.status().to_hash == 20, "the large ones are found")
+        write(peer.folder / "small", b"x")
+        await until(lambda: peer.app.index.by_path("small") is not None, "the small one")
+        assert peer.node.status().to_hash == 20
+    finally:
+        released.set()
+    await until(lambda: peer.app.index.totals()[0] == 21, "all")
+
+
+async def test_a_file_that_changes_while_it_is_hashed_is_read_again(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = hash_file
+    edits = iter([b"second", b"third!"])
+
+    def edited_meanwhile(root: Any, path: Any, progress: Any = None) -> HashedFile:
+        hashed = real(root, path, progress)
+        if (data := next(edits, None)) is not None:
+            (root.path / path).write_bytes(data)
+        return hashed
+
+    monkeypatch.setattr(scanning, "hash_file", edited_meanwhile)
+    peer = await network.peer("one")
+    write(peer.folder / "a", b"first.")
+    await sees(peer, "a")
+    assert (await peer.request("GET", "/files/a")).body == b"third!"
+
+
+async def test_two_looks_at_once_hash_a_file_once(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths: list[str] = []
+    real = hash_file
+
+    def counting(root: Any, path: Any, progress: Any = None) -> HashedFile:
+        paths.append(path)
+        return real(root, path, progress)
+
+    monkeypatch.setattr(scanning, "hash_file", counting)
+    peer = await network.peer("one")
+    write(peer.folder / "a", b"a")
+    async with asyncio.timeout(20):
+        while not paths:
+            scans = [peer.app.scanning.scan() for _ in range(5)]
+            await asyncio.gather(*scans)
+    await sees(peer, "a")
+    assert paths == ["a"]

@@ -1,0 +1,315 @@
+"""Dropped in, edited, renamed, moved, deleted: announced by itself, and nothing read twice."""
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panal.errors import PanalError
+from panal.peer import inotify, scanning, watching
+from panal.store.hashing import HashedFile, hash_file
+from tests.support.network import Network, RunningPeer, until
+
+Hashed = list[str]
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> Hashed:
+    """The paths that were read for their hash by scans, in order."""
+    paths: Hashed = []
+    real = hash_file
+
+    def counting(root: Any, path: Any, progress: Any = None) -> HashedFile:
+        paths.append(path)
+        return real(root, path, progress)
+
+    monkeypatch.setattr(scanning, "hash_file", counting)
+    return paths
+
+
+@pytest.fixture
+def no_full_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only hints lead to anything, once the first scan is over."""
+    monkeypatch.setattr(watching, "WATCHED_SCAN_EVERY_S", 3_600.0)
+
+
+def shared(peer: RunningPeer) -> set[str]:
+    return {file.path for file in peer.node.files().files}
+
+
+async def sees(peer: RunningPeer, *paths: str) -> None:
+    """Wait until exactly these are shared and the tracker says so too."""
+    await until(lambda: shared(peer) == set(paths), f"sharing {paths}, not {shared(peer)}")
+    async with asyncio.timeout(30):
+        while True:
+            hits = (await peer.node.search("")).hits
+            if {name.path for hit in hits for name in hit.names} == set(paths):
+                return
+            await asyncio.sleep(0.02)
+
+
+def write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+async def watched(network: Network, **settings: Any) -> RunningPeer:
+    """A peer whose first full scan is over: from here on hints do it."""
+    peer = await network.peer("one", **settings)
+    write(peer.folder / "first", b"first")
+    await sees(peer, "first")
+    (peer.folder / "first").unlink()
+    await sees(peer)
+    return peer
+
+
+pytestmark = pytest.mark.usefixtures("no_full_scans")
+
+
+async def test_dropped_in_edited_replaced_and_deleted(network: Network, hashed: Hashed) -> None:
+    peer = await watched(network)
+    write(peer.folder / "a/b/new.txt", b"1")
+    write(peer.folder / "top.txt", b"2")
+    await sees(peer, "a/b/new.txt", "top.txt")
+    before = peer.app.index.by_path("top.txt")
+    (peer.folder / "top.txt").write_bytes(b"3")
+    await until(
+        lambda: peer.app.index.by_path("top.txt") not in {None, before}, "the edit is indexed"
+    )
+    edited = peer.app.index.by_path("top.txt")
+    write(peer.folder / ".draft", b"4")
+    (peer.folder / ".draft").rename(peer.folder / "top.txt")
+    await until(
+        lambda: peer.app.index.by_path("top.txt") not in {None, edited}, "the replacement is"
+    )
+    assert (await peer.request("GET", "/files/top.txt")).body == b"4"
+    shutil.rmtree(peer.folder / "a")
+    await sees(peer, "top.txt")
+    assert hashed.count("a/b/new.txt") == 1
+
+
+async def test_a_file_that_is_still_written_is_not_shared_half(
+    network: Network, hashed: Hashed
+) -> None:
+    peer = await watched(network)
+    hashed.clear()
+    with (peer.folder / "slow").open("wb", buffering=0) as file:
+        for _ in range(30):
+            file.write(b"x" * 1000)
+            await asyncio.sleep(0.05)
+            assert peer.app.index.by_path("slow") is None
+    await sees(peer, "slow")
+    assert hashed == ["slow"]
+    found = peer.app.index.by_path("slow")
+    assert found is not None
+    assert found.fingerprint.size_bytes == 30_000
+
+
+async def test_what_is_renamed_or_moved_is_not_read_again(network: Network, hashed: Hashed) -> None:
+    peer = await watched(network)
+    for name in ("folder/a", "folder/deep/b", "c"):
+        write(peer.folder / name, name.encode())
+    await sees(peer, "folder/a", "folder/deep/b", "c")
+    hashed.clear()
+    (peer.folder / "c").rename(peer.folder / "folder/d")
+    (peer.folder / "folder").rename(peer.folder / "other")
+    await sees(peer, "other/a", "other/deep/b", "other/d")
+    write(peer.folder / "other/deep/e", b"watched under its new name")
+    await sees(peer, "other/a", "other/deep/b", "other/d", "other/deep/e")
+    (peer.folder / "other/deep").rename(peer.folder / "up")
+    await sees(peer, "other/a", "up/b", "other/d", "up/e")
+    os.link(peer.folder / "up/b", peer.folder / "linked")
+    await sees(peer, "other/a", "up/b", "other/d", "up/e", "linked")
+    assert hashed == ["other/deep/e"]
+    for path in shared(peer):
+        answer = await peer.request("GET", f"/files/{path}")
+        assert answer.body == (peer.folder / path).read_bytes()
+
+
+async def test_an_edit_that_keeps_name_and_size_is_no_move(
+    network: Network, hashed: Hashed
+) -> None:
+    peer = await watched(network)
+    write(peer.folder / "a", b"one")
+    await sees(peer, "a")
+    hashed.clear()
+    (peer.folder / "a").rename(peer.folder / "b")
+    (peer.folder / "b").write_bytes(b"two")
+    await sees(peer, "b")
+    assert (await peer.request("GET", "/files/b")).body == b"two"
+    assert hashed == ["b"]
+
+
+async def test_what_an_unpacker_dated_is_read_again_when_it_moves(
+    network: Network, hashed: Hashed
+) -> None:
+    peer = await watched(network)
+    write(peer.folder / "a", b"one")
+    os.utime(peer.folder / "a", (1_000_000_000, 1_000_000_000))
+    await sees(peer, "a")
+    hashed.clear()
+    (peer.folder / "a").rename(peer.folder / "b")
+    await sees(peer, "b")
+    assert hashed == ["b"]
+
+
+async def test_a_restart_reads_nothing_again_and_sees_what_moved(
+    network: Network, hashed: Hashed
+) -> None:
+    peer = await watched(network)
+    for name in ("stays", "folder/moves", "goes"):
+        write(peer.folder / name, name.encode())
+    await sees(peer, "stays", "folder/moves", "goes")
+    await network.stop_peer("one")
+    hashed.clear()
+    (peer.folder / "folder").rename(peer.folder / "moved")
+    (peer.folder / "goes").unlink()
+    peer = await network.peer("one")
+    await sees(peer, "stays", "moved/moves")
+    assert hashed == []
+
+
+async def test_thousands_at_once_are_each_read_once(network: Network, hashed: Hashed) -> None:
+    peer = await watched(network)
+    hashed.clear()
+    for number in range(5_000):
+        write(peer.folder / f"many/{number % 50}/{number}", b"%d" % number)
+    await until(lambda: peer.app.index.totals()[0] == 5_000, "all indexed")
+    assert await peer.app.announcer.announced(30.0)
+    assert len(hashed) == len(set(hashed)) == 5_000
+    shutil.rmtree(peer.folder / "many")
+    await sees(peer)
+
+
+async def test_a_changed_rule_is_followed_at_once(network: Network) -> None:
+    peer = await watched(network)
+    write(peer.folder / "docs/draft.tmp", b"draft")
+    write(peer.folder / "docs/text", b"text")
+    await sees(peer, "docs/draft.tmp", "docs/text")
+    (peer.folder / "docs/.panalignore").write_text("*.tmp\n")
+    await sees(peer, "docs/text")
+    write(peer.folder / "docs/more.tmp", b"more")
+    write(peer.folder / "more.txt", b"more")
+    await sees(peer, "docs/text", "more.txt")
+    (peer.folder / "docs/.panalignore").unlink()
+    await sees(peer, "docs/draft.tmp", "docs/more.tmp", "docs/text", "more.txt")
+
+
+# Watching that fails ----------------------------------------------------------------------
+
+
+def refuse(*_: object) -> None:
+    raise PanalError("The system's limit of watches is reached.")
+
+
+async def test_where_watching_fails_scans_do_it_and_status_says_so(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "SCAN_EVERY_S", 0.1)
+    monkeypatch.setattr(inotify.FolderWatch, "_add_tree", refuse)
+    peer = await network.peer("one")
+    write(peer.folder / "a", b"a")
+    await sees(peer, "a")
+    (peer.folder / "a").unlink()
+    await sees(peer)
+    assert peer.node.status().watching == {"": "The system's limit of watches is reached."}
+
+
+async def test_watching_that_fails_later_gives_way_to_scans(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "SCAN_EVERY_S", 0.1)
+    peer = await watched(network)
+    monkeypatch.setattr(inotify.FolderWatch, "_read", refuse)
+    write(peer.folder / "a", b"a")
+    await sees(peer, "a")
+    assert "limit" in peer.node.status().watching[""]
+
+
+async def test_news_that_the_kernel_dropped_are_made_up_by_a_scan(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = await watched(network)
+    real = inotify.FolderWatch._take
+
+    def overflow(
+        self: inotify.FolderWatch, watch: int, mask: int, name: str, changed: set[str]
+    ) -> None:
+        real(self, -1, 0x4000, "", changed)
+
+    monkeypatch.setattr(inotify.FolderWatch, "_take", overflow)
+    write(peer.folder / "a/b", b"b")
+    await sees(peer, "a/b")
+
+
+async def test_no_link_is_followed_out_of_the_folder(network: Network, tmp_path: Path) -> None:
+    write(tmp_path / "outside/far/file", b"not shared")
+    peer = await watched(network)
+    (tmp_path / "sub/.hidden").mkdir(parents=True)
+    (tmp_path / "sub/link").symlink_to(tmp_path / "outside")
+    (tmp_path / "sub").rename(peer.folder / "sub")
+    write(peer.folder / "sub/a", b"a")
+    await sees(peer, "sub/a")
+    assert set(peer.app.watching._watches[""]._watches) == {"", "sub"}
+
+
+# Roots that go away -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("further", [False, True])
+async def test_a_root_that_goes_away_is_offline_and_comes_back_unread(
+    network: Network, tmp_path: Path, hashed: Hashed, further: bool
+) -> None:
+    peer = await watched(network)
+    root, path = peer.folder, "a/b"
+    if further:
+        root, path = tmp_path / "music", "music/a/b"
+        root.mkdir()
+        await peer.node.add([str(root)])
+    write(root / "a/b", b"b")
+    await sees(peer, path)
+    hashed.clear()
+    root.rename(tmp_path / "away")
+    await until(lambda: peer.node.status().offline == [str(root)], "offline")
+    async with asyncio.timeout(30):
+        while (await peer.node.search("")).hits:
+            await asyncio.sleep(0.02)
+    assert shared(peer) == {path}
+    content = peer.node.files().files[0].id
+    assert (await peer.request("GET", f"/content/{content}")).status == 404
+    assert shared(peer) == {path}
+    (tmp_path / "away").rename(root)
+    await until(lambda: peer.node.status().offline == [], "online")
+    await sees(peer, path)
+    assert (await peer.request("GET", f"/content/{content}")).body == b"b"
+    assert hashed == []
+    write(root / "later", b"watched again")
+    await sees(peer, path, path.replace("a/b", "later"))
+    announcer = peer.app.announcer
+    in_step, _, _ = await announcer._client.renew(
+        announcer._registration.caller, announcer._digest.value()
+    )
+    assert in_step
+
+
+async def test_a_start_without_a_root_keeps_what_is_known_of_it(
+    network: Network, tmp_path: Path, hashed: Hashed
+) -> None:
+    peer = await watched(network)
+    write(tmp_path / "disk/a", b"a")
+    await peer.node.add([str(tmp_path / "disk")])
+    await sees(peer, "disk/a")
+    await network.stop_peer("one")
+    hashed.clear()
+    (tmp_path / "disk").rename(tmp_path / "away")
+    (tmp_path / "disk").mkdir()  # a mount point without its disk
+    peer = await network.peer("one")
+    assert peer.node.status().offline == [str(tmp_path / "disk")]
+    assert (await peer.node.search("")).hits == []
+    (tmp_path / "disk").rmdir()
+    (tmp_path / "away").rename(tmp_path / "disk")
+    await sees(peer, "disk/a")
+    assert hashed == []

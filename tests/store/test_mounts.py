@@ -1,0 +1,249 @@
+"""Further roots beside the folder, and what their owners leave out."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from panal.errors import NotFound, PanalError, Refused, RootOffline
+from panal.store.mounts import FurtherRoot, Mounts
+from panal.store.roots import Fingerprint, Skipped
+from tests.store.makers import sp
+
+
+def may_be_empty(_: str) -> bool:
+    return True
+
+
+def may_not_be_empty(_: str) -> bool:
+    return False
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder and, beside it, what is shared in place."""
+    for folder in ("root", "music/live"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "root/own.txt").write_bytes(b"own")
+    (tmp_path / "music/song.flac").write_bytes(b"song")
+    (tmp_path / "music/live/set.flac").write_bytes(b"set")
+    (tmp_path / "disk.iso").write_bytes(b"iso")
+    (tmp_path / "secret").write_bytes(b"not shared")
+    return tmp_path
+
+
+@pytest.fixture
+def mounts(place: Path) -> Iterator[Mounts]:
+    mounts = Mounts(place / "root")
+    mounts.mount(FurtherRoot("music", place / "music", is_folder=True))
+    mounts.mount(FurtherRoot("disk.iso", place / "disk.iso", is_folder=False))
+    assert all(mounts.refresh_all(may_not_be_empty).values())
+    yield mounts
+    mounts.close()
+
+
+def paths(mounts: Mounts, below: str = "") -> set[str]:
+    return {path for path, _ in mounts.walk(Skipped(), below)}
+
+
+def read(mounts: Mounts, path: str) -> bytes:
+    descriptor, found = mounts.open_file(sp(path))
+    with os.fdopen(descriptor, "rb") as file:
+        assert mounts.fingerprint(sp(path)) == found
+        return file.read()
+
+
+ALL = {"own.txt", "music/song.flac", "music/live/set.flac", "disk.iso"}
+
+
+def test_every_root_is_walked_under_its_name(mounts: Mounts) -> None:
+    assert paths(mounts) == ALL
+    assert paths(mounts, "music/live") == {"music/live/set.flac"}
+    assert paths(mounts, "disk.iso") == {"disk.iso"}
+
+
+def test_files_of_every_root_are_read_and_nothing_beside_them(mounts: Mounts) -> None:
+    assert read(mounts, "own.txt") == b"own"
+    assert read(mounts, "music/live/set.flac") == b"set"
+    assert read(mounts, "disk.iso") == b"iso"
+    for path in ("secret", "music", "disk.iso/secret", "music/none"):
+        with pytest.raises(NotFound):
+            mounts.open_file(sp(path))
+
+
+@pytest.mark.parametrize("path", ["music/new", "music/live/new", "disk.iso", "music"])
+def test_nothing_is_written_in_a_further_root(mounts: Mounts, path: str) -> None:
+    with pytest.raises(Refused, match="only read there"), mounts.parent_for_writing(sp(path)):
+        pass
+
+
+def test_a_name_is_taken_whether_its_root_is_there_or_not(mounts: Mounts, place: Path) -> None:
+    (place / "music").rename(place / "away")
+    mounts.refresh_all(may_be_empty)
+    assert mounts.is_taken(sp("music"))
+    assert not mounts.is_taken(sp("music/song.flac"))
+    assert not mounts.is_taken(sp("secret"))
+
+
+def test_the_folders_own_files_behind_a_further_roots_name_are_counted(
+    mounts: Mounts, place: Path
+) -> None:
+    (place / "root/music").mkdir()
+    (place / "root/music/other").write_bytes(b"other")
+    skipped = Skipped()
+    assert {path for path, _ in mounts.walk(skipped)} == ALL
+    assert skipped.counts == {"hidden by a further root of that name": 1}
+
+
+# Away and back ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["music", "disk.iso", ""])
+def test_a_root_that_is_away_is_offline_and_not_empty(
+    mounts: Mounts, place: Path, name: str
+) -> None:
+    where = mounts.places()[name]
+    path = sp({"music": "music/song.flac", "disk.iso": "disk.iso", "": "own.txt"}[name])
+    before = mounts.fingerprint(path)
+    assert before is not None
+    where.rename(place / "away")
+    assert mounts.refresh_all(may_be_empty)[name] is False
+    assert not mounts.shows(path)
+    with pytest.raises(NotFound) as caught:
+        mounts.open_unchanged(path, before)
+    assert name == "disk.iso" or type(caught.value) is RootOffline
+    (place / "away").rename(where)
+    assert all(mounts.refresh_all(may_not_be_empty).values())
+    os.close(mounts.open_unchanged(path, before))
+
+
+@pytest.mark.parametrize("name", ["music", ""])
+def test_an_empty_folder_in_its_place_is_a_disk_that_is_not_mounted(
+    mounts: Mounts, place: Path, name: str
+) -> None:
+    where = mounts.places()[name]
+    where.rename(place / "away")
+    where.mkdir()
+    (where / ".panal").mkdir()
+    assert mounts.refresh_all(may_not_be_empty)[name] is False
+    assert mounts.refresh_all(may_be_empty)[name] is True
+
+
+@pytest.mark.parametrize("name", ["music", ""])
+def test_another_folder_with_files_in_its_place_is_the_root_now(
+    mounts: Mounts, place: Path, name: str
+) -> None:
+    where = mounts.places()[name]
+    where.rename(place / "away")
+    where.mkdir()
+    (where / "restored").write_bytes(b"from the backup")
+    assert mounts.refresh_all(may_not_be_empty)[name] is True
+    inside = "restored" if name == "" else f"{name}/restored"
+    assert read(mounts, inside) == b"from the backup"
+
+
+def test_a_root_swapped_between_two_looks_is_not_read(mounts: Mounts, place: Path) -> None:
+    (place / "music").rename(place / "away")
+    (place / "music").mkdir()
+    (place / "music/song.flac").write_bytes(b"another")
+    with pytest.raises(RootOffline):
+        mounts.open_file(sp("music/song.flac"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_remount_changes_no_fingerprint_and_is_not_hindered(tmp_path: Path) -> None:
+    disk, other = tmp_path / "disk", tmp_path / "other"
+    for folder in (disk, other, tmp_path / "root"):
+        folder.mkdir()
+    image = tmp_path / "image"
+    image.touch()
+    os.truncate(image, 4 * 1024 * 1024)
+    made = subprocess.run(["mkfs.ext4", "-q", str(image)], capture_output=True, check=False)
+    mount = ["mount", "-o", "loop", str(image)]
+    if made.returncode or subprocess.run([*mount, str(disk)], check=False).returncode:
+        pytest.skip("no loop devices here")
+    mounts = Mounts(tmp_path / "root")
+    try:
+        (disk / "file").write_bytes(b"bytes")
+        mounts.mount(FurtherRoot("disk", disk, is_folder=True))
+        mounts.refresh_all(may_not_be_empty)
+        before = mounts.fingerprint(sp("disk/file"))
+        subprocess.run(["umount", str(disk)], check=True)
+        assert mounts.refresh_all(may_not_be_empty)["disk"] is False
+        subprocess.run([*mount[:2], "loop,ro", str(image), str(disk)], check=True)
+        assert mounts.refresh_all(may_not_be_empty)["disk"] is True
+        assert mounts.fingerprint(sp("disk/file")) == before
+    finally:
+        mounts.close()
+        subprocess.run(["umount", str(disk)], check=False)
+
+
+# Left out ---------------------------------------------------------------------------------
+
+
+def left(mounts: Mounts) -> dict[str, int]:
+    skipped = Skipped()
+    list(mounts.walk(skipped))
+    return skipped.counts
+
+
+def test_rules_of_the_folder_and_of_folders_in_it_are_kept(mounts: Mounts, place: Path) -> None:
+    root = place / "root"
+    for folder in ("build", "docs/build", "docs/keep"):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "page.html").write_bytes(b"page")
+        (root / folder / "page.tmp").write_bytes(b"draft")
+    (root / ".panalignore").write_text("# rules\n/build/\n*.tmp\n")
+    (root / "docs/.panalignore").write_text("!keep/*.tmp\n")
+    assert paths(mounts) - ALL == {
+        "docs/build/page.html",
+        "docs/keep/page.html",
+        "docs/keep/page.tmp",
+    }
+    assert left(mounts) == {"hidden": 2, "ignored": 2}
+    (root / ".panalignore").unlink()
+    assert "build/page.html" in paths(mounts)
+
+
+def test_rules_of_a_further_root_are_its_own(mounts: Mounts, place: Path) -> None:
+    (place / "music/.panalignore").write_text("/live\n")
+    (place / "root/live").write_bytes(b"of the folder")
+    assert paths(mounts) == {"own.txt", "live", "music/song.flac", "disk.iso"}
+
+
+@pytest.mark.parametrize("name", ["tls.key", "CERT.PEM", "id_ed25519", "logins.json"])
+def test_usual_secrets_are_left_out_unless_a_rule_says_otherwise(
+    mounts: Mounts, place: Path, name: str
+) -> None:
+    (place / "root" / name).write_bytes(b"secret")
+    assert name not in paths(mounts)
+    assert left(mounts) == {"a secret by its name": 1}
+    (place / "root/.panalignore").write_text(f"!{name}\n")
+    assert name in paths(mounts)
+
+
+def test_rules_that_cannot_be_read_share_nothing(mounts: Mounts, place: Path) -> None:
+    (place / "root/.panalignore").symlink_to(place / "secret")
+    with pytest.raises(PanalError, match=r"\.panalignore cannot be read"):
+        list(mounts.walk(Skipped()))
+
+
+def test_what_is_unshared_is_left_out_with_all_below(mounts: Mounts, place: Path) -> None:
+    mounts.leave_out(["own.txt", "music/live"])
+    assert paths(mounts) == {"music/song.flac", "disk.iso"}
+    assert left(mounts) == {"unshared": 2}
+    mounts.leave_out([])
+    assert paths(mounts) == ALL
+
+
+def test_a_fingerprint_outlives_another_device_number_but_not_another_device(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_bytes(b"bytes")
+    numbers = list((tmp_path / "file").stat())
+    first, second = ([*numbers[:2], device, *numbers[3:]] for device in (41, 42))
+    before = Fingerprint.of(os.stat_result(first), 41)
+    assert Fingerprint.of(os.stat_result(second), 42) == before
+    assert Fingerprint.of(os.stat_result(second), 41) != before
