@@ -40,6 +40,8 @@ def exit_code(*words: str) -> int:
         (["tracker", "--listen", "50051"], 2),
         (["tracker", "--listen", "0.0.0.0:0"], 7),
         (["peer", "p", "0", "x", "--host", "0.0.0.0"], 7),
+        (["peer", "p", "0", "/"], 7),
+        (["peer", "p", "0", "~"], 7),
         (["search", "x", "--tracker", "127.0.0.1:1"], 4),
         (["peers", "--tracker", "127.0.0.1:1"], 4),
         (["get", "x", "--peer", "http://127.0.0.1:1"], 4),
@@ -72,7 +74,7 @@ def test_exit_codes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    assert exit_code(*words) == code
+    assert exit_code(*(str(Path.home()) if word == "~" else word for word in words)) == code
     shown = capsys.readouterr()
     assert "Traceback" not in shown.err
     assert bool(shown.err) == (code != 0)

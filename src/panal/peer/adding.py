@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from panal.errors import NotFound, Refused, TargetTaken, UsageError
+from panal.peer.config import refuse_whole_home
 from panal.peer.sharing import Placed
 from panal.peer.uploads import BATCH_BYTES, Uploads
 from panal.peer.watching import Watching
@@ -118,12 +119,7 @@ class Adding:
         return place, name
 
     def _refuse_dangerous(self, place: Path) -> None:
-        home = Path.home().resolve()
-        if home.is_relative_to(place):
-            raise Refused(
-                f"{place} holds your whole home folder, with its keys and passwords. Add the "
-                "folders in it that you want to share."
-            )
+        refuse_whole_home(place)
         state = self._state.resolve()
         if state.is_relative_to(place) or place.is_relative_to(state):
             raise Refused(f"{place} holds or is Panal's own state; it is never shared.")

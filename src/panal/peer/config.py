@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from panal.errors import NotExposed, UsageError
+from panal.errors import NotExposed, Refused, UsageError
 from panal.wire.address import is_loopback, parse_address
 from panal.wire.ids import PeerName, parse_peer_name
 from panal.wire.names import STATE_DIRECTORY
@@ -74,6 +74,17 @@ class PeerSettings:
             )
         for tracker in self.trackers:
             parse_tracker(tracker)
+        if self.shares_folder:
+            refuse_whole_home(self.folder.resolve())
+
+
+def refuse_whole_home(place: Path) -> None:
+    """Refused where sharing a folder would share all that its user has."""
+    if Path.home().resolve().is_relative_to(place):
+        raise Refused(
+            f"{place} holds your whole home folder, with its keys and passwords. Share the "
+            "folders in it that you want to share."
+        )
 
 
 def parse_tracker(text: str) -> tuple[str, int]:
