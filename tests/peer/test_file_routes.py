@@ -780,3 +780,14 @@ async def test_only_what_is_shared_is_under_files(network: Network, peer: Runnin
     }
     for path, status in rows.items():
         assert (await peer.request("GET", f"/files/{path}")).status == status, path
+
+
+@pytest.mark.parametrize("name", ["server.pem", "keys/server.pem", "notes/draft.txt", "notes.tmp"])
+async def test_what_the_folder_leaves_out_is_not_taken_in(peer: RunningPeer, name: str) -> None:
+    (peer.folder / ".panalignore").write_text("*.tmp\nnotes/\n")
+    await peer.app.scanning.scan()
+    answer = await put(peer, name, b"secret")
+    assert answer.status == 403
+    assert b"would not be shared here" in answer.body
+    assert not (peer.folder / name).exists()
+    assert (await put(peer, "keys/readme.txt", b"fine")).status == 201

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from panal.errors import ContentChanged, PanalError, TargetTaken
+from panal.errors import ContentChanged, PanalError, Refused, TargetTaken
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
 from panal.store.collection_records import CollectionRecords
@@ -95,6 +95,18 @@ class Sharing:
             self._announcer.change_entry(shared.entry(), None)
             self._contents.taken_back(shared.content)
             log.warning("%s has changed: no longer served as it was.", printable(shared.path))
+
+    def refuse_left_out(self, path: SafePath) -> None:
+        """Refused where the folder's rules leave a path out: it could not be shared there."""
+        parts = path.split("/")
+        for count in range(1, len(parts) + 1):
+            above = "/".join(parts[:count])
+            reason = self._root.left_out(above, is_folder=count < len(parts))
+            if reason is not None:
+                raise Refused(
+                    f"{printable(path)} would not be shared here ({reason}: {printable(above)}). "
+                    "Choose another name, or change what is left out."
+                )
 
     # Putting in place ---------------------------------------------------------------------
 

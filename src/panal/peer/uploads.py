@@ -71,6 +71,7 @@ class Uploads:
         """
         if expected_bytes is not None and expected_bytes > MAX_CONTENT_BYTES:
             raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
+        self._sharing.refuse_left_out(path)
         async with self._slots:
             check_space(self._temporary, expected_bytes or 0)
             temporary = self._temporary / secrets.token_hex(16)
