@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from panal.clock import Clock
-from panal.errors import NotFound, PanalError, TargetTaken, Unreachable, UsageError, by_slug
-from panal.peer.fetching import Fetching, Transfer
+from panal.errors import NotFound, PanalError, TargetTaken, Unreachable, UsageError
+from panal.peer.fetching import LONGEST_LOOK_AGAIN_S, LOOK_AGAIN_S, Fetching, Transfer
 from panal.peer.folder_downloads import FolderDownloads
 from panal.peer.folder_transfer import FolderTransfer
 from panal.peer.sharing import Sharing
@@ -28,8 +28,6 @@ ACTIVE_AT_ONCE = 4
 """How many run at once until the owner says otherwise."""
 ENDED_KEPT = 200
 """How many ended downloads stay listed."""
-LOOK_AGAIN_S = 1.0
-LONGEST_LOOK_AGAIN_S = 10.0
 
 
 class State(Enum):
@@ -82,12 +80,6 @@ class Download:
         if State(self.record.state) is not State.RUNNING:
             return ""
         return self.waiting_for or self.transfer.reason
-
-    @property
-    def error(self) -> PanalError | None:
-        """Why it failed."""
-        record = self.record
-        return by_slug(record.error_slug, record.error_text) if record.error_slug else None
 
 
 class Downloads:
@@ -267,12 +259,10 @@ class Downloads:
             manifest = await self._fetching.manifest(link.content, download.transfer)
         if manifest.kind is Kind.COLLECTION:
             await self._fetch_folder(download, link, manifest, path)
-        elif is_folder or not wants_all:
-            raise (
-                TargetTaken(f"{printable(path)} is there and is no file.")
-                if is_folder
-                else (NotFound("That is a file, not a folder: there is nothing inside."))
-            )
+        elif is_folder:
+            raise TargetTaken(f"{printable(path)} is there and is no file.")
+        elif not wants_all:
+            raise NotFound("That is a file, not a folder: there is nothing inside.")
         else:
             record.size_bytes = manifest.size_bytes
             self._records.save(record)

@@ -15,7 +15,7 @@ from panal.clock import Clock
 from panal.errors import ContentChanged, NotFound, PanalError
 from panal.peer.comparing import Comparing, Seen
 from panal.peer.sharing import Sharing
-from panal.store.hashing import HashedFile, hash_file
+from panal.store.hashing import HashedFile, Stopping, hash_file
 from panal.store.index import Index
 from panal.store.mounts import Mounts
 from panal.store.roots import Skipped
@@ -55,7 +55,7 @@ class Scanning:
         """What has been hashed since the last look began: it may not have seen that."""
         self.skipped = Skipped()
         self._again: set[str] = set()
-        self._is_stopping = False
+        self._stopping = Stopping()
 
     @property
     def to_hash(self) -> int:
@@ -69,7 +69,7 @@ class Scanning:
 
     def close(self) -> None:
         """Stop hashing, in the middle of a file too."""
-        self._is_stopping = True
+        self._stopping.set()
         for threads in (self._threads, self._threads_for_large):
             threads.shutdown(wait=True, cancel_futures=True)
 
@@ -154,22 +154,18 @@ class Scanning:
         hashed = []
         for path in paths:
             try:
-                hashed.append(hash_file(self._root, path, self._go_on))
+                hashed.append(hash_file(self._root, path, self._stopping))
             except ContentChanged:
                 self._again.add(path)
             except NotFound:
                 if self._root.fingerprint(path) is not None:
                     self.skipped.add("unreadable", path)
             except PanalError as error:
-                if self._is_stopping:
+                if self._stopping.is_set:
                     break
                 self.skipped.add("unreadable", path)
                 log.debug("%s", error)
         return hashed
-
-    def _go_on(self, _: int) -> None:
-        if self._is_stopping:
-            raise PanalError("The peer is stopping.")
 
 
 def batches(fresh: list[Seen]) -> Iterator[list[SafePath]]:

@@ -13,7 +13,7 @@ from panal.errors import ContentChanged, PanalError, Refused, TargetTaken
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
 from panal.store.collection_records import CollectionRecords
-from panal.store.hashing import HashedFile, hash_file, sha256_of_descriptor
+from panal.store.hashing import HashedFile, Stopping, hash_file, sha256_of_descriptor
 from panal.store.index import Index, SharedFile
 from panal.store.publish import publish
 from panal.store.roots import Fingerprint, Root
@@ -61,7 +61,7 @@ class Sharing:
         self._places: WeakValueDictionary[SafePath, asyncio.Lock] = WeakValueDictionary()
         self.displacing: Callable[[list[SafePath]], None] = lambda paths: None
         """Told of paths that become files before they are announced."""
-        self._is_stopping = False
+        self._stopping = Stopping()
 
     async def remember(self, files: Sequence[HashedFile]) -> list[SharedFile]:
         """Index files of the folder and queue their announcement."""
@@ -164,7 +164,7 @@ class Sharing:
         shared = self._index.by_path(path)
         if shared is not None and (shared.content, shared.fingerprint) == (content, found):
             return shared
-        hashed = await asyncio.to_thread(hash_file, self._root, path, self._go_on)
+        hashed = await asyncio.to_thread(hash_file, self._root, path, self._stopping)
         if hashed.content == content:
             return (await self.remember([hashed]))[0]
         if replace:
@@ -184,7 +184,7 @@ class Sharing:
         def digest() -> bytes:
             descriptor = self._root.open_unchanged(shared.path, shared.fingerprint)
             try:
-                found = sha256_of_descriptor(descriptor, self._go_on)
+                found = sha256_of_descriptor(descriptor, self._stopping)
                 if not shared.fingerprint.is_of(descriptor):
                     raise ContentChanged(f"{printable(shared.path)} changed while it was read.")
             finally:
@@ -218,11 +218,7 @@ class Sharing:
 
     def stop(self) -> None:
         """End hashing and checking soon, in whatever thread."""
-        self._is_stopping = True
-
-    def _go_on(self, _: int) -> None:
-        if self._is_stopping:
-            raise PanalError("The peer is stopping.")
+        self._stopping.set()
 
 
 def _tell(what: str, files: Sequence[SharedFile]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from panal.errors import NotFound, PanalError, RootOffline
 from panal.peer.sharing import PAGE, Sharing
-from panal.store.hashing import hash_file
+from panal.store.hashing import Stopping, hash_file
 from panal.store.index import Index, SharedFile
 from panal.store.roots import Root
 from panal.wire.names import SafePath, printable
@@ -31,11 +31,11 @@ class Verifying:
         self._root = root
         self._index = index
         self._sharing = sharing
-        self._is_stopping = False
+        self._stopping = Stopping()
 
     def stop(self) -> None:
         """End reading soon, in whatever thread."""
-        self._is_stopping = True
+        self._stopping.set()
 
     async def verify(self, paths: list[SafePath]) -> Verified:
         """Re-read these files and folders, everything where none is named; NotFound."""
@@ -60,12 +60,12 @@ class Verifying:
     async def _verify_file(self, shared: SharedFile, found: Verified) -> None:
         found.files += 1
         try:
-            hashed = await asyncio.to_thread(hash_file, self._root, shared.path, self._go_on)
+            hashed = await asyncio.to_thread(hash_file, self._root, shared.path, self._stopping)
         except RootOffline:
             found.offline += 1
             return
         except PanalError as error:
-            if self._is_stopping:
+            if self._stopping.is_set:
                 raise
             problem = str(error)
         else:
@@ -77,7 +77,3 @@ class Verifying:
         if self._index.by_path(shared.path) == shared:
             found.differing[shared.path] = problem
             self._sharing.withdraw(shared)
-
-    def _go_on(self, _: int) -> None:
-        if self._is_stopping:
-            raise PanalError("The peer is stopping.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from blake3 import blake3
 
-from panal.errors import ContentChanged
+from panal.errors import ContentChanged, PanalError
 from panal.store.roots import Fingerprint, Root, disk_error
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, chunk_size_for, content_id, manifest_of
@@ -112,6 +112,22 @@ def hash_descriptor(
     if manifest is None:
         raise ContentChanged("The file changed while it was read; it is tried again later.")
     return manifest
+
+
+class Stopping:
+    """Ends reading soon, in whatever thread: set once, and given as `progress`."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+    def set(self) -> None:
+        """End whatever is being read with this."""
+        self.is_set = True
+
+    def __call__(self, _read_bytes: int) -> None:
+        """Raise once it is set; called with the bytes read so far."""
+        if self.is_set:
+            raise PanalError("The peer is stopping.")
 
 
 def hash_file(

@@ -7,7 +7,6 @@ empty placeholder and rename. The first that the file system knows is used.
 import ctypes
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from panal.errors import TargetTaken
@@ -17,8 +16,6 @@ from panal.wire.names import SafePath, printable
 _NOREPLACE = 1
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EMLINK}
 _libc = ctypes.CDLL(None, use_errno=True)
-
-Way = Callable[[Path, int, str], None]
 
 
 def publish(
