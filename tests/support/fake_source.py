@@ -38,6 +38,7 @@ class FakeSource:
 
     def __init__(self, content: Content, has: int | None = None) -> None:
         self.bytes_received = 0
+        self.held_s = 0.0
         self.asked: list[tuple[int, int]] = []
         self.gates: dict[int, threading.Event] = {}
         self.at_gate = threading.Event()

@@ -382,3 +382,26 @@ async def test_a_stalled_source_is_cancelled_and_another_goes_on(begin: Begin) -
     other.gates[1].set()
     await run.finish()
     assert {first for first, _ in other.asked} == {0, 1}
+
+
+async def test_a_source_that_our_own_limit_holds_back_is_not_stalled(begin: Begin) -> None:
+    run = begin(2)
+    held, other = run.add(A, 0b01), run.add(B, 0b11)
+    held.hold(0)
+    other.hold(1)
+    run.start()
+    await until(lambda: held.at_gate.is_set() and other.at_gate.is_set(), "both wait")
+    held.bytes_received += 1
+    other.bytes_received += 1
+    for _ in range(100):
+        held.held_s += 0.25
+        other.held_s += 0.25
+        await run.clock.run_for(0.25)
+    assert run.state.sources[A].stage is Stage.READY
+    assert not held.was_cancelled
+    assert run.engine.progress().held_back
+    for source in (held, other):
+        source.bytes_received -= 1
+        for gate in source.gates.values():
+            gate.set()
+    await run.finish()

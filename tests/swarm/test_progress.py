@@ -8,6 +8,7 @@ from panal.swarm.messages import (
     ChunkWritten,
     Failure,
     FetchEnded,
+    HeldBack,
     SourceClosed,
     SourceFound,
     Ticked,
@@ -158,3 +159,19 @@ def test_a_finished_download_has_no_reason() -> None:
     driven.open(A, 1)
     driven.tell(ChunkWritten(A, 0))
     assert reason(driven, 1e6) == ""
+
+
+def test_our_own_limit_is_named_when_it_holds_a_download_back() -> None:
+    driven = started()
+    driven.open(A, 0b1111)
+    driven.tell(BytesArrived(A, 1))
+    assert not progress_of(driven.state, driven.now_s).held_back
+    for _ in range(20):
+        driven.tell(HeldBack(A, 0.25), after_s=0.25)
+        driven.tell(Ticked())
+    held = progress_of(driven.state, driven.now_s)
+    assert held.held_back
+    assert held.reason == "your own rate limit holds it back"
+    for _ in range(10):
+        driven.tell(Ticked(), after_s=0.25)
+    assert not progress_of(driven.state, driven.now_s).held_back

@@ -151,3 +151,54 @@ def test_a_source_learns_how_long_requests_wait_with_it() -> None:
     source.count(1, 10.0)
     assert source.wait_s == pytest.approx(0.7 * 8.0)
     assert source.helped_at_s == 10.0
+
+
+# Held back by our own limit -------------------------------------------------------------------
+
+
+def test_time_held_back_by_our_own_limit_is_no_stall_and_no_slowness() -> None:
+    source = Source(A, stage=Stage.READY, fetch=running())
+    assert source.fetch is not None
+    source.count(1, 0.0)
+    for quarter in range(1, 400):
+        now_s = quarter / 4
+        source.held_back(0.25, now_s)
+        assert source.fetch.impatience(now_s) == ""
+        assert source.fetch.silence_s(now_s) == 0.0
+    assert source.fetch.impatience(99.75 + STALL_S + JUST) != ""
+
+
+def test_what_a_source_sends_too_slowly_between_is_its_own_fault() -> None:
+    source = Source(A, stage=Stage.READY, fetch=running())
+    assert source.fetch is not None
+    for second in range(60):
+        source.count(MINIMUM_RATE_BYTES_S // 4, float(second))
+        source.held_back(0.5, float(second))
+    assert source.fetch.impatience(60.0) == "slower than 16 KiB/s"
+
+
+def test_clocks_held_back_are_never_ahead() -> None:
+    fetch = running()
+    fetch.count(1, 1.0)
+    fetch.held_back(1_000.0, 2.0)
+    assert fetch.silence_s(2.0) == 0.0
+    assert fetch.written(0b1, 2.0) == 0.0
+
+
+def test_a_finished_fetch_teaches_the_rate_that_came_through_the_limit() -> None:
+    source = Source(A, stage=Stage.READY, fetch=running(asked_at_s=0.0))
+    source.count(1_000, 1.0)
+    source.held_back(8.0, 9.0)
+    source.fetch_done(10.0)
+    assert source.fetch_rate_bytes_s == pytest.approx(100.0)
+
+
+def test_the_share_of_time_held_back_is_smoothed() -> None:
+    source = Source(A, stage=Stage.READY, fetch=running())
+    for _ in range(20):
+        source.held_back(0.2, 1.0)
+        source.tick(0.25)
+    assert source.held_share == pytest.approx(0.8, abs=0.01)
+    for _ in range(20):
+        source.tick(0.25)
+    assert source.held_share < 0.01

@@ -23,6 +23,7 @@ from panal.swarm.messages import (
     FetchEnded,
     Finish,
     Follow,
+    HeldBack,
     SourceClosed,
     SourceFound,
     SourceId,
@@ -115,6 +116,10 @@ class AnyFacts(RuleBasedStateMachine):
     @rule(source=sources, count=st.integers(1, 3 * CHUNK_BYTES))
     def bytes_arrived(self, source: SourceId, count: int) -> None:
         self.tell(BytesArrived(source, count))
+
+    @rule(source=sources, duration_s=st.floats(0.001, 100.0))
+    def held_back(self, source: SourceId, duration_s: float) -> None:
+        self.tell(HeldBack(source, duration_s))
 
     @rule(source=sources, index=chunks)
     def any_chunk_written(self, source: SourceId, index: int) -> None:

@@ -119,3 +119,14 @@ def test_after_many_in_vain_all_are_more_patient_until_a_chunk_comes() -> None:
     assert not yields(holder(), Source(B), 3.0, take_overs)
     take_overs.chunk_came(0.1)
     assert yields(holder(), Source(B), 3.0, take_overs)
+
+
+def test_what_our_own_limit_holds_back_is_neither_late_nor_silent() -> None:
+    quick = Source(B, fetch_rate_bytes_s=4.0 * CHUNK_BYTES)
+    source = holder()
+    source.count(CHUNK_BYTES // 10, 0.0)
+    for quarter in range(1, 200):
+        now_s = quarter / 4
+        source.held_back(0.25, now_s)
+        assert not yields(source, quick, now_s)
+    assert yields(source, quick, 60.0)

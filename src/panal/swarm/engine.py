@@ -29,6 +29,7 @@ from panal.swarm.messages import (
     Fetch,
     FetchEnded,
     Follow,
+    HeldBack,
     Order,
     Progress,
     SourceClosed,
@@ -68,6 +69,11 @@ class ChunkSource(Protocol):
     @property
     def bytes_received(self) -> int:
         """Bytes of chunks since it was made; read from another thread."""
+        ...
+
+    @property
+    def held_s(self) -> float:
+        """How long our own rate limit made it wait since then; read from another thread."""
         ...
 
     async def follow(self, tell: Callable[[int, bool], None]) -> None:
@@ -118,6 +124,7 @@ class Engine:
         self._syncing = ThreadPoolExecutor(1, thread_name_prefix="sync")
         self._sources: dict[SourceId, ChunkSource] = {}
         self._counted: dict[SourceId, int] = {}
+        self._held_s: dict[SourceId, float] = {}
         self._followers: dict[SourceId, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._failure: PanalError | None = None
@@ -177,7 +184,7 @@ class Engine:
             case Follow(source):
                 self._drop(source)  # its stream may have ended and its connection not
                 made = self._sources[source] = self._connect(source)
-                self._counted[source] = 0
+                self._counted[source], self._held_s[source] = 0, 0.0
                 self._followers[source] = self._spawn(self._follow(source, made))
             case Drop(source):
                 self._drop(source)
@@ -254,6 +261,9 @@ class Engine:
 
     def _count_bytes(self, source_id: SourceId) -> None:
         source = self._sources.get(source_id)
+        if source is not None and (held_s := source.held_s - self._held_s[source_id]) > 0:
+            self._held_s[source_id] += held_s  # before the bytes: those begin clocks anew
+            self._apply(HeldBack(source_id, held_s))
         if source is not None and (arrived := source.bytes_received - self._counted[source_id]):
             self._counted[source_id] += arrived
             self._apply(BytesArrived(source_id, arrived))

@@ -68,6 +68,14 @@ class BytesArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """For so long since this was last said, our own rate limit kept bytes from coming."""
+
+    source: SourceId
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkWritten:
     """A chunk agreed with its hash and is at its offset."""
 
@@ -110,6 +118,7 @@ Fact = (
     | ChunksAvailable
     | SourceClosed
     | BytesArrived
+    | HeldBack
     | ChunkWritten
     | ChunkCorrupt
     | FetchEnded
@@ -196,3 +205,5 @@ class Progress:
     sources: tuple[SourceProgress, ...]
     reason: str
     """Why nothing moves, in words; empty while something does."""
+    held_back: bool = False
+    """Our own rate limit is what holds it back."""

@@ -7,7 +7,7 @@ else's sentence.
 from collections.abc import Iterable
 
 from panal.swarm.messages import Progress, SourceProgress
-from panal.swarm.sources import Source, Stage
+from panal.swarm.sources import HELD_SHARE, Source, Stage
 from panal.swarm.state import DownloadState
 
 QUIET_S = 2.0
@@ -29,7 +29,12 @@ def progress_of(state: DownloadState, now_s: float) -> Progress:
         rate_bytes_s=sum(source.rate_bytes_s for source in sources),
         sources=sources,
         reason="" if moving or state.finished else why_waiting(state, now_s),
+        held_back=any(_is_held(source) for source in state.neighbours.near.values()),
     )
+
+
+def _is_held(source: Source) -> bool:
+    return source.fetch is not None and source.held_share > HELD_SHARE
 
 
 def why_waiting(state: DownloadState, now_s: float) -> str:
@@ -37,6 +42,8 @@ def why_waiting(state: DownloadState, now_s: float) -> str:
     sources = state.neighbours.near.values()
     absent = (state.missing & ~state.neighbours.available).bit_count()
     fetching = [source for source in sources if source.fetch is not None]
+    if any(_is_held(source) for source in fetching):
+        return "your own rate limit holds it back"
     silent = [source for source in fetching if _state_of(source) == "sending"]
     if silent and not absent:
         return f"nothing comes from {_names(silent)}"

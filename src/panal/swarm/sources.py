@@ -1,7 +1,8 @@
 """What the download core knows of each source, and when patience with it ends.
 
 Clocks start at the first byte: a request that waits in a living source's queue is not
-stalled. Nothing here picks chunks or sends orders.
+stalled. They stand still while our own rate limit keeps its bytes from coming. Nothing here
+picks chunks or sends orders.
 """
 
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ FAILED_ASKS = 3
 FIRST_BACK_OFF_S = 1.0
 LONGEST_BACK_OFF_S = 60.0
 MISBEHAVIOURS_BEFORE_BAN = 3
+HELD_SHARE = 0.1
+"""Held back for more of its time than this, a source could send more than we let it."""
 _SMOOTHING = 0.3
 _MOST_DOUBLINGS = 16
 
@@ -57,6 +60,8 @@ class RunningFetch:
     """Why it was cancelled, once it is."""
     rest_s: float = REST_AFTER_YIELD_S
     """How long the source rests after that."""
+    held_s: float = 0.0
+    """How long our own limit kept its bytes from coming, all in all."""
     taker: SourceId | None = None
     """For whom it was cancelled: the one who chooses first among what becomes free."""
 
@@ -68,6 +73,14 @@ class RunningFetch:
         self.bytes += count
         self.chunk_bytes += count
         self.window_bytes += count
+
+    def held_back(self, duration_s: float, now_s: float) -> None:
+        """Our own limit kept its bytes from coming: its clocks stood still for so long."""
+        self.held_s += duration_s
+        self.asked_at_s = min(now_s, self.asked_at_s + duration_s)
+        self.last_byte_at_s = min(now_s, self.last_byte_at_s + duration_s)
+        self.chunk_began_at_s = min(now_s, self.chunk_began_at_s + duration_s)
+        self.window_began_at_s = min(now_s, self.window_began_at_s + duration_s)
 
     def written(self, bit: int, now_s: float) -> float:
         """A chunk is in; how long it took from its first byte."""
@@ -118,7 +131,10 @@ class Source:
     last_seen_s: float | None = None
     helped_at_s: float = 0.0
     """When it last sent bytes; before that, when it was asked what it has."""
+    held_share: float = 0.0
+    """How much of the time our own limit holds it back, smoothed over ticks."""
     _tick_bytes: int = field(default=0)
+    _tick_held_s: float = field(default=0.0)
 
     @property
     def peer(self) -> str:
@@ -141,24 +157,34 @@ class Source:
                 self.wait_s = known_s + _SMOOTHING * (waited_s - known_s)
             fetch.count(count, now_s)
 
+    def held_back(self, duration_s: float, now_s: float) -> None:
+        """Our own limit kept its bytes from coming."""
+        self._tick_held_s += duration_s
+        self.helped_at_s = min(now_s, self.helped_at_s + duration_s)
+        if self.fetch is not None:
+            self.fetch.held_back(duration_s, now_s)
+
     @property
     def setbacks(self) -> int:
         """Requests that failed or were taken from it since it last brought a chunk."""
         return self.lost + self.failures
 
     def tick(self, elapsed_s: float) -> None:
-        """Smooth the rate over the time since the last tick."""
+        """Smooth the rate, and how much it is held back, over the time since the last tick."""
         if elapsed_s > 0:
             rate = self._tick_bytes / elapsed_s
             self.rate_bytes_s += _SMOOTHING * (rate - self.rate_bytes_s)
-            self._tick_bytes = 0
+            held = min(1.0, self._tick_held_s / elapsed_s)
+            self.held_share += _SMOOTHING * (held - self.held_share)
+            self._tick_bytes, self._tick_held_s = 0, 0.0
 
     def fetch_done(self, now_s: float) -> None:
         """Learn from a finished fetch how fast this source is."""
         fetch, self.fetch = self.fetch, None
         if fetch is None or fetch.bytes == 0:
             return
-        rate = fetch.bytes / max(now_s - fetch.asked_at_s, 1e-4)
+        # As it came in under the limit: more must not be asked for than comes.
+        rate = fetch.bytes / max(now_s - fetch.asked_at_s + fetch.held_s, 1e-4)
         known = self.fetch_rate_bytes_s
         self.fetch_rate_bytes_s = rate if known == 0 else known + _SMOOTHING * (rate - known)
 

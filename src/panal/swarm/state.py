@@ -21,6 +21,7 @@ from panal.swarm.messages import (
     Fetch,
     FetchEnded,
     Finish,
+    HeldBack,
     Order,
     SourceClosed,
     SourceFound,
@@ -101,6 +102,9 @@ class DownloadState:
         match fact:
             case BytesArrived(_, count):
                 return self._bytes_arrived(source, count, now_s)
+            case HeldBack(_, duration_s):
+                source.held_back(duration_s, now_s)
+                return []
             case ChunkWritten(_, index):
                 self._chunk_written(source, index, now_s)
                 return []
