@@ -10,7 +10,7 @@ import pytest
 
 import panal
 from panal import api, python, sync
-from panal.errors import NotFound
+from panal.errors import NotFound, UsageError
 
 TWINS = [(sync.Peer, python.Peer), (sync.Tracker, api.Tracker),
          (sync.TrackerServer, python.TrackerServer)]  # fmt: skip
@@ -27,7 +27,8 @@ def test_the_exported_names() -> None:
     assert sync.__all__ == ["Peer", "Tracker", "TrackerServer"]
     assert public(python.Peer) == {
         "begin", "cancel", "downloads", "ended", "files", "get", "pause", "peers", "resume",
-        "search", "status", "url", "verify", "share", "share_folder", "unshare",
+        "search", "settings", "change_settings", "status", "url", "verify", "share",
+        "share_folder", "unshare",
     }  # fmt: skip
     for name in panal.__all__:
         assert getattr(panal, name)
@@ -66,6 +67,10 @@ def test_without_async(tmp_path: Path) -> None:
         assert [file.path for file in two.files()] == ["note.txt"]
         assert [peer.name for peer in asked.peers()] == ["one", "two"]
         assert one.verify().files == 1
+        assert one.change_settings(upload_limit_bytes_s=5_000).upload_limit_bytes_s == 5_000
+        assert one.settings().active_downloads == 4
+        with pytest.raises(UsageError):
+            one.change_settings(upload_limit_bytes_s=-1)
         with pytest.raises(NotFound):
             two.get("nothing")
         assert [download.state for download in two.downloads()] == ["done", "failed"]

@@ -106,6 +106,8 @@ class DownloadAnswer(msgspec.Struct):
     files: int = 0
     """How many files a folder has; 0 for a file."""
     files_done: int = 0
+    held_back: bool = False
+    """The peer's own rate limit is what holds it back."""
 
 
 class DownloadsAnswer(msgspec.Struct):
@@ -152,6 +154,14 @@ class SettingsAnswer(msgspec.Struct):
 
     active_downloads: int
     """How many downloads run at once; the others wait in the queue."""
+    upload_limit_bytes_s: int
+    """To all together; of all limits, 0 is none."""
+    download_limit_bytes_s: int
+    """From all together."""
+    upload_limit_per_peer_bytes_s: int
+    """To each remote address, however many connections it has."""
+    download_limit_per_peer_bytes_s: int
+    """From each peer, over all downloads."""
 
 
 class RootAnswer(msgspec.Struct):

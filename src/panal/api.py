@@ -1,6 +1,7 @@
 """The façade: what the commands, the web routes and Python users call; it only delegates."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from panal.answers import (
@@ -131,12 +132,27 @@ class Node:
 
     def settings(self) -> SettingsAnswer:
         """What can be changed while the peer runs, as it stands."""
-        return SettingsAnswer(self._app.downloads.active_at_once)
+        return SettingsAnswer(**asdict(self._app.live_settings.now))
 
-    def change_settings(self, active_downloads: int | None = None) -> SettingsAnswer:
-        """Change what is given, until the peer stops."""
-        if active_downloads is not None:
-            self._app.downloads.set_active_at_once(active_downloads)
+    def change_settings(
+        self,
+        *,
+        active_downloads: int | None = None,
+        upload_limit_bytes_s: int | None = None,
+        download_limit_bytes_s: int | None = None,
+        upload_limit_per_peer_bytes_s: int | None = None,
+        download_limit_per_peer_bytes_s: int | None = None,
+    ) -> SettingsAnswer:
+        """Change what is given, at once and for the next start too; a limit of 0 is none."""
+        wanted = {
+            "active_downloads": active_downloads,
+            "upload_limit_bytes_s": upload_limit_bytes_s,
+            "download_limit_bytes_s": download_limit_bytes_s,
+            "upload_limit_per_peer_bytes_s": upload_limit_per_peer_bytes_s,
+            "download_limit_per_peer_bytes_s": download_limit_per_peer_bytes_s,
+        }
+        given = {name: value for name, value in wanted.items() if value is not None}
+        self._app.live_settings.change(given)
         return self.settings()
 
     async def add(self, paths: Sequence[str], *, copy: bool = False) -> AddedAnswer:
@@ -290,6 +306,7 @@ def download_answer(download: Download) -> DownloadAnswer:
         sources=[_source_answer(source, ended=not is_moving) for source in sources],
         files=transfer.files if isinstance(transfer, FolderTransfer) else 0,
         files_done=transfer.files_done if isinstance(transfer, FolderTransfer) else 0,
+        held_back=is_moving and transfer.held_back,
     )
 
 

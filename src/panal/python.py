@@ -22,6 +22,7 @@ from panal.answers import (
     HitInfo,
     PeerAnswer,
     SearchAnswer,
+    SettingsAnswer,
     StatusAnswer,
     VerifyAnswer,
 )
@@ -81,8 +82,13 @@ class Peer:
         hosts: Sequence[str] = (),
         open: bool = False,
         state: str | Path | None = None,
+        upload_limit_bytes_s: int | None = None,
+        download_limit_bytes_s: int | None = None,
     ) -> None:
-        """The options of `panal peer`; port 0 lets the system choose."""
+        """The options of `panal peer`; port 0 lets the system choose.
+
+        Limits are for this run, 0 for none; not given: as `change_settings` last left them.
+        """
         self._settings = PeerSettings(
             name,
             port,
@@ -91,6 +97,8 @@ class Peer:
             tuple(hosts),
             open=open,
             state_dir=None if state is None else Path(state),
+            upload_limit_bytes_s=upload_limit_bytes_s,
+            download_limit_bytes_s=download_limit_bytes_s,
         )
         self._running = AsyncExitStack()
         self._app: PeerApp
@@ -186,6 +194,28 @@ class Peer:
     async def cancel(self, download_id: str) -> None:
         """Stop a download and take it off the list."""
         await self._node.remove_download(download_id)
+
+    async def settings(self) -> SettingsAnswer:
+        """What can be changed while it runs."""
+        return self._node.settings()
+
+    async def change_settings(
+        self,
+        *,
+        active_downloads: int | None = None,
+        upload_limit_bytes_s: int | None = None,
+        download_limit_bytes_s: int | None = None,
+        upload_limit_per_peer_bytes_s: int | None = None,
+        download_limit_per_peer_bytes_s: int | None = None,
+    ) -> SettingsAnswer:
+        """Change what is given, at once and for the next start too; a limit of 0 is none."""
+        return self._node.change_settings(
+            active_downloads=active_downloads,
+            upload_limit_bytes_s=upload_limit_bytes_s,
+            download_limit_bytes_s=download_limit_bytes_s,
+            upload_limit_per_peer_bytes_s=upload_limit_per_peer_bytes_s,
+            download_limit_per_peer_bytes_s=download_limit_per_peer_bytes_s,
+        )
 
     async def verify(self, paths: Sequence[str] = ()) -> VerifyAnswer:
         """Re-read shared files, all where none is named; what differs is shared no more."""

@@ -96,9 +96,19 @@ class Peer(Blocking[python.Peer]):
         hosts: Sequence[str] = (),
         open: bool = False,
         state: str | Path | None = None,
+        upload_limit_bytes_s: int | None = None,
+        download_limit_bytes_s: int | None = None,
     ) -> None:
         self._make = lambda: python.Peer(
-            name, folder, port=port, trackers=trackers, hosts=hosts, open=open, state=state
+            name,
+            folder,
+            port=port,
+            trackers=trackers,
+            hosts=hosts,
+            open=open,
+            state=state,
+            upload_limit_bytes_s=upload_limit_bytes_s,
+            download_limit_bytes_s=download_limit_bytes_s,
         )
 
     url = _blocking(python.Peer.url)
@@ -116,6 +126,8 @@ class Peer(Blocking[python.Peer]):
     pause = _blocking(python.Peer.pause)
     resume = _blocking(python.Peer.resume)
     cancel = _blocking(python.Peer.cancel)
+    settings = _blocking(python.Peer.settings)
+    change_settings = _blocking(python.Peer.change_settings)
     verify = _blocking(python.Peer.verify)
 
 

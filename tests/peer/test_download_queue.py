@@ -5,7 +5,6 @@ from random import Random
 import pytest
 
 from panal.errors import UsageError
-from panal.peer import downloads
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.peer.test_downloads import DATA, gated
 from tests.support.network import Network, until
@@ -54,11 +53,9 @@ async def test_downloads_survive_a_restart(network: Network) -> None:
     assert [answer.state for answer in third.node.downloads()] == ["done", "done"]
 
 
-async def test_few_run_and_the_rest_wait_by_priority(
-    network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(downloads, "ACTIVE_AT_ONCE", 1)
+async def test_few_run_and_the_rest_wait_by_priority(network: Network) -> None:
     getter = await network.peer("getter")
+    getter.node.change_settings(active_downloads=1)
     async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:
         first = getter.node.get(slow.content.hex(), "first.bin")
         await slow.reached.wait()

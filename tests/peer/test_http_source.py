@@ -9,8 +9,10 @@ from random import Random
 
 import pytest
 
+from panal.clock import SystemClock
 from panal.errors import IntegrityError, Unreachable
 from panal.peer.http_source import HttpSource, client_session, fetch_manifest
+from panal.peer.rate_limit import RateLimit
 from panal.store.partial import PartialFile
 from panal.swarm.engine import CorruptChunk, SourceFailure
 from panal.swarm.messages import Failure
@@ -22,6 +24,7 @@ from tests.support.scripted_peer import manifest_of_bytes
 
 DATA = Random(5).randbytes(3 * MIN_CHUNK_BYTES + 7)
 MANIFEST, CONTENT = manifest_of_bytes(DATA)
+NO_LIMIT = RateLimit(SystemClock())
 FIRST = DATA[:MIN_CHUNK_BYTES]
 RANGE = f"Content-Range: bytes 0-{MIN_CHUNK_BYTES - 1}/{len(DATA)}\r\n".encode()
 LENGTH = f"Content-Length: {MIN_CHUNK_BYTES}\r\n".encode()
@@ -65,7 +68,7 @@ async def fetch_first(provider: Provider, folder: Path) -> tuple[BaseException |
     """Fetch the first chunk; what was raised, and the partial file."""
     partial = PartialFile(folder, CONTENT, MANIFEST)
     async with client_session() as session:
-        source = HttpSource(provider, CONTENT, MANIFEST, session)
+        source = HttpSource(provider, CONTENT, MANIFEST, session, NO_LIMIT)
         try:
             await asyncio.to_thread(source.fetch, 0, 1, partial, lambda index: None)
         except (SourceFailure, CorruptChunk) as error:
@@ -142,7 +145,7 @@ async def test_cancelling_ends_a_fetch_that_waits_for_ever(tmp_path: Path) -> No
 
     partial = PartialFile(tmp_path, CONTENT, MANIFEST)
     async with serving(never) as provider, client_session() as session:
-        source = HttpSource(provider, CONTENT, MANIFEST, session)
+        source = HttpSource(provider, CONTENT, MANIFEST, session, NO_LIMIT)
         running = asyncio.create_task(
             asyncio.to_thread(source.fetch, 0, 1, partial, lambda index: None)
         )
@@ -171,7 +174,7 @@ async def test_a_kept_connection_that_was_closed_is_opened_again(tmp_path: Path)
 
     partial = PartialFile(tmp_path, CONTENT, MANIFEST)
     async with serving(one_answer_a_connection) as provider, client_session() as session:
-        source = HttpSource(provider, CONTENT, MANIFEST, session)
+        source = HttpSource(provider, CONTENT, MANIFEST, session, NO_LIMIT)
         for index in range(MANIFEST.chunk_count):
             await asyncio.to_thread(source.fetch, index, 1, partial, lambda index: None)
         source.cancel()
@@ -192,7 +195,7 @@ async def test_a_kept_connection_that_was_closed_is_opened_again(tmp_path: Path)
 async def test_a_wrong_list_of_chunks(answer: bytes, failure: Failure) -> None:
     told: list[tuple[int, bool]] = []
     async with serving(saying(answer)) as provider, client_session() as session:
-        source = HttpSource(provider, CONTENT, MANIFEST, session)
+        source = HttpSource(provider, CONTENT, MANIFEST, session, NO_LIMIT)
         with pytest.raises(SourceFailure) as caught:
             await source.follow(lambda bits, opening: told.append((bits, opening)))
     assert (caught.value.failure, told) == (failure, [])

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from panal.clock import SystemClock
 from panal.errors import ContentChanged
 from panal.peer import sending
 from panal.peer.contents import OpenContent
+from panal.peer.rate_limit import RateLimit
 from panal.peer.sending import SENDING_THREADS, Sender
 from panal.store.roots import Fingerprint
 from panal.wire.ranges import ByteRange
@@ -52,7 +54,7 @@ async def sparse(place: Path, size: int) -> AsyncIterator[OpenContent]:
 
 @pytest.fixture
 async def sender() -> AsyncIterator[Sender]:
-    made = Sender()
+    made = Sender(RateLimit(SystemClock()))
     yield made
     made.close()
 

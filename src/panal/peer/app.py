@@ -26,7 +26,9 @@ from panal.peer.file_routes import FileRoutes
 from panal.peer.folder_downloads import FolderDownloads, FolderParts
 from panal.peer.http_source import authority, client_session
 from panal.peer.identity import begin_epoch
+from panal.peer.live_settings import KeptSettings, LiveSettings
 from panal.peer.presence import Presence, look_for_roots
+from panal.peer.rate_limit import RateLimit
 from panal.peer.scanning import Scanning
 from panal.peer.sending import Sender
 from panal.peer.sharing import Sharing, entry_pages
@@ -39,6 +41,7 @@ from panal.store.index import Index, SharedFile
 from panal.store.mounts import Mounts
 from panal.store.root_records import RootRecords
 from panal.store.roots import disk_error
+from panal.store.setting_records import SettingRecords
 from panal.store.texts import Texts
 from panal.wire.address import parse_address
 from panal.wire.catalogue import Registration
@@ -69,6 +72,9 @@ class PeerApp:
         self.watching: Watching
         self.adding: Adding
         self.downloads: Downloads
+        self.upload_limit = RateLimit(clock)
+        self.download_limit = RateLimit(clock)
+        self.live_settings: KeptSettings
         self.collections: Collections
         self.verifying: Verifying
         self.routes: list[Route] = []
@@ -145,6 +151,7 @@ class PeerApp:
             sharing=self.sharing,
             announcer=self.announcer,
             partials=settings.partials,
+            limit=self.download_limit,
             clock=self.clock,
             chance=self._chance,
         )
@@ -177,7 +184,8 @@ class PeerApp:
             )
         )
         self.downloads = Downloads(fetching, folders, self.sharing, download_records, self.clock)
-        sender = Sender()
+        self.live_settings = KeptSettings(SettingRecords(index), settings.given_limits(), self._use)
+        sender = Sender(self.upload_limit)
         defer(sender.close)
         content_routes = ContentRoutes(contents, sender, caller.secret)
         file_routes = FileRoutes(
@@ -204,6 +212,13 @@ class PeerApp:
         self._cleanup.push_async_callback(runner.cleanup)
         for bound in sockets:
             await web.SockSite(runner, bound, backlog=BACKLOG).start()
+
+    def _use(self, live: LiveSettings) -> None:
+        self.upload_limit.change(live.upload_limit_bytes_s, live.upload_limit_per_peer_bytes_s)
+        self.download_limit.change(
+            live.download_limit_bytes_s, live.download_limit_per_peer_bytes_s
+        )
+        self.downloads.set_active_at_once(live.active_downloads)
 
     async def _leave(self) -> None:
         was_known = await self.announcer.leave()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from panal.errors import NotExposed, Refused, UsageError
+from panal.peer.rates import check_limit
 from panal.wire.address import is_loopback, parse_address
 from panal.wire.ids import PeerName, parse_peer_name
 from panal.wire.names import STATE_DIRECTORY
@@ -33,6 +34,10 @@ class PeerSettings:
     """False for a stand-alone `get`, which shares only what it fetches."""
     allowed_hosts: frozenset[str] = field(default_factory=frozenset)
     """Host names that requests may use besides literals and localhost."""
+    upload_limit_bytes_s: int | None = None
+    """For this run; 0: no limit; None: as it was last changed."""
+    download_limit_bytes_s: int | None = None
+    """The same for what is received."""
 
     @property
     def state(self) -> Path:
@@ -60,6 +65,14 @@ class PeerSettings:
             return ("0.0.0.0",)  # noqa: S104
         return (LOOPBACK, *outer)
 
+    def given_limits(self) -> dict[str, int]:
+        """The limits that were given, by the names of the live settings."""
+        named = {
+            "upload_limit_bytes_s": self.upload_limit_bytes_s,
+            "download_limit_bytes_s": self.download_limit_bytes_s,
+        }
+        return {name: limit for name, limit in named.items() if limit is not None}
+
     def check(self) -> None:
         """UsageError or NotExposed, with the fix in the text."""
         parse_peer_name(self.name)
@@ -74,6 +87,8 @@ class PeerSettings:
             )
         for tracker in self.trackers:
             parse_tracker(tracker)
+        for limit in self.given_limits().values():
+            check_limit(limit)
         if self.shares_folder:
             refuse_whole_home(self.folder.resolve())
 

@@ -168,11 +168,6 @@ class Downloads:
         self._records.save(download.record)
         return download
 
-    @property
-    def active_at_once(self) -> int:
-        """How many may run at once."""
-        return self._active_at_once
-
     def set_active_at_once(self, count: int) -> None:
         """Let so many run at once; those that run already go on."""
         self._active_at_once = count

@@ -20,6 +20,7 @@ from panal.errors import AmbiguousName, IntegrityError, NotFound, PanalError, Un
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
 from panal.peer.http_source import HttpSource, authority, fetch_manifest
+from panal.peer.rate_limit import RateLimit
 from panal.peer.sharing import Sharing
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.uploads import check_space
@@ -54,6 +55,8 @@ class Transfer:
     """Why it has not begun, in words."""
     banned: dict[str, str] = field(default_factory=dict)
     """Why each banned peer was, by name."""
+    is_held: bool = False
+    """It waits for our own rate limit before it asks."""
 
     def follow(self, engine: Engine, partial: PartialFile) -> None:
         """A swarm works on it from now on."""
@@ -70,6 +73,11 @@ class Transfer:
         """The swarm's work is over; what it came to stays."""
         self.look()
         self._engine = self._partial = None
+
+    @property
+    def held_back(self) -> bool:
+        """Whether our own rate limit is what holds it back."""
+        return self.is_held or (self.progress is not None and self.progress.held_back)
 
     @property
     def reason(self) -> str:
@@ -92,9 +100,12 @@ class Fetching:
         sharing: Sharing,
         announcer: Announcer,
         partials: Path,
+        limit: RateLimit,
         clock: Clock,
         chance: Random,
     ) -> None:
+        self.limit = limit
+        """On what comes in."""
         self._name = name
         self._client = client
         self._session = session
@@ -197,7 +208,7 @@ class Fetching:
         providers: dict[SourceId, Provider] = {}
 
         def connect(source: SourceId) -> HttpSource:
-            return HttpSource(providers[source], content, manifest, self._session)
+            return HttpSource(providers[source], content, manifest, self._session, self.limit)
 
         async def locate(suspects: Sequence[SourceId]) -> list[SourceId]:
             names = [providers[source].peer for source in suspects]

@@ -53,7 +53,9 @@ class FolderFiles:
         self._scratch = scratch
         self._transfer = transfer
         self._session = client_session(keeps_connections=True)
-        self._small = SmallFiles(folder, fetching.locate, self._session, clock, self.flush)
+        self._small = SmallFiles(
+            folder, fetching.locate, self._session, fetching.limit, clock, self.flush
+        )
         self._small.banned = transfer.banned
         self._leftovers = {path.name.partition("-")[0]: path for path in scratch.iterdir()}
         """Files that were received before a stop, and not put in place any more, by id."""

@@ -65,6 +65,7 @@ class FolderTransfer(Transfer):
             rate_bytes_s=self._rate_bytes_s,
             sources=self._all_sources(),
             reason=self.reason,
+            held_back=self.held_back,
         )
 
     def _measure(self) -> None:
@@ -95,6 +96,11 @@ class FolderTransfer(Transfer):
             )
             for peer, size_bytes in sorted(by_peer.items())
         )
+
+    @property
+    def held_back(self) -> bool:
+        """Whether our own rate limit holds any of the files back."""
+        return any(transfer.held_back for transfer in self.active)
 
     @property
     def reason(self) -> str:

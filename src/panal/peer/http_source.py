@@ -14,6 +14,7 @@ from collections.abc import Callable
 import aiohttp
 
 from panal.errors import IntegrityError, Unreachable
+from panal.peer.rate_limit import RateLimit
 from panal.store.partial import PartialFile
 from panal.swarm.engine import CorruptChunk, SourceFailure
 from panal.swarm.messages import Failure
@@ -79,16 +80,19 @@ class HttpSource:
         content: ContentId,
         manifest: Manifest,
         session: aiohttp.ClientSession,
+        limit: RateLimit,
     ) -> None:
         self._provider = provider
         self._content = content
         self._manifest = manifest
         self._session = session
+        self._limit = limit
         self._socket: socket.socket | None = None
         self._buffer = memoryview(b"")
         self._ahead = memoryview(b"")
         self._cancelled = threading.Event()
         self.bytes_received = 0
+        self.held_s = 0.0
 
     # Availability -------------------------------------------------------------------------
 
@@ -231,12 +235,29 @@ class HttpSource:
             part, self._ahead = self._ahead[:want], self._ahead[want:]
             self._buffer[: len(part)] = part
             filled = len(part)
-            self.bytes_received += filled
+            self._count(filled)
         while filled < want:
-            count = self._receive(self._buffer[filled:want])
+            most = want - filled
+            if self._limit.is_on:
+                most = self._limit.piece_bytes(self._provider.peer, most)
+            count = self._receive(self._buffer[filled : filled + most])
             filled += count
-            self.bytes_received += count
+            self._count(count)
         return self._buffer[:want]
+
+    def _count(self, size_bytes: int) -> None:
+        """Bytes came in: they count, and their time under the limit passes before the next.
+
+        After them, so that a slow source holds no part of the budget while it is waited for.
+        """
+        self.bytes_received += size_bytes
+        if not self._limit.is_on:
+            return
+        with contextlib.closing(self._limit.waits(size_bytes, self._provider.peer)) as waits:
+            for wait_s in waits:
+                self._cancelled.wait(wait_s)
+                self._stop_if_cancelled()
+                self.held_s += wait_s
 
 
 def _words(error: BaseException) -> str:

@@ -1,9 +1,10 @@
 """From an open file to a socket, by sendfile, in few threads, whoever reads how slowly.
 
 A thread serves one receiver for a turn, then the next, so that neither the slow nor the
-many shut anybody out. Who takes nothing is waited for on the event loop, where waiting
-costs nothing; and a cold disk holds no loop. The file is compared with its fingerprint
-before and after each block: bytes of a file that changed are cut off, never finished.
+many shut anybody out. Who takes nothing, and what the rate limit holds back, is waited for on
+the event loop, where waiting costs nothing; and a cold disk holds no loop. The file is
+compared with its fingerprint before and after each block: bytes of a file that changed are
+cut off, never finished.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from panal.errors import ContentChanged
 from panal.peer.contents import OpenContent
+from panal.peer.rate_limit import RateLimit
 from panal.wire.ranges import ByteRange
 
 SENDING_THREADS = 8
@@ -27,7 +29,8 @@ READ_STALL_S = 30.0
 class Sender:
     """The threads that send, shared by all connections of a peer."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: RateLimit) -> None:
+        self._limit = limit
         self._threads = ThreadPoolExecutor(SENDING_THREADS, thread_name_prefix="send")
 
     def close(self) -> None:
@@ -45,15 +48,31 @@ class Sender:
         """
         await _until_flushed(transport)
         connection: socket.socket = transport.get_extra_info("socket")
+        # All that is known of who asks: connections from one address share its budget.
+        address, *_ = transport.get_extra_info("peername") or ("",)
         # A descriptor of our own: the transport may close its, and the system give the
         # same number to another connection, while a thread still writes to it.
         with connection.dup() as own:
             sent = 0
             while sent < part.length:
                 rest = ByteRange(part.start + sent, part.stop)
-                sent += await self._turn(own.fileno(), opened, rest)
+                if self._limit.is_on:
+                    sent += await self._limited_turn(own.fileno(), opened, rest, address)
+                else:
+                    sent += await self._turn(own.fileno(), opened, rest)
                 if sent < part.length:
                     await _until_writable(own.fileno())
+
+    async def _limited_turn(
+        self, descriptor: int, opened: OpenContent, rest: ByteRange, address: str
+    ) -> int:
+        """One piece, when its turn has come."""
+        piece_bytes = self._limit.piece_bytes(address, rest.length)
+        await self._limit.admit(piece_bytes, address)
+        piece = ByteRange(rest.start, rest.start + piece_bytes)
+        sent = await self._turn(descriptor, opened, piece)
+        self._limit.give_back(piece_bytes - sent, address)
+        return sent
 
     async def _turn(self, descriptor: int, opened: OpenContent, part: ByteRange) -> int:
         loop = asyncio.get_running_loop()

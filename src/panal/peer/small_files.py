@@ -14,6 +14,7 @@ from panal.clock import Clock
 from panal.errors import IntegrityError, Unreachable
 from panal.peer.fetching import LONGEST_LOOK_AGAIN_S, LOOK_AGAIN_S, Transfer
 from panal.peer.http_source import CONNECT_S, authority, fetch_manifest
+from panal.peer.rate_limit import RateLimit
 from panal.wire.catalogue import Provider
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import ContentId, PeerName
@@ -49,12 +50,14 @@ class SmallFiles:
         folder: ContentId,
         locate: Locate,
         session: aiohttp.ClientSession,
+        limit: RateLimit,
         clock: Clock,
         before_waiting: Callable[[], Awaitable[None]],
     ) -> None:
         self._folder = folder
         self._locate = locate
         self._session = session
+        self._limit = limit
         self._clock = clock
         self._before_waiting = before_waiting
         self._providers: dict[PeerName, Provider] = {}
@@ -80,11 +83,13 @@ class SmallFiles:
                 while (provider := self._next(tried)) is not None:
                     tried.add(provider.peer)
                     try:
+                        await self._admitted(provider, entry, transfer)
                         data, manifest = await self._ask(provider, entry)
                     except Unreachable as error:
                         reason = str(error)
                         self._providers.pop(provider.peer, None)
                     except _NotThere:
+                        self._limit.give_back(entry.size_bytes, provider.peer)
                         reason = f"{provider.peer} does not have all of the folder yet"
                     except IntegrityError as error:
                         reason = str(error)
@@ -116,6 +121,17 @@ class SmallFiles:
     def _next(self, tried: set[PeerName]) -> Provider | None:
         usable = [provider for provider in self.usable() if provider.peer not in tried]
         return min(usable, key=lambda provider: self._asked.get(provider.peer, 0), default=None)
+
+    async def _admitted(
+        self, provider: Provider, entry: CollectionEntry, transfer: Transfer
+    ) -> None:
+        """Wait for the limit before asking: while a provider sends, only its own time counts."""
+        if self._limit.is_on:
+            transfer.is_held = True
+            try:
+                await self._limit.admit(entry.size_bytes, provider.peer)
+            finally:
+                transfer.is_held = False
 
     async def _ask(self, provider: Provider, entry: CollectionEntry) -> tuple[bytes, Manifest]:
         peer = provider.peer

@@ -3,11 +3,15 @@
 from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
+from panal.peer.live_settings import MAX_ACTIVE_DOWNLOADS
+from panal.peer.rates import MOST_LIMIT_BYTES_S
 
 MAX_PRIORITY = 1_000
-MAX_ACTIVE_DOWNLOADS = 100
 Priority = Annotated[int, msgspec.Meta(ge=-MAX_PRIORITY, le=MAX_PRIORITY)]
 ActiveDownloads = Annotated[int, msgspec.Meta(ge=1, le=MAX_ACTIVE_DOWNLOADS)]
+RateLimit = Annotated[int, msgspec.Meta(ge=0, le=MOST_LIMIT_BYTES_S)]
 
 
 class DownloadRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -55,4 +59,9 @@ class VerifyRequest(msgspec.Struct, forbid_unknown_fields=True):
 class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
     """What to change of a running peer; what is left out stays."""
 
-    active_downloads: ActiveDownloads | None = None
+    active_downloads: ActiveDownloads | UnsetType = UNSET
+    upload_limit_bytes_s: RateLimit | UnsetType = UNSET
+    """0 is no limit, here and below."""
+    download_limit_bytes_s: RateLimit | UnsetType = UNSET
+    upload_limit_per_peer_bytes_s: RateLimit | UnsetType = UNSET
+    download_limit_per_peer_bytes_s: RateLimit | UnsetType = UNSET

@@ -231,9 +231,9 @@ class ControlRoutes:
         return json_answer(self._node.settings())
 
     async def change_settings(self, request: web.Request) -> web.Response:
-        """Change settings until the peer stops."""
-        wanted = await _body(request, SettingsChange)
-        return json_answer(self._node.change_settings(wanted.active_downloads))
+        """Change settings, at once and for the next start too."""
+        wanted = msgspec.to_builtins(await _body(request, SettingsChange))
+        return json_answer(self._node.change_settings(**wanted))
 
 
 async def _body(request: web.Request, kind: type[Body]) -> Body:
