@@ -106,6 +106,48 @@ async def test_a_short_id_that_means_several(peer: RunningPeer) -> None:
     assert (await panal("downloads", "pause", twice, "--peer", peer.url)).code == 2
 
 
+async def test_settings_are_shown_and_changed(peer: RunningPeer) -> None:
+    at = ("--peer", peer.url)
+    assert (await panal("settings", *at)).out == (
+        "active_downloads = 4\n"
+        "upload_limit = none\n"
+        "download_limit = none\n"
+        "upload_limit_per_peer = none\n"
+        "download_limit_per_peer = none\n"
+    )
+    words = ("active_downloads=6", "upload_limit=5M", "download_limit_per_peer_bytes_s=1.5MiB/s")
+    changed = (await panal("settings", *words, "--json", *at)).json()
+    assert changed == {
+        "active_downloads": 6,
+        "upload_limit_bytes_s": 5_000_000,
+        "download_limit_bytes_s": 0,
+        "upload_limit_per_peer_bytes_s": 0,
+        "download_limit_per_peer_bytes_s": 1_572_864,
+    }
+    assert peer.node.settings().upload_limit_bytes_s == 5_000_000
+    shown = (await panal("settings", "upload_limit=none", *at)).out
+    assert "upload_limit = none\n" in shown
+    assert "download_limit_per_peer = 1.573 MB/s\n" in shown
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["upload_limit", "nonsense=1", "=5", "", "upload_limit=", "upload_limit=5", "upload_limit=-1M",
+     "upload_limit=fast", "active_downloads=5M", "active_downloads=0", "active_downloads=²"],
+)  # fmt: skip
+async def test_settings_that_make_no_sense(peer: RunningPeer, change: str) -> None:
+    said = await panal("settings", "active_downloads=7", change, "--json", "--peer", peer.url)
+    assert (said.code, said.json()["error"]) == (2, "bad-request")
+    assert peer.node.settings().active_downloads == 4
+
+
+@pytest.mark.parametrize("option", ["--limit-up", "--limit-down"])
+async def test_a_get_at_a_peer_keeps_to_that_peers_limits(peer: RunningPeer, option: str) -> None:
+    refused = await panal("get", "x", "--peer", peer.url, option, "1M")
+    assert refused.code == 2
+    assert "panal settings" in refused.err
+
+
 async def test_verify_names_what_rotted(peer: RunningPeer) -> None:
     at = ("--peer", peer.url)
     for name in ("whole.bin", "sub/rotten.bin"):

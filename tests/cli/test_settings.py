@@ -42,3 +42,23 @@ def test_each_value_with_its_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_options_that_do_not_fit() -> None:
     assert said("config", "search", "--limit", "x").code == 2
     assert said("config", "get", "--nonsense", "x").code == 2
+
+
+def test_limits_from_the_file_the_environment_and_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text('limit-down = 5000000\n[peer]\nlimit-up = "1.5MiB"\n')
+    monkeypatch.setenv("PANAL_CONFIG", str(file))
+    found = settings()
+    assert found["peer", "limit-up"]["value"] == 1_572_864
+    assert found["get", "limit-down"]["value"] == 5_000_000
+    assert found["get", "limit-up"]["value"] is None
+    monkeypatch.setenv("PANAL_LIMIT_UP", "500K")
+    up = settings()["peer", "limit-up"]
+    assert (up["value"], up["origin"]) == (500_000, "environment")
+    assert settings("get", "x", "--limit-up", "0")["get", "limit-up"]["value"] == 0
+    for words in (("--limit-up", "fast"), ("--limit-down", "5"), ("--limit-up", "-1")):
+        refused = said("get", "x", *words)
+        assert refused.code == 2
+        assert words[0] in refused.err

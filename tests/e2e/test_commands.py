@@ -55,6 +55,27 @@ def test_get_waits_for_a_name(house: House) -> None:
     assert done["size"] == 3
 
 
+def test_limits_at_the_start_of_a_peer_and_of_a_get(house: House) -> None:
+    limited = house.machine.start(
+        PANAL, "peer", "peer_2", "0", "others", "--tracker", house.tracker, "--limit-up", "5M"
+    )
+    url = re.findall(r"http://127\.0\.0\.1:\d+", limited.wait_for("shares"))[0]
+    shown = house.machine.run(PANAL, "settings", "download_limit=2M", "--peer", url)
+    assert "upload_limit = 5 MB/s\ndownload_limit = 2 MB/s\n" in shown
+    assert limited.end(signal.SIGTERM) == 0
+    limited = house.machine.start(
+        PANAL, "peer", "peer_2", "0", "others", "--tracker", house.tracker
+    )
+    url = re.findall(r"http://127\.0\.0\.1:\d+", limited.wait_for("shares"))[0]
+    shown = house.machine.run(PANAL, "settings", "--peer", url)
+    assert "upload_limit = none\ndownload_limit = 2 MB/s\n" in shown
+    (house.machine.place / "others" / "note.txt").write_text("a note")
+    limited.wait_for("Sharing 'note.txt'")
+    get = (PANAL, "get", "note.txt", "--tracker", house.tracker, "--into", "here")
+    house.machine.run(*get, "--limit-down", "1K", "--limit-up", "0", "--quiet")
+    assert limited.end(signal.SIGTERM) == 0
+
+
 def test_a_dry_run_and_a_quiet_get(house: House) -> None:
     (house.folder / "note.txt").write_text("a note")
     house.peer_program.wait_for("Sharing 'note.txt'")

@@ -43,7 +43,7 @@ def panal(context: click.Context, config: Path | None) -> None:
 for _command in (
     *(running.tracker, running.peer),
     *(finding.search, finding.get, finding.peers),
-    *(owning.ls, owning.add, owning.unshare, owning.downloads, owning.verify),
+    *(owning.ls, owning.add, owning.unshare, owning.downloads, owning.verify, owning.settings),
     *(upkeep.doctor, upkeep.config, upkeep.completion, upkeep.version),
 ):
     panal.add_command(_command)

@@ -8,11 +8,21 @@ from pathlib import Path
 import click
 import msgspec
 
-from panal.answers import AddedAnswer, DownloadAnswer, FileAnswer, FolderAnswer
+from panal.answers import (
+    AddedAnswer,
+    DownloadAnswer,
+    FileAnswer,
+    FolderAnswer,
+    SettingsAnswer,
+)
 from panal.cli.output import name_words, print_json
 from panal.cli.progress import size_words
 from panal.cli.remote import RemotePeer
-from panal.errors import AmbiguousName, IntegrityError, NotFound
+from panal.errors import AmbiguousName, IntegrityError, NotFound, UsageError
+from panal.peer.rates import parse_rate, rate_words
+
+_RATE = "_bytes_s"
+"""What the names of rates end with in the API; here each value has its unit."""
 
 
 def _ask(peer_url: str, work: Callable[[RemotePeer], Awaitable[None]]) -> None:
@@ -137,6 +147,39 @@ def _whole(path: Path) -> Path:
     return path.resolve() if path.name in {"", ".."} else path.parent.resolve() / path.name
 
 
+# Settings ---------------------------------------------------------------------------------
+
+
+def settings(changes: Sequence[str], peer_url: str, *, as_json: bool) -> None:
+    """Change settings, if any are given, and print how all stand."""
+    wanted = dict(_setting(change) for change in changes)
+
+    async def work(remote: RemotePeer) -> None:
+        answer = await (remote.change_settings(wanted) if wanted else remote.settings())
+        if as_json:
+            print_json(answer)
+            return
+        for name, value in msgspec.structs.asdict(answer).items():
+            shown = rate_words(value) if name.endswith(_RATE) else value
+            click.echo(f"{name.removesuffix(_RATE)} = {shown}")
+
+    _ask(peer_url, work)
+
+
+def _setting(change: str) -> tuple[str, int]:
+    """What NAME=VALUE means, the name as the API has it; UsageError."""
+    name, equals, value = change.partition("=")
+    known = {known.removesuffix(_RATE): known for known in SettingsAnswer.__struct_fields__}
+    whole = known.get(name.removesuffix(_RATE))
+    if not equals or whole is None:
+        raise UsageError(f"{change!r} is not NAME=VALUE; the names are {', '.join(known)}.")
+    if whole.endswith(_RATE):
+        return whole, parse_rate(value)
+    if not value.isascii() or not value.isdigit() or len(value) > 9:
+        raise UsageError(f"{name} is a number, not {value!r}.")
+    return whole, int(value)
+
+
 # Downloads --------------------------------------------------------------------------------
 
 
@@ -216,4 +259,5 @@ def _print_download(download: DownloadAnswer) -> None:
     rate = f"{size_words(download.rate_bytes_s)}/s  " if download.rate_bytes_s else ""
     name = name_words(download.name or download.what)
     line = f"{download.id}  {download.state:8}{done}{size}{priority}{rate}{name}"
-    click.echo(f"{line}  {download.reason}".rstrip())
+    held = "held back by its rate limit" if download.held_back and not download.reason else ""
+    click.echo(f"{line}  {download.reason or held}".rstrip())

@@ -1,6 +1,6 @@
 """A running peer's API, as the commands call it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ from panal.answers import (
     FileAnswer,
     FilesAnswer,
     FolderAnswer,
+    SettingsAnswer,
     StatusAnswer,
     VerifyAnswer,
 )
@@ -79,6 +80,14 @@ class RemotePeer:
         """Have shared files read again."""
         body = {"paths": list(paths)}
         return await self._call("POST", "/api/v1/verify", VerifyAnswer, body, LONG_TIMEOUT_S)
+
+    async def settings(self) -> SettingsAnswer:
+        """What can be changed while it runs."""
+        return await self._call("GET", "/api/v1/settings", SettingsAnswer)
+
+    async def change_settings(self, changes: Mapping[str, int]) -> SettingsAnswer:
+        """Change some of it; how all stands then."""
+        return await self._call("PATCH", "/api/v1/settings", SettingsAnswer, changes)
 
     async def begin(self, what: str, *, wait: bool = False) -> DownloadAnswer:
         """Begin a download."""

@@ -1,12 +1,16 @@
 """The words for what others share: `panal search`, `panal peers`, `panal get`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from panal.cli.words.options import (
     host_option,
     json_option,
+    limit_down_option,
+    limit_up_option,
     open_option,
     quiet_option,
     tracker_option,
@@ -70,9 +74,13 @@ def peers(trackers: tuple[str, ...], as_json: bool) -> None:
 @tracker_option
 @host_option
 @open_option
+@limit_up_option
+@limit_down_option
 @quiet_option
 @json_option
+@click.pass_context
 def get(
+    context: click.Context,
     what: str,
     into: Path | None,
     wait: bool,
@@ -82,6 +90,8 @@ def get(
     trackers: tuple[str, ...],
     hosts: tuple[str, ...],
     is_open: bool,
+    limit_up: int | None,
+    limit_down: int | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -100,7 +110,13 @@ def get(
     if peer_url is not None:
         if into is not None:
             raise UsageError("With --peer it lands in that peer's folder; leave --into out.")
+        for name in ("limit_up", "limit_down"):
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise UsageError(
+                    "With --peer that peer's own limits count: change them with 'panal settings'."
+                )
         getting.get_at_peer(what, peer_url, wait=wait, quiet=quiet, as_json=as_json)
         return
     settings = getting.get_settings(what, into or Path(), trackers, hosts, is_open=is_open)
+    settings = replace(settings, upload_limit_bytes_s=limit_up, download_limit_bytes_s=limit_down)
     getting.get(what, settings, share_for, wait=wait, quiet=quiet, as_json=as_json)

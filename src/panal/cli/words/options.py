@@ -4,7 +4,19 @@ from pathlib import Path
 
 import click
 
+from panal.errors import UsageError
+from panal.peer.rates import parse_rate
+
 DEFAULT_PEER = "http://127.0.0.1:5000"
+
+
+def _rate(context: click.Context, option: click.Parameter, value: object) -> int | None:
+    """Bytes a second; the file may have them as a number."""
+    try:
+        return None if value is None else parse_rate(str(value))
+    except UsageError as error:
+        raise click.BadParameter(str(error), context, option) from None
+
 
 tracker_option = click.option(
     "--tracker",
@@ -47,4 +59,18 @@ peer_option = click.option(
     default=DEFAULT_PEER,
     show_default=True,
     help="The running peer that is asked.",
+)
+limit_up_option = click.option(
+    "--limit-up",
+    callback=_rate,
+    metavar="RATE",
+    envvar="PANAL_LIMIT_UP",
+    help="Send at most so much a second, as 5M or 500K, in this run; 0 for no limit.",
+)
+limit_down_option = click.option(
+    "--limit-down",
+    callback=_rate,
+    metavar="RATE",
+    envvar="PANAL_LIMIT_DOWN",
+    help="Receive at most so much a second, as 5M or 500K, in this run; 0 for no limit.",
 )

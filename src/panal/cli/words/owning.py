@@ -1,4 +1,4 @@
-"""The words for one's own running peer: `panal ls`, `add`, `unshare`, `downloads`, `verify`."""
+"""The words for one's own running peer: `panal ls`, `add`, `downloads`, `settings` and others."""
 
 from pathlib import Path
 
@@ -72,6 +72,25 @@ def verify(paths: tuple[str, ...], peer_url: str, as_json: bool) -> None:
     from panal.cli.owning import verify as run
 
     run(paths, peer_url, as_json=as_json)
+
+
+@click.command()
+@click.argument("changes", nargs=-1, metavar="[NAME=VALUE]...")
+@peer_option
+@json_option
+def settings(changes: tuple[str, ...], peer_url: str, as_json: bool) -> None:
+    """Show your running peer's settings, or change them.
+
+    A change counts at once, for transfers under way too, and is kept when the peer stops.
+
+    \b
+    panal settings                             show them
+    panal settings upload_limit=5M             to all together: 5 MB a second
+    panal settings download_limit_per_peer=0   from each: no limit
+    """
+    from panal.cli.owning import settings as run
+
+    run(changes, peer_url, as_json=as_json)
 
 
 @click.group(invoke_without_command=True)

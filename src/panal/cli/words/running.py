@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from panal.cli.words.options import host_option, open_option, state_option, tracker_option
+from panal.cli.words.options import (
+    host_option,
+    limit_down_option,
+    limit_up_option,
+    open_option,
+    state_option,
+    tracker_option,
+)
 
 
 @click.command()
@@ -33,6 +40,8 @@ def tracker(listen: str, is_open: bool, state: Path | None) -> None:
 @host_option
 @open_option
 @state_option
+@limit_up_option
+@limit_down_option
 def peer(
     name: str,
     port: int,
@@ -41,9 +50,23 @@ def peer(
     hosts: tuple[str, ...],
     is_open: bool,
     state: Path | None,
+    limit_up: int | None,
+    limit_down: int | None,
 ) -> None:
     """Run a peer called NAME on PORT that shares FOLDER (made if missing)."""
     from panal.cli.programs import run_peer
     from panal.peer.config import PeerSettings
 
-    run_peer(PeerSettings(name, port, folder, trackers, hosts, open=is_open, state_dir=state))
+    run_peer(
+        PeerSettings(
+            name,
+            port,
+            folder,
+            trackers,
+            hosts,
+            open=is_open,
+            state_dir=state,
+            upload_limit_bytes_s=limit_up,
+            download_limit_bytes_s=limit_down,
+        )
+    )
