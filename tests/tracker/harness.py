@@ -13,6 +13,7 @@ from aiohttp import web
 
 from panal.tracker.server import TrackerServer, TrackerSettings
 from panal.wire import tracker as wire
+from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Announcement, Caller
 from panal.wire.dialback import hash_secret, proof_of
@@ -40,7 +41,7 @@ class Tracker:
     async def announce(self, who: Caller, *messages: Announcement) -> bytes:
         async def stream() -> AsyncIterator[pb.AnnounceRequest]:
             for number, message in enumerate(messages):
-                yield wire.announcement_to(message, who if number == 0 else None)
+                yield catalogue.announcement_to(message, who if number == 0 else None)
 
         digest: bytes = (await self.stub.Announce(stream())).digest
         return digest

@@ -14,7 +14,7 @@ import pytest
 from panal.errors import UsageError
 from panal.tracker.records import Records
 from panal.tracker.redial import DIAL_GAP_S
-from panal.wire import tracker as wire
+from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Holding
 from panal.wire.manifest import MAX_CONTENT_BYTES
@@ -189,13 +189,13 @@ async def test_search_never_misses_what_stays(tracker: Tracker, peer: TinyPeer) 
     await tracker.announce(peer.who, announcement(entry("a"), entry("b")))
     call = tracker.stub.Announce()
     first = announcement(entry("b"), replace_all=True)
-    await call.write(wire.announcement_to(first, peer.who))
+    await call.write(catalogue.announcement_to(first, peer.who))
     later = announcement(entry("c"))
-    await call.write(wire.announcement_to(later, None))
+    await call.write(catalogue.announcement_to(later, None))
     while "c" not in await tracker.paths():
         pass
     assert await tracker.paths() == {"a", "b", "c"}
-    await call.write(wire.announcement_to(announcement(all_told=True), None))
+    await call.write(catalogue.announcement_to(announcement(all_told=True), None))
     await call.done_writing()
     await call
     assert await tracker.paths() == {"b", "c"}
@@ -211,7 +211,7 @@ async def test_a_broken_stream_drops_nothing(tracker: Tracker, peer: TinyPeer, c
     ):
         call: Any = TrackerStub(channel).Announce()  # type: ignore[no-untyped-call]
         replacing = announcement(entry("b"), replace_all=True)
-        await call.write(wire.announcement_to(replacing, peer.who))
+        await call.write(catalogue.announcement_to(replacing, peer.who))
         while "b" not in await tracker.paths():
             pass
         if cut:
@@ -527,7 +527,7 @@ async def test_bytes_that_are_no_message(tracker: Tracker, method: str, raw: byt
 async def test_bytes_that_are_no_announcement(tracker: Tracker, peer: TinyPeer) -> None:
     await tracker.register(peer.who, peer.port)
     call: Any = tracker.channel.stream_unary("/panal.tracker.v1.Tracker/Announce")
-    first = wire.announcement_to(announcement(entry("a")), peer.who).SerializeToString()
+    first = catalogue.announcement_to(announcement(entry("a")), peer.who).SerializeToString()
     async with refused(Code.INVALID_ARGUMENT, "bad-request"):
         await call(iter([first, b"\xff\xff\xff"]))
     assert await tracker.paths() == {"a"}
@@ -578,7 +578,7 @@ async def test_an_announce_that_never_ends_is_ended(
     monkeypatch.setattr("panal.tracker.service.MAX_ANNOUNCE_PAUSE_S", 0.05)
     await tracker.register(peer.who, peer.port)
     call = tracker.stub.Announce()
-    await call.write(wire.announcement_to(announcement(entry("a")), peer.who))
+    await call.write(catalogue.announcement_to(announcement(entry("a")), peer.who))
     async with refused(Code.INVALID_ARGUMENT) as words:
         await call
     assert "pause" in words[0]

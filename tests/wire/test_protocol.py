@@ -6,7 +6,17 @@ import pytest
 
 from panal import errors
 from panal.errors import PanalError
-from panal.wire import have, ids, links, manifest, names, ranges, tracker, tracker_pb2
+from panal.wire import (
+    have,
+    ids,
+    links,
+    manifest,
+    names,
+    ranges,
+    tracker,
+    tracker_catalogue,
+    tracker_pb2,
+)
 from panal.wire.ranges import RangeNotSatisfiable, parse_range
 from tests.wire.protocol_document import document, table
 
@@ -43,11 +53,11 @@ LIMITS = {
     "link": f"{links.MAX_LINK_CHARACTERS} characters",
     "ranges in a request": str(ranges.MAX_RANGES),
     "addresses of a peer": str(tracker.MAX_BOUND),
-    "contents of a Locate": str(tracker.MAX_LOCATED),
-    "providers of a content in a Locate": str(tracker.MAX_PROVIDERS),
-    "page of a list": str(tracker.MAX_PAGE),
-    "page of a list, by default": str(tracker.DEFAULT_PAGE),
-    "words of a search": f"{tracker.MAX_WORDS} characters",
+    "contents of a Locate": str(tracker_catalogue.MAX_LOCATED),
+    "providers of a content in a Locate": str(tracker_catalogue.MAX_PROVIDERS),
+    "page of a list": str(tracker_catalogue.MAX_PAGE),
+    "page of a list, by default": str(tracker_catalogue.DEFAULT_PAGE),
+    "words of a search": f"{tracker_catalogue.MAX_WORDS} characters",
     "heartbeat of availability": f"{have.HEARTBEAT_S:g} s",
     "silence of availability": f"{have.SILENCE_S:g} s",
 }
@@ -82,8 +92,8 @@ def test_the_numbers_in_prose() -> None:
     assert f"has {manifest.MAX_CONTENT_BYTES:,} bytes" in text
     assert f"more than {manifest.CHUNKS_BEFORE_DOUBLING:,} chunks" in text
     assert f"1 to {names.MAX_PATH_BYTES:,} bytes and 1 to {names.MAX_DEPTH} parts" in text
-    assert f"1 to {tracker.MAX_LOCATED:,} ids" in text
-    assert f"up to {tracker.MAX_PROVIDERS} providers" in text
+    assert f"1 to {tracker_catalogue.MAX_LOCATED:,} ids" in text
+    assert f"up to {tracker_catalogue.MAX_PROVIDERS} providers" in text
     assert f"more than {links.MAX_LINK_CHARACTERS:,} characters" in text
 
 

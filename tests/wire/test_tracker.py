@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from panal.errors import UnsafeName, UsageError
 from panal.wire import tracker as wire
+from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
 from panal.wire.address import dialling_problem
 from panal.wire.catalogue import (
@@ -78,7 +79,7 @@ ENTRIES = st.builds(
 @PROPERTY
 @given(ENTRIES)
 def test_every_entry(entry: Entry) -> None:
-    back = wire.entry_from(over_the_wire(wire.entry_to(entry)))
+    back = catalogue.entry_from(over_the_wire(catalogue.entry_to(entry)))
     assert back == entry
     assert isinstance(back.kind, Kind)
     assert back.digest() == entry.digest()
@@ -96,9 +97,9 @@ ANNOUNCEMENT = Announcement(
 
 @pytest.mark.parametrize("announcement", [ANNOUNCEMENT, Announcement(1), Announcement(2**63 - 1)])
 def test_an_announcement(announcement: Announcement) -> None:
-    first = over_the_wire(wire.announcement_to(announcement, CALLER))
-    later = over_the_wire(wire.announcement_to(announcement, None))
-    assert wire.announcement_from(first) == wire.announcement_from(later) == announcement
+    first = over_the_wire(catalogue.announcement_to(announcement, CALLER))
+    later = over_the_wire(catalogue.announcement_to(announcement, None))
+    assert catalogue.announcement_from(first) == catalogue.announcement_from(later) == announcement
     assert wire.caller_from(first.caller) == CALLER
     assert not later.HasField("caller")
 
@@ -106,21 +107,21 @@ def test_an_announcement(announcement: Announcement) -> None:
 @pytest.mark.parametrize("complete", [True, False])
 def test_a_provider(complete: bool) -> None:
     provider = Provider(PeerName("p"), "192.168.1.5", 5000, complete)
-    assert wire.provider_from(over_the_wire(wire.provider_to(provider))) == provider
+    assert catalogue.provider_from(over_the_wire(catalogue.provider_to(provider))) == provider
 
 
 def test_located() -> None:
     one = Provider(PeerName("p"), "192.168.1.5", 5000, True)
     other = Provider(PeerName("q"), "fd00::5", 5001, False)
-    message = over_the_wire(wire.located_to([(ID, [one, other]), (OTHER, [])]))
+    message = over_the_wire(catalogue.located_to([(ID, [one, other]), (OTHER, [])]))
     assert [located.content for located in message.located] == [ID, OTHER]
-    assert [wire.provider_from(p) for p in message.located[0].providers] == [one, other]
+    assert [catalogue.provider_from(p) for p in message.located[0].providers] == [one, other]
     assert not message.located[1].providers
 
 
 def test_contents() -> None:
     message = over_the_wire(pb.LocateRequest(contents=[ID, OTHER, ID]))
-    assert wire.contents_from(message) == (ID, OTHER, ID)
+    assert catalogue.contents_from(message) == (ID, OTHER, ID)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_contents() -> None:
     ],
 )
 def test_a_query(query: SearchQuery) -> None:
-    back = wire.query_from(over_the_wire(wire.query_to(query)))
+    back = catalogue.query_from(over_the_wire(catalogue.query_to(query)))
     assert back == query
     assert back.kind is query.kind
 
@@ -154,7 +155,7 @@ def test_a_query(query: SearchQuery) -> None:
     [(0, 100), (1, 1), (999, 999), (1_000, 1_000), (1_001, 1_000), (2**32 - 1, 1_000)],
 )
 def test_a_page_size_is_capped(asked: int, given_: int) -> None:
-    assert wire.query_from(pb.SearchRequest(page_size=asked)).page_size == given_
+    assert catalogue.query_from(pb.SearchRequest(page_size=asked)).page_size == given_
 
 
 HIT = Hit(
@@ -175,7 +176,7 @@ HIT = Hit(
     ],
 )
 def test_a_page(page: SearchPage) -> None:
-    assert wire.page_from(over_the_wire(wire.page_to(page))) == page
+    assert catalogue.page_from(over_the_wire(catalogue.page_to(page))) == page
 
 
 @pytest.mark.parametrize("host", ["192.168.1.5", "fd00::5", ""])
@@ -204,12 +205,12 @@ def test_a_secret_has_32_bytes(length: int) -> None:
 def test_a_name_is_checked_wherever_it_comes_in(name: str) -> None:
     reads: list[Read] = [
         lambda: wire.caller_from(pb.Caller(name=name, secret=bytes(32))),
-        lambda: wire.provider_from(pb.Provider(peer=name, host="10.0.0.1", port=1)),
-        lambda: wire.hit_from(pb.Hit(content=ID, names=[pb.NamedBy(peer=name, path="a")])),
+        lambda: catalogue.provider_from(pb.Provider(peer=name, host="10.0.0.1", port=1)),
+        lambda: catalogue.hit_from(pb.Hit(content=ID, names=[pb.NamedBy(peer=name, path="a")])),
         lambda: wire.peer_info_from(pb.PeerInfo(name=name, host="10.0.0.1", port=1)),
     ]
     if name:
-        reads.append(lambda: wire.query_from(pb.SearchRequest(peer=name)))
+        reads.append(lambda: catalogue.query_from(pb.SearchRequest(peer=name)))
     for read in reads:
         with pytest.raises(UsageError, match="no peer name"):
             read()
@@ -218,12 +219,12 @@ def test_a_name_is_checked_wherever_it_comes_in(name: str) -> None:
 @pytest.mark.parametrize("path", ["", "/a", "../a", "a//b", ".panal/x", "a\x1b", "a" * 256])
 def test_a_path_is_checked_wherever_it_comes_in(path: str) -> None:
     reads: list[Read] = [
-        lambda: wire.entry_from(pb.Entry(path=path, content=ID)),
-        lambda: wire.announcement_from(pb.AnnounceRequest(removed_paths=[path])),
-        lambda: wire.announcement_from(
+        lambda: catalogue.entry_from(pb.Entry(path=path, content=ID)),
+        lambda: catalogue.announcement_from(pb.AnnounceRequest(removed_paths=[path])),
+        lambda: catalogue.announcement_from(
             pb.AnnounceRequest(entries=[pb.Entry(path=path, content=ID)])
         ),
-        lambda: wire.hit_from(pb.Hit(content=ID, names=[pb.NamedBy(peer="p", path=path)])),
+        lambda: catalogue.hit_from(pb.Hit(content=ID, names=[pb.NamedBy(peer="p", path=path)])),
     ]
     for read in reads:
         with pytest.raises(UnsafeName):
@@ -233,11 +234,11 @@ def test_a_path_is_checked_wherever_it_comes_in(path: str) -> None:
 @pytest.mark.parametrize("raw", [b"", bytes(31), bytes(33), b"0" * 64])
 def test_an_id_is_checked_wherever_it_comes_in(raw: bytes) -> None:
     reads: list[Read] = [
-        lambda: wire.entry_from(pb.Entry(path="a", content=raw)),
-        lambda: wire.announcement_from(pb.AnnounceRequest(holdings=[pb.Holding(content=raw)])),
-        lambda: wire.announcement_from(pb.AnnounceRequest(removed_holdings=[ID, raw])),
-        lambda: wire.contents_from(pb.LocateRequest(contents=[ID, raw])),
-        lambda: wire.hit_from(pb.Hit(content=raw)),
+        lambda: catalogue.entry_from(pb.Entry(path="a", content=raw)),
+        lambda: catalogue.announcement_from(pb.AnnounceRequest(holdings=[pb.Holding(content=raw)])),
+        lambda: catalogue.announcement_from(pb.AnnounceRequest(removed_holdings=[ID, raw])),
+        lambda: catalogue.contents_from(pb.LocateRequest(contents=[ID, raw])),
+        lambda: catalogue.hit_from(pb.Hit(content=raw)),
     ]
     for read in reads:
         with pytest.raises(UsageError, match="content id"):
@@ -247,15 +248,15 @@ def test_an_id_is_checked_wherever_it_comes_in(raw: bytes) -> None:
 @pytest.mark.parametrize("raw", [b"0", bytes(31), bytes(33)])
 def test_a_search_for_an_id_is_for_a_whole_one(raw: bytes) -> None:
     with pytest.raises(UsageError, match="content id"):
-        wire.query_from(pb.SearchRequest(content=raw))
+        catalogue.query_from(pb.SearchRequest(content=raw))
 
 
 @pytest.mark.parametrize("raw", [b"0", bytes(31), bytes(33), b"0" * 64])
 def test_a_sha256_is_checked_wherever_it_comes_in(raw: bytes) -> None:
     reads: list[Read] = [
-        lambda: wire.entry_from(pb.Entry(path="a", content=ID, sha256=raw)),
-        lambda: wire.hit_from(pb.Hit(content=ID, sha256=raw)),
-        lambda: wire.query_from(pb.SearchRequest(sha256=raw)),
+        lambda: catalogue.entry_from(pb.Entry(path="a", content=ID, sha256=raw)),
+        lambda: catalogue.hit_from(pb.Hit(content=ID, sha256=raw)),
+        lambda: catalogue.query_from(pb.SearchRequest(sha256=raw)),
     ]
     for read in reads:
         with pytest.raises(UsageError, match="SHA-256"):
@@ -265,9 +266,9 @@ def test_a_sha256_is_checked_wherever_it_comes_in(raw: bytes) -> None:
 def test_a_kind_is_checked_wherever_it_comes_in() -> None:
     unknown: Any = 2  # proto3 hands unknown numbers on
     reads: list[Read] = [
-        lambda: wire.entry_from(over_the_wire(pb.Entry(path="a", content=ID, kind=unknown))),
-        lambda: wire.hit_from(over_the_wire(pb.Hit(content=ID, kind=unknown))),
-        lambda: wire.query_from(over_the_wire(pb.SearchRequest(kind=unknown))),
+        lambda: catalogue.entry_from(over_the_wire(pb.Entry(path="a", content=ID, kind=unknown))),
+        lambda: catalogue.hit_from(over_the_wire(pb.Hit(content=ID, kind=unknown))),
+        lambda: catalogue.query_from(over_the_wire(pb.SearchRequest(kind=unknown))),
     ]
     for read in reads:
         with pytest.raises(UsageError, match="kind"):
@@ -277,8 +278,8 @@ def test_a_kind_is_checked_wherever_it_comes_in() -> None:
 @pytest.mark.parametrize("size_bytes", [MAX_CONTENT_BYTES + 1, 2**63, 2**64 - 1])
 def test_a_size_is_checked_wherever_it_comes_in(size_bytes: int) -> None:
     reads: list[Read] = [
-        lambda: wire.entry_from(pb.Entry(path="a", content=ID, size_bytes=size_bytes)),
-        lambda: wire.hit_from(pb.Hit(content=ID, size_bytes=size_bytes)),
+        lambda: catalogue.entry_from(pb.Entry(path="a", content=ID, size_bytes=size_bytes)),
+        lambda: catalogue.hit_from(pb.Hit(content=ID, size_bytes=size_bytes)),
     ]
     for read in reads:
         with pytest.raises(UsageError, match="at most"):
@@ -291,7 +292,7 @@ def test_a_port_is_checked_wherever_it_comes_in(port: int) -> None:
         lambda: wire.registration_from(
             pb.RegisterRequest(caller=GOOD_CALLER, http_port=port, bound=["127.0.0.1"])
         ),
-        lambda: wire.provider_from(pb.Provider(peer="p", host="10.0.0.1", port=port)),
+        lambda: catalogue.provider_from(pb.Provider(peer="p", host="10.0.0.1", port=port)),
         lambda: wire.peer_info_from(pb.PeerInfo(name="p", host="10.0.0.1", port=port)),
     ]
     for read in reads:
@@ -320,7 +321,7 @@ def test_a_host_is_an_ip_literal_wherever_it_comes_in(host: str) -> None:
 @pytest.mark.parametrize("host", ["", "tracker.example", "169.254.169.254"])
 def test_a_provider_may_have_any_host_and_is_then_left_out_by_who_would_dial(host: str) -> None:
     """So that one bad provider does not cost the others: see wire.address."""
-    provider = wire.provider_from(pb.Provider(peer="p", host=host, port=1))
+    provider = catalogue.provider_from(pb.Provider(peer="p", host=host, port=1))
     assert dialling_problem(provider.host, provider.port)
 
 
@@ -342,14 +343,14 @@ def test_a_peer_names_1_to_8_addresses(count: int) -> None:
 @pytest.mark.parametrize("count", [0, 1_001])
 def test_1_to_1000_contents_are_located(count: int) -> None:
     with pytest.raises(UsageError, match="1 to 1000"):
-        wire.contents_from(pb.LocateRequest(contents=[ID] * count))
+        catalogue.contents_from(pb.LocateRequest(contents=[ID] * count))
     for fine in (1, 1_000):
-        assert len(wire.contents_from(pb.LocateRequest(contents=[ID] * fine))) == fine
+        assert len(catalogue.contents_from(pb.LocateRequest(contents=[ID] * fine))) == fine
 
 
 def test_a_search_has_at_most_512_characters() -> None:
     with pytest.raises(UsageError, match="512"):
-        wire.query_from(pb.SearchRequest(words="x" * 513))
+        catalogue.query_from(pb.SearchRequest(words="x" * 513))
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])
@@ -396,11 +397,11 @@ MESSAGES: list[tuple[Any, Any]] = [
     (pb.Caller, wire.caller_from),
     (pb.RegisterRequest, wire.registration_from),
     (pb.RegisterResponse, wire.welcome_from),
-    (pb.AnnounceRequest, wire.announcement_from),
-    (pb.LocateRequest, wire.contents_from),
-    (pb.Provider, wire.provider_from),
-    (pb.SearchRequest, wire.query_from),
-    (pb.SearchResponse, wire.page_from),
+    (pb.AnnounceRequest, catalogue.announcement_from),
+    (pb.LocateRequest, catalogue.contents_from),
+    (pb.Provider, catalogue.provider_from),
+    (pb.SearchRequest, catalogue.query_from),
+    (pb.SearchResponse, catalogue.page_from),
     (pb.PeerInfo, wire.peer_info_from),
 ]
 

@@ -17,6 +17,7 @@ from panal.errors import (
     by_slug,
 )
 from panal.wire import tracker as convert
+from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
 from panal.wire.address import dialling_problem, is_loopback
 from panal.wire.catalogue import (
@@ -85,7 +86,7 @@ class TrackerClient:
         async def requests() -> AsyncIterator[pb.AnnounceRequest]:
             first = True
             async for message in messages:
-                yield convert.announcement_to(message, caller if first else None)
+                yield catalogue.announcement_to(message, caller if first else None)
                 first = False
 
         stub = self._stub(self.address)
@@ -118,9 +119,9 @@ class TrackerClient:
         answer = await self._call(lambda stub: stub.Locate(request, timeout=DEADLINE_S))
         with _reading_an_answer():
             providers = [
-                convert.provider_from(provider)
+                catalogue.provider_from(provider)
                 for located in answer.located[:1]
-                for provider in located.providers[: convert.MAX_PROVIDERS]
+                for provider in located.providers[: catalogue.MAX_PROVIDERS]
             ]
         over_loopback = _is_on_loopback(self.address)
         return [
@@ -131,14 +132,14 @@ class TrackerClient:
 
     async def search(self, query: SearchQuery) -> SearchPage:
         """One page of what has such names."""
-        request = convert.query_to(query)
+        request = catalogue.query_to(query)
         answer = await self._call(lambda stub: stub.Search(request, timeout=DEADLINE_S))
         with _reading_an_answer():
-            return convert.page_from(answer)
+            return catalogue.page_from(answer)
 
     async def peers(self, page: str = "") -> tuple[list[PeerInfo], str]:
         """Who is here: one page, and what to ask with for the next."""
-        request = pb.ListPeersRequest(page=page, page_size=convert.MAX_PAGE)
+        request = pb.ListPeersRequest(page=page, page_size=catalogue.MAX_PAGE)
         answer = await self._call(lambda stub: stub.ListPeers(request, timeout=DEADLINE_S))
         with _reading_an_answer():
             return [convert.peer_info_from(info) for info in answer.peers], answer.next_page

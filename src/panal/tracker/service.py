@@ -20,6 +20,7 @@ from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, RENEW_S
 from panal.tracker.storage import ListedPeer
 from panal.wire import tracker as wire
+from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
 from panal.wire.address import is_loopback, parse_address
 from panal.wire.catalogue import Caller, PeerInfo, Welcome
@@ -77,7 +78,7 @@ class TrackerService(TrackerServicer):
         generation: int | None = None
         digest = b""
         async for message in _paced(requests):
-            announcement = wire.announcement_from(message)
+            announcement = catalogue.announcement_from(message)
             if caller is None:
                 caller = wire.caller_from(message.caller)
                 digest, generation = await self._records.announce(caller, announcement)
@@ -112,24 +113,24 @@ class TrackerService(TrackerServicer):
 
     async def Locate(self, request: pb.LocateRequest, context: Context) -> pb.LocateResponse:
         """Name providers; what the asker could not reach is dialled first."""
-        contents = wire.contents_from(request)
+        contents = catalogue.contents_from(request)
         if request.suspects:
             await self._redial.check_suspects(map(parse_peer_name, request.suspects))
         room = max(1, MAX_PROVIDERS_PER_ANSWER // len(contents))
-        limit = min(request.max_providers or wire.MAX_PROVIDERS, wire.MAX_PROVIDERS, room)
+        limit = min(request.max_providers or catalogue.MAX_PROVIDERS, catalogue.MAX_PROVIDERS, room)
         handout = Handout(_asker(context, request.asker), limit, self._chance)
-        return wire.located_to(await self._records.locate(contents, handout))
+        return catalogue.located_to(await self._records.locate(contents, handout))
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
         """Find contents by the names they have."""
-        return wire.page_to(await self._records.search(wire.query_from(request)))
+        return catalogue.page_to(await self._records.search(catalogue.query_from(request)))
 
     async def ListPeers(
         self, request: pb.ListPeersRequest, context: Context
     ) -> pb.ListPeersResponse:
         """List the live peers by name; a page's token is its last name."""
         after = parse_peer_name(request.page) if request.page else ""
-        limit = min(request.page_size or wire.DEFAULT_PAGE, wire.MAX_PAGE)
+        limit = min(request.page_size or catalogue.DEFAULT_PAGE, catalogue.MAX_PAGE)
         listed, now_s = await self._records.list_peers(after, limit + 1)
         asker = _asker(context)
         page = listed[:limit]

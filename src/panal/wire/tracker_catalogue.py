@@ -1,0 +1,211 @@
+"""A tracker's messages about contents, to domain values and back; checked here.
+
+Reading raises UsageError (a wrong length, an unknown kind, a path against the rules), so
+neither the tracker nor a peer sees an unchecked value.
+"""
+
+from collections.abc import Iterable
+
+from panal.errors import UsageError
+from panal.wire import tracker_pb2 as pb
+from panal.wire.catalogue import (
+    Announcement,
+    Caller,
+    Entry,
+    Hit,
+    Holding,
+    NamedBy,
+    Provider,
+    SearchPage,
+    SearchQuery,
+)
+from panal.wire.ids import ContentId, content_id_from_bytes, parse_peer_name
+from panal.wire.manifest import HASH_BYTES, MAX_CONTENT_BYTES, Kind
+from panal.wire.names import safe_path
+from panal.wire.tracker import caller_to, port_from
+
+MAX_LOCATED = 1_000
+MAX_PROVIDERS = 50
+MAX_PAGE = 1_000
+DEFAULT_PAGE = 100
+MAX_WORDS = 512
+
+
+def entry_from(message: pb.Entry) -> Entry:
+    """One announced path."""
+    return Entry(
+        path=safe_path(message.path),
+        content=content_id_from_bytes(message.content),
+        size_bytes=_size_from(message.size_bytes),
+        kind=_kind_from(message.kind),
+        sha256=_sha256_from(message.sha256),
+    )
+
+
+def entry_to(entry: Entry) -> pb.Entry:
+    """One announced path, as a message."""
+    return pb.Entry(
+        path=entry.path,
+        content=entry.content,
+        size_bytes=entry.size_bytes,
+        kind=_kind_to(entry.kind),
+        sha256=entry.sha256 or b"",
+    )
+
+
+def announcement_from(message: pb.AnnounceRequest) -> Announcement:
+    """One message of changes, its caller aside."""
+    return Announcement(
+        sequence=message.sequence,
+        replace_all=message.replace_all,
+        all_told=message.all_told,
+        entries=tuple(entry_from(entry) for entry in message.entries),
+        removed_paths=tuple(safe_path(path) for path in message.removed_paths),
+        holdings=tuple(
+            Holding(content_id_from_bytes(holding.content), holding.complete)
+            for holding in message.holdings
+        ),
+        removed_holdings=tuple(content_id_from_bytes(raw) for raw in message.removed_holdings),
+    )
+
+
+def announcement_to(announcement: Announcement, caller: Caller | None) -> pb.AnnounceRequest:
+    """One message of changes; `caller` goes with the first of a stream."""
+    return pb.AnnounceRequest(
+        caller=None if caller is None else caller_to(caller),
+        sequence=announcement.sequence,
+        replace_all=announcement.replace_all,
+        all_told=announcement.all_told,
+        entries=[entry_to(entry) for entry in announcement.entries],
+        removed_paths=announcement.removed_paths,
+        holdings=[
+            pb.Holding(content=holding.content, complete=holding.complete)
+            for holding in announcement.holdings
+        ],
+        removed_holdings=announcement.removed_holdings,
+    )
+
+
+def contents_from(message: pb.LocateRequest) -> tuple[ContentId, ...]:
+    """The contents that are asked for."""
+    if not 1 <= len(message.contents) <= MAX_LOCATED:
+        raise UsageError(f"1 to {MAX_LOCATED} contents can be located at once.")
+    return tuple(content_id_from_bytes(raw) for raw in message.contents)
+
+
+def provider_from(message: pb.Provider) -> Provider:
+    """One provider; whether its address may be dialled is asked of `wire.address`."""
+    name, port = parse_peer_name(message.peer), port_from(message.port)
+    return Provider(name, message.host, port, message.complete)
+
+
+def provider_to(provider: Provider) -> pb.Provider:
+    """One provider, as a message."""
+    return pb.Provider(
+        peer=provider.peer, host=provider.host, port=provider.port, complete=provider.complete
+    )
+
+
+def located_to(
+    located: Iterable[tuple[ContentId, Iterable[Provider]]],
+) -> pb.LocateResponse:
+    """Providers by content, as a message."""
+    return pb.LocateResponse(
+        located=[
+            pb.Located(content=content, providers=[provider_to(p) for p in providers])
+            for content, providers in located
+        ]
+    )
+
+
+def query_from(message: pb.SearchRequest) -> SearchQuery:
+    """What is searched for; the page size capped."""
+    if len(message.words) > MAX_WORDS:
+        raise UsageError(f"A search has at most {MAX_WORDS} characters.")
+    return SearchQuery(
+        words=message.words,
+        content=content_id_from_bytes(message.content) if message.content else None,
+        sha256=_sha256_from(message.sha256),
+        peer=parse_peer_name(message.peer) if message.peer else "",
+        kind=_kind_from(message.kind) if message.HasField("kind") else None,
+        min_size_bytes=message.min_size_bytes,
+        max_size_bytes=message.max_size_bytes,
+        page=message.page,
+        page_size=min(message.page_size or DEFAULT_PAGE, MAX_PAGE),
+    )
+
+
+def query_to(query: SearchQuery) -> pb.SearchRequest:
+    """What is searched for, as a message."""
+    return pb.SearchRequest(
+        words=query.words,
+        content=query.content or b"",
+        sha256=query.sha256 or b"",
+        peer=query.peer,
+        kind=None if query.kind is None else _kind_to(query.kind),
+        min_size_bytes=query.min_size_bytes,
+        max_size_bytes=query.max_size_bytes,
+        page=query.page,
+        page_size=query.page_size,
+    )
+
+
+def hit_from(message: pb.Hit) -> Hit:
+    """One found content."""
+    return Hit(
+        content=content_id_from_bytes(message.content),
+        size_bytes=_size_from(message.size_bytes),
+        kind=_kind_from(message.kind),
+        sha256=_sha256_from(message.sha256),
+        names=tuple(
+            NamedBy(parse_peer_name(named.peer), safe_path(named.path)) for named in message.names
+        ),
+        providers=message.providers,
+    )
+
+
+def hit_to(hit: Hit) -> pb.Hit:
+    """One found content, as a message."""
+    return pb.Hit(
+        content=hit.content,
+        size_bytes=hit.size_bytes,
+        kind=_kind_to(hit.kind),
+        sha256=hit.sha256 or b"",
+        names=[pb.NamedBy(peer=named.peer, path=named.path) for named in hit.names],
+        providers=hit.providers,
+    )
+
+
+def page_from(message: pb.SearchResponse) -> SearchPage:
+    """One page of hits."""
+    hits = tuple(hit_from(hit) for hit in message.hits)
+    return SearchPage(hits, message.next_page, message.capped)
+
+
+def page_to(page: SearchPage) -> pb.SearchResponse:
+    """One page of hits, as a message."""
+    return pb.SearchResponse(
+        hits=[hit_to(hit) for hit in page.hits], next_page=page.next_page, capped=page.capped
+    )
+
+
+def _size_from(number: int) -> int:
+    if number > MAX_CONTENT_BYTES:
+        raise UsageError(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
+    return number
+
+
+def _kind_from(number: int) -> Kind:
+    if number not in set(Kind):
+        raise UsageError(f"{number} is no kind of content.")
+    return Kind(number)
+
+
+def _kind_to(kind: Kind) -> pb.Kind:
+    return pb.KIND_COLLECTION if kind is Kind.COLLECTION else pb.KIND_FILE
+
+
+def _sha256_from(raw: bytes) -> bytes | None:
+    if len(raw) not in {0, HASH_BYTES}:
+        raise UsageError(f"A SHA-256 has {HASH_BYTES} bytes.")
+    return raw or None
