@@ -11,12 +11,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_origin
 
 import click
 import msgspec
 
+from panal.cli.documents import Problem
 from panal.cli.main import panal
+from panal.cli.schemas import every_command, meanings, nested, structs_of
 from panal.peer.access import Route
 from panal.peer.config import PeerSettings
 from panal.python import running_peer
@@ -44,7 +47,7 @@ def commands_document() -> str:
         *_fenced("text", _help_text(panal)),
         "",
     ]
-    return "\n".join([*head, *_commands(panal, "panal")])
+    return "\n".join([*head, *_commands(panal, "panal"), *_documents()])
 
 
 def _commands(group: click.Group, above: str) -> Iterator[str]:
@@ -56,8 +59,46 @@ def _commands(group: click.Group, above: str) -> Iterator[str]:
         rows = [_option_row(p) for p in command.params if isinstance(p, click.Option)]
         if rows:
             yield from ("| option | environment | default | |", "|---|---|---|---|", *rows, "")
+        if structs := structs_of(command):
+            yield f"`--json` prints {' or '.join(map(_named, structs))}, or a {_named(Problem)}."
+            yield ""
         if isinstance(command, click.Group):
             yield from _commands(command, called)
+
+
+def _documents() -> Iterator[str]:
+    printed = [struct for _, command in every_command(panal) for struct in structs_of(command)]
+    yield from ("## What --json prints", "")
+    yield from (
+        "One document on standard output, UTF-8 on one line; words for people go to standard",
+        "error. `panal schema COMMAND` prints a command's JSON Schema. Where a command fails,",
+        "the document is a [Problem](#problem) and the exit code is the one that it names. Where",
+        "the answer itself is bad news (`verify`, `doctor`, `get --dry-run`), it is printed, and",
+        "the exit code says so. A command that is interrupted prints none.",
+        "",
+    )
+    for struct in sorted(nested([*printed, Problem]), key=lambda struct: struct.__name__):
+        yield from (f"### {struct.__name__}", "", (inspect.getdoc(struct) or ""), "")
+        said = meanings(struct)
+        yield from ("| field | type | |", "|---|---|---|")
+        for field in msgspec.structs.fields(struct):
+            yield f"| `{field.name}` | {_type_words(field.type)} | {said[field.name]} |"
+        yield ""
+
+
+def _type_words(kind: Any) -> str:
+    """A field's type as JSON knows it."""
+    plain = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
+    if kind in plain:
+        return plain[kind]
+    given = get_args(kind)
+    if get_origin(kind) is list:
+        return f"array of {_type_words(given[0])}"
+    if get_origin(kind) is dict:
+        return f"object of {_type_words(given[1])}"
+    if given:
+        return " or ".join(map(_type_words, given))
+    return _named(kind)
 
 
 def _described(command: click.Command) -> Iterator[str]:
@@ -117,7 +158,12 @@ def routes_document(routes: list[Route]) -> str:
         "|---|---|---|---|---|",
     ]
     lines += [_route_row(route) for route in sorted(routes, key=lambda r: (r.path, r.method))]
-    types = {kind for route in routes for kind in (route.takes, route.gives) if kind is not None}
+    types = {
+        kind
+        for route in routes
+        for kind in (route.takes, route.gives, route.streams)
+        if kind is not None
+    }
     ordered = sorted(types, key=lambda kind: kind.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template="#/$defs/{name}")
     for name in sorted(schemas):
@@ -131,6 +177,8 @@ def _route_row(route: Route) -> str:
     query = f"?{route.query}" if route.query else ""
     said = (inspect.getdoc(route.handler) or "").partition("\n")[0]
     takes, gives = (_named(kind) for kind in (route.takes, route.gives))
+    if route.streams is not None:
+        gives += f"; a line each, as `application/x-ndjson`: {_named(route.streams)}"
     return f"| {route.method} `{path}{query}` | {route.role.value} | {said} | {takes} | {gives} |"
 
 

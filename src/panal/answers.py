@@ -7,105 +7,157 @@ class NameInfo(msgspec.Struct):
     """Under which name, at which peer."""
 
     peer: str
+    """The peer's name."""
     path: str
+    """Where it is at that peer."""
 
 
 class HitInfo(msgspec.Struct):
     """One content that a search found."""
 
     id: str
+    """Its content id."""
     name: str
+    """The last part of its best name."""
     size: int
+    """In bytes; of a folder, its list's."""
     sha256: str | None
+    """Of the file, in hex, where somebody vouches for it."""
     kind: str
+    """file or collection."""
     link: str
+    """For chats and mails, and for `get`."""
     providers: int
+    """How many live peers have it."""
     names: list[NameInfo]
+    """Its names that matched."""
 
 
 class SearchAnswer(msgspec.Struct):
     """One page of hits."""
 
     hits: list[HitInfo]
+    """The best match first."""
     next: str | None
+    """What asks for the next page; null after the last."""
     capped: bool
+    """More matched than were ranked."""
 
 
 class PeerAnswer(msgspec.Struct):
     """One live peer."""
 
     name: str
+    """What it is called."""
     host: str
+    """Where it answers; empty where you cannot call it."""
     port: int
+    """Its HTTP port."""
     reachable: bool
+    """Whether the tracker's call came through."""
     files: int
+    """How many files and folders it shares."""
     joined_s_ago: float
+    """When it came, in seconds before now."""
     renewed_s_ago: float
+    """When it was last heard of, in seconds before now."""
 
 
 class FileAnswer(msgspec.Struct):
     """One shared file."""
 
     path: str
+    """Below the shared folder, or below a root."""
     id: str
+    """Its content id."""
     size: int
+    """In bytes."""
     sha256: str | None
+    """In hex; null until it was computed here."""
     link: str
+    """For chats and mails, and for `get`."""
 
 
 class FilesAnswer(msgspec.Struct):
     """One page of shared files."""
 
     files: list[FileAnswer]
+    """In path order."""
     next: str | None
+    """The path to go on after; null after the last page."""
 
 
 class FolderAnswer(msgspec.Struct):
     """One folder that is shared as it was when it was asked for."""
 
     path: str
+    """Below the shared folder; empty for all of it."""
     id: str
+    """Its content id."""
     link: str
+    """For chats and mails, and for `get`."""
     files: int
+    """How many are in it."""
     empty_folders: int
+    """How many are in it."""
     bytes: int
     """Of all its files."""
     skipped: dict[str, int]
     """What was left out, by reason."""
     skipped_examples: dict[str, list[str]]
+    """Some of their paths, by reason."""
 
 
 class SourceAnswer(msgspec.Struct):
     """One source of a download."""
 
     peer: str
+    """Its name."""
     rate_bytes_s: float
+    """What comes from it now."""
     bytes: int
+    """How many came from it."""
     state: str
+    """What it is doing, in a word."""
 
 
 class DownloadAnswer(msgspec.Struct):
     """One download."""
 
     id: str
+    """The download's, by which it is steered."""
     what: str
+    """As it was asked for."""
     content: str | None
+    """The content's id; null until it is known."""
     name: str | None
+    """The path below the folder; null until it is known."""
     state: str
+    """queued, running, waiting, paused, done or failed."""
     size: int
+    """In bytes; 0 until it is known."""
     priority: int
+    """Those of a higher one go first."""
     bytes_done: int
+    """How many are here and verified."""
     bytes_resumed: int
+    """How many were here when it began."""
     rate_bytes_s: float
+    """What comes now."""
     eta_s: float | None
+    """How long it will take at that rate, in seconds."""
     transfer_s: float
+    """From the first request until the final name existed."""
     reason: str
+    """Why nothing moves, or how it failed, in words."""
     error: str | None
     """The stable word of the error, once failed."""
     sources: list[SourceAnswer]
+    """Who serves it."""
     files: int = 0
     """How many files a folder has; 0 for a file."""
     files_done: int = 0
+    """How many of them are here."""
     held_back: bool = False
     """The peer's own rate limit is what holds it back."""
 
@@ -114,39 +166,71 @@ class DownloadsAnswer(msgspec.Struct):
     """Every download."""
 
     downloads: list[DownloadAnswer]
+    """The newest last."""
 
 
 class PeersAnswer(msgspec.Struct):
     """Who is here."""
 
     peers: list[PeerAnswer]
+    """By name."""
 
 
 class PlanAnswer(msgspec.Struct):
     """What a download would do."""
 
     id: str
+    """The content's."""
+    kind: str | None
+    """file or collection; null while nobody answers who has it."""
     size: int | None
-    """Not known while nobody who is online shares it under a name."""
+    """Of the file, or of all files asked for of a folder; null while it is not known."""
     path: str
+    """Where it would be."""
     providers: list[str]
+    """Who has it; empty: it would be waited for."""
+    files: int | None
+    """How many files would be fetched; 0: all are there; null while it is not known."""
+    bytes: int | None
+    """How many bytes would be fetched, unfinished files counted whole."""
+    files_there: int
+    """How many are there already, the same."""
     free: int
     """Bytes that the disk has beyond its reserve."""
-    is_there: bool
-    """The same content is under that name already."""
-    conflict: str
-    """Why it could not be put there, in words."""
+    conflicts: list[str]
+    """What stands under wanted names, in words."""
+    error: str | None
+    """The stable word of the error with which it would fail."""
+    reason: str
+    """That error in words."""
 
 
 class VerifyAnswer(msgspec.Struct):
     """What re-reading shared files found."""
 
     files: int
+    """How many were looked at."""
     bytes: int
+    """How many were read."""
     offline: int
     """Files whose folder or disk is not there now."""
     differing: dict[str, str]
     """By path: why it is not what it was."""
+
+
+class VerifyProgress(msgspec.Struct):
+    """How far re-reading has come: one line of a stream."""
+
+    files: int
+    """How many were read."""
+    of_files: int
+    """How many there are to read."""
+    bytes: int
+    """How many were read, of the file under way too."""
+    of_bytes: int
+    """How many there are to read."""
+    answer: VerifyAnswer | None
+    """What it came to; in the last line only."""
 
 
 class SettingsAnswer(msgspec.Struct):
@@ -170,6 +254,7 @@ class RootAnswer(msgspec.Struct):
     name: str
     """The first part of its paths."""
     place: str
+    """Where it lies on the disk."""
 
 
 class AddedAnswer(msgspec.Struct):
@@ -187,17 +272,29 @@ class StatusAnswer(msgspec.Struct):
     """This peer's own state."""
 
     name: str
+    """This peer's."""
     urls: list[str]
+    """Where it answers."""
     folder: str
+    """What it shares."""
     trackers: list[str]
+    """Whom it asks."""
     registered: bool
+    """Whether a tracker knows it."""
     reachable: bool
+    """Whether the tracker's call came through."""
     problem: str
+    """What is wrong with either, in words."""
     files: int
+    """How many it shares."""
     bytes: int
+    """How many they have."""
     to_hash: int
+    """How many files are still to be hashed."""
     skipped: dict[str, int]
+    """What is not shared, by reason."""
     skipped_examples: dict[str, list[str]]
+    """Some of their paths, by reason."""
     roots: list[RootAnswer]
     """What is shared in place from elsewhere."""
     offline: list[str]

@@ -1,7 +1,8 @@
 """The façade: what the commands, the web routes and Python users call; it only delegates."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from panal.answers import (
@@ -20,19 +21,37 @@ from panal.answers import (
     SourceAnswer,
     StatusAnswer,
     VerifyAnswer,
+    VerifyProgress,
 )
+from panal.errors import UsageError
 from panal.peer.app import PeerApp
 from panal.peer.collections import AddedFolder
 from panal.peer.config import DEFAULT_TRACKER, parse_tracker
 from panal.peer.downloads import Download, State
 from panal.peer.folder_transfer import FolderTransfer
-from panal.peer.planning import plan
+from panal.peer.http_source import client_session
+from panal.peer.planning import Plan, Target, plan
 from panal.peer.tracker_client import TrackerClient
+from panal.peer.verifying import Verified
 from panal.store.index import SharedFile
 from panal.swarm.messages import SourceProgress
 from panal.wire.catalogue import Hit, PeerInfo, SearchPage, SearchQuery
 from panal.wire.links import Link
-from panal.wire.names import safe_path
+from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
+from panal.wire.names import STATE_DIRECTORY, safe_path
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """What a search is narrowed to; what is left as it is narrows nothing."""
+
+    peer: str = ""
+    """Shared by this one."""
+    kind: str = ""
+    """file, or collection for folders."""
+    min_size: int = 0
+    """In bytes; a folder has those of its list."""
+    max_size: int = 0
 
 
 class Tracker:
@@ -50,9 +69,11 @@ class Tracker:
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
-    async def search(self, words: str, page: str = "", page_size: int = 100) -> SearchAnswer:
+    async def search(
+        self, words: str, page: str = "", page_size: int = 100, only: Only | None = None
+    ) -> SearchAnswer:
         """One page of what has such names."""
-        query = SearchQuery(words=words, page=page, page_size=page_size)
+        query = _query(words, page, page_size, only)
         return search_answer(await self._client.search(query), self._address)
 
     async def peers(self) -> list[PeerAnswer]:
@@ -61,16 +82,9 @@ class Tracker:
 
     async def plan(self, what: str, folder: Path) -> PlanAnswer:
         """What a download into that folder would do; nothing is written."""
-        found = await plan(self._client, what, folder)
-        return PlanAnswer(
-            id=found.link.content.hex(),
-            size=found.link.size_bytes,
-            path=str(found.target),
-            providers=sorted(provider.peer for provider in found.providers),
-            free=found.free_bytes,
-            is_there=found.is_there,
-            conflict=found.conflict,
-        )
+        target = Target(folder, folder / STATE_DIRECTORY / "partial", "dry-run")
+        async with client_session() as session:
+            return plan_answer(await plan(self._client, session, what, target))
 
 
 class Node:
@@ -79,9 +93,11 @@ class Node:
     def __init__(self, app: PeerApp) -> None:
         self._app = app
 
-    async def search(self, words: str, page: str = "", page_size: int = 100) -> SearchAnswer:
+    async def search(
+        self, words: str, page: str = "", page_size: int = 100, only: Only | None = None
+    ) -> SearchAnswer:
         """One page of what has such names, over everybody's files."""
-        query = SearchQuery(words=words, page=page, page_size=page_size)
+        query = _query(words, page, page_size, only)
         return search_answer(await self._app.client.search(query), self._app.client.address)
 
     async def peers(self) -> list[PeerAnswer]:
@@ -98,6 +114,13 @@ class Node:
         path = None if name is None else safe_path(name)
         downloads = self._app.downloads
         return download_answer(downloads.start(what, path, priority=priority, wait=wait))
+
+    async def plan(self, what: str) -> PlanAnswer:
+        """What a download would do; nothing is written."""
+        settings = self._app.settings
+        target = Target(settings.folder.absolute(), settings.partials, settings.name)
+        async with client_session() as session:
+            return plan_answer(await plan(self._app.client, session, what, target))
 
     def downloads(self) -> list[DownloadAnswer]:
         """Every download, the newest last."""
@@ -125,10 +148,19 @@ class Node:
 
     async def verify(self, paths: Sequence[str] = ()) -> VerifyAnswer:
         """Re-read shared files and folders, all where none is named; withdraw what differs."""
-        found = await self._app.verifying.verify([safe_path(path) for path in paths])
-        return VerifyAnswer(
-            found.files, found.size_bytes, found.offline, dict(found.differing.items())
-        )
+        steps = self.verifying(paths)
+        answers = [step.answer async for step in steps if step.answer is not None]
+        return answers[0]
+
+    async def verifying(self, paths: Sequence[str] = ()) -> AsyncGenerator[VerifyProgress, None]:
+        """`verify`, telling how far it has come; the last step has the answer.
+
+        Closed before, it ends reading soon.
+        """
+        wanted = [safe_path(path) for path in paths]
+        async with aclosing(self._app.verifying.verify(wanted)) as steps:
+            async for found in steps:
+                yield verify_progress(found)
 
     def settings(self) -> SettingsAnswer:
         """What can be changed while the peer runs, as it stands."""
@@ -206,6 +238,23 @@ class Node:
             watching=app.watching.problems,
             unshared=sorted(app.root.ignoring.unshared),
         )
+
+
+def _query(words: str, page: str, page_size: int, only: Only | None) -> SearchQuery:
+    only = only or Only()
+    if only.kind and only.kind.upper() not in Kind.__members__:
+        raise UsageError("A kind is file or collection.")
+    if not 0 <= only.min_size <= MAX_CONTENT_BYTES >= only.max_size >= 0:
+        raise UsageError(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
+    return SearchQuery(
+        words=words,
+        peer=only.peer,
+        kind=Kind[only.kind.upper()] if only.kind else None,
+        min_size_bytes=only.min_size,
+        max_size_bytes=only.max_size,
+        page=page,
+        page_size=page_size,
+    )
 
 
 async def _all_peers(client: TrackerClient) -> list[PeerAnswer]:
@@ -307,6 +356,38 @@ def download_answer(download: Download) -> DownloadAnswer:
         files=transfer.files if isinstance(transfer, FolderTransfer) else 0,
         files_done=transfer.files_done if isinstance(transfer, FolderTransfer) else 0,
         held_back=is_moving and transfer.held_back,
+    )
+
+
+def plan_answer(found: Plan) -> PlanAnswer:
+    """A plan as the API gives it."""
+    return PlanAnswer(
+        id=found.content.hex(),
+        kind=None if found.kind is None else found.kind.name.lower(),
+        size=found.size_bytes,
+        path=str(found.path),
+        providers=sorted(provider.peer for provider in found.providers),
+        files=None if found.to_fetch is None else len(found.to_fetch),
+        bytes=found.bytes_to_fetch,
+        files_there=len(found.there),
+        free=found.free_bytes,
+        conflicts=list(found.conflicts),
+        error=None if found.problem is None else found.problem.slug,
+        reason="" if found.problem is None else str(found.problem),
+    )
+
+
+def verify_progress(found: Verified) -> VerifyProgress:
+    """How far re-reading has come, as the API gives it."""
+    answer = VerifyAnswer(
+        found.files, found.size_bytes, found.offline, dict(found.differing.items())
+    )
+    return VerifyProgress(
+        files=found.files,
+        of_files=found.of_files,
+        bytes=found.size_bytes + found.reading_bytes,
+        of_bytes=found.of_bytes,
+        answer=answer if found.is_over else None,
     )
 
 

@@ -39,6 +39,11 @@ class PanalError(Exception):
     grpc_code: ClassVar[str] = "INTERNAL"
     slug: ClassVar[str] = "failed"
 
+    @classmethod
+    def title(cls) -> str:
+        """What kind of error it is, in words."""
+        return (cls.__doc__ or "").partition("\n")[0]
+
 
 class PortTaken(PanalError):
     """Another program listens on the port."""

@@ -26,7 +26,7 @@ from panal.answers import (
     StatusAnswer,
     VerifyAnswer,
 )
-from panal.api import Node, Tracker
+from panal.api import Node, Only, Tracker
 from panal.clock import SystemClock
 from panal.errors import PanalError, by_slug
 from panal.peer.app import PeerApp
@@ -55,12 +55,14 @@ async def running_peer(settings: PeerSettings) -> "AsyncIterator[PeerApp]":
         await app.stop()
 
 
-async def search_all(asked: Node | Tracker, words: str, limit: int) -> SearchAnswer:
+async def search_all(
+    asked: Node | Tracker, words: str, limit: int, only: Only | None = None
+) -> SearchAnswer:
     """As many hits as are wanted, over as many pages as that takes."""
-    answer = await asked.search(words, page_size=min(limit, LARGEST_PAGE))
+    answer = await asked.search(words, "", min(limit, LARGEST_PAGE), only)
     while answer.next and len(answer.hits) < limit:
         wanted = min(limit - len(answer.hits), LARGEST_PAGE)
-        more = await asked.search(words, answer.next, wanted)
+        more = await asked.search(words, answer.next, wanted, only)
         answer = SearchAnswer(answer.hits + more.hits, more.next, answer.capped)
     return answer
 

@@ -1,5 +1,6 @@
 """Words to exit codes, settings in their order, and nothing heavy for a mere --help."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -83,7 +84,9 @@ def test_exit_codes(
 def test_a_failure_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("search", "--json", "--tracker", "127.0.0.1:1") == 4
     body = json.loads(capsys.readouterr().out)
-    assert (body["error"], body["exit_code"]) == ("unreachable", 4)
+    assert (body["type"], body["exit_code"]) == ("urn:panal:error:unreachable", 4)
+    assert body["title"] == "The tracker or a peer does not answer."
+    assert "127.0.0.1:1" in body["detail"]
 
 
 def test_a_usage_error_in_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,6 +150,17 @@ def test_every_option_says_what_it_does() -> None:
     ]
     assert silent == []
     assert all(command.help for _, command in every_command(panal))
+
+
+def test_every_command_shows_examples() -> None:
+    """Those below `downloads` stand in the help of `downloads`."""
+    simple = {"panal version", "panal completion"}
+    without = [
+        name
+        for name, command in every_command(panal)
+        if name.count(" ") == 1 and f"\b\n{name}" not in inspect.cleandoc(command.help or "")
+    ]
+    assert set(without) == simple
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -2,12 +2,21 @@
 
 import asyncio
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from panal.answers import VerifyProgress
 from panal.cli.owning import _below
+from panal.cli.remote import RemotePeer
+from panal.errors import NotFound, PanalError
+from panal.peer import verifying
+from panal.store.hashing import HashedFile, hash_file
+from panal.store.mounts import Mounts
+from panal.wire.names import SafePath
 from tests.cli.running import panal
 from tests.support.network import Network, RunningPeer, until
 
@@ -93,7 +102,7 @@ async def test_downloads_are_listed_and_steered(peer: RunningPeer) -> None:
     assert gone.out == f"Cancelled: {UNKNOWN}\n"
     assert peer.node.downloads() == []
     missing = await panal("downloads", "pause", identity, "--json", *at)
-    assert (missing.code, missing.json()["error"]) == (3, "not-found")
+    assert (missing.code, missing.json()["type"]) == (3, "urn:panal:error:not-found")
 
 
 async def test_a_short_id_that_means_several(peer: RunningPeer) -> None:
@@ -168,6 +177,55 @@ async def test_verify_names_what_rotted(peer: RunningPeer) -> None:
     assert (await panal("verify", "nothing", *at)).code == 3
 
 
+async def test_verify_tells_how_far_it_has_come(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line each, of one file still being read too; whoever hangs up ends it."""
+    monkeypatch.setattr(verifying, "TELL_S", 0.0)
+    began, may_go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def held(root: Mounts, path: SafePath, progress: Callable[[int], None]) -> HashedFile:
+        try:
+            while path == "b.bin" and not may_go_on.is_set():
+                progress(7)
+                began.set()
+                may_go_on.wait(0.001)
+        except PanalError:
+            ended.set()
+            raise
+        return hash_file(root, path, progress)
+
+    monkeypatch.setattr(verifying, "hash_file", held)
+    for name in ("a.bin", "b.bin"):
+        await peer.upload(name, name.encode() * 200)
+    async with RemotePeer(peer.url) as remote:
+        seen: list[VerifyProgress] = []
+
+        def see(step: VerifyProgress) -> None:
+            seen.append(step)
+            if step.bytes == 1_007:
+                may_go_on.set()
+
+        answer = await remote.verify([], see)
+        assert (answer.files, answer.bytes, answer.differing) == (2, 2_000, {})
+        assert {(step.of_files, step.of_bytes, step.answer) for step in seen} == {(2, 2_000, None)}
+        assert sorted(step.bytes for step in seen) == [step.bytes for step in seen]
+        with pytest.raises(NotFound):
+            await remote.verify(["b.bin", "nothing"], see)
+
+    for accept in ("application/x-ndjson", "application/json"):
+        for event in (began, may_go_on, ended):
+            event.clear()
+        headers = {"Accept": accept}
+        asked = asyncio.create_task(
+            peer.request("POST", "/api/v1/verify", json={"paths": []}, headers=headers)
+        )
+        await until(began.is_set, "reading")
+        asked.cancel()
+        await until(ended.is_set, "the peer has given up, its thread too")
+    assert len(peer.node.files().files) == 2
+
+
 async def test_get_at_a_peer_and_waiting_for_a_name(network: Network, peer: RunningPeer) -> None:
     other = await network.peer("two", shares_folder=False)
     data = Random(3).randbytes(50_000)
@@ -181,28 +239,6 @@ async def test_get_at_a_peer_and_waiting_for_a_name(network: Network, peer: Runn
     assert got.json()["size"] == len(data)
     assert "It is waited for" in got.err
     assert (peer.folder / "later.bin").read_bytes() == data
-
-
-async def test_a_dry_run_says_and_writes_nothing(
-    network: Network, peer: RunningPeer, tmp_path: Path
-) -> None:
-    uploaded = await peer.upload("data.bin", b"x" * 5_000)
-    into = tmp_path / "here" / "deep"
-    options = ("--dry-run", "--into", str(into), "--tracker", network.tracker_address)
-    words = ("get", "data.bin", *options)
-    plan = (await panal(*words, "--json")).json()
-    assert (plan["id"], plan["size"], plan["providers"]) == (uploaded["id"], 5_000, ["one"])
-    assert (plan["path"], plan["conflict"]) == (str(into / "data.bin"), "")
-    assert plan["free"] > 0
-    assert not (tmp_path / "here").exists()
-    into.mkdir(parents=True)
-    (into / "data.bin").write_bytes(b"other")
-    assert "other content is there" in (await panal(*words)).out.lower()
-    (into / "data.bin").write_bytes(b"x" * 5_000)
-    assert "It is there already" in (await panal(*words)).out
-    assert [path.name for path in into.iterdir()] == ["data.bin"]
-    assert (await panal("get", "nobodys", *options)).code == 3
-    assert [peer.name for peer in await peer.node.peers()] == ["one"]
 
 
 def test_paths_inside_the_folder_and_outside(

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from panal.cli.main import panal
+from panal.cli.schemas import every_command
 from tests.cli.running import said
 
 
@@ -35,8 +37,31 @@ def test_each_value_with_its_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert flagged["search", "limit"]["origin"] == "flag"
     assert flagged["search", "limit"]["value"] == 8
     assert {command for command, _ in flagged} == {"panal", "search"}
+    assert found["downloads list", "peer"]["origin"] == "environment"
+    monkeypatch.delenv("PANAL_PEER")
+    found = settings()
+    below = found["downloads list", "peer"]
+    assert (below["value"], below["origin"]) == ("x", "file")
+    assert found["downloads pause", "peer"]["origin"] == "default"
     words = said("config", "search").out
     assert f'search --tracker = ["127.0.0.1:3"]  (file {file})' in words
+
+
+def test_every_option_of_every_command_is_there() -> None:
+    told = {command for command, _ in settings()}
+    with_settings = {name for name, command in every_command(panal) if len(command.params) > 2}
+    assert with_settings - {"config", "schema", "version"} <= told
+    assert {"tracker", "peer", "downloads", "downloads priority"} <= told
+
+
+def test_a_command_below_another_and_one_with_arguments() -> None:
+    flagged = settings("downloads", "pause", "--peer", "http://x")
+    assert {command for command, _ in flagged} == {"panal", "downloads pause"}
+    assert flagged["downloads pause", "peer"]["origin"] == "flag"
+    assert settings("peer", "--open")["peer", "open"]["origin"] == "flag"
+    assert settings("peer", "p", "5000", "x", "--open")["peer", "open"]["value"] is True
+    assert ("downloads list", "peer") in settings("downloads")
+    assert said("config", "downloads", "nonsense").code == 2
 
 
 def test_options_that_do_not_fit() -> None:

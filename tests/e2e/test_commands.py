@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from panal.cli.documents import GetDocument
 from tests.e2e.processes import Machine, Program
 
 pytestmark = pytest.mark.slow
@@ -76,6 +78,39 @@ def test_limits_at_the_start_of_a_peer_and_of_a_get(house: House) -> None:
     assert limited.end(signal.SIGTERM) == 0
 
 
+def test_get_waits_for_a_path_in_a_folder(house: House) -> None:
+    get = (PANAL, "get", "album/sub/song.txt", "--tracker", house.tracker, "--into", "here")
+    house.machine.run(*get, code=3)
+    waiting = house.machine.start(*get, "--wait", "--json")
+    waiting.wait_for("It is waited for")
+    (house.folder / "album" / "sub").mkdir(parents=True)
+    (house.folder / "album" / "sub" / "song.txt").write_text("la")
+    (house.folder / "album" / "other.txt").write_text("not asked for")
+    house.machine.panal("add", str(house.folder / "album"), "--peer", house.peer)
+    done = json.loads(waiting.wait_for("{"))
+    assert waiting.wait() == 0
+    assert done["path"] == str(house.machine.place / "here" / "song.txt")
+    assert [path.name for path in (house.machine.place / "here").iterdir()] == ["song.txt"]
+    house.machine.run(*get[:2], "album/sub/nothing", *get[3:], "--wait", code=3)
+
+
+@pytest.mark.parametrize("wait", [[], ["--wait"]])
+def test_get_of_a_link_waits_for_its_providers(house: House, wait: list[str]) -> None:
+    (house.folder / "note.txt").write_text("a note")
+    house.peer_program.wait_for("Sharing 'note.txt'")
+    files = json.loads(house.machine.panal("ls", "--peer", house.peer, "--json"))["files"]
+    assert house.peer_program.end() == 0
+    words = ("get", files[0]["link"], "--tracker", house.tracker, "--into", "here", *wait)
+    getting = house.machine.start(PANAL, *words, "--json")
+    getting.wait_for("waiting: nobody online holds this content")
+    house.peer_program = house.start_peer()
+    done = msgspec.json.decode(getting.wait_for("{"), type=GetDocument)
+    assert getting.wait() == 0
+    assert (done.size, done.bytes_resumed, len(done.sources)) == (6, 0, 1)
+    assert (done.sources[0].peer, done.sources[0].bytes) == ("peer_1", 6)
+    assert (house.machine.place / "here" / "note.txt").read_text() == "a note"
+
+
 def test_a_dry_run_and_a_quiet_get(house: House) -> None:
     (house.folder / "note.txt").write_text("a note")
     house.peer_program.wait_for("Sharing 'note.txt'")
@@ -111,8 +146,31 @@ def test_no_colour_off_a_terminal_nor_with_no_color(machine: Machine) -> None:
     assert "\x1b" not in said
 
 
-def test_completion_knows_the_words(machine: Machine) -> None:
-    machine.environment |= {
-        "_PANAL_COMPLETE": "bash_complete", "COMP_WORDS": "panal downloads pa", "COMP_CWORD": "2",
-    }  # fmt: skip
-    assert machine.panal() == "plain,pause\n"
+BASH = """
+eval "$(panal completion bash)"
+COMP_WORDS=(panal {words}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+_panal_completion panal
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+def completed(machine: Machine, words: str) -> list[str]:
+    """What bash offers; a busy machine may not answer within a Tab's patience."""
+    machine.environment["PATH"] = f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}"
+    offered: list[str] = []
+    for _ in range(10):
+        offered = machine.run("bash", "-c", BASH.format(words=words)).splitlines()
+        if any(offered):
+            break
+    return offered
+
+
+def test_completion_in_bash(house: House) -> None:
+    assert completed(house.machine, "downloads pa") == ["pause"]
+    for name in ("my notes.txt", "what?*.txt"):
+        (house.folder / name).write_text(name)
+    house.peer_program.wait_for_each("Sharing 'my notes.txt'", "Sharing 'what?*.txt'")
+    house.machine.environment |= {"PANAL_TRACKER": house.tracker, "PANAL_PEER": house.peer}
+    assert completed(house.machine, "unshare m") == [r"my\ notes.txt"]
+    assert completed(house.machine, r"unshare 'my\ no'") == [r"my\ notes.txt"]
+    assert completed(house.machine, "unshare w") == [r"what\?\*.txt"]

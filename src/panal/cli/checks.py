@@ -13,10 +13,10 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import msgspec
 from blake3 import blake3
 
 import panal
+from panal.cli.documents import Finding
 from panal.cli.progress import size_words
 from panal.errors import PanalError
 from panal.peer.uploads import reserve_bytes
@@ -32,17 +32,6 @@ UNLIMITED = 2**20
 SELF_TEST_BYTES = 32 * 1024 * 1024
 _WAL_BUG = ((3, 7, 0), (3, 51, 2))
 _WAL_BUG_MENDED = {(3, 44, 6), (3, 50, 7)}
-
-
-class Finding(msgspec.Struct):
-    """One thing that was looked at."""
-
-    check: str
-    verdict: str
-    """ok, warn or fail."""
-    found: str
-    advice: str = ""
-    """What to do; empty where nothing is to be done."""
 
 
 def check_machine(folder: Path) -> Iterator[Finding]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from panal.cli.checks import Finding, check_machine
+from panal.cli.checks import check_machine
+from panal.cli.documents import DoctorDocument, Finding
 from panal.cli.network_checks import check_network, running_status
 from panal.cli.output import print_json
 from panal.wire.ids import parse_peer_name
@@ -34,7 +35,7 @@ def examine(subject: Subject, *, as_json: bool) -> None:
         parse_peer_name(subject.name)
     findings = asyncio.run(_examine(subject))
     if as_json:
-        print_json({"findings": findings})
+        print_json(DoctorDocument(findings))
     else:
         for finding in findings:
             _print(finding)

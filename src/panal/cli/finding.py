@@ -5,19 +5,19 @@ from collections.abc import Sequence
 
 import click
 
-from panal.answers import HitInfo
-from panal.api import Tracker
+from panal.answers import HitInfo, PeersAnswer
+from panal.api import Only, Tracker
 from panal.cli.output import name_words, print_json
 from panal.cli.progress import size_words
 from panal.python import search_all
 
 
-def search(words: str, trackers: Sequence[str], limit: int, *, as_json: bool) -> None:
+def search(words: str, trackers: Sequence[str], limit: int, only: Only, *, as_json: bool) -> None:
     """Print what has such names."""
 
     async def run() -> None:
         async with Tracker(trackers) as tracker:
-            answer = await search_all(tracker, words, limit)
+            answer = await search_all(tracker, words, limit, only)
         if as_json:
             print_json(answer)
             return
@@ -45,7 +45,7 @@ def peers(trackers: Sequence[str], *, as_json: bool) -> None:
         async with Tracker(trackers) as tracker:
             found = await tracker.peers()
         if as_json:
-            print_json({"peers": found})
+            print_json(PeersAnswer(found))
             return
         for peer in found:
             state = "" if peer.reachable else "  not reachable"

@@ -15,6 +15,7 @@ from platformdirs import user_state_path
 
 from panal.answers import DownloadAnswer, PlanAnswer
 from panal.api import Node, Tracker
+from panal.cli.documents import GetDocument, GetSource
 from panal.cli.output import name_words, print_json
 from panal.cli.programs import log_to_stderr, run_until_stopped
 from panal.cli.progress import ProgressLine, size_words
@@ -28,31 +29,48 @@ POLL_S = 0.1
 
 
 def dry_run(what: str, into: Path, trackers: Sequence[str], *, as_json: bool) -> None:
-    """Print what a get would do; nothing is written."""
+    """Print what a get would do; nothing is written. The exit code is what it would end with."""
     if into.exists() and not into.is_dir():
         raise UsageError(f"{into} is not a folder.")
-
     destination = into.absolute()
 
     async def run() -> PlanAnswer:
         async with Tracker(trackers) as tracker:
             return await tracker.plan(what, destination)
 
-    plan = asyncio.run(run())
+    _tell_plan(asyncio.run(run()), as_json=as_json)
+
+
+def dry_run_at_peer(what: str, peer_url: str, *, as_json: bool) -> None:
+    """Print what a running peer's download would do; nothing is written."""
+    from panal.cli.remote import RemotePeer
+
+    async def run() -> PlanAnswer:
+        async with RemotePeer(peer_url) as remote:
+            return await remote.plan(what)
+
+    _tell_plan(asyncio.run(run()), as_json=as_json)
+
+
+def _tell_plan(plan: PlanAnswer, *, as_json: bool) -> None:
+    problem = None if plan.error is None else by_slug(plan.error, plan.reason)
     if as_json:
         print_json(plan)
-        return
+        sys.exit(0 if problem is None else problem.exit_code)
     size = "size not known" if plan.size is None else size_words(plan.size)
     click.echo(f"{name_words(plan.path)}  {size}  {plan.id}")
     whence = ", ".join(plan.providers) or "nobody who is here: it would be waited for"
     click.echo(f"from {whence}")
+    there = f"; {_files(plan.files_there)} there already" if plan.files_there else ""
+    if plan.files is not None:
+        click.echo(f"{_files(plan.files)} to fetch, {size_words(plan.bytes or 0)}{there}")
     click.echo(f"{size_words(plan.free)} are free")
-    if plan.is_there:
-        click.echo("It is there already; nothing would be fetched.")
-    elif plan.conflict:
-        click.echo(plan.conflict)
-    elif plan.size is not None and plan.size > plan.free:
-        click.echo("That is not enough; it would be refused.")
+    if problem is not None:
+        raise problem
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def get_settings(
@@ -174,14 +192,14 @@ async def _until_ended(
 def _report(answer: DownloadAnswer, path: str, *, quiet: bool, as_json: bool) -> None:
     if as_json:
         print_json(
-            {
-                "id": answer.content,
-                "path": path,
-                "size": answer.size,
-                "bytes_resumed": answer.bytes_resumed,
-                "transfer_s": round(answer.transfer_s, 3),
-                "sources": [{"peer": s.peer, "bytes": s.bytes} for s in answer.sources if s.bytes],
-            }
+            GetDocument(
+                id=answer.content or "",
+                path=path,
+                size=answer.size,
+                bytes_resumed=answer.bytes_resumed,
+                transfer_s=round(answer.transfer_s, 3),
+                sources=[GetSource(s.peer, s.bytes) for s in answer.sources if s.bytes],
+            )
         )
         return
     if quiet:

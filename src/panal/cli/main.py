@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -14,11 +15,18 @@ INTERRUPTED = 130
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+def _read_settings(context: click.Context, _: click.Parameter, named: Path | None) -> Path | None:
+    # Here and not in the command: completion and `panal config` run no command.
+    context.default_map = settings_for(panal, named)
+    return named
+
+
 @click.group(context_settings=CONTEXT)
 @click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="PANAL_CONFIG",
+    callback=_read_settings,
     help="Settings in TOML: a table a command, keys as the options' names.",
 )
 @click.pass_context
@@ -35,7 +43,6 @@ def panal(context: click.Context, config: Path | None) -> None:
     Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 tracker or peer unreachable,
     5 integrity, 6 no space, 7 refused, 130 interrupted.
     """
-    context.default_map = settings_for(panal, config)
     if os.environ.get("NO_COLOR"):
         context.color = False
 
@@ -44,7 +51,7 @@ for _command in (
     *(running.tracker, running.peer),
     *(finding.search, finding.get, finding.peers),
     *(owning.ls, owning.add, owning.unshare, owning.downloads, owning.verify, owning.settings),
-    *(upkeep.doctor, upkeep.config, upkeep.completion, upkeep.version),
+    *(upkeep.doctor, upkeep.config, upkeep.schema, upkeep.completion, upkeep.version),
 ):
     panal.add_command(_command)
 
@@ -56,12 +63,12 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         panal.main(args=words, prog_name="panal", standalone_mode=False)
     except PanalError as error:
-        _fail(str(error), error.slug, error.exit_code, words)
+        _fail(str(error), type(error), words)
     except click.ClickException as error:
-        if isinstance(error, click.UsageError) and "--json" not in words:
+        if isinstance(error, click.UsageError) and not _wants_json(words):
             error.show()
             sys.exit(UsageError.exit_code)
-        _fail(error.format_message(), UsageError.slug, UsageError.exit_code, words)
+        _fail(error.format_message(), UsageError, words)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
@@ -71,14 +78,19 @@ def main(arguments: list[str] | None = None) -> None:
         if os.environ.get("PANAL_DEBUG"):
             raise
         text = f"A fault in Panal: {error!r}. Set PANAL_DEBUG=1 to see where, and report it."
-        _fail(text, PanalError.slug, PanalError.exit_code, words)
+        _fail(text, PanalError, words)
 
 
-def _fail(text: str, slug: str, exit_code: int, words: list[str]) -> None:
-    if "--json" in words:
-        import msgspec
+def _fail(text: str, kind: type[PanalError], words: list[str]) -> NoReturn:
+    if _wants_json(words):
+        from panal.cli.documents import Problem
+        from panal.cli.output import print_json
 
-        body = {"error": slug, "detail": text, "exit_code": exit_code}
-        click.echo(msgspec.json.encode(body).decode("utf-8"))
+        print_json(Problem(f"urn:panal:error:{kind.slug}", kind.title(), text, kind.exit_code))
     click.echo(f"panal: {text}", err=True)
-    sys.exit(exit_code)
+    sys.exit(kind.exit_code)
+
+
+def _wants_json(words: list[str]) -> bool:
+    options = words[: words.index("--")] if "--" in words else words
+    return "--json" in options

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from panal.answers import StatusAnswer
 from panal.api import Node, Tracker
-from panal.cli.checks import Finding
+from panal.cli.documents import Finding
 from panal.cli.remote import RemotePeer
 from panal.errors import PanalError, Unreachable
 from panal.peer.config import PeerSettings

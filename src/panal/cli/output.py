@@ -1,4 +1,4 @@
-"""What commands print: a JSON document, or rows for people."""
+"""What commands print: a JSON document, or words for people."""
 
 import click
 import msgspec
@@ -6,9 +6,9 @@ import msgspec
 from panal.wire.names import printable
 
 
-def print_json(value: object) -> None:
-    """One JSON document on stdout."""
-    click.echo(msgspec.json.encode(value).decode("utf-8"))
+def print_json(document: msgspec.Struct) -> None:
+    """One JSON document on stdout: every `--json` ends here, so each has a schema."""
+    click.echo(msgspec.json.encode(document).decode("utf-8"))
 
 
 def name_words(name: str) -> str:

@@ -6,17 +6,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import click
-import msgspec
 
 from panal.answers import (
     AddedAnswer,
     DownloadAnswer,
+    DownloadsAnswer,
     FileAnswer,
     FolderAnswer,
     SettingsAnswer,
 )
+from panal.cli.documents import AddDocument, CancelDocument, LsDocument, UnshareDocument
 from panal.cli.output import name_words, print_json
-from panal.cli.progress import size_words
+from panal.cli.progress import VerifyLine, size_words
 from panal.cli.remote import RemotePeer
 from panal.errors import AmbiguousName, IntegrityError, NotFound, UsageError
 from panal.peer.rates import parse_rate, rate_words
@@ -42,7 +43,7 @@ def ls(peer_url: str, *, as_json: bool) -> None:
     async def work(remote: RemotePeer) -> None:
         files = await remote.files()
         if as_json:
-            print_json({"files": files})
+            print_json(LsDocument(files))
             return
         for file in files:
             _print_file(file)
@@ -68,7 +69,7 @@ def add(paths: Sequence[Path], peer_url: str, *, copy: bool, quiet: bool, as_jso
         if elsewhere:
             added = await remote.add(elsewhere, copy=copy)
         if as_json:
-            print_json({"folders": folders, **msgspec.to_builtins(added)})
+            print_json(AddDocument(added.roots, added.again, added.files, folders))
         elif not quiet:
             _print_added(folders, added)
 
@@ -100,7 +101,7 @@ def unshare(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) 
         for path in named:
             await remote.unshare(path)
         if as_json:
-            print_json({"unshared": named})
+            print_json(UnshareDocument(named))
         elif not quiet:
             for path in named:
                 click.echo(f"No longer shared: {name_words(path)}")
@@ -108,15 +109,17 @@ def unshare(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) 
     _ask(peer_url, work)
 
 
-def verify(paths: Sequence[str], peer_url: str, *, as_json: bool) -> None:
+def verify(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) -> None:
     """Have files read again; the exit code is 5 where any differs."""
 
     async def work(remote: RemotePeer) -> None:
         folder = Path((await remote.status()).folder)
-        answer = await remote.verify([_below(folder, Path(path)) or path for path in paths])
+        named = [_below(folder, Path(path)) or path for path in paths]
+        with VerifyLine(enabled=not quiet) as line:
+            answer = await remote.verify(named, line.show)
         if as_json:
             print_json(answer)
-        else:
+        elif not quiet:
             for path, problem in answer.differing.items():
                 click.echo(f"{name_words(path)}: {problem}")
             files = "1 file" if answer.files == 1 else f"{answer.files} files"
@@ -189,7 +192,7 @@ def list_downloads(peer_url: str, *, as_json: bool) -> None:
     async def work(remote: RemotePeer) -> None:
         downloads = await remote.downloads()
         if as_json:
-            print_json({"downloads": downloads})
+            print_json(DownloadsAnswer(downloads))
             return
         for download in downloads:
             _print_download(download)
@@ -220,7 +223,7 @@ def change_downloads(
         else:
             after = [await remote.download(download.id) for download in chosen]
         if as_json:
-            print_json({"cancelled" if change == "cancel" else "downloads": after})
+            print_json(CancelDocument(after) if change == "cancel" else DownloadsAnswer(after))
         elif not quiet and change == "cancel":
             for download in after:
                 click.echo(f"Cancelled: {name_words(download.name or download.what)}")

@@ -1,12 +1,13 @@
 """How a download looks while it runs: one line with a bar on a terminal, few words elsewhere."""
 
 import sys
+from typing import Self
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from panal.answers import DownloadAnswer
+from panal.answers import DownloadAnswer, VerifyProgress
 from panal.wire.names import printable
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -46,12 +47,11 @@ def describe(answer: DownloadAnswer) -> str:
     return f"{size_words(answer.rate_bytes_s)}/s{left}{whence}"
 
 
-class ProgressLine:
-    """Draws a download on stderr; use it as a context."""
+class _Line:
+    """One line with a bar on stderr, on a terminal only; use it as a context."""
 
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled
-        self._last_reason = ""
         self._drawn = Progress(
             TextColumn("{task.fields[name]}", markup=False),
             BarColumn(bar_width=24),
@@ -62,12 +62,32 @@ class ProgressLine:
         )
         self._task = self._drawn.add_task("", total=None, name="", words="")
 
-    def __enter__(self) -> "ProgressLine":
+    def __enter__(self) -> Self:
         self._drawn.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._drawn.stop()
+
+
+class VerifyLine(_Line):
+    """Draws how far re-reading has come."""
+
+    def show(self, step: VerifyProgress) -> None:
+        """Draw it as it stands."""
+        self._drawn.update(
+            self._task,
+            completed=step.bytes,
+            total=step.of_bytes or None,
+            name="verify",
+            words=f"{step.files} of {step.of_files} files, {size_words(step.bytes)}",
+        )
+
+
+class ProgressLine(_Line):
+    """Draws a download; off a terminal it says why nothing moves."""
+
+    _last_reason = ""
 
     def show(self, answer: DownloadAnswer) -> None:
         """Draw the download as it stands."""

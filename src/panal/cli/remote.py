@@ -1,6 +1,7 @@
 """A running peer's API, as the commands call it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -15,16 +16,24 @@ from panal.answers import (
     FileAnswer,
     FilesAnswer,
     FolderAnswer,
+    PlanAnswer,
+    SearchAnswer,
     SettingsAnswer,
     StatusAnswer,
     VerifyAnswer,
+    VerifyProgress,
 )
 from panal.errors import PanalError, Unreachable, UsageError, by_slug
 from panal.peer.http_source import client_session
 
 TIMEOUT_S = 10.0
+PAGE = 1_000
 LONG_TIMEOUT_S = None
-"""Adding and verifying read every byte: they take what they take."""
+"""Adding reads every byte: it takes what it takes."""
+PLAN_S = LONG_TIMEOUT_S
+"""What is there under wanted names is read."""
+SILENCE_S = 60.0
+"""How long a peer that is to tell how it goes may say nothing."""
 Answer = TypeVar("Answer")
 
 
@@ -57,10 +66,19 @@ class RemotePeer:
         found: list[FileAnswer] = []
         after: str | None = ""
         while after is not None:
-            address = f"/api/v1/files?after={quote(after, safe='')}"
-            page = await self._call("GET", address, FilesAnswer)
+            page = await self.files_after(after, PAGE)
             found, after = found + page.files, page.next
         return found
+
+    async def files_after(self, after: str, limit: int) -> FilesAnswer:
+        """A page of what it shares, in path order."""
+        address = f"/api/v1/files?after={quote(after, safe='')}&limit={limit}"
+        return await self._call("GET", address, FilesAnswer)
+
+    async def search(self, words: str, limit: int) -> SearchAnswer:
+        """A page of what has such names, over everybody's files."""
+        address = f"/api/v1/search?q={quote(words, safe='')}&limit={limit}"
+        return await self._call("GET", address, SearchAnswer)
 
     async def add(self, paths: Sequence[str], *, copy: bool) -> AddedAnswer:
         """Share files and folders from anywhere on the peer's machine."""
@@ -76,10 +94,19 @@ class RemotePeer:
         """Share a file or folder no more."""
         await self._send("DELETE", f"/api/v1/files/{quote(path, safe='/')}")
 
-    async def verify(self, paths: Sequence[str]) -> VerifyAnswer:
-        """Have shared files read again."""
-        body = {"paths": list(paths)}
-        return await self._call("POST", "/api/v1/verify", VerifyAnswer, body, LONG_TIMEOUT_S)
+    async def verify(
+        self, paths: Sequence[str], seen: Callable[[VerifyProgress], None]
+    ) -> VerifyAnswer:
+        """Have shared files read again; hanging up ends it."""
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=SILENCE_S)
+        body, headers = {"paths": list(paths)}, {"Accept": "application/x-ndjson"}
+        async with self._asked("POST", "/api/v1/verify", body, patience, headers) as answer:
+            async for line in _lines(answer):
+                step = self._read(line, VerifyProgress)
+                if step.answer is not None:
+                    return step.answer
+                seen(step)
+        raise PanalError(f"The peer at {self._url} stopped before it was done.")
 
     async def settings(self) -> SettingsAnswer:
         """What can be changed while it runs."""
@@ -93,6 +120,10 @@ class RemotePeer:
         """Begin a download."""
         body = {"what": what, "wait": wait}
         return await self._call("POST", "/api/v1/downloads", DownloadAnswer, body)
+
+    async def plan(self, what: str) -> PlanAnswer:
+        """What a download would do; nothing is written."""
+        return await self._call("POST", "/api/v1/plan", PlanAnswer, {"what": what}, PLAN_S)
 
     async def downloads(self) -> list[DownloadAnswer]:
         """Every download, the newest last."""
@@ -127,7 +158,9 @@ class RemotePeer:
         body: object = None,
         timeout_s: float | None = TIMEOUT_S,
     ) -> Answer:
-        raw = await self._send(method, address, body, timeout_s)
+        return self._read(await self._send(method, address, body, timeout_s), kind)
+
+    def _read(self, raw: bytes, kind: type[Answer]) -> Answer:
         try:
             return msgspec.json.decode(raw, type=kind)
         except msgspec.DecodeError:
@@ -138,23 +171,44 @@ class RemotePeer:
     async def _send(
         self, method: str, address: str, body: object = None, timeout_s: float | None = TIMEOUT_S
     ) -> bytes:
+        patience = aiohttp.ClientTimeout(total=timeout_s, sock_connect=TIMEOUT_S)
+        async with self._asked(method, address, body, patience, {}) as answer:
+            return await answer.read()
+
+    @asynccontextmanager
+    async def _asked(
+        self,
+        method: str,
+        address: str,
+        body: object,
+        patience: aiohttp.ClientTimeout,
+        headers: Mapping[str, str],
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A good answer, to be read; what the peer refuses is raised as it says."""
         try:
             async with self._session.request(
                 method,
                 URL(self._url + address, encoded=True),
                 data=None if body is None else msgspec.json.encode(body),
-                headers={"Content-Type": "application/json"},
-                timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=TIMEOUT_S),
+                headers={"Content-Type": "application/json", **headers},
+                timeout=patience,
             ) as answer:
-                raw = await answer.read()
+                if answer.status >= 400:
+                    raise _error(await answer.read())
+                yield answer
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             raise Unreachable(
                 f"The peer at {self._url} does not answer. Is it running ('panal peer'), and is "
                 "the address right ('--peer')?"
             ) from None
-        if answer.status >= 400:
-            raise _error(raw)
-        return raw
+
+
+async def _lines(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    rest = b""
+    async for block in answer.content.iter_any():  # its own lines have a limit
+        *whole, rest = (rest + block).split(b"\n")
+        for line in whole:
+            yield line
 
 
 def _error(raw: bytes) -> PanalError:

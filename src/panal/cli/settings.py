@@ -1,11 +1,14 @@
 """`panal config`: every setting, its value, and where that comes from."""
 
+import copy
 import os
+from collections.abc import Sequence
 
 import click
 import msgspec
 from click.core import ParameterSource
 
+from panal.cli.documents import ConfigDocument, Setting, Value
 from panal.cli.output import print_json
 from panal.cli.settings_file import settings_path
 from panal.errors import UsageError
@@ -14,40 +17,69 @@ _NOT_SETTINGS = {"as_json", "help", "quiet", "dry_run"}
 _SECRET_WORDS = ("secret", "token", "password", "join", "key")
 
 
-class Setting(msgspec.Struct):
-    """One option of one command."""
-
-    command: str
-    setting: str
-    value: object
-    origin: str
-    """flag, environment, file or default."""
-    where: str
-    """The variable or the file, where it comes from one."""
-
-
 def show(context: click.Context, words: tuple[str, ...], *, as_json: bool) -> None:
     """Print the settings of all commands, or of one as these words would run it."""
     root = context.find_root()
-    group = root.command
-    assert isinstance(group, click.Group)  # noqa: S101 (the root is `panal`)
-    if words and words[0] not in group.commands:
-        raise UsageError(f"There is no command {words[0]!r}; see 'panal --help'.")
     file = str(settings_path(root.params.get("config")))
     found = _of(root, "panal", file)
-    for name in words[:1] or sorted(group.commands):
-        command = group.commands[name]
-        made = command.make_context(
-            name, list(words[1:]), parent=root, resilient_parsing=not words[1:]
-        )
-        found += _of(made, name, file)
+    if words:
+        above, command, rest = _meant(root, words)
+        found += _below(above, command, rest, file)
+    else:
+        group = _group(root)
+        for name in sorted(group.commands):
+            found += _below(root, group.commands[name], [], file)
     if as_json:
-        print_json({"settings": found})
+        print_json(ConfigDocument(found))
         return
     for setting in found:
         where = f" {setting.where}" if setting.where else ""
         value = msgspec.json.encode(setting.value).decode()
         click.echo(f"{setting.command} --{setting.setting} = {value}  ({setting.origin}{where})")
+
+
+def _group(context: click.Context) -> click.Group:
+    assert isinstance(context.command, click.Group)  # noqa: S101 (`panal`, or a group in it)
+    return context.command
+
+
+def _meant(
+    above: click.Context, words: Sequence[str]
+) -> tuple[click.Context, click.Command, list[str]]:
+    """The command that these words name, the context it stands in, and its own words."""
+    command = _group(above).commands.get(words[0])
+    if command is None:
+        raise UsageError(f"There is no command {words[0]!r}; see 'panal --help'.")
+    rest = list(words[1:])
+    if isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        return _meant(_made(above, command, []), rest)
+    return above, command, rest
+
+
+def _made(above: click.Context, command: click.Command, words: list[str]) -> click.Context:
+    """A command's context with those options; what it is called with is not asked for."""
+    bare = copy.copy(command)
+    bare.params = [_optional(parameter) for parameter in command.params]
+    return bare.make_context(command.name, list(words), parent=above, resilient_parsing=not words)
+
+
+def _optional(parameter: click.Parameter) -> click.Parameter:
+    if isinstance(parameter, click.Argument):
+        parameter = copy.copy(parameter)
+        parameter.required = False
+    return parameter
+
+
+def _below(
+    above: click.Context, command: click.Command, words: list[str], file: str
+) -> list[Setting]:
+    """The settings of a command, and of those in it where it is a group."""
+    context = _made(above, command, words)
+    found = _of(context, context.command_path.removeprefix("panal "), file)
+    if isinstance(command, click.Group) and not words:
+        for name in sorted(command.commands):
+            found += _below(context, command.commands[name], [], file)
+    return found
 
 
 def _of(context: click.Context, command: str, file: str) -> list[Setting]:
@@ -77,9 +109,9 @@ def _origin(source: ParameterSource | None, parameter: click.Option, file: str) 
     return "default", ""
 
 
-def _shown(name: str, value: object) -> object:
+def _shown(name: str, value: object) -> Value:
     if value is not None and any(word in name for word in _SECRET_WORDS):
         return "(set, not shown)"
     if isinstance(value, list | tuple):
-        return [_shown("", item) for item in value]
+        return [str(item) for item in value]
     return value if isinstance(value, bool | int | float) or value is None else str(value)

@@ -8,7 +8,7 @@ Sec-Fetch-Site says same-origin or none.
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import ip_address
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PROTOCOL_HEADER = {"Panal-Protocol": "1"}
+NDJSON = "application/x-ndjson"
 _HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]*)?")
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 
@@ -52,6 +53,8 @@ class Route:
     """The struct that the request's JSON is; for the documents."""
     gives: type | None = None
     """The struct that a good answer's JSON is; for the documents."""
+    streams: type | None = None
+    """The struct of each line, where lines are asked for; for the documents."""
     query: str = ""
     """What may stand behind the question mark; for the documents."""
 
@@ -137,6 +140,20 @@ def json_answer(
         content_type="application/json",
         headers={**PROTOCOL_HEADER, "Cache-Control": "no-store", **(headers or {})},
     )
+
+
+async def ndjson_answer(
+    request: web.Request, values: AsyncIterator[msgspec.Struct]
+) -> web.StreamResponse:
+    """A JSON document a line, as they come; a failure before the first has its own status."""
+    answer: web.StreamResponse | None = None
+    async for value in values:
+        if answer is None:
+            answer = web.StreamResponse(headers={**PROTOCOL_HEADER, "Cache-Control": "no-store"})
+            answer.content_type = NDJSON
+            await answer.prepare(request)
+        await answer.write(msgspec.json.encode(value) + b"\n")
+    return answer or web.Response(status=204)
 
 
 def check_host(values: list[str], allowed_hosts: frozenset[str]) -> None:

@@ -61,13 +61,14 @@ def compare(entries: Sequence[CollectionEntry], there: Standing) -> Comparison:
         elif not stat.S_ISREG(status.st_mode):
             result.conflicts.append(f"{printable(entry.path)} is no file")
         elif status.st_size != entry.size_bytes:
-            result.conflicts.append(_other_content(entry))
+            result.conflicts.append(other_content(entry))
         else:
             result.unsure.append(entry)
     return result
 
 
-def _other_content(entry: CollectionEntry) -> str:
+def other_content(entry: CollectionEntry) -> str:
+    """A conflict in words."""
     return f"{printable(entry.path)} has other content"
 
 
@@ -113,7 +114,7 @@ class FolderCheck:
                 result.kept.append(entry)
                 same.append(file)
             else:
-                result.conflicts.append(_other_content(entry))
+                result.conflicts.append(other_content(entry))
         await self._sharing.remember(same)
 
     def _known(

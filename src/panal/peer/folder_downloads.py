@@ -137,7 +137,7 @@ class FolderDownloads:
         parts = self._parts
         check = FolderCheck(parts.root, parts.index, parts.sharing, scratch)
         found = await check.look(entries)
-        wanted = sum(map(_on_disk_bytes, found.missing))
+        wanted = sum(map(on_disk_bytes, found.missing))
         await asyncio.to_thread(check_space, parts.partials, wanted - self._here(found))
         return found
 
@@ -207,7 +207,8 @@ def make_folders(root: Root, folders: Sequence[CollectionEntry]) -> None:
             raise disk_error(error, f"make the folder {printable(entry.path)}") from None
 
 
-def _on_disk_bytes(entry: CollectionEntry) -> int:
+def on_disk_bytes(entry: CollectionEntry) -> int:
+    """What a file will take on the disk."""
     return -(-entry.size_bytes // BLOCK_BYTES) * BLOCK_BYTES
 
 

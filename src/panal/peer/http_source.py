@@ -16,13 +16,14 @@ import aiohttp
 from panal.errors import IntegrityError, Unreachable
 from panal.peer.rate_limit import RateLimit
 from panal.store.partial import PartialFile
+from panal.store.texts import manifest_of_text
 from panal.swarm.engine import CorruptChunk, SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire import bitfield
 from panal.wire.catalogue import Provider
 from panal.wire.have import SILENCE_S, HaveReader
 from panal.wire.ids import ContentId
-from panal.wire.manifest import MAX_MANIFEST_BYTES, Manifest, decode
+from panal.wire.manifest import MAX_MANIFEST_BYTES, Manifest, content_id, decode
 from panal.wire.ranges import ByteRange
 from panal.wire.response import END, MAX_HEAD_BYTES, ResponseHead, parse_head
 
@@ -55,20 +56,41 @@ async def fetch_manifest(
 
     Unreachable where it does not come, IntegrityError where it is another.
     """
-    url = f"http://{authority(provider.host, provider.port)}/content/{content.hex()}/manifest"
+    encoded = await _body(session, provider, f"{content.hex()}/manifest", MAX_MANIFEST_BYTES)
+    return await asyncio.to_thread(decode, encoded, content)
+
+
+async def fetch_text(
+    session: aiohttp.ClientSession, provider: Provider, content: ContentId, size_bytes: int
+) -> bytes:
+    """A folder's list from one provider, compared with the id.
+
+    Unreachable where it does not come, IntegrityError where it is another.
+    """
+    text = await _body(session, provider, content.hex(), size_bytes)
+    manifest = await asyncio.to_thread(manifest_of_text, text)
+    if content_id(manifest.encode()) != content:
+        raise IntegrityError(f"{provider.peer} sends another list than was asked for.")
+    return text
+
+
+async def _body(
+    session: aiohttp.ClientSession, provider: Provider, address: str, most_bytes: int
+) -> bytes:
+    url = f"http://{authority(provider.host, provider.port)}/content/{address}"
     timeout = aiohttp.ClientTimeout(total=MANIFEST_S, connect=CONNECT_S)
+    body = bytearray()
     try:
         async with session.get(url, timeout=timeout, allow_redirects=False) as answer:
             if answer.status != 200:
                 raise Unreachable(f"{provider.peer} does not have it (status {answer.status}).")
-            encoded = bytearray()
             async for block in answer.content.iter_any():
-                encoded += block
-                if len(encoded) > MAX_MANIFEST_BYTES:
-                    raise IntegrityError(f"{provider.peer} sends a manifest without end.")
+                body += block
+                if len(body) > most_bytes:
+                    raise IntegrityError(f"{provider.peer} sends more than there can be.")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Unreachable(f"{provider.peer} does not answer ({_words(error)}).") from None
-    return await asyncio.to_thread(decode, bytes(encoded), content)
+    return bytes(body)
 
 
 class HttpSource:

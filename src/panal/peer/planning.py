@@ -1,66 +1,204 @@
 """What a download would do, found out without writing anything."""
 
 import asyncio
+import contextlib
 import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from panal.errors import PanalError
+import aiohttp
+
+from panal.errors import (
+    IntegrityError,
+    NoSpace,
+    NotFound,
+    PanalError,
+    TargetTaken,
+    TooLarge,
+    Unreachable,
+)
 from panal.peer.fetching import identify
+from panal.peer.folder_check import Comparison, compare, other_content
+from panal.peer.folder_downloads import on_disk_bytes
+from panal.peer.http_source import fetch_manifest, fetch_text
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.uploads import reserve_bytes
 from panal.store.hashing import hash_file
 from panal.store.roots import Root
+from panal.store.tree import Standing, standing
 from panal.wire.catalogue import Provider
+from panal.wire.collection import MAX_TEXT_BYTES, CollectionEntry, EntryType, decode, placed_at
 from panal.wire.ids import ContentId
 from panal.wire.links import Link, parse_what
+from panal.wire.manifest import Kind, Manifest
 from panal.wire.names import SafePath, visible_path
 
-ASKER = "dry-run"
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a download would put things."""
+
+    folder: Path
+    partials: Path
+    """Where unfinished files of earlier tries would be."""
+    asker: str
+    """Who asks: not named among the providers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What would be fetched, from whom, and what stands in the way."""
 
-    link: Link
-    target: Path
-    providers: list[Provider]
+    content: ContentId
+    kind: Kind | None
+    """None while nobody answers who has it."""
+    path: Path
+    providers: Sequence[Provider]
+    size_bytes: int | None
+    """Of all that was asked for; None while it is not known."""
+    to_fetch: Sequence[CollectionEntry] | None
+    """None while nobody answers who could say whether it is a file or a folder."""
+    there: Sequence[CollectionEntry]
+    """Files that are there already, the same."""
     free_bytes: int
     """What the disk has beyond the reserve."""
-    is_there: bool
-    conflict: str
-    """Why the name cannot be taken, in words; empty where it can."""
+    conflicts: Sequence[str]
+    problem: PanalError | None
+    """How the download would end, where it would fail."""
+
+    @property
+    def bytes_to_fetch(self) -> int | None:
+        """Each content once, unfinished ones whole."""
+        if self.to_fetch is None:
+            return None
+        return sum({e.content: e.size_bytes for e in self.to_fetch}.values())
 
 
-async def plan(client: TrackerClient, what: str, folder: Path) -> Plan:
-    """Ask the tracker and look at the folder; NotFound, AmbiguousName."""
+async def plan(
+    client: TrackerClient, session: aiohttp.ClientSession, what: str, target: Target
+) -> Plan:
+    """Ask the tracker and the providers, and look at the folder.
+
+    NotFound, AmbiguousName. What is there under wanted names is read to compare it. Names that
+    the target's file system cannot hold are found out by the download itself.
+    """
     link = await identify(client, parse_what(what))
-    path = visible_path(link.name or link.content.hex())
-    providers = await client.locate(link.content, ASKER)
-    is_there, conflict = await asyncio.to_thread(_look_at, folder, path, link.content)
-    usage = shutil.disk_usage(_existing(folder))
+    path = visible_path(_name(link))
+    providers = await client.locate(link.content, target.asker)
+    manifest, text = await _asked(session, providers, link.content)
+    if text is not None:
+        entries = placed_at(await asyncio.to_thread(decode, text), path, link.inside)
+    elif manifest is not None and link.inside is not None:
+        raise NotFound("That is a file, not a folder: there is nothing inside.")
+    else:
+        size_bytes = (link.size_bytes or 0) if manifest is None else manifest.size_bytes
+        entries = (CollectionEntry(path, EntryType.FILE, link.content, size_bytes, 0),)
+    if manifest is None:
+        is_there = await asyncio.to_thread(_is_there, target.folder, path, link.content)
+        found = Comparison(kept=list(entries) if is_there else [])
+    else:
+        is_there = False
+        found = await asyncio.to_thread(_look_at, target.folder, entries)
+    usage = shutil.disk_usage(_existing(target.folder))
     free_bytes = max(0, usage.free - reserve_bytes(usage.total))
-    return Plan(link, folder / path, providers, free_bytes, is_there, conflict)
+    is_known = manifest is not None or is_there
+    return Plan(
+        content=link.content,
+        kind=None if manifest is None else manifest.kind,
+        path=target.folder / path,
+        providers=providers,
+        size_bytes=sum(e.size_bytes for e in entries) if is_known else link.size_bytes,
+        to_fetch=found.missing if is_known else None,
+        there=found.kept,
+        free_bytes=free_bytes,
+        conflicts=found.conflicts,
+        problem=_problem(found, target.partials, free_bytes),
+    )
 
 
-def _look_at(folder: Path, path: SafePath, content: ContentId) -> tuple[bool, str]:
-    """Whether the content is under its name already, and what else stands there."""
-    if not folder.exists():
-        return False, ""
+def _name(link: Link) -> str:
+    if link.inside is not None:
+        return link.inside.rpartition("/")[2]
+    return link.name or link.content.hex()
+
+
+async def _asked(
+    session: aiohttp.ClientSession, providers: Iterable[Provider], content: ContentId
+) -> tuple[Manifest | None, bytes | None]:
+    """The manifest, and a folder's list, from the first who gives both; None where nobody does."""
+    for provider in sorted(providers, key=lambda provider: not provider.complete):
+        try:
+            manifest = await fetch_manifest(session, provider, content)
+            if manifest.kind is not Kind.COLLECTION:
+                return manifest, None
+            if manifest.size_bytes > MAX_TEXT_BYTES:
+                raise TooLarge(f"The folder's list has {manifest.size_bytes} bytes: too many.")
+            return manifest, await fetch_text(session, provider, content, manifest.size_bytes)
+        except (Unreachable, IntegrityError):
+            continue
+    return None, None
+
+
+# The folder -------------------------------------------------------------------------------
+
+
+def _look_at(folder: Path, entries: Sequence[CollectionEntry]) -> Comparison:
+    """What is missing, what is there, and what else stands under wanted names."""
+    there = standing(folder, [e.path for e in entries]) if folder.is_dir() else Standing()
+    found = compare(entries, there)
+    if not found.unsure:
+        return found
     root = Root(folder)
     try:
-        if not root.is_taken(path):
-            return False, ""
-        same = hash_file(root, path).content == content
-    except PanalError as error:
-        return False, str(error)
+        for entry in found.unsure:
+            if _is_of(root, entry.path, entry.content):
+                found.kept.append(entry)
+            else:
+                found.conflicts.append(other_content(entry))
     finally:
         root.close()
-    return (
-        same,
-        "" if same else "Other content is there under that name; it would be left as it is.",
-    )
+    return found
+
+
+def _is_there(folder: Path, path: SafePath, content: ContentId) -> bool:
+    if not folder.is_dir():
+        return False
+    root = Root(folder)
+    try:
+        return root.is_taken(path) and _is_of(root, path, content)
+    finally:
+        root.close()
+
+
+def _is_of(root: Root, path: SafePath, content: ContentId | None) -> bool:
+    try:
+        return hash_file(root, path).content == content
+    except PanalError:
+        return False  # it cannot be read, so it is not known to be the same
+
+
+def _problem(found: Comparison, partials: Path, free_bytes: int) -> PanalError | None:
+    try:
+        found.refuse_conflicts()
+    except TargetTaken as error:
+        return error
+    needed_bytes = sum(map(on_disk_bytes, found.missing)) - _here(found, partials)
+    if needed_bytes > free_bytes:
+        return NoSpace(
+            f"{needed_bytes} bytes are needed and {free_bytes} are free (a reserve is kept). "
+            "Free some space and try again."
+        )
+    return None
+
+
+def _here(found: Comparison, partials: Path) -> int:
+    """What the disk has given already to files that are on their way."""
+    here = 0
+    for content in {entry.content for entry in found.missing if entry.content is not None}:
+        with contextlib.suppress(OSError):
+            here += (partials / f"{content.hex()}.part").stat().st_blocks * 512
+    return here
 
 
 def _existing(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""A rate as people write it: `500K`, `5MB/s`, `1.5MiB`; `0` or `none` is no limit."""
+"""Sizes and rates as people write them: `500K`, `1.5MiB`, `5MB/s`; a rate of `0` is no limit."""
 
 import re
 from decimal import Decimal
@@ -9,25 +9,33 @@ LEAST_LIMIT_BYTES_S = 1_000
 """A smaller one is nearly always a forgotten unit."""
 MOST_LIMIT_BYTES_S = 1_000_000_000_000
 _STEPS = "KMGT"
-_RATE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(?:([KMGTkmgt])(iB|B)?|B)?(?:/s)?")
+_BYTES = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(?:([KMGTkmgt])(iB|B)?|B)?")
 
 
-def parse_rate(text: str) -> int:
-    """Bytes a second; UsageError where that is no rate, or no sensible limit.
+def parse_bytes(text: str) -> int:
+    """A number of bytes; UsageError where that is none.
 
     K, M, G and T are thousands, as KB and so on; KiB, MiB, GiB and TiB are of 1024.
     """
+    found = _BYTES.fullmatch(text)
+    if found is None:
+        raise UsageError(f"{text!r} is no size. Write bytes, as 700, 500K, 1.5G or 2MiB.")
+    number, step, kind = found.groups()
+    base = 1024 if kind == "iB" else 1000
+    return int(Decimal(number) * base ** (_STEPS.index(step.upper()) + 1 if step else 0))
+
+
+def parse_rate(text: str) -> int:
+    """Bytes a second; UsageError where that is no rate, or no sensible limit."""
     if text == "none":
         return 0
-    found = _RATE.fullmatch(text)
-    if found is None:
+    try:
+        rate = parse_bytes(text.removesuffix("/s"))
+    except UsageError:
         raise UsageError(
             f"{text!r} is no rate. Write bytes a second, as 500K, 5M, 1.5G or 2MiB; 0 for no "
             "limit. (Bits are not understood: 8 Mbit/s are 1M.)"
-        )
-    number, step, kind = found.groups()
-    base = 1024 if kind == "iB" else 1000
-    rate = int(Decimal(number) * base ** (_STEPS.index(step.upper()) + 1 if step else 0))
+        ) from None
     check_limit(rate)
     return rate
 

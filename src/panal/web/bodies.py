@@ -27,6 +27,13 @@ class DownloadRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Wait for a name that nobody shares yet."""
 
 
+class PlanRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What a download would fetch."""
+
+    what: str
+    """A link, an id, `sha256:` and a digest, or a name."""
+
+
 class DownloadChange(msgspec.Struct, forbid_unknown_fields=True):
     """What to change of a download."""
 

@@ -1,6 +1,7 @@
 """The owner's JSON under /api/v1: words in, façade calls out."""
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import TypeVar
 
 import msgspec
@@ -13,26 +14,30 @@ from panal.answers import (
     FilesAnswer,
     FolderAnswer,
     PeersAnswer,
+    PlanAnswer,
     SearchAnswer,
     SettingsAnswer,
     StatusAnswer,
     VerifyAnswer,
+    VerifyProgress,
 )
-from panal.api import Node
+from panal.api import Node, Only
 from panal.errors import TooLarge, UsageError
-from panal.peer.access import Role, Route, json_answer
+from panal.peer.access import NDJSON, Role, Route, json_answer, ndjson_answer
 from panal.peer.app import PeerApp
 from panal.web.bodies import (
     AddRequest,
     DownloadChange,
     DownloadRequest,
     FolderRequest,
+    PlanRequest,
     SettingsChange,
     VerifyRequest,
 )
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_PAGE = 1_000
+MAX_SIZE_DIGITS = 19
 DEFAULT_PAGE = 100
 Body = TypeVar("Body")
 
@@ -61,7 +66,7 @@ class ControlRoutes:
                 owner,
                 self.search,
                 gives=SearchAnswer,
-                query="q=<words>&page=<token>&limit=<n>",
+                query="q=<words>&page=<token>&limit=<n>&peer=<name>&kind=<kind>&min_size=<n>&max_size=<n>",
             ),
             Route("GET", "/api/v1/peers", owner, self.peers, gives=PeersAnswer),
             Route(
@@ -98,6 +103,14 @@ class ControlRoutes:
                 takes=DownloadRequest,
                 gives=DownloadAnswer,
             ),
+            Route(
+                "POST",
+                "/api/v1/plan",
+                owner,
+                self.plan,
+                takes=PlanRequest,
+                gives=PlanAnswer,
+            ),
             Route("GET", "/api/v1/downloads/{id}", owner, self.download, gives=DownloadAnswer),
             Route(
                 "PATCH",
@@ -129,6 +142,7 @@ class ControlRoutes:
                 self.verify,
                 takes=VerifyRequest,
                 gives=VerifyAnswer,
+                streams=VerifyProgress,
             ),
             Route("GET", "/api/v1/settings", owner, self.settings, gives=SettingsAnswer),
             Route(
@@ -159,8 +173,14 @@ class ControlRoutes:
         """One page of hits over everybody's files."""
         query = request.query
         page_size = _number(query.get("limit", str(DEFAULT_PAGE)))
-        answer = await self._node.search(query.get("q", ""), query.get("page", ""), page_size)
-        return json_answer(answer)
+        only = Only(
+            query.get("peer", ""),
+            query.get("kind", ""),
+            _size(query.get("min_size", "0")),
+            _size(query.get("max_size", "0")),
+        )
+        words, page = query.get("q", ""), query.get("page", "")
+        return json_answer(await self._node.search(words, page, page_size, only))
 
     async def peers(self, request: web.Request) -> web.Response:
         """Every live peer."""
@@ -198,6 +218,11 @@ class ControlRoutes:
         )
         return json_answer(answer, 202, {"Location": f"/api/v1/downloads/{answer.id}"})
 
+    async def plan(self, request: web.Request) -> web.Response:
+        """What a download would do; nothing is written."""
+        wanted = await _body(request, PlanRequest)
+        return json_answer(await self._node.plan(wanted.what))
+
     async def download(self, request: web.Request) -> web.Response:
         """One download."""
         return json_answer(self._node.download(request.match_info["id"]))
@@ -221,10 +246,18 @@ class ControlRoutes:
         """Let a paused download go on."""
         return json_answer(self._node.resume_download(request.match_info["id"]))
 
-    async def verify(self, request: web.Request) -> web.Response:
-        """Re-read shared files; what differs is withdrawn."""
+    async def verify(self, request: web.Request) -> web.StreamResponse:
+        """Re-read shared files; what differs is withdrawn. Whoever hangs up ends it."""
         wanted = await _body(request, VerifyRequest)
-        return json_answer(await self._node.verify(wanted.paths))
+        answer: VerifyAnswer | None = None
+        async with aclosing(self._node.verifying(wanted.paths)) as steps:
+            if NDJSON in request.headers.get("Accept", ""):
+                return await ndjson_answer(request, steps)
+            async for step in steps:
+                if request.transport is None:
+                    raise ConnectionResetError
+                answer = step.answer
+        return json_answer(answer)
 
     async def settings(self, request: web.Request) -> web.Response:
         """What can be changed while the peer runs."""
@@ -248,6 +281,12 @@ async def _body(request: web.Request, kind: type[Body]) -> Body:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"The JSON does not fit: {error}.") from None
+
+
+def _size(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > MAX_SIZE_DIGITS:
+        raise UsageError("A size is a number of bytes.")
+    return int(text)
 
 
 def _number(text: str) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from panal.cli.words.completing import names_to_get
 from panal.cli.words.options import (
     host_option,
     json_option,
@@ -13,6 +14,7 @@ from panal.cli.words.options import (
     limit_up_option,
     open_option,
     quiet_option,
+    size,
     tracker_option,
 )
 from panal.errors import UsageError
@@ -28,26 +30,69 @@ from panal.errors import UsageError
     show_default=True,
     help="How many results at most.",
 )
-@json_option
-def search(words: tuple[str, ...], trackers: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """Find files by name over everybody's folders; no words list everything."""
+@click.option("--peer-name", default="", metavar="NAME", help="Only what this peer shares.")
+@click.option(
+    "--type", "kind", type=click.Choice(["file", "folder"]), help="Only files, or folders."
+)
+@click.option(
+    "--min-size",
+    type=size,
+    default="0",
+    metavar="SIZE",
+    help="Only what has so many bytes: 700, 1.5M, 2G.",
+)
+@click.option(
+    "--max-size",
+    type=size,
+    default="0",
+    metavar="SIZE",
+    help="Only what has at most so many bytes.",
+)
+@json_option("SearchAnswer")
+def search(
+    words: tuple[str, ...],
+    trackers: tuple[str, ...],
+    limit: int,
+    peer_name: str,
+    kind: str | None,
+    min_size: int,
+    max_size: int,
+    as_json: bool,
+) -> None:
+    """Find files by name over everybody's folders; no words list everything.
+
+    Every word must occur in the path; case and accents do not count.
+
+    \b
+    panal search holiday video             both words
+    panal search --peer-name peer_2        all that peer_2 shares
+    panal search --type file --min-size 1G
+    """
+    from panal.api import Only
     from panal.cli.finding import search as run
 
-    run(" ".join(words), trackers, limit, as_json=as_json)
+    kinds = {"folder": "collection", "file": "file"}
+    only = Only(peer_name, kinds.get(kind or "", ""), min_size, max_size)
+    run(" ".join(words), trackers, limit, only, as_json=as_json)
 
 
 @click.command()
 @tracker_option
-@json_option
+@json_option("PeersAnswer")
 def peers(trackers: tuple[str, ...], as_json: bool) -> None:
-    """List who is here."""
+    """List who is here, where, and whether the tracker could call them.
+
+    \b
+    panal peers
+    panal peers --tracker 192.168.1.10:50051
+    """
     from panal.cli.finding import peers as run
 
     run(trackers, as_json=as_json)
 
 
 @click.command()
-@click.argument("what")
+@click.argument("what", shell_complete=names_to_get)
 @click.option(
     "--into",
     type=click.Path(path_type=Path),
@@ -77,7 +122,7 @@ def peers(trackers: tuple[str, ...], as_json: bool) -> None:
 @limit_up_option
 @limit_down_option
 @quiet_option
-@json_option
+@json_option("GetDocument", "PlanAnswer")
 @click.pass_context
 def get(
     context: click.Context,
@@ -97,19 +142,28 @@ def get(
 ) -> None:
     """Fetch WHAT: a name, a panal: link, a content id, or sha256:DIGEST.
 
+    \b
+    panal get holiday.mp4 --into ~/Videos
+    panal get album/song.mp3               one file of a shared folder
+    panal get tomorrow.iso --wait          as soon as somebody shares it
+    panal get album --dry-run              what would be fetched, and would it work?
+
     Comes from every peer that has it at once; each chunk is verified before it counts, and
     the file appears under its name only when it is whole. Asked again, it goes on where it
     was stopped. An unknown name ends with code 3, unless --wait is given; an id or link waits
-    until somebody has it.
+    until somebody has it. A dry run ends with the code that the real one would end with.
     """
     from panal.cli import getting
 
+    if peer_url is not None and into is not None:
+        raise UsageError("With --peer it lands in that peer's folder; leave --into out.")
+    if dry_run and peer_url is not None:
+        getting.dry_run_at_peer(what, peer_url, as_json=as_json)
+        return
     if dry_run:
         getting.dry_run(what, into or Path(), trackers, as_json=as_json)
         return
     if peer_url is not None:
-        if into is not None:
-            raise UsageError("With --peer it lands in that peer's folder; leave --into out.")
         for name in ("limit_up", "limit_down"):
             if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
                 raise UsageError(

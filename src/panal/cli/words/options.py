@@ -1,11 +1,13 @@
 """Options that several commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from panal.errors import UsageError
-from panal.peer.rates import parse_rate
+from panal.peer.rates import parse_bytes, parse_rate
 
 DEFAULT_PEER = "http://127.0.0.1:5000"
 
@@ -18,6 +20,37 @@ def _rate(context: click.Context, option: click.Parameter, value: object) -> int
         raise click.BadParameter(str(error), context, option) from None
 
 
+def size(text: str) -> int:
+    """A number of bytes, in units as those of rates."""
+    try:
+        return parse_bytes(text)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+class JsonOption(click.Option):
+    """`--json`, which knows what its command prints by the names of its structs."""
+
+    def __init__(self, *args: Any, gives: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.gives = gives
+
+
+def json_option(*gives: str) -> Callable[[Any], Any]:
+    """`--json` for a command whose document is one of these structs of `cli/documents.py`.
+
+    Named, not given: structs load only when something is printed.
+    """
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        cls=JsonOption,
+        gives=gives,
+        help="One JSON document on stdout; 'panal schema' describes it.",
+    )
+
+
 tracker_option = click.option(
     "--tracker",
     "trackers",
@@ -28,7 +61,6 @@ tracker_option = click.option(
     show_default=True,
     help="The tracker to ask; may be repeated: the first that answers is used.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 quiet_option = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 host_option = click.option(
     "--host",

@@ -1,22 +1,39 @@
 """The words for one's own running peer: `panal ls`, `add`, `downloads`, `settings` and others."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from panal.cli.words.completing import download_ids, shared_paths
 from panal.cli.words.options import json_option, peer_option, quiet_option
 from panal.errors import UsageError
 
-paths_argument = click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-ids_argument = click.argument("ids", nargs=-1, required=True, metavar="ID...")
+paths_argument = click.argument(
+    "paths", nargs=-1, required=True, metavar="PATH...", shell_complete=shared_paths
+)
+UNDER_WAY = ("queued", "running", "waiting")
+
+
+def ids_argument(*states: str) -> Callable[[Any], Any]:
+    """Downloads by their ids; Tab offers those in these states."""
+    return click.argument(
+        "ids", nargs=-1, required=True, metavar="ID...", shell_complete=download_ids(*states)
+    )
 
 
 @click.command()
 @peer_option
-@json_option
+@json_option("LsDocument")
 def ls(peer_url: str, as_json: bool) -> None:
-    """List what your running peer shares."""
+    """List what your running peer shares.
+
+    \b
+    panal ls
+    panal search --peer-name peer_2        what another one shares
+    """
     from panal.cli.owning import ls as run
 
     run(peer_url, as_json=as_json)
@@ -33,11 +50,15 @@ def ls(peer_url: str, as_json: bool) -> None:
 @click.option("--copy", is_flag=True, help="Copy it into the peer's folder, not share it in place.")
 @peer_option
 @quiet_option
-@json_option
+@json_option("AddDocument")
 def add(paths: tuple[Path, ...], copy: bool, peer_url: str, quiet: bool, as_json: bool) -> None:
     """Share files and folders with your running peer, where they are.
 
     A folder inside the peer's own folder is shared as one content: the answer has its link.
+
+    \b
+    panal add ~/Music ~/notes.txt          where they are
+    panal add --copy report.pdf            copied into the peer's folder
     """
     from panal.cli.owning import add as run
 
@@ -48,11 +69,15 @@ def add(paths: tuple[Path, ...], copy: bool, peer_url: str, quiet: bool, as_json
 @paths_argument
 @peer_option
 @quiet_option
-@json_option
+@json_option("UnshareDocument")
 def unshare(paths: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
     """Share files and folders no more; the files themselves stay.
 
     A PATH is one on the disk, or one as `panal ls` shows it.
+
+    \b
+    panal unshare notes.txt
+    panal unshare ./album
     """
     from panal.cli.owning import unshare as run
 
@@ -60,24 +85,29 @@ def unshare(paths: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=shared_paths)
 @peer_option
-@json_option
-def verify(paths: tuple[str, ...], peer_url: str, as_json: bool) -> None:
+@quiet_option
+@json_option("VerifyAnswer")
+def verify(paths: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
     """Read your peer's shared files again and compare them with what they were.
 
     Without a PATH, everything. What differs is named and shared no more as what it was;
-    the exit code is then 5.
+    the exit code is then 5. Ctrl-C ends it at the peer as well.
+
+    \b
+    panal verify
+    panal verify album report.pdf
     """
     from panal.cli.owning import verify as run
 
-    run(paths, peer_url, as_json=as_json)
+    run(paths, peer_url, quiet=quiet, as_json=as_json)
 
 
 @click.command()
 @click.argument("changes", nargs=-1, metavar="[NAME=VALUE]...")
 @peer_option
-@json_option
+@json_option("SettingsAnswer")
 def settings(changes: tuple[str, ...], peer_url: str, as_json: bool) -> None:
     """Show your running peer's settings, or change them.
 
@@ -95,7 +125,7 @@ def settings(changes: tuple[str, ...], peer_url: str, as_json: bool) -> None:
 
 @click.group(invoke_without_command=True)
 @peer_option
-@json_option
+@json_option("DownloadsAnswer")
 @click.pass_context
 def downloads(context: click.Context, peer_url: str, as_json: bool) -> None:
     """List and steer your running peer's downloads. An ID may be shortened.
@@ -118,7 +148,7 @@ def downloads(context: click.Context, peer_url: str, as_json: bool) -> None:
 
 @downloads.command("list")
 @peer_option
-@json_option
+@json_option("DownloadsAnswer")
 def list_(peer_url: str, as_json: bool) -> None:
     """List downloads, the newest last."""
     from panal.cli.owning import list_downloads
@@ -127,10 +157,10 @@ def list_(peer_url: str, as_json: bool) -> None:
 
 
 @downloads.command()
-@ids_argument
+@ids_argument(*UNDER_WAY)
 @peer_option
 @quiet_option
-@json_option
+@json_option("DownloadsAnswer")
 def pause(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
     """Stop downloads, keeping what is there."""
     from panal.cli.owning import change_downloads
@@ -139,10 +169,10 @@ def pause(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> No
 
 
 @downloads.command()
-@ids_argument
+@ids_argument("paused")
 @peer_option
 @quiet_option
-@json_option
+@json_option("DownloadsAnswer")
 def resume(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
     """Let paused downloads go on."""
     from panal.cli.owning import change_downloads
@@ -151,10 +181,10 @@ def resume(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> N
 
 
 @downloads.command()
-@ids_argument
+@ids_argument(*UNDER_WAY, "paused", "done", "failed")
 @peer_option
 @quiet_option
-@json_option
+@json_option("CancelDocument")
 def cancel(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
     """Stop downloads and take them off the list; ended ones too."""
     from panal.cli.owning import change_downloads
@@ -164,10 +194,10 @@ def cancel(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> N
 
 @downloads.command()
 @click.argument("priority", type=click.IntRange(-1_000, 1_000))
-@ids_argument
+@ids_argument(*UNDER_WAY, "paused")
 @peer_option
 @quiet_option
-@json_option
+@json_option("DownloadsAnswer")
 def priority(
     priority: int, ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool
 ) -> None:

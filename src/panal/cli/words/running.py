@@ -26,7 +26,12 @@ from panal.cli.words.options import (
 @open_option
 @state_option
 def tracker(listen: str, is_open: bool, state: Path | None) -> None:
-    """Run a tracker: it knows who has what, and never touches a file's bytes."""
+    """Run a tracker: it knows who has what, and never touches a file's bytes.
+
+    \b
+    panal tracker                                      for this machine
+    panal tracker --listen 192.168.1.10:50051 --open   for a network you trust
+    """
     from panal.cli.programs import run_tracker
 
     run_tracker(listen, is_open=is_open, state=state)
@@ -53,7 +58,12 @@ def peer(
     limit_up: int | None,
     limit_down: int | None,
 ) -> None:
-    """Run a peer called NAME on PORT that shares FOLDER (made if missing)."""
+    """Run a peer called NAME on PORT that shares FOLDER (made if missing).
+
+    \b
+    panal peer peer_1 5000 ./peer1_files
+    panal peer peer_1 5000 ./files --host 192.168.1.11 --open --tracker 192.168.1.10:50051
+    """
     from panal.cli.programs import run_peer
     from panal.peer.config import PeerSettings
 

@@ -25,7 +25,7 @@ from panal.cli.words.options import (
 @tracker_option
 @host_option
 @open_option
-@json_option
+@json_option("DoctorDocument")
 def doctor(
     folder: Path | None,
     name: str | None,
@@ -39,6 +39,10 @@ def doctor(
 
     Changes nothing. Where no peer runs, one is started for a moment, to let the tracker call
     it. The exit code is 1 if anything fails.
+
+    \b
+    panal doctor
+    panal doctor --name peer_3 --folder ./files
     """
     from panal.cli.doctor import Subject, examine
 
@@ -46,13 +50,18 @@ def doctor(
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@json_option("ConfigDocument")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND [OPTION...]]")
 @click.pass_context
 def config(context: click.Context, as_json: bool, command: tuple[str, ...]) -> None:
     """Show every setting, its value, and where it comes from.
 
     With a COMMAND, only that one's; with its options too, what they would make of it.
+
+    \b
+    panal config
+    panal config downloads pause
+    panal config search --limit 5
     """
     from panal.cli.settings import show
 
@@ -78,7 +87,30 @@ def completion(context: click.Context, shell: str) -> None:
 
 
 @click.command()
-@json_option
+@json_option("VersionDocument")
 def version(as_json: bool) -> None:
     """Print the version."""
-    click.echo(f'{{"panal":"{__version__}"}}' if as_json else f"panal {__version__}")
+    if not as_json:
+        click.echo(f"panal {__version__}")
+        return
+    from panal.cli.documents import VersionDocument
+    from panal.cli.output import print_json
+
+    print_json(VersionDocument(__version__))
+
+
+@click.command()
+@click.argument("command", nargs=-1)
+@click.pass_context
+def schema(context: click.Context, command: tuple[str, ...]) -> None:
+    """Print the JSON Schema of what a COMMAND prints with --json, failures included.
+
+    Without a COMMAND, those of all commands, by command.
+
+    \b
+    panal schema get
+    panal schema downloads pause
+    """
+    from panal.cli.schemas import show
+
+    show(context.find_root().command, command)

@@ -1,0 +1,123 @@
+"""What `--json` prints where it is not an answer of the API itself, as structs."""
+
+import msgspec
+
+from panal.answers import AddedAnswer, DownloadAnswer, FileAnswer, FolderAnswer
+
+Value = str | int | float | bool | None | list[str]
+
+
+class Problem(msgspec.Struct):
+    """Why a command failed: the only document on stdout then, unless a document says it."""
+
+    type: str
+    """`urn:panal:error:` and the error's stable word, as in the API."""
+    title: str
+    """What kind of failure that is, in words."""
+    detail: str
+    """What happened, and what to do next."""
+    exit_code: int
+    """The code that the command ended with."""
+
+
+class LsDocument(msgspec.Struct):
+    """Everything that a peer shares."""
+
+    files: list[FileAnswer]
+    """In path order."""
+
+
+class AddDocument(AddedAnswer):
+    """What came of adding."""
+
+    folders: list[FolderAnswer]
+    """Folders inside the peer's own, each shared as one content."""
+
+
+class UnshareDocument(msgspec.Struct):
+    """What is shared no more."""
+
+    unshared: list[str]
+    """As the peer called it, or from the root of the disk."""
+
+
+class CancelDocument(msgspec.Struct):
+    """What was taken off the list."""
+
+    cancelled: list[DownloadAnswer]
+    """As each stood just before."""
+
+
+class GetSource(msgspec.Struct):
+    """One peer that served a download."""
+
+    peer: str
+    """Its name."""
+    bytes: int
+    """How many of the bytes came from it."""
+
+
+class GetDocument(msgspec.Struct):
+    """One content that is whole, verified and in place."""
+
+    id: str
+    """Its content id."""
+    path: str
+    """Where it is: with `--peer`, below that peer's folder."""
+    size: int
+    """Of the file, or of all files of a folder."""
+    bytes_resumed: int
+    """How many were here already."""
+    transfer_s: float
+    """From the first request until the final name existed."""
+    sources: list[GetSource]
+    """Who served it."""
+
+
+class Finding(msgspec.Struct):
+    """One thing that was looked at."""
+
+    check: str
+    """What it was."""
+    verdict: str
+    """ok, warn or fail."""
+    found: str
+    """What there is, in words."""
+    advice: str = ""
+    """What to do; empty where nothing is to be done."""
+
+
+class DoctorDocument(msgspec.Struct):
+    """Everything that was looked at."""
+
+    findings: list[Finding]
+    """In the order in which it was; any `fail` makes the exit code 1."""
+
+
+class Setting(msgspec.Struct):
+    """One option of one command."""
+
+    command: str
+    """Which command; `panal` for all of them."""
+    setting: str
+    """The option, without its dashes."""
+    value: Value
+    """What it would be; secrets are not shown."""
+    origin: str
+    """flag, environment, file or default."""
+    where: str
+    """The variable or the file, where it comes from one."""
+
+
+class ConfigDocument(msgspec.Struct):
+    """Every setting, or those of one command."""
+
+    settings: list[Setting]
+    """By command."""
+
+
+class VersionDocument(msgspec.Struct):
+    """The version."""
+
+    panal: str
+    """As its changelog numbers it."""

@@ -1,0 +1,60 @@
+"""`panal search` and its filters, beside a real tracker and two peers."""
+
+import pytest
+
+from tests.cli.running import panal, said
+from tests.support.network import Network
+
+
+@pytest.fixture
+async def tracker(network: Network) -> tuple[str, str]:
+    one, two = await network.peer("one"), await network.peer("two", shares_folder=False)
+    await one.upload("small.bin", b"x" * 100)
+    await one.upload("large.bin", b"x" * 3_000)
+    await two.upload("other.bin", b"y" * 2_048)
+    (one.folder / "album").mkdir()
+    (one.folder / "album" / "song.bin").write_bytes(b"la")
+    await one.node.add_folder("album")
+    assert await one.app.announcer.announced(30.0)
+    return ("--tracker", network.tracker_address)
+
+
+async def found(*words: str) -> set[str]:
+    answer = await panal("search", *words, "--json")
+    assert answer.code == 0, answer.err
+    return {hit["names"][0]["path"] for hit in answer.json()["hits"]}
+
+
+async def test_filters(tracker: tuple[str, str]) -> None:
+    files = {"small.bin", "large.bin", "other.bin", "album/song.bin"}
+    assert await found(*tracker, "bin") == files
+    assert await found(*tracker, "--type", "folder") == {"album"}
+    assert await found(*tracker, "--type", "file") == files
+    assert await found(*tracker, "--peer-name", "TWO") == {"other.bin"}
+    assert await found(*tracker, "--peer-name", "nobody") == set()
+    assert await found(*tracker, "--min-size", "2K", "bin") == {"large.bin", "other.bin"}
+    assert await found(*tracker, "--min-size", "100", "--max-size", "2KiB", "bin") == {
+        "small.bin",
+        "other.bin",
+    }
+    assert await found(*tracker, "--peer-name", "one", "--min-size", "2.5k") == {"large.bin"}
+
+
+async def test_filters_of_the_api(network: Network, tracker: tuple[str, str]) -> None:
+    peer = network.peers["one"]
+
+    async def asked(query: str) -> int:
+        answer = await peer.request("GET", f"/api/v1/search?{query}")
+        return len(answer.json()["hits"]) if answer.status == 200 else answer.status
+
+    assert await asked("q=bin&peer=two") == 1
+    assert await asked("kind=collection") == 1
+    assert await asked("q=bin&min_size=2048") == 2
+    assert await asked("q=bin&max_size=99") == 1
+    for wrong in ("kind=x", "peer=-", "min_size=-1", "min_size=x", f"max_size={'9' * 19}"):
+        assert await asked(wrong) == 400
+
+
+@pytest.mark.parametrize("size", ["", "x", "-1", "1P", "1.M", "9999999999999T", "1e3"])
+def test_sizes_that_are_none(size: str) -> None:
+    assert said("search", "--min-size", size, "--tracker", "127.0.0.1:1").code == 2
