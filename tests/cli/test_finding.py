@@ -1,5 +1,7 @@
 """`panal search` and its filters, beside a real tracker and two peers."""
 
+import re
+
 import pytest
 
 from tests.cli.running import panal, said
@@ -38,6 +40,12 @@ async def test_filters(tracker: tuple[str, str]) -> None:
         "other.bin",
     }
     assert await found(*tracker, "--peer-name", "one", "--min-size", "2.5k") == {"large.bin"}
+
+
+async def test_peers_and_when_they_were_heard_of(tracker: tuple[str, str]) -> None:
+    lines = (await panal("peers", *tracker)).out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["one", "two"]
+    assert all(re.search(r"  \d files?  heard of \d+ s ago$", line) for line in lines)
 
 
 async def test_filters_of_the_api(network: Network, tracker: tuple[str, str]) -> None:

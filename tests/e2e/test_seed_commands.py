@@ -192,7 +192,7 @@ def test_a_stopped_get_goes_on_where_it_was(machine: Machine, number: signal.Sig
             first.process.send_signal(number)
             break
     killed = number is signal.SIGKILL
-    assert first.wait() == (-number if killed else 130), "it was too quick to be stopped"
+    assert first.wait() == (-number if killed else 130), first.text
     if not killed:
         assert "goes on" in first.text
         listed = json.loads(machine.panal("peers", "--json"))["peers"]

@@ -25,6 +25,7 @@ ROLES = {
     ("GET", "/api/v1/settings"): Role.OWNER,
     ("PATCH", "/api/v1/settings"): Role.OWNER,
     ("POST", "/api/v1/verify"): Role.OWNER,
+    ("POST", "/api/v1/plan"): Role.OWNER,
     ("POST", "/api/v1/folders"): Role.OWNER,
     ("GET", "/api/v1/files"): Role.OWNER,
     ("POST", "/api/v1/files"): Role.OWNER,

@@ -48,7 +48,8 @@ def peers(trackers: Sequence[str], *, as_json: bool) -> None:
             print_json(PeersAnswer(found))
             return
         for peer in found:
-            state = "" if peer.reachable else "  not reachable"
+            seen = f"  heard of {peer.renewed_s_ago:.0f} s ago"
+            state = seen if peer.reachable else f"{seen}, not reachable"
             files = "1 file" if peer.files == 1 else f"{peer.files} files"
             click.echo(f"{peer.name}  {peer.host}:{peer.port}  {files}{state}")
         if not found:
