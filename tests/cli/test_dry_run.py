@@ -9,6 +9,7 @@ import pytest
 
 from panal.peer.uploads import reserve_bytes
 from tests.cli.running import Said, panal
+from tests.support.folder_peer import FolderPeer, line
 from tests.support.network import Network, RunningPeer
 
 NOBODY = "e" * 64
@@ -123,6 +124,15 @@ async def test_nobody_has_it_or_nobody_who_answers(asking: Asking) -> None:
     asking.into.mkdir()
     (asking.into / "data.bin").write_bytes(b"x" * 5_000)
     assert (await asking.plan(link))["files"] == 0
+
+
+async def test_a_list_that_is_another_is_not_believed(asking: Asking) -> None:
+    liar = FolderPeer("liar", [line("a.txt", b"a")], [b"a"])
+    manifest, _ = liar.contents[liar.content]
+    liar.contents[liar.content] = (manifest, liar.text.replace(b"a.txt", b"b.txt"))
+    async with liar.running(asking.network.tracker_address, "lies"):
+        plan = await asking.plan("lies")
+    assert (plan["providers"], plan["files"]) == (["liar"], None)
 
 
 async def test_at_a_running_peer(asking: Asking) -> None:

@@ -87,7 +87,7 @@ async def _body(
             async for block in answer.content.iter_any():
                 body += block
                 if len(body) > most_bytes:
-                    raise IntegrityError(f"{provider.peer} sends more than there can be.")
+                    raise IntegrityError(f"{provider.peer} sends an answer without end.")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Unreachable(f"{provider.peer} does not answer ({_words(error)}).") from None
     return bytes(body)
