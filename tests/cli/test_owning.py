@@ -146,7 +146,7 @@ async def test_settings_are_shown_and_changed(peer: RunningPeer) -> None:
 )  # fmt: skip
 async def test_settings_that_make_no_sense(peer: RunningPeer, change: str) -> None:
     said = await panal("settings", "active_downloads=7", change, "--json", "--peer", peer.url)
-    assert (said.code, said.json()["error"]) == (2, "bad-request")
+    assert (said.code, said.json()["type"]) == (2, "urn:panal:error:bad-request")
     assert peer.node.settings().active_downloads == 4
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import click
+import msgspec
 
 from panal.answers import (
     AddedAnswer,
