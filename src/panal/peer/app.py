@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from itertools import chain
 from random import Random
 
 from aiohttp import web
@@ -125,7 +126,7 @@ class PeerApp:
         self.announcer = Announcer(
             self.client,
             registration,
-            lambda: entry_pages(index, root.shows),
+            lambda: chain(entry_pages(index, root.shows), [self.collections.offering.entries()]),
             self.clock,
             self._chance,
         )
@@ -168,7 +169,8 @@ class PeerApp:
             clock=self.clock,
             whole_folder_name=settings.name,
         )
-        self.collections.restore(download_records.contents_under_way())
+        await self.collections.restore(download_records.contents_under_way())
+        self.presence.changed = self.collections.offering.look_again
         folders = FolderDownloads(
             FolderParts(
                 root=root,
@@ -199,6 +201,7 @@ class PeerApp:
         defer(self.verifying.stop)
         self._cleanup.push_async_callback(self._leave)
         self._keep(self.announcer.run())
+        self._keep(self.collections.offering.run())
         self.downloads.restore()
         if settings.shares_folder:
             self._keep(self.watching.run())

@@ -10,6 +10,7 @@ are not kept. It stays what it was until it is made again, and then takes the ol
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from panal.clock import Clock
@@ -17,6 +18,7 @@ from panal.errors import NotFound, TargetTaken, UsageError
 from panal.peer.announcer import Announcer
 from panal.peer.comparing import SETTLED_S
 from panal.peer.contents import Contents
+from panal.peer.offering import Offering
 from panal.peer.scanning import Scanning
 from panal.peer.sharing import Sharing
 from panal.store.collection_records import CollectionRecord, CollectionRecords
@@ -30,6 +32,7 @@ from panal.wire.collection import (
     MIN_MTIME_NS,
     CollectionEntry,
     EntryType,
+    decode,
     encode,
 )
 from panal.wire.ids import ContentId
@@ -54,7 +57,7 @@ class AddedFolder:
 
 
 class Collections:
-    """Makes snapshots, keeps their texts, serves and announces them."""
+    """Makes snapshots and keeps their texts."""
 
     def __init__(
         self,
@@ -73,27 +76,22 @@ class Collections:
         self._root = root
         self._index = index
         self._scanning = scanning
-        self._announcer = announcer
-        self._contents = contents
         self._texts = texts
         self._clock = clock
         self._whole_folder_name = whole_folder_name
         self._records = CollectionRecords(index)
-        self._paths: set[str] = set()
+        self.offering = Offering(root, self._records, texts, announcer, contents, clock)
         sharing.displacing = self._give_way
+        sharing.lost = self.offering.touched
 
-    def restore(self, unfinished: set[ContentId]) -> None:
-        """Serve again what was shared; keep the texts that unfinished downloads need."""
+    async def restore(self, unfinished: set[ContentId]) -> None:
+        """Offer again what was shared; keep the texts that unfinished downloads need."""
         for record in self._records.all():
             if self._texts.path(record.content).is_file():
-                self._contents.begin_own(
-                    record.content, self._texts.path(record.content), record.manifest
-                )
-                self._paths.add(record.path)
+                await self.offering.take_in(record)
             else:
                 self._records.remove(record.path)
-                self._announcer.change_entry(record.entry(), None)
-        kept = {record.content for record in self._records.all()}
+        kept = {record.content for record in self.offering.known.values()}
         self._texts.keep_only(kept | unfinished)
 
     async def add(self, path: SafePath | None) -> AddedFolder:
@@ -110,10 +108,11 @@ class Collections:
         indexed = await asyncio.to_thread(self._index.files_below, f"{base}/" if base else "")
         entries = snapshot(base, tree, indexed)
         content, manifest = await asyncio.to_thread(lambda: self._texts.keep(encode(entries)))
-        await self.register(name, content, manifest)
+        record = CollectionRecord(name, base, content, manifest)
+        await self._take_in(record, entries)
         files = [entry for entry in entries if entry.content is not None]
         return AddedFolder(
-            CollectionRecord(name, content, manifest),
+            record,
             len(files),
             len(entries) - len(files),
             sum(entry.size_bytes for entry in files),
@@ -122,30 +121,34 @@ class Collections:
 
     async def register(self, path: SafePath, content: ContentId, manifest: Manifest) -> None:
         """Share a folder whose text is kept already, in place of what the path had before."""
-        before = await asyncio.to_thread(self._records.by_path, path)
-        record = CollectionRecord(path, content, manifest)
-        await asyncio.to_thread(self._records.save, record)
-        self._paths.add(path)
-        self._contents.begin_own(content, self._texts.path(content), manifest)
-        self._announcer.change_entry(before.entry() if before else None, record.entry())
+
+        def listed() -> tuple[CollectionEntry, ...]:
+            kept = self._texts.read(content)
+            return () if kept is None else decode(kept[0])
+
+        entries = await asyncio.to_thread(listed)
+        await self._take_in(CollectionRecord(path, path, content, manifest), entries)
+
+    async def _take_in(self, record: CollectionRecord, entries: Sequence[CollectionEntry]) -> None:
+        await asyncio.to_thread(self._records.save, record, entries)
+        before = self.offering.known.get(record.path)
+        await self.offering.take_in(record)
         if before is not None:
             self.forget_text(before.content)
 
     def forget_text(self, content: ContentId) -> None:
         """Keep a text no longer, unless a shared folder needs it."""
-        if all(record.content != content for record in self._records.all()):
-            self._contents.end_own(content)
+        if not self.offering.needs(content):
             self._texts.remove(content)
 
     def _give_way(self, paths: list[SafePath]) -> None:
         """Files get these paths: a folder that was shared under one of them is gone."""
-        for path in self._paths.intersection(paths):
-            record = self._records.by_path(path)
+        for path in self.offering.known.keys() & paths:
+            content = self.offering.known[path].content
+            self.offering.drop(path)
             self._records.remove(path)
-            self._paths.discard(path)
-            if record is not None:
-                self._announcer.change_entry(record.entry(), None)
-                self.forget_text(record.content)
+            self.forget_text(content)
+        self.offering.touched(paths)
 
     async def _tree_at_rest(self, base: str) -> Tree:
         """The tree, once no file in it is so young that it is not indexed yet."""

@@ -44,6 +44,8 @@ class Presence:
         self._contents = contents
         self._look = look
         self._there = announced
+        self.changed: Callable[[], None] = lambda: None
+        """Called when a root has come or gone."""
         self._tell_missing()
 
     def _tell_missing(self) -> None:
@@ -76,6 +78,8 @@ class Presence:
         for name in came & was_known:
             await self._each_page(name, self._announce)
             log.info("%s is back.", self._root.places().get(name, name))
+        if left or came:
+            self.changed()
         return came
 
     async def _each_page(self, name: str, tell: Callable[[SharedFile], None]) -> None:

@@ -12,7 +12,6 @@ from weakref import WeakValueDictionary
 from panal.errors import ContentChanged, PanalError, Refused, TargetTaken
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
-from panal.store.collection_records import CollectionRecords
 from panal.store.hashing import HashedFile, Stopping, hash_file, sha256_of_descriptor
 from panal.store.index import Index, SharedFile
 from panal.store.publish import publish
@@ -30,14 +29,12 @@ NAMED_ONE_BY_ONE = 3
 
 
 def entry_pages(index: Index, shows: Callable[[str], bool]) -> Iterator[list[Entry]]:
-    """Every entry that the index remembers, of roots that are there, a page at a time."""
+    """Every file that the index remembers, of roots that are there, a page at a time."""
     after = ""
     while page := index.files_after(after, PAGE):
         if entries := [shared.entry() for shared in page if shows(shared.path)]:
             yield entries
         after = page[-1].path
-    if folders := CollectionRecords(index).all():
-        yield [record.entry() for record in folders if shows(record.path)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,8 @@ class Sharing:
         self._places: WeakValueDictionary[SafePath, asyncio.Lock] = WeakValueDictionary()
         self.displacing: Callable[[list[SafePath]], None] = lambda paths: None
         """Told of paths that become files before they are announced."""
+        self.lost: Callable[[list[SafePath]], None] = lambda paths: None
+        """Told of paths that are shared no more."""
         self._stopping = Stopping()
 
     async def remember(self, files: Sequence[HashedFile]) -> list[SharedFile]:
@@ -86,6 +85,7 @@ class Sharing:
         for shared in forgotten:
             self._announcer.change_entry(shared.entry(), None)
             self._contents.taken_back(shared.content)
+        self.lost([shared.path for shared in forgotten])
         _tell("No longer sharing", forgotten)
 
     def withdraw(self, shared: SharedFile) -> None:
@@ -94,6 +94,7 @@ class Sharing:
             self._index.forget([(shared.path, shared.fingerprint)])
             self._announcer.change_entry(shared.entry(), None)
             self._contents.taken_back(shared.content)
+            self.lost([shared.path])
             log.warning("%s has changed: no longer served as it was.", printable(shared.path))
 
     def refuse_left_out(self, path: SafePath) -> None:

@@ -115,7 +115,7 @@ class Index:
 
     def remember(self, files: Sequence[HashedFile]) -> list[tuple[SharedFile | None, SharedFile]]:
         """Record what these paths have now, all or nothing; each as it was before and is now."""
-        with self._writing() as database:
+        with self.writing() as database:
             return [self._remember(database, file) for file in files]
 
     def _remember(
@@ -151,7 +151,7 @@ class Index:
         A path that is remembered with another fingerprint meanwhile stays.
         """
         forgotten = []
-        with self._writing() as database:
+        with self.writing() as database:
             for path, fingerprint in gone:
                 before = self.by_path(path)
                 if before is not None and before.fingerprint == fingerprint:
@@ -162,7 +162,7 @@ class Index:
 
     def mark_sha256(self, content: ContentId, *, right: bool) -> None:
         """Record the outcome of checking a content's SHA-256 here."""
-        with self._writing() as database:
+        with self.writing() as database:
             database.execute(
                 "UPDATE contents SET sha256_checked = ? WHERE id = ?", (1 if right else -1, content)
             )
@@ -225,7 +225,7 @@ class Index:
 
     def write(self, change: str, values: tuple[object, ...]) -> None:
         """One change of one of the index's tables; NoSpace."""
-        with self._writing() as database:
+        with self.writing() as database:
             database.execute(change, values)
 
     def _files(self, where: str, values: tuple[object, ...]) -> Iterator[SharedFile]:
@@ -236,7 +236,8 @@ class Index:
             yield SharedFile(SafePath(path), ContentId(content), fingerprint, sha256, checked == 1)
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Several changes, all or nothing; NoSpace."""
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
             try:
