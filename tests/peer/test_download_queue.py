@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from panal.errors import UsageError
+from panal.wire.catalogue import Entry
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.peer.test_downloads import DATA, gated
 from tests.support.network import Network, until
@@ -111,3 +112,34 @@ async def test_a_hidden_name_is_not_taken_from_others(network: Network) -> None:
         answer = await getter.fetched(evil.content.hex())
         assert (answer.state, answer.error) == ("failed", "unsafe-name")
         assert not (getter.folder / ".bashrc").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "rules"),
+    [(".hidden", ""), ("deep/.hidden/x", ""), ("server.pem", ""), ("deep/x.log", "*.log")],
+)
+async def test_what_the_folder_leaves_out_is_fetched_and_never_announced(
+    network: Network, monkeypatch: pytest.MonkeyPatch, name: str, rules: str
+) -> None:
+    sharer = await network.peer("sharer")
+    what = (await sharer.upload("a.bin", DATA))["id"]
+    getter = await network.peer("getter", shares_folder=False)  # no scan reads the rules
+    (getter.folder / ".panalignore").write_text(rules)
+    told: list[str] = []
+    real = getter.app.announcer.change_entry
+
+    def change_entry(before: Entry | None, after: Entry | None) -> None:
+        told.extend(entry.path for entry in (before, after) if entry is not None)
+        real(before, after)
+
+    monkeypatch.setattr(getter.app.announcer, "change_entry", change_entry)
+    assert (await getter.fetched(what, name)).state == "done"
+    assert (getter.folder / name).read_bytes() == DATA
+    assert (await getter.fetched(what, name)).state == "done"  # it is there already
+    if "hidden" not in name:  # which no folder is fetched under
+        folder = await sharer.node.add_folder()
+        assert (await getter.fetched(folder.id, f"tree/{name}")).state == "done"
+        assert (getter.folder / "tree" / name / "a.bin").read_bytes() == DATA
+    assert (await getter.fetched(what, "seen.bin")).state == "done"
+    assert set(told) == {"seen.bin"}
+    assert [file.path for file in getter.node.files().files] == ["seen.bin"]

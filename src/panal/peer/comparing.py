@@ -79,20 +79,13 @@ class Comparing:
         if (shared := self._index.by_path(path)) is not None:
             known[path] = shared.fingerprint
         found = self._root.fingerprint(path)
-        if not self._is_left_out(path, is_folder=found is None):
+        if self._root.left_out_with(path, is_folder=found is None) is None:
             if found is None:
                 for below, there in self._root.walk(Skipped(), path):
                     _compare(below, there, known.pop(below, None), wall_s, difference)
             elif found.size_bytes <= MAX_CONTENT_BYTES:
                 _compare(path, found, known.pop(path, None), wall_s, difference)
         difference.gone += known.items()
-
-    def _is_left_out(self, path: str, *, is_folder: bool) -> bool:
-        parts = path.split("/")
-        folders = ["/".join(parts[:count]) for count in range(1, len(parts))]
-        return any(self._root.left_out(folder, is_folder=True) for folder in folders) or bool(
-            self._root.left_out(path, is_folder=is_folder)
-        )
 
     def _sort_out_moved(self, difference: Difference) -> None:
         fresh = []

@@ -63,17 +63,32 @@ class Sharing:
         self._stopping = Stopping()
 
     async def remember(self, files: Sequence[HashedFile]) -> list[SharedFile]:
-        """Index files of the folder and queue their announcement."""
-        if not files:
-            return []
-        changes = await asyncio.to_thread(self._index.remember, files)
-        self.displacing([file.path for file in files])
+        """Index files of the folder and queue their announcement.
+
+        What the folder's rules leave out is there for its owner alone: neither is done.
+        """
+        wanted = await asyncio.to_thread(self._not_left_out, files)
+        if not wanted:
+            return [_as_if_shared(file) for file in files]
+        changes = await asyncio.to_thread(self._index.remember, wanted)
+        self.displacing([file.path for file in wanted])
         for before, after in changes:
             self._announcer.change_entry(before.entry() if before else None, after.entry())
             if before is not None and before.content != after.content:
                 self._contents.taken_back(before.content)
         _tell("Sharing", [after for _, after in changes])
-        return [after for _, after in changes]
+        remembered = {after.path: after for _, after in changes}
+        return [remembered.get(file.path) or _as_if_shared(file) for file in files]
+
+    def _not_left_out(self, files: Sequence[HashedFile]) -> list[HashedFile]:
+        one_a_folder = {file.path.rpartition("/")[0]: file.path for file in files}
+        try:
+            for path in one_a_folder.values():
+                self._root.read_rules(path)  # no scan may have seen them yet
+        except PanalError as error:
+            log.warning("%d files are not shared for now: %s", len(files), error)
+            return []
+        return [file for file in files if self._root.left_out_with(file.path) is None]
 
     async def forget(self, gone: Sequence[tuple[SafePath, Fingerprint]]) -> None:
         """Share these paths no more, where they are indexed as they were seen."""
@@ -99,15 +114,12 @@ class Sharing:
 
     def refuse_left_out(self, path: SafePath) -> None:
         """Refused where the folder's rules leave a path out: it could not be shared there."""
-        parts = path.split("/")
-        for count in range(1, len(parts) + 1):
-            above = "/".join(parts[:count])
-            reason = self._root.left_out(above, is_folder=count < len(parts))
-            if reason is not None:
-                raise Refused(
-                    f"{printable(path)} would not be shared here ({reason}: {printable(above)}). "
-                    "Choose another name, or change what is left out."
-                )
+        if (found := self._root.left_out_with(path)) is not None:
+            reason, part = found
+            raise Refused(
+                f"{printable(path)} would not be shared here ({reason}: {printable(part)}). "
+                "Choose another name, or change what is left out."
+            )
 
     # Putting in place ---------------------------------------------------------------------
 
@@ -220,6 +232,11 @@ class Sharing:
     def stop(self) -> None:
         """End hashing and checking soon, in whatever thread."""
         self._stopping.set()
+
+
+def _as_if_shared(file: HashedFile) -> SharedFile:
+    sha256 = file.manifest.sha256
+    return SharedFile(file.path, file.content, file.fingerprint, sha256, file.sha256_checked)
 
 
 def _tell(what: str, files: Sequence[SharedFile]) -> None:

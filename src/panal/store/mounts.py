@@ -182,6 +182,14 @@ class Mounts(Root):
             return self.name_problem(path)
         return self.name_problem(path) or led[0].ignoring.reason(led[1], is_folder=is_folder)
 
+    def read_rules(self, path: str) -> None:
+        """Read anew what the folders that a path lies in leave out; PanalError."""
+        led = self._led(path)
+        if led is None:
+            super().read_rules(path)
+        elif self._further[self.root_name(path)][0].is_folder:
+            led[0].read_rules(led[1])
+
     def walk(self, skipped: Skipped, below: str = "") -> Iterator[tuple[SafePath, Fingerprint]]:
         """Every file of every root, or of the folder `below`; see Root."""
         if below:

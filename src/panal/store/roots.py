@@ -245,6 +245,29 @@ class Root:
         """Why a file or folder is not shared, as far as its name tells, or None."""
         return self.name_problem(path) or self.ignoring.reason(path, is_folder=is_folder)
 
+    def left_out_with(self, path: str, *, is_folder: bool = False) -> tuple[str, str] | None:
+        """Why a path is not shared, and which part of it is left out: it or a folder above."""
+        parts = path.split("/")
+        for count in range(1, len(parts) + 1):
+            part = "/".join(parts[:count])
+            reason = self.left_out(part, is_folder=is_folder or count < len(parts))
+            if reason is not None:
+                return reason, part
+        return None
+
+    def read_rules(self, path: str) -> None:
+        """Read anew what the folders that a path lies in leave out; PanalError."""
+        parts = path.split("/")
+        for count in range(len(parts)):
+            folder = "/".join(parts[:count])
+            descriptor = self._folder(folder, Skipped())
+            if descriptor is None:
+                return
+            try:
+                self.ignoring.enter(folder, descriptor)
+            finally:
+                os.close(descriptor)
+
 
 def _enter(parent: int, folder: str, path: str, *, create: bool) -> int:
     try:
