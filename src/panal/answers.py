@@ -76,6 +76,8 @@ class FileAnswer(msgspec.Struct):
     """In hex; null until it was computed here."""
     link: str
     """For chats and mails, and for `get`."""
+    offline: bool = False
+    """Its folder or disk is not there now: nobody can fetch it."""
 
 
 class FilesAnswer(msgspec.Struct):

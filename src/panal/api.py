@@ -211,7 +211,8 @@ class Node:
     def files(self, after: str = "", limit: int = 1_000) -> FilesAnswer:
         """One page of this peer's shared files, in path order."""
         files = self._app.index.files_after(after, limit)
-        answers = [file_answer(shared, self._app.client.address) for shared in files]
+        address, shows = self._app.client.address, self._app.root.shows
+        answers = [file_answer(f, address, offline=not shows(f.path)) for f in files]
         return FilesAnswer(answers, files[-1].path if len(files) == limit else None)
 
     def status(self) -> StatusAnswer:
@@ -301,7 +302,7 @@ def peer_answer(info: PeerInfo) -> PeerAnswer:
     )
 
 
-def file_answer(shared: SharedFile, tracker: str) -> FileAnswer:
+def file_answer(shared: SharedFile, tracker: str, *, offline: bool = False) -> FileAnswer:
     """A shared file as the API gives it."""
     name = shared.path.rpartition("/")[2]
     return FileAnswer(
@@ -310,6 +311,7 @@ def file_answer(shared: SharedFile, tracker: str) -> FileAnswer:
         size=shared.fingerprint.size_bytes,
         sha256=shared.sha256.hex() if shared.sha256_checked else None,
         link=str(Link(shared.content, name, shared.fingerprint.size_bytes, tracker)),
+        offline=offline,
     )
 
 

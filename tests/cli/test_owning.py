@@ -34,7 +34,7 @@ async def test_ls_shows_all_pages(peer: RunningPeer, monkeypatch: pytest.MonkeyP
         await peer.upload(name, name.encode())
     listed = (await panal("ls", "--peer", peer.url, "--json")).json()
     assert [file["path"] for file in listed["files"]] == ["a.txt", "b.txt", "sub/c.txt"]
-    assert set(listed["files"][0]) == {"path", "id", "size", "sha256", "link"}
+    assert set(listed["files"][0]) == {"path", "id", "size", "sha256", "link", "offline"}
     lines = (await panal("ls", "--peer", peer.url + "/")).out.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["a.txt", "b.txt", "sub/c.txt"]
 

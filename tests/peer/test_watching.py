@@ -51,6 +51,20 @@ async def sees(peer: RunningPeer, *paths: str) -> None:
             await asyncio.sleep(0.02)
 
 
+async def listed(peer: RunningPeer) -> set[str]:
+    """What the listing shows, folders followed."""
+    found: set[str] = set()
+    pending = [""]
+    while pending:
+        prefix = pending.pop()
+        answer = await peer.request(
+            "GET", f"/files/{prefix}", headers={"Accept": "application/json"}
+        )
+        for file in answer.json()["files"]:
+            (pending.append if file["name"].endswith("/") else found.add)(prefix + file["name"])
+    return found
+
+
 def write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -278,12 +292,17 @@ async def test_a_root_that_goes_away_is_offline_and_comes_back_unread(
         while (await peer.node.search("")).hits:
             await asyncio.sleep(0.02)
     assert shared(peer) == {path}
+    assert peer.node.files().files[0].offline
+    assert path not in await listed(peer)
+    assert (await peer.request("GET", f"/files/{path}")).status == 404
     content = peer.node.files().files[0].id
     assert (await peer.request("GET", f"/content/{content}")).status == 404
     assert shared(peer) == {path}
     (tmp_path / "away").rename(root)
     await until(lambda: peer.node.status().offline == [], "online")
     await sees(peer, path)
+    assert not peer.node.files().files[0].offline
+    assert path in await listed(peer)
     assert (await peer.request("GET", f"/content/{content}")).body == b"b"
     assert hashed == []
     write(root / "later", b"watched again")

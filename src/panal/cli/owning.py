@@ -55,7 +55,8 @@ def ls(peer_url: str, *, as_json: bool) -> None:
 
 
 def _print_file(file: FileAnswer) -> None:
-    click.echo(f"{name_words(file.path)}  {size_words(file.size)}  {file.id}")
+    away = "  (offline)" if file.offline else ""
+    click.echo(f"{name_words(file.path)}  {size_words(file.size)}  {file.id}{away}")
 
 
 def add(paths: Sequence[Path], peer_url: str, *, copy: bool, quiet: bool, as_json: bool) -> None:

@@ -97,6 +97,10 @@ class Contents:
             return OpenContent(descriptor, size, bits, sha256, None)
         raise changed or NotFound("This peer does not have that content.")
 
+    def is_there(self, shared: SharedFile) -> bool:
+        """Whether the folder or disk that a shared file lies on is there."""
+        return self._root.shows(shared.path)
+
     def open_path(self, shared: SharedFile) -> OpenContent:
         """One shared file; ContentChanged, and withdrawn, where it is another now."""
         try:

@@ -181,7 +181,7 @@ class FileRoutes:
 
     async def _listing(self, request: web.Request, prefix: str) -> web.Response:
         names: dict[str, SharedFile | None] = {}
-        for shared in self._index.files_below(prefix):
+        for shared in filter(self._contents.is_there, self._index.files_below(prefix)):
             name, slash, _ = shared.path[len(prefix) :].partition("/")
             names[name + slash] = None if slash else shared
         if prefix and not names:
