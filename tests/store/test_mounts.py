@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,13 +34,12 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def mounts(place: Path) -> Iterator[Mounts]:
+def mounts(place: Path) -> Mounts:
     mounts = Mounts(place / "root")
     mounts.mount(FurtherRoot("music", place / "music", is_folder=True))
     mounts.mount(FurtherRoot("disk.iso", place / "disk.iso", is_folder=False))
     assert all(mounts.refresh_all(may_not_be_empty).values())
-    yield mounts
-    mounts.close()
+    return mounts
 
 
 def paths(mounts: Mounts, below: str = "") -> set[str]:
@@ -165,7 +163,9 @@ def test_a_remount_changes_no_fingerprint_and_is_not_hindered(tmp_path: Path) ->
     if made.returncode or subprocess.run([*mount, str(disk)], check=False).returncode:
         pytest.skip("no loop devices here")
     mounts = Mounts(tmp_path / "root")
+    whole = Mounts(disk)  # shared as the folder itself, and still free to go
     try:
+        assert whole.refresh_all(may_not_be_empty) == {"": True}
         (disk / "file").write_bytes(b"bytes")
         mounts.mount(FurtherRoot("disk", disk, is_folder=True))
         mounts.refresh_all(may_not_be_empty)
@@ -176,7 +176,6 @@ def test_a_remount_changes_no_fingerprint_and_is_not_hindered(tmp_path: Path) ->
         assert mounts.refresh_all(may_not_be_empty)["disk"] is True
         assert mounts.fingerprint(sp("disk/file")) == before
     finally:
-        mounts.close()
         subprocess.run(["umount", str(disk)], check=False)
 
 

@@ -4,7 +4,7 @@ import ctypes
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def root(folder: Path) -> Iterator[Root]:
-    root = Root(folder)
-    yield root
-    root.close()
+def root(folder: Path) -> Root:
+    return Root(folder)
 
 
 @pytest.fixture

@@ -174,18 +174,15 @@ class Adding:
         added = Added()
         for place in places:
             source = Root(place if place.is_dir() else place.parent)
-            try:
-                if place.is_file():
-                    found = [SafePath(place.name)]
-                else:
-                    found = await asyncio.to_thread(
-                        lambda source=source: [path for path, _ in source.walk(Skipped())]  # type: ignore[misc]
-                    )
-                for path in found:
-                    target = path if place.is_file() else safe_path(f"{place.name}/{path}")
-                    added.copied.append((await self._copy_one(source, path, target)).file)
-            finally:
-                source.close()
+            if place.is_file():
+                found = [SafePath(place.name)]
+            else:
+                found = await asyncio.to_thread(
+                    lambda source=source: [path for path, _ in source.walk(Skipped())]  # type: ignore[misc]
+                )
+            for path in found:
+                target = path if place.is_file() else safe_path(f"{place.name}/{path}")
+                added.copied.append((await self._copy_one(source, path, target)).file)
         return added
 
     async def _copy_one(self, source: Root, path: SafePath, target: SafePath) -> Placed:

@@ -106,7 +106,6 @@ class PeerApp:
             root = self.root = Mounts(settings.folder)
         except OSError as error:
             raise disk_error(error, f"use the folder {settings.folder}") from None
-        defer(root.close)
         self.index = await asyncio.to_thread(Index, settings.state / "index.sqlite")
         defer(self.index.close)
         caller = begin_epoch(settings.state, settings.peer_name, self.clock.wall_s())

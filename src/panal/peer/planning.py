@@ -150,14 +150,11 @@ def _look_at(folder: Path, entries: Sequence[CollectionEntry]) -> Comparison:
     if not found.unsure:
         return found
     root = Root(folder)
-    try:
-        for entry in found.unsure:
-            if _is_of(root, entry.path, entry.content):
-                found.kept.append(entry)
-            else:
-                found.conflicts.append(other_content(entry))
-    finally:
-        root.close()
+    for entry in found.unsure:
+        if _is_of(root, entry.path, entry.content):
+            found.kept.append(entry)
+        else:
+            found.conflicts.append(other_content(entry))
     return found
 
 
@@ -165,10 +162,7 @@ def _is_there(folder: Path, path: SafePath, content: ContentId) -> bool:
     if not folder.is_dir():
         return False
     root = Root(folder)
-    try:
-        return root.is_taken(path) and _is_of(root, path, content)
-    finally:
-        root.close()
+    return root.is_taken(path) and _is_of(root, path, content)
 
 
 def _is_of(root: Root, path: SafePath, content: ContentId | None) -> bool:

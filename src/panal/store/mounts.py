@@ -1,7 +1,6 @@
 """Further roots: files and folders from elsewhere, shared in place beside the folder.
 
-Each has a name, the first part of every path in it. Nothing is ever written there, and no
-descriptor is kept open, so that a disk can be taken out at any moment.
+Each has a name, the first part of every path in it. Nothing is ever written there.
 """
 
 import os
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from panal.errors import Refused, RootOffline
+from panal.errors import Refused
 from panal.store.roots import Fingerprint, Root, Skipped
 from panal.wire.names import SafePath, printable
 
@@ -28,27 +27,13 @@ class FurtherRoot:
 
 
 class _Elsewhere(Root):
-    """A folder outside, entered anew for each call."""
+    """A folder outside."""
 
     def __init__(self, path: Path) -> None:
         with suppress(OSError):
             super().__init__(path)
         self._identity = None
         self.is_online = False  # until it is looked for
-
-    def _enter_top(self) -> None:
-        self._know(os.stat(self.path))
-
-    def _top(self) -> int:
-        try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise RootOffline(f"{self.path} is not there now: {error.strerror}.") from None
-        status = os.fstat(descriptor)
-        if not self.is_online or (status.st_dev, status.st_ino) != self._identity:
-            os.close(descriptor)
-            raise RootOffline(f"{self.path} is not there now.")
-        return descriptor
 
 
 class _SingleFile(_Elsewhere):

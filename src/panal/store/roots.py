@@ -2,6 +2,7 @@
 
 Every component of a path is opened from the descriptor of the one before, with O_NOFOLLOW;
 `resolve()` then `open()` loses that race to whoever swaps a folder for a link in between.
+None stays open between calls, so that a disk can be taken out at any moment.
 """
 
 import errno
@@ -38,7 +39,7 @@ def disk_error(error: OSError, doing: str) -> PanalError:
 
 
 class Root:
-    """One folder, open for as long as it is shared."""
+    """One folder, entered anew for each call, and only while it is the same one."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,27 +47,19 @@ class Root:
         self.is_online = True
         self.device = 0
         self._identity: tuple[int, int] | None = None
-        self._descriptor = -1
         self._enter_top()
 
     def _enter_top(self) -> None:
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._know(os.fstat(descriptor))
-        if self._descriptor < 0:
-            self._descriptor = descriptor
-        else:  # in one step: other threads use it meanwhile
-            os.dup2(descriptor, self._descriptor, inheritable=False)
+        descriptor = self._open_top()
+        try:
+            status = os.fstat(descriptor)
+        finally:
             os.close(descriptor)
-
-    def _know(self, status: os.stat_result) -> None:
         self.device = status.st_dev
         self._identity = status.st_dev, status.st_ino
 
-    def close(self) -> None:
-        """Let the folder go."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+    def _open_top(self) -> int:
+        return os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def refresh(self, may_be_empty: Callable[[], bool]) -> bool:
         """Look whether the folder is there; one that came back is entered again.
@@ -94,10 +87,19 @@ class Root:
         return all(name == STATE_DIRECTORY for name in os.listdir(self.path))
 
     def _top(self) -> int:
-        """A descriptor of the folder itself, to be closed by the caller."""
-        if not self.is_online:
-            raise RootOffline(f"The folder {printable(str(self.path))} is not there now.")
-        return os.dup(self._descriptor)
+        """A descriptor of the folder itself, to be closed by the caller; RootOffline."""
+        place = printable(str(self.path))
+        try:
+            descriptor = self._open_top()
+        except OSError as error:
+            if error.errno in _EXHAUSTED:  # it says nothing about the folder
+                raise disk_error(error, f"open the folder {place}") from None
+            raise RootOffline(f"The folder {place} is not there now: {error.strerror}.") from None
+        status = os.fstat(descriptor)
+        if not self.is_online or self._identity not in {None, (status.st_dev, status.st_ino)}:
+            os.close(descriptor)
+            raise RootOffline(f"The folder {place} is not there now.")
+        return descriptor
 
     def open_file(self, path: SafePath) -> tuple[int, Fingerprint]:
         """A descriptor for reading and what it is now; NotFound unless a regular file."""
@@ -152,10 +154,7 @@ class Root:
     @contextmanager
     def _parent(self, path: SafePath, *, create: bool = False) -> Iterator[tuple[int, str]]:
         *folders, name = path.split("/")
-        try:
-            descriptor = self._top()
-        except OSError as error:
-            raise disk_error(error, f"open the folder {self.path}") from None
+        descriptor = self._top()
         try:
             for folder in folders:
                 entered = _enter(descriptor, folder, path, create=create)
