@@ -159,7 +159,7 @@ class Collections:
             while self._scanning.to_hash:  # by a scan that began before
                 await self._clock.sleep(LOOK_AGAIN_S)
             tree = await asyncio.to_thread(self._read, base)
-            known = await asyncio.to_thread(self._index.fingerprints)
+            known = await asyncio.to_thread(self._index.fingerprints, f"{base}/" if base else "")
             wall_s = self._clock.wall_s()
             moving = [
                 path

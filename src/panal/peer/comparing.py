@@ -4,19 +4,23 @@ What differs and has been left alone for a moment is to be hashed, unless the in
 the same inode unchanged under another name: then it was only moved.
 """
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+import itertools
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field
 
-from panal.store.hashing import HashedFile
-from panal.store.index import Index
+from panal.store.index import LAST, Index, Moved
 from panal.store.mounts import Mounts
 from panal.store.root_records import Twins
 from panal.store.roots import Fingerprint, Skipped
+from panal.store.walking import FileRow, Run
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import SafePath, path_problem
 
 SETTLED_S = 0.5
 """A file modified more recently is still being written."""
+
+PAGE = 2_000
 
 Seen = tuple[SafePath, Fingerprint]
 
@@ -26,7 +30,7 @@ class Difference:
     """What is otherwise than the index has it."""
 
     fresh: list[Seen] = field(default_factory=list)
-    moved: list[HashedFile] = field(default_factory=list)
+    moved: list[Moved] = field(default_factory=list)
     """Known under another name: no need to hash."""
     gone: list[Seen] = field(default_factory=list)
     """As it was indexed; it may be there and unsettled."""
@@ -47,15 +51,13 @@ class Comparing:
     def everything(self, wall_s: float) -> Difference:
         """Every root that is there."""
         difference = Difference()
-        everything_known = self._index.fingerprints()
-        had_any = bool(everything_known)
-        # Of a root that comes back during the walk nothing was seen, and nothing is gone.
-        known = {path: was for path, was in everything_known.items() if self._root.shows(path)}
-        del everything_known
-        for path, found in self._root.walk(difference.skipped):
-            _compare(path, found, known.pop(path, None), wall_s, difference)
-        self._look_for_roots()
-        difference.gone += [item for item in known.items() if self._root.shows(item[0])]
+        had_any = has_rows(self._index, "")
+        for name in ("", *sorted(self._root.further_names())):
+            # Of a root that comes back during the walk nothing was seen, and nothing is gone.
+            if self._root.shows(name):
+                runs = self._root.runs_of(name, difference.skipped)
+                self._compare(runs, self._known_in(name), wall_s, difference)
+        self._settle_gone(difference)
         if had_any:
             self._sort_out_moved(difference)
         return difference
@@ -69,23 +71,73 @@ class Comparing:
                 continue
             if self._root.shows(path):
                 self._compare_below(SafePath(path), wall_s, difference)
-        self._look_for_roots()
-        difference.gone = [item for item in difference.gone if self._root.shows(item[0])]
+        self._settle_gone(difference)
         self._sort_out_moved(difference)
         return difference
 
     def _compare_below(self, path: SafePath, wall_s: float, difference: Difference) -> None:
-        known = {f.path: f.fingerprint for f in self._index.files_below(path + "/")}
-        if (shared := self._index.by_path(path)) is not None:
-            known[path] = shared.fingerprint
         found = self._root.fingerprint(path)
+        file, below = _Known(self._rows_of(path)), _Known(self._pages_below(path))
+        one: list[Run] = []
+        runs: Iterable[Run] = ()
         if self._root.left_out_with(path, is_folder=found is None) is None:
             if found is None:
-                for below, there in self._root.walk(Skipped(), path):
-                    _compare(below, there, known.pop(below, None), wall_s, difference)
+                runs = self._root.runs(Skipped(), path)
             elif found.size_bytes <= MAX_CONTENT_BYTES:
-                _compare(path, found, known.pop(path, None), wall_s, difference)
-        difference.gone += known.items()
+                one = [[(path, *astuple(found))]]
+        self._compare(one, file, wall_s, difference)
+        self._compare(runs, below, wall_s, difference)
+
+    def _compare(
+        self, runs: Iterable[Run], known: "_Known", wall_s: float, difference: Difference
+    ) -> None:
+        """Two lists in the order of paths, side by side: a run of files that is as it was is
+        compared as a whole."""
+        for run in runs:
+            rows = known.up_to(run[-1][0])
+            if rows == run:
+                continue
+            by_path = {row[0]: row for row in rows}
+            for found in run:
+                _compare_one(found, by_path.pop(found[0], None), wall_s, difference)
+            difference.gone += map(_seen, by_path.values())
+        difference.gone += map(_seen, known.rest())
+
+    def _known_in(self, name: str) -> "_Known":
+        """What is indexed of a root."""
+        further = self._root.further_names()
+        if name == "":
+            pages = self._pages("", LAST)
+            if further:
+                pages = ([r for r in p if r[0].partition("/")[0] not in further] for p in pages)
+            return _Known(pages)
+        return _Known(itertools.chain(self._rows_of(name), self._pages_below(name)))
+
+    def _pages_below(self, folder: str) -> Iterator[Run]:
+        return self._pages(folder + "/", folder + "/" + LAST)
+
+    def _rows_of(self, path: str) -> Iterator[Run]:
+        if (shared := self._index.by_path(path)) is not None:
+            yield [(path, *astuple(shared.fingerprint))]
+
+    def _pages(self, after: str, before: str) -> Iterator[Run]:
+        while page := self._index.file_rows(after, before, PAGE):
+            yield page
+            after = page[-1][0]
+
+    def _settle_gone(self, difference: Difference) -> None:
+        """Of what seemed gone, keep what is: files may have come while others were looked at."""
+        gone: list[Seen] = []
+        for at in range(0, len(difference.gone), PAGE):
+            part = difference.gone[at : at + PAGE]
+            there = self._root.fingerprints([path for path, _ in part])
+            gone += [item for item in part if not self._is_shared(item, there)]
+        self._look_for_roots()
+        difference.gone = [item for item in gone if self._root.shows(item[0])]
+
+    def _is_shared(self, item: Seen, there: Mapping[SafePath, Fingerprint]) -> bool:
+        path, was = item
+        return there.get(path) == was and self._root.left_out_with(path) is None
 
     def _sort_out_moved(self, difference: Difference) -> None:
         fresh = []
@@ -97,16 +149,45 @@ class Comparing:
                 difference.moved.append(twin)
         difference.fresh = fresh
 
-    def _twin(self, path: SafePath, found: Fingerprint) -> HashedFile | None:
+    def _twin(self, path: SafePath, found: Fingerprint) -> Moved | None:
         root_name = self._root.root_name(path)
         return self._twins.of(path, found, lambda other: self._root.root_name(other) == root_name)
+
+
+class _Known:
+    """Rows of the index in the order of paths, read as they are needed."""
+
+    def __init__(self, pages: Iterable[Run]) -> None:
+        self._pages = iter(pages)
+        self._read: Run = []
+        self._at = 0
+
+    def up_to(self, path: str) -> Run:
+        """The next rows whose path is not behind that one."""
+        while not self._read or self._read[-1][0] <= path:
+            page = next(self._pages, None)
+            if page is None:
+                break
+            self._read = self._read[self._at :] + page
+            self._at = 0
+        end = bisect_right(self._read, path, self._at, key=_path)
+        rows = self._read[self._at : end]
+        self._at = end
+        return rows
+
+    def rest(self) -> Iterator[FileRow]:
+        """All that are left."""
+        yield from self._read[self._at :]
+        for page in self._pages:
+            yield from page
 
 
 def has_rows(index: Index, root_name: str) -> bool:
     """Whether anything of a root is indexed; "" asks about any root at all."""
     if root_name == "":
         return bool(index.files_after("", 1))
-    return index.by_path(root_name) is not None or bool(index.files_below(root_name + "/"))
+    below = root_name + "/"
+    return index.by_path(root_name) is not None or bool(index.file_rows(below, below + LAST, 1))
 
 
 def _has_parent_in(path: str, paths: set[str]) -> bool:
@@ -116,18 +197,23 @@ def _has_parent_in(path: str, paths: set[str]) -> bool:
     return False
 
 
-def _compare(
-    path: SafePath,
-    found: Fingerprint,
-    known: Fingerprint | None,
-    wall_s: float,
-    difference: Difference,
+def _path(row: FileRow) -> str:
+    return row[0]
+
+
+def _seen(row: FileRow) -> Seen:
+    return SafePath(row[0]), Fingerprint(*row[1:])
+
+
+def _compare_one(
+    found: FileRow, known: FileRow | None, wall_s: float, difference: Difference
 ) -> None:
     if known == found:
         return
-    if abs(wall_s - found.mtime_ns / 1e9) >= SETTLED_S:
-        difference.fresh.append((path, found))
+    path, fingerprint = _seen(found)
+    if abs(wall_s - fingerprint.mtime_ns / 1e9) >= SETTLED_S:
+        difference.fresh.append((path, fingerprint))
         return
     difference.unsettled.append(path)
     if known is not None:  # withdrawn until it rests
-        difference.gone.append((path, known))
+        difference.gone.append(_seen(known))

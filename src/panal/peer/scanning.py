@@ -10,13 +10,14 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from panal.clock import Clock
 from panal.errors import ContentChanged, NotFound, PanalError
 from panal.peer.comparing import Comparing, Seen
 from panal.peer.sharing import Sharing
 from panal.store.hashing import HashedFile, Stopping, hash_file
-from panal.store.index import Index
+from panal.store.index import Index, Moved
 from panal.store.mounts import Mounts
 from panal.store.roots import Skipped
 from panal.wire.names import SafePath
@@ -27,6 +28,7 @@ BATCH_FILES = 256
 BATCH_BYTES = 64 * 1024 * 1024
 """What is hashed before it is indexed and announced together; a larger file goes alone."""
 MOVED_AT_ONCE = 1_000
+Known = TypeVar("Known", HashedFile, Moved)
 
 
 class Scanning:
@@ -54,6 +56,8 @@ class Scanning:
         self._done: set[Seen] = set()
         """What has been hashed since the last look began: it may not have seen that."""
         self.skipped = Skipped()
+        self.times_compared = 0
+        """How often everything has been compared with the index."""
         self._again: set[str] = set()
         self._stopping = Stopping()
 
@@ -85,11 +89,13 @@ class Scanning:
             if paths is None:
                 found = await asyncio.to_thread(self._comparing.everything, wall_s)
                 self.skipped = found.skipped
+                self.times_compared += 1
             else:
                 found = await asyncio.to_thread(self._comparing.some, paths, wall_s)
             self._again.update(found.unsettled)
-            for at in range(0, len(found.moved), MOVED_AT_ONCE):
-                await self._take_in(found.moved[at : at + MOVED_AT_ONCE])
+            while found.moved:
+                await self._take_in_moved(found.moved[:MOVED_AT_ONCE])
+                del found.moved[:MOVED_AT_ONCE]
             await self._sharing.forget([item for item in found.gone if not self._is_busy(item[0])])
             known = self._under_way | self._done
             fresh = [item for item in found.fresh if item not in known]
@@ -143,9 +149,15 @@ class Scanning:
         still_so = await asyncio.to_thread(self._still_so, known)
         await self._sharing.remember([f for f in still_so if not self._is_busy(f.path)])
 
-    def _still_so(self, known: list[HashedFile]) -> list[HashedFile]:
+    async def _take_in_moved(self, moved: list[Moved]) -> None:
+        still_so = await asyncio.to_thread(self._still_so, moved)
+        wanted = [f for f in still_so if not self._is_busy(f.path)]
+        self._again.update(await self._sharing.remember_moved(wanted))
+
+    def _still_so(self, known: list[Known]) -> list[Known]:
         """Those that nobody has changed since: a later hash may be indexed already."""
-        still_so = [f for f in known if self._root.fingerprint(f.path) == f.fingerprint]
+        there = self._root.fingerprints([f.path for f in known])
+        still_so = [f for f in known if there.get(f.path) == f.fingerprint]
         if len(still_so) < len(known):
             self._again.update(f.path for f in known)
         return still_so

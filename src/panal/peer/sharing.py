@@ -13,7 +13,7 @@ from panal.errors import ContentChanged, PanalError, Refused, TargetTaken
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
 from panal.store.hashing import HashedFile, Stopping, hash_file, sha256_of_descriptor
-from panal.store.index import Index, SharedFile
+from panal.store.index import Index, Moved, SharedFile
 from panal.store.publish import publish
 from panal.store.roots import Fingerprint, Root
 from panal.wire.catalogue import Entry
@@ -71,14 +71,23 @@ class Sharing:
         if not wanted:
             return [_as_if_shared(file) for file in files]
         changes = await asyncio.to_thread(self._index.remember, wanted)
-        self.displacing([file.path for file in wanted])
+        self._announce(changes)
+        remembered = {after.path: after for _, after in changes}
+        return [remembered.get(file.path) or _as_if_shared(file) for file in files]
+
+    async def remember_moved(self, moves: Sequence[Moved]) -> set[SafePath]:
+        """As `remember`, for files known under another name; those that are not any more."""
+        changes = await asyncio.to_thread(self._index.remember_moved, moves)
+        self._announce(changes)
+        return {move.path for move in moves} - {after.path for _, after in changes}
+
+    def _announce(self, changes: Sequence[tuple[SharedFile | None, SharedFile]]) -> None:
+        self.displacing([after.path for _, after in changes])
         for before, after in changes:
             self._announcer.change_entry(before.entry() if before else None, after.entry())
             if before is not None and before.content != after.content:
                 self._contents.taken_back(before.content)
         _tell("Sharing", [after for _, after in changes])
-        remembered = {after.path: after for _, after in changes}
-        return [remembered.get(file.path) or _as_if_shared(file) for file in files]
 
     def _not_left_out(self, files: Sequence[HashedFile]) -> list[HashedFile]:
         one_a_folder = {file.path.rpartition("/")[0]: file.path for file in files}
@@ -94,14 +103,13 @@ class Sharing:
         """Share these paths no more, where they are indexed as they were seen."""
         # A root that has just gone away has lost nothing.
         gone = [item for item in gone if self._root.shows(item[0])]
-        if not gone:
-            return
-        forgotten = await asyncio.to_thread(self._index.forget, gone)
-        for shared in forgotten:
-            self._announcer.change_entry(shared.entry(), None)
-            self._contents.taken_back(shared.content)
-        self.lost([shared.path for shared in forgotten])
-        _tell("No longer sharing", forgotten)
+        for at in range(0, len(gone), PAGE):
+            forgotten = await asyncio.to_thread(self._index.forget, gone[at : at + PAGE])
+            for shared in forgotten:
+                self._announcer.change_entry(shared.entry(), None)
+                self._contents.taken_back(shared.content)
+            self.lost([shared.path for shared in forgotten])
+            _tell("No longer sharing", forgotten)
 
     def withdraw(self, shared: SharedFile) -> None:
         """A shared file was found changed while it was served; the next scan looks again."""

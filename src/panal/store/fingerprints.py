@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from panal.wire.names import printable
 
+_LIMIT = 2**63
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -19,11 +21,17 @@ class Fingerprint:
     @classmethod
     def of(cls, status: os.stat_result, root_device: int = 0) -> "Fingerprint":
         """The fingerprint in a stat result, as seen from a root on that device."""
-        return cls(
-            0 if status.st_dev == root_device else _as_stored(status.st_dev),
-            _as_stored(status.st_ino),
+        return cls(*cls.numbers(status, root_device))
+
+    @staticmethod
+    def numbers(status: os.stat_result, root_device: int) -> tuple[int, int, int, int]:
+        """The same as bare numbers, of which a walk makes many."""
+        device, inode, mtime_ns = status.st_dev, status.st_ino, status.st_mtime_ns
+        return (
+            0 if device == root_device else _as_stored(device),
+            inode if inode < _LIMIT else _as_stored(inode),
             status.st_size,
-            _as_stored(status.st_mtime_ns),
+            mtime_ns if -_LIMIT <= mtime_ns < _LIMIT else _as_stored(mtime_ns),
         )
 
     def is_of(self, descriptor: int) -> bool:

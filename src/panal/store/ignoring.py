@@ -6,6 +6,7 @@ before the list of usual secrets, so that `!*.pem` shares certificates again.
 
 import os
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from panal.errors import PanalError
@@ -21,6 +22,7 @@ _SECRETS = re.compile(
     r"|key[34]\.db|logins\.json|cookies\.sqlite|Login Data|Cookies",
     re.IGNORECASE,
 )
+_ANY_SECRET = re.compile(rf"^(?:{_SECRETS.pattern})$", re.IGNORECASE | re.MULTILINE)
 
 
 class Ignoring:
@@ -54,6 +56,12 @@ class Ignoring:
         if _SECRETS.fullmatch(path.rpartition("/")[2]):
             return "a secret by its name"
         return None
+
+    def has_no_say(self, names: Iterable[str]) -> bool:
+        """Whether files of these names, without line feeds, are shared in whatever folder."""
+        if self._rules or self.unshared:
+            return False
+        return _ANY_SECRET.search("\n".join(names)) is None
 
     def _verdict(self, path: str, is_folder: bool) -> bool | None:
         folder = path

@@ -12,12 +12,14 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from panal.errors import NoSpace, PanalError, StateInUse
+from panal.store.disk_errors import disk_error
+from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
-from panal.store.roots import Fingerprint, disk_error
+from panal.store.walking import FileRow
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, decode
@@ -59,7 +61,7 @@ CREATE TABLE downloads (
 );
 """
 
-_LAST = "\U0010ffff" * (MAX_COMPONENT_BYTES // 4 + 1)
+LAST = "\U0010ffff" * (MAX_COMPONENT_BYTES // 4 + 1)
 """Sorts behind everything that a path may go on with: no part of one is as long."""
 
 
@@ -83,6 +85,19 @@ class SharedFile:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A file that the index knows under another name."""
+
+    path: SafePath
+    fingerprint: Fingerprint
+    twin: str
+
+
+_SHARE = """
+INSERT OR REPLACE INTO shared (device, inode, size_bytes, mtime_ns, path, content)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
 _SELECT = """
 SELECT path, content, device, inode, shared.size_bytes, mtime_ns, sha256, sha256_checked
 FROM shared JOIN contents ON contents.id = shared.content
@@ -135,15 +150,30 @@ class Index:
                 manifest.encode(),
             ),
         )
-        database.execute(
-            "INSERT OR REPLACE INTO shared "
-            "(device, inode, size_bytes, mtime_ns, path, content) VALUES (?, ?, ?, ?, ?, ?)",
-            (*astuple(file.fingerprint), file.path, file.content),
-        )
+        database.execute(_SHARE, (*astuple(file.fingerprint), file.path, file.content))
         _drop_orphans(database, before.content if before else None)
         after = self.by_path(file.path)
         assert after is not None  # noqa: S101 (written a line ago)
         return before, after
+
+    def remember_moved(self, moves: Sequence[Moved]) -> list[tuple[SharedFile | None, SharedFile]]:
+        """Record files under further names with the contents of their twins, all or nothing.
+
+        Each as it was before and is now; one whose twin is remembered otherwise meanwhile is
+        left out.
+        """
+        changes = []
+        with self.writing() as database:
+            for move in moves:
+                before, twin = self.by_path(move.path), self.by_path(move.twin)
+                if twin is None or twin.fingerprint != move.fingerprint:
+                    continue
+                after = replace(twin, path=move.path)
+                database.execute(_SHARE, (*astuple(move.fingerprint), move.path, twin.content))
+                if before is not None and before.content != twin.content:
+                    _drop_orphans(database, before.content)
+                changes.append((before, after))
+        return changes
 
     def forget(self, gone: Sequence[tuple[SafePath, Fingerprint]]) -> list[SharedFile]:
         """Record that these are shared no more, all or nothing; those that were.
@@ -182,7 +212,7 @@ class Index:
     def files_below(self, prefix: str) -> list[SharedFile]:
         """The shared files whose path begins with `prefix`, in path order."""
         return list(
-            self._files("WHERE path >= ? AND path < ? ORDER BY path", (prefix, prefix + _LAST))
+            self._files("WHERE path >= ? AND path < ? ORDER BY path", (prefix, prefix + LAST))
         )
 
     def unchecked(self) -> list[SharedFile]:
@@ -197,12 +227,18 @@ class Index:
             ).fetchone()
         return int(row[0]), int(row[1])
 
-    def fingerprints(self) -> dict[SafePath, Fingerprint]:
-        """What every shared path was when it was hashed."""
+    def file_rows(self, after: str, before: str, limit: int) -> list[FileRow]:
+        """The next paths between two, and the numbers of their fingerprints, in path order."""
         with self._lock:
-            rows = self._database.execute(
-                "SELECT path, device, inode, size_bytes, mtime_ns FROM shared"
+            return self._database.execute(
+                "SELECT path, device, inode, size_bytes, mtime_ns FROM shared "
+                "WHERE path > ? AND path < ? ORDER BY path LIMIT ?",
+                (after, before, limit),
             ).fetchall()
+
+    def fingerprints(self, prefix: str = "") -> dict[SafePath, Fingerprint]:
+        """What the shared paths that begin with `prefix` were when they were hashed."""
+        rows = self.file_rows(prefix, prefix + LAST, -1)
         return {SafePath(path): Fingerprint(*numbers) for path, *numbers in rows}
 
     def encoded_manifest(self, content: ContentId) -> bytes | None:

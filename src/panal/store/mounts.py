@@ -5,14 +5,16 @@ Each has a name, the first part of every path in it. Nothing is ever written the
 
 import os
 import stat
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 
 from panal.errors import Refused
 from panal.store.roots import Fingerprint, Root, Skipped
+from panal.store.walking import Run, name_problem
 from panal.wire.names import SafePath, printable
 
 
@@ -51,12 +53,12 @@ class _SingleFile(_Elsewhere):
         self.is_online = False
         return False
 
-    def walk(self, skipped: Skipped, below: str = "") -> Iterator[tuple[SafePath, Fingerprint]]:
+    def runs(self, skipped: Skipped, below: str = "") -> Iterator[Run]:
         """The file."""
         name = SafePath(self._place.name)
         found = self.fingerprint(name)
         if found is not None:
-            yield name, found
+            yield [(name, *astuple(found))]
 
 
 class Mounts(Root):
@@ -142,6 +144,19 @@ class Mounts(Root):
         led = self._led(path)
         return super().fingerprint(path) if led is None else led[0].fingerprint(led[1])
 
+    def fingerprints(self, paths: Iterable[SafePath]) -> dict[SafePath, Fingerprint]:
+        """What stands under paths now, where it is a regular file; each folder entered once."""
+        by_root: dict[str, list[SafePath]] = defaultdict(list)
+        for path in paths:
+            by_root[self.root_name(path)].append(path)
+        found = super().fingerprints(by_root.pop("", []))
+        for name, paths_there in by_root.items():
+            further, root = self._further[name]
+            start = name + "/" if further.is_folder else ""
+            inner = root.fingerprints([SafePath(path[len(start) :]) for path in paths_there])
+            found |= {SafePath(start + path): there for path, there in inner.items()}
+        return found
+
     def is_taken(self, path: SafePath) -> bool:
         """Whether anything at all stands under a path; a further root's name is taken."""
         led = self._led(path)
@@ -164,8 +179,8 @@ class Mounts(Root):
         if led is None:
             return super().left_out(path, is_folder=is_folder)
         if led[1] in {"", self.root_name(path)}:
-            return self.name_problem(path)
-        return self.name_problem(path) or led[0].ignoring.reason(led[1], is_folder=is_folder)
+            return name_problem(path)
+        return name_problem(path) or led[0].ignoring.reason(led[1], is_folder=is_folder)
 
     def read_rules(self, path: str) -> None:
         """Read anew what the folders that a path lies in leave out; PanalError."""
@@ -175,33 +190,39 @@ class Mounts(Root):
         elif self._further[self.root_name(path)][0].is_folder:
             led[0].read_rules(led[1])
 
-    def walk(self, skipped: Skipped, below: str = "") -> Iterator[tuple[SafePath, Fingerprint]]:
-        """Every file of every root, or of the folder `below`; see Root."""
-        if below:
-            yield from self._walk_led(skipped, below)
-            return
-        if self.is_online:
-            for path, found in super().walk(skipped):
-                if self.root_name(path):
-                    skipped.add("hidden by a further root of that name", path)
-                else:
-                    yield path, found
-        for name, (_, root) in self._further.items():
-            if root.is_online:
-                yield from self._walk_led(skipped, name)
+    def hides(self, name: str) -> str | None:
+        """Why something in the top folder is not shared under its name, or None."""
+        return "hidden by a further root of that name" if name in self._further else None
 
-    def _walk_led(self, skipped: Skipped, below: str) -> Iterator[tuple[SafePath, Fingerprint]]:
+    def runs(self, skipped: Skipped, below: str = "") -> Iterator[Run]:
+        """The files of every root, or of the folder `below`, or root of that name; see Root."""
+        if below:
+            yield from self._runs_led(skipped, below)
+            return
+        for name, root in self._roots().items():
+            if root.is_online:
+                yield from self.runs_of(name, skipped)
+
+    def runs_of(self, name: str, skipped: Skipped) -> Iterator[Run]:
+        """The files of one root, in the order of their paths."""
+        return self._runs_led(skipped, name) if name else super().runs(skipped)
+
+    def _runs_led(self, skipped: Skipped, below: str) -> Iterator[Run]:
         led = self._led(below)
         if led is None:
-            yield from super().walk(skipped, below)
+            yield from super().runs(skipped, below)
             return
         inner = Skipped()
         name = self.root_name(below)
         is_folder = self._further[name][0].is_folder
-        for path, found in led[0].walk(inner, led[1] if is_folder else ""):
-            whole = f"{name}/{path}" if is_folder else path
-            if self.name_problem(whole):
-                inner.add("unsafe name", path)
-            else:
-                yield SafePath(whole), found
+        start = name + "/" if is_folder else ""
+        for run in led[0].runs(inner, led[1] if is_folder else ""):
+            whole: Run = []
+            for row in run:
+                if name_problem(start + row[0]):
+                    inner.add("unsafe name", row[0])
+                else:
+                    whole.append((start + row[0], *row[1:]))
+            if whole:
+                yield whole
         skipped.take_in(inner, f"{name}/")

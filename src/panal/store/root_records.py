@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from panal.store.hashing import HashedFile
-from panal.store.index import Index
+from panal.store.index import Index, Moved
 from panal.store.mounts import FurtherRoot
 from panal.store.roots import Fingerprint
 from panal.wire.names import SafePath
@@ -75,8 +74,8 @@ class Twins:
 
     def of(
         self, path: SafePath, found: Fingerprint, in_same_root: Callable[[str], bool]
-    ) -> HashedFile | None:
-        """A file as its twin was hashed, where the twin lies in the same root.
+    ) -> Moved | None:
+        """A file's twin, where it lies in the same root.
 
         Inode numbers mean nothing across file systems. A time in whole seconds was set by an
         unpacker: then another file of its size may have got the inode of a deleted one.
@@ -89,10 +88,6 @@ class Twins:
             (found.inode, found.mtime_ns, found.size_bytes, found.device),
         )
         for (twin,) in rows:
-            shared = self._index.by_path(str(twin))
-            if shared is None or not in_same_root(shared.path):
-                continue
-            manifest = self._index.manifest(shared.content)
-            if manifest is not None:
-                return HashedFile(path, found, shared.content, manifest, shared.sha256_checked)
+            if in_same_root(str(twin)):
+                return Moved(path, found, str(twin))
         return None

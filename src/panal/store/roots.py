@@ -8,34 +8,24 @@ None stays open between calls, so that a disk can be taken out at any moment.
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from panal.errors import ContentChanged, NoSpace, NotFound, PanalError, Refused, RootOffline
+from panal.errors import ContentChanged, NotFound, PanalError, Refused, RootOffline
+from panal.store.disk_errors import disk_error as disk_error
 from panal.store.fingerprints import Fingerprint as Fingerprint
 from panal.store.fingerprints import Skipped as Skipped
 from panal.store.ignoring import Ignoring
-from panal.wire.manifest import MAX_CONTENT_BYTES
-from panal.wire.names import STATE_DIRECTORY, SafePath, path_problem, printable, safe_path
+from panal.store.walking import Run, Walk, name_problem
+from panal.wire.names import STATE_DIRECTORY, SafePath, printable
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO must not wait for its writer. It changes nothing on a file.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-
-
-def disk_error(error: OSError, doing: str) -> PanalError:
-    """The error that a user sees for a failed file call."""
-    if error.errno in _FULL:
-        what = {errno.EDQUOT: "the quota is used up", errno.EFBIG: "the file-size limit is reached"}
-        reason = what.get(error.errno, "the disk is full")
-        return NoSpace(f"Could not {doing}: {reason}. Free some space and try again.")
-    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return Refused(f"Could not {doing}: {error.strerror}.")
-    return PanalError(f"Could not {doing}: {error.strerror or error}.")
 
 
 class Root:
@@ -136,6 +126,22 @@ class Root:
             return None
         return Fingerprint.of(status, self.device) if stat.S_ISREG(status.st_mode) else None
 
+    def fingerprints(self, paths: Iterable[SafePath]) -> dict[SafePath, Fingerprint]:
+        """What stands under paths now, where it is a regular file; each folder entered once."""
+        names: dict[str, list[SafePath]] = defaultdict(list)
+        for path in paths:
+            names[path.rpartition("/")[0]].append(path)
+        found: dict[SafePath, Fingerprint] = {}
+        for paths_there in names.values():
+            with suppress(OSError, NotFound), self._parent(paths_there[0]) as (folder, _):
+                for path in paths_there:
+                    with suppress(OSError):
+                        name = path.rpartition("/")[2]
+                        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                        if stat.S_ISREG(status.st_mode):
+                            found[path] = Fingerprint.of(status, self.device)
+        return found
+
     def is_taken(self, path: SafePath) -> bool:
         """Whether anything at all stands under a path."""
         try:
@@ -165,6 +171,12 @@ class Root:
             os.close(descriptor)
 
     def walk(self, skipped: Skipped, below: str = "") -> Iterator[tuple[SafePath, Fingerprint]]:
+        """Every regular file below the folder, one by one; see `runs`."""
+        for run in self.runs(skipped, below):
+            for path, *numbers in run:
+                yield SafePath(path), Fingerprint(*numbers)
+
+    def runs(self, skipped: Skipped, below: str = "") -> Iterator[Run]:
         """Every regular file below the folder; what is left out is counted in `skipped`.
 
         Hidden names, links, special files, unsafe names, what is larger than any content,
@@ -172,21 +184,11 @@ class Root:
         vanishes meanwhile is simply not there; PanalError where one cannot be read for
         another reason, for that says nothing about its files.
         """
-        pending = [below]
-        while pending:
-            prefix = pending.pop()
-            descriptor = self._folder(prefix, skipped)
-            if descriptor is None:
-                continue
-            try:
-                self.ignoring.enter(prefix, descriptor)
-                with os.scandir(descriptor) as entries:
-                    for entry in entries:
-                        yield from self._visit(prefix, entry, pending, skipped)
-            except OSError as error:
-                raise disk_error(error, f"read the folder {printable(prefix)}") from None
-            finally:
-                os.close(descriptor)
+        return Walk(self._folder, self.ignoring, self.hides, self.device, skipped).runs(below)
+
+    def hides(self, name: str) -> str | None:
+        """Why something in the top folder is not shared under its name, or None."""
+        return None
 
     def _folder(self, prefix: str, skipped: Skipped) -> int | None:
         try:
@@ -210,39 +212,9 @@ class Root:
                 return None
             raise disk_error(error, f"read the folder {printable(prefix)}") from None
 
-    def _visit(
-        self, prefix: str, entry: os.DirEntry[str], pending: list[str], skipped: Skipped
-    ) -> Iterator[tuple[SafePath, Fingerprint]]:
-        path = f"{prefix}/{entry.name}" if prefix else entry.name
-        if entry.name == STATE_DIRECTORY:
-            return
-        if entry.is_symlink():
-            skipped.add(self.name_problem(path) or "symbolic link", path)
-        elif reason := self.left_out(path, is_folder=entry.is_dir(follow_symlinks=False)):
-            skipped.add(reason, path)
-        elif entry.is_dir(follow_symlinks=False):
-            pending.append(path)
-        elif entry.is_file(follow_symlinks=False):
-            try:
-                found = Fingerprint.of(entry.stat(follow_symlinks=False), self.device)
-            except FileNotFoundError:
-                return
-            if found.size_bytes > MAX_CONTENT_BYTES:
-                skipped.add("too large", path)
-            else:
-                yield safe_path(path), found
-        else:
-            skipped.add("special file", path)
-
-    def name_problem(self, path: str) -> str | None:
-        """Why nothing of that name is shared anywhere, or None."""
-        if path.rpartition("/")[2].startswith("."):
-            return "hidden"
-        return "unsafe name" if path_problem(path) is not None else None
-
     def left_out(self, path: str, *, is_folder: bool) -> str | None:
         """Why a file or folder is not shared, as far as its name tells, or None."""
-        return self.name_problem(path) or self.ignoring.reason(path, is_folder=is_folder)
+        return name_problem(path) or self.ignoring.reason(path, is_folder=is_folder)
 
     def left_out_with(self, path: str, *, is_folder: bool = False) -> tuple[str, str] | None:
         """Why a path is not shared, and which part of it is left out: it or a folder above."""
