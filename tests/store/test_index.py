@@ -15,7 +15,8 @@ import pytest
 
 from panal.errors import NoSpace, PanalError, Refused, StateInUse
 from panal.store.hashing import HashedFile
-from panal.store.index import SCHEMA_VERSION, Index, SharedFile
+from panal.store.index import Index, Moved, SharedFile
+from panal.store.index_file import SCHEMA_VERSION
 from panal.store.roots import Fingerprint
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, content_id
@@ -477,3 +478,32 @@ def test_a_full_database_is_no_space(index: Index) -> None:
         fill_with(index, 1_000)
     index._database.execute("PRAGMA max_page_count=1000000")
     remember(index, "b")
+
+
+# Moving -----------------------------------------------------------------------------------
+
+
+def test_a_moved_file_has_what_its_twin_has_unless_that_changed_meanwhile(index: Index) -> None:
+    twin = remember(index, "old", 1)
+    remember(index, "taken", 2)
+    to = [Moved(safe_path(name), fingerprint(1), "old") for name in ("new", "taken")]
+    (none, new), (before, taken) = index.remember_moved(to)
+    assert (none, before) == (None, SharedFile(safe_path("taken"), *told(2)))
+    assert new == SharedFile(safe_path("new"), *told(1)) == index.by_path("new")
+    assert taken.content == twin.content
+    assert known_contents(index) == 1
+    remember(index, "old", 3)
+    assert index.remember_moved([Moved(safe_path("later"), fingerprint(1), "old")]) == []
+    assert index.remember_moved([Moved(safe_path("later"), fingerprint(1), "none")]) == []
+    assert index.by_path("later") is None
+
+
+def told(seed: int) -> tuple[ContentId, Fingerprint, bytes, bool]:
+    manifest, found = content(seed)
+    return found, fingerprint(seed), manifest.sha256, True
+
+
+def test_entries_are_what_the_files_say_of_themselves(index: Index) -> None:
+    files = [remember(index, "a", 1), remember(index, "b", 2, checked=False)]
+    assert index.entries_after("", 10) == [file.entry() for file in files]
+    assert index.entries_after("a", 1) == [files[1].entry()]

@@ -31,8 +31,8 @@ NAMED_ONE_BY_ONE = 3
 def entry_pages(index: Index, shows: Callable[[str], bool]) -> Iterator[list[Entry]]:
     """Every file that the index remembers, of roots that are there, a page at a time."""
     after = ""
-    while page := index.files_after(after, PAGE):
-        if entries := [shared.entry() for shared in page if shows(shared.path)]:
+    while page := index.entries_after(after, PAGE):
+        if entries := [entry for entry in page if shows(entry.path)]:
             yield entries
         after = page[-1].path
 
