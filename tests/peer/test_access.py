@@ -36,6 +36,7 @@ ROLES = {
     ("GET", "/content/{id}"): Role.MEMBER,
     ("HEAD", "/content/{id}"): Role.MEMBER,
     ("GET", "/content/{id}/have"): Role.MEMBER,
+    ("POST", "/content/{id}/next"): Role.MEMBER,
     ("GET", "/content/{id}/manifest"): Role.MEMBER,
     ("GET", "/content/{id}/{name}"): Role.MEMBER,
     ("HEAD", "/content/{id}/{name}"): Role.MEMBER,

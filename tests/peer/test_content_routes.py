@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from panal.peer import app, content_routes
+from panal.peer import app, availability
 from panal.peer.contents import Contents
 from panal.store.hashing import hash_descriptor
 from panal.store.partial import PartialFile
@@ -522,7 +522,7 @@ async def test_readers_that_leave_leave_nothing_open(
 
 
 async def test_have_tells_all_and_beats(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content_routes, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(availability, "HEARTBEAT_S", 0.01)
     peer, content = await peer_with(network, Random(2).randbytes(3 * MIN_CHUNK_BYTES + 1))
     async with connection(peer.app.port) as wire:
         await wire.send(request("GET", f"/content/{content}/have"))
@@ -613,7 +613,7 @@ async def test_have_ends_when_the_file_is_withdrawn(network: Network) -> None:
 async def test_a_follower_that_leaves_is_forgotten(
     network: Network, monkeypatch: pytest.MonkeyPatch, made_contents: list[Contents]
 ) -> None:
-    monkeypatch.setattr(content_routes, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(availability, "HEARTBEAT_S", 0.01)
     peer, content = await peer_with(network)
     followers = made_contents[0]._followers
     async with connection(peer.app.port) as wire:

@@ -37,17 +37,18 @@ async def gated(
 
 async def test_from_two_at_once_verified_and_shared_on(network: Network) -> None:
     one, two, three = [await network.peer(name) for name in ("one", "two", "three")]
-    uploaded = await one.upload("data.bin", DATA)
-    await two.upload("copy.bin", DATA)
+    data = DATA * 7  # long enough that nobody sends it all before the other is there
+    uploaded = await one.upload("data.bin", data)
+    await two.upload("copy.bin", data)
     answer = await three.fetched(uploaded["link"])
     assert (answer.state, answer.error) == ("done", None)
-    assert (three.folder / "data.bin").read_bytes() == DATA
+    assert (three.folder / "data.bin").read_bytes() == data
     assert {source.peer for source in answer.sources if source.bytes} == {"one", "two"}
-    assert sum(source.bytes for source in answer.sources) == len(DATA)
-    assert answer.bytes_done == len(DATA)
+    assert sum(source.bytes for source in answer.sources) == len(data)
+    assert answer.bytes_done == len(data)
     assert answer.bytes_resumed == 0
     # Now three is a holder too, and finds itself by SHA-256 once it has checked it.
-    digest = hashlib.sha256(DATA).hexdigest()
+    digest = hashlib.sha256(data).hexdigest()
     await until(lambda: three.node.files().files[0].sha256 == digest, "SHA-256 checked")
     four = await network.peer("four")
     assert (await four.fetched(f"sha256:{digest}")).state == "done"

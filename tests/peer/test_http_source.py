@@ -67,15 +67,14 @@ def saying(answer: bytes) -> Serve:
 async def fetch_first(provider: Provider, folder: Path) -> tuple[BaseException | None, PartialFile]:
     """Fetch the first chunk; what was raised, and the partial file."""
     partial = PartialFile(folder, CONTENT, MANIFEST)
-    async with client_session() as session:
-        source = HttpSource(provider, CONTENT, MANIFEST, session, NO_LIMIT)
-        try:
-            await asyncio.to_thread(source.fetch, 0, 1, partial, lambda index: None)
-        except (SourceFailure, CorruptChunk) as error:
-            return error, partial
-        finally:
-            source.cancel()
-        return None, partial
+    source = HttpSource(provider, CONTENT, MANIFEST, NO_LIMIT)
+    try:
+        await asyncio.to_thread(source.fetch, 0, 1, partial, lambda index: None)
+    except (SourceFailure, CorruptChunk) as error:
+        return error, partial
+    finally:
+        source.cancel()
+    return None, partial
 
 
 async def test_the_right_answer_is_taken(tmp_path: Path) -> None:
@@ -144,8 +143,8 @@ async def test_cancelling_ends_a_fetch_that_waits_for_ever(tmp_path: Path) -> No
         await reader.read()
 
     partial = PartialFile(tmp_path, CONTENT, MANIFEST)
-    async with serving(never) as provider, client_session() as session:
-        source = HttpSource(provider, CONTENT, MANIFEST, session, NO_LIMIT)
+    async with serving(never) as provider:
+        source = HttpSource(provider, CONTENT, MANIFEST, NO_LIMIT)
         running = asyncio.create_task(
             asyncio.to_thread(source.fetch, 0, 1, partial, lambda index: None)
         )
@@ -173,8 +172,8 @@ async def test_a_kept_connection_that_was_closed_is_opened_again(tmp_path: Path)
         await writer.drain()
 
     partial = PartialFile(tmp_path, CONTENT, MANIFEST)
-    async with serving(one_answer_a_connection) as provider, client_session() as session:
-        source = HttpSource(provider, CONTENT, MANIFEST, session, NO_LIMIT)
+    async with serving(one_answer_a_connection) as provider:
+        source = HttpSource(provider, CONTENT, MANIFEST, NO_LIMIT)
         for index in range(MANIFEST.chunk_count):
             await asyncio.to_thread(source.fetch, index, 1, partial, lambda index: None)
         source.cancel()
@@ -194,8 +193,8 @@ async def test_a_kept_connection_that_was_closed_is_opened_again(tmp_path: Path)
 )
 async def test_a_wrong_list_of_chunks(answer: bytes, failure: Failure) -> None:
     told: list[tuple[int, bool]] = []
-    async with serving(saying(answer)) as provider, client_session() as session:
-        source = HttpSource(provider, CONTENT, MANIFEST, session, NO_LIMIT)
+    async with serving(saying(answer)) as provider:
+        source = HttpSource(provider, CONTENT, MANIFEST, NO_LIMIT)
         with pytest.raises(SourceFailure) as caught:
             await source.follow(lambda bits, opening: told.append((bits, opening)))
     assert (caught.value.failure, told) == (failure, [])

@@ -56,6 +56,7 @@ class FakeSource:
         self._content = content
         self._has = bitfield.full(content.manifest.chunk_count) if has is None else has
         self._cancelled = threading.Event()
+        self._chosen = 0
 
     def hold(self, index: int) -> threading.Event:
         """Let no fetch past the beginning of this chunk until the event is set."""
@@ -84,6 +85,22 @@ class FakeSource:
                 wrote(index)
         finally:
             self._cancelled.clear()
+
+    def fetch_any(
+        self,
+        among: int,
+        most: int,
+        into: PartialFile,
+        granted: Callable[[int, int], None],
+        wrote: Callable[[int], None],
+    ) -> None:
+        """Sends the first of them, one chunk a request; nothing twice."""
+        if not (left := among & ~self._chosen):
+            raise SourceFailure(Failure.NOTHING_UNSENT, "answered 204")
+        first = (left & -left).bit_length() - 1
+        self._chosen |= 1 << first
+        granted(first, 1)
+        self.fetch(first, 1, into, wrote)
 
     def cancel(self) -> None:
         self._cancelled.set()

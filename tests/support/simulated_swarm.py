@@ -20,11 +20,13 @@ from panal.swarm.messages import (
     CancelFetch,
     ChunkCorrupt,
     ChunksAvailable,
+    ChunksGranted,
     ChunkWritten,
     Drop,
     Fact,
     Failure,
     Fetch,
+    FetchAny,
     FetchEnded,
     Finish,
     Follow,
@@ -36,6 +38,7 @@ from panal.swarm.messages import (
     Ticked,
     TrackerAnswered,
 )
+from panal.swarm.picker import pick_run
 from panal.swarm.progress import progress_of
 from panal.swarm.state import DownloadState
 from panal.wire import bitfield
@@ -76,6 +79,8 @@ class SimulatedPeer:
     dies_after_bytes: int | None = None
     """It breaks off after so many bytes, and again so many after it came back."""
     comes_back_after_s: float | None = None
+    sent_before: int | None = None
+    """The chunks that it has sent to others already; None if it cannot choose at all."""
 
     @property
     def id(self) -> SourceId:
@@ -121,6 +126,7 @@ class _PeerAtWork:
         self._lies_left = peer.lies
         self._sent_since_birth = 0
         self._dead_until_s = peer.joins_at_s
+        self._sent = peer.sent_before
 
     def _is_up(self) -> bool:
         now_s, leaves_at_s = self._swarm.now_s, self._peer.leaves_at_s
@@ -187,22 +193,37 @@ class _PeerAtWork:
 
     # Chunks -------------------------------------------------------------------------------
 
-    def fetch(self, order: Fetch) -> None:
+    def fetch(self, order: Fetch | FetchAny) -> None:
         assert not self._fetching, f"{self._peer.name} is asked for two things at once"
         self._fetching = True
         self._request += 1
         if self._peer.never_answers:
             return
-        wait_s = self._peer.latency_s * 2 + self._peer.queue_s
+        refuses = isinstance(order, FetchAny) and not self._can_choose(order)
+        wait_s = self._peer.latency_s * 2 + (0 if refuses else self._peer.queue_s)
         self._later(wait_s, lambda: self._answer(order), of_request=True)
 
-    def _answer(self, order: Fetch) -> None:
+    def _answer(self, order: Fetch | FetchAny) -> None:
         if not self._is_up():
             self._end(Failure.BROKEN, "connection refused")
+        elif isinstance(order, FetchAny):
+            self._choose(order)
         elif self._peer.is_absent:
             self._end(Failure.NOT_HERE_YET, "answered 404")
         else:
             self._send(order.first, order.first + order.count, CHUNK_BYTES, 0)
+
+    def _can_choose(self, order: FetchAny) -> bool:
+        return self._sent is not None and bool(order.among & ~self._sent)
+
+    def _choose(self, order: FetchAny) -> None:
+        if self._sent is None or not (left := order.among & ~self._sent):
+            self._end(Failure.NOTHING_UNSENT, "answered 204")
+            return
+        first, chunks = pick_run(left, order.most, self._swarm.chance)
+        self._sent |= bitfield.full(chunks) << first
+        self._swarm.granted(self._peer.id, first, chunks)
+        self._send(first, first + chunks, CHUNK_BYTES, 0)
 
     def _send(self, index: int, stop: int, left: int, sent: int) -> None:
         """Send what is left of a chunk, telling of it piece by piece, then the next one."""
@@ -315,6 +336,14 @@ class SimulatedSwarm:
         for order in orders:
             self._carry_out(order)
 
+    def granted(self, source: SourceId, first: int, chunks: int) -> None:
+        """A source says what it sends; of what another sends too it may write nothing."""
+        chosen = bitfield.full(chunks) << first
+        for other in self._outstanding.values():
+            chosen &= ~other
+        self._outstanding[source] = chosen & ~self.state.written
+        self.tell(ChunksGranted(source, first, chunks))
+
     def wrote(self, source: SourceId, index: int) -> None:
         """A right chunk is in place."""
         assert self._outstanding[source] >> index & 1, f"{source} was not asked for {index}"
@@ -342,6 +371,10 @@ class SimulatedSwarm:
                     f"chunks {first} to {first + chunks - 1} are asked of two sources"
                 )
                 self._outstanding[source] = asked
+                self.outcome.asked[source] += 1
+                self._at_work[source].fetch(order)
+            case FetchAny(source):
+                self._outstanding[source] = 0
                 self.outcome.asked[source] += 1
                 self._at_work[source].fetch(order)
             case CancelFetch(source):

@@ -13,10 +13,12 @@ from panal.swarm.messages import (
     CancelFetch,
     ChunkCorrupt,
     ChunksAvailable,
+    ChunksGranted,
     ChunkWritten,
     Drop,
     Failure,
     Fetch,
+    FetchAny,
     FetchEnded,
     Finish,
     Follow,
@@ -27,6 +29,7 @@ from panal.swarm.messages import (
     Ticked,
     TrackerAnswered,
 )
+from panal.swarm.picker import share
 from panal.swarm.sources import (
     LONGEST_BACK_OFF_S,
     REST_AFTER_STALL_S,
@@ -102,7 +105,7 @@ def test_a_source_is_asked_for_one_thing_at_a_time_and_two_never_for_the_same() 
 
 def test_a_fast_source_is_asked_for_several_chunks_but_not_for_more_than_its_share() -> None:
     driven = Driven(800)
-    first = driven.open_one_chunk(A, (1 << 800) - 1)
+    first = driven.open_one_chunk(A, (1 << 800) - 2)  # no seed: it is not left the choice
     driven.tell(BytesArrived(A, CHUNK_BYTES), after_s=0.001)
     driven.tell(ChunkWritten(A, first))
     (fetch,) = only(driven.tell(FetchEnded(A)), Fetch)
@@ -119,8 +122,59 @@ def test_no_source_is_asked_for_more_than_its_share_of_what_is_left() -> None:
         driven = Driven(16, seed=seed)
         driven.tell(SourceFound(A))
         driven.state.sources[A].fetch_rate_bytes_s = 1e12
-        (fetch,) = only(driven.tell(SourceOpened(A, 0xFFFF)), Fetch)
+        (fetch,) = only(driven.tell(SourceOpened(A, 0xFFFE)), Fetch)
         assert fetch.count <= 4  # a quarter, for others may come
+
+
+# The seed's choice ----------------------------------------------------------------------------
+
+ALL = (1 << 32) - 1
+
+
+def test_a_seed_is_left_the_choice_until_it_has_sent_each_chunk_once() -> None:
+    driven = Driven(32)
+    assert driven.open(A, ALL) == [FetchAny(A, ALL, 1)]
+    assert driven.tell(ChunksGranted(A, 7, 1)) == []
+    assert driven.state.free == ALL & ~(1 << 7)
+    driven.tell(ChunkWritten(A, 7))
+    assert driven.tell(FetchEnded(A)) == [FetchAny(A, ALL & ~(1 << 7), 1)]
+    (fetch,) = driven.tell(FetchEnded(A, Failure.NOTHING_UNSENT))
+    assert isinstance(fetch, Fetch)
+
+
+def test_what_is_asked_of_others_is_no_choice_and_neither_is_it_for_a_part() -> None:
+    driven = Driven(32)
+    asked = driven.open_one_chunk(B, ALL >> 1)
+    assert driven.open(A, ALL) == [FetchAny(A, ALL & ~(1 << asked), 1)]
+
+
+def test_a_short_file_is_asked_for_as_of_anybody() -> None:
+    driven = Driven(15)
+    driven.open_one_chunk(A, (1 << 15) - 1)
+
+
+def test_several_seeds_choose_among_different_chunks_that_are_all_chunks() -> None:
+    assert share(1_000, 0, 3) | share(1_000, 1, 3) | share(1_000, 2, 3) == (1 << 1_000) - 1
+    driven = Driven(32, written=1)
+    driven.tell(SourceFound(B))
+    driven.tell(SourceFound(A))
+    driven.tell(SourceOpened(B, ALL))
+    (mine,) = driven.tell(SourceOpened(A, ALL))
+    assert mine == FetchAny(A, share(32, 0, 2) & ~1, 1)
+
+
+def test_a_seed_chose_what_another_sends_and_who_wrote_it_counts() -> None:
+    driven = Driven(32)
+    driven.open(A, ALL)
+    asked = driven.open_one_chunk(B, ALL >> 1)
+    assert driven.tell(ChunksGranted(A, asked, 1)) == []
+    assert driven.tell(ChunkWritten(A, asked)) == []
+    assert driven.state.written == 1 << asked
+    (again,) = driven.tell(FetchEnded(A))
+    assert isinstance(again, FetchAny)
+    (other,) = driven.tell(FetchEnded(B, Failure.TAKEN))
+    assert isinstance(other, Fetch)
+    assert other.source == B
 
 
 # Lies -----------------------------------------------------------------------------------------
@@ -370,7 +424,6 @@ def test_facts_of_unknown_sources_and_repeated_facts_change_nothing() -> None:
         FetchEnded(nobody, Failure.BROKEN),
         SourceFound(A),
         SourceOpened(A, 0b11),
-        ChunkWritten(A, 1),
     ):
         assert driven.tell(fact) == []
     assert (driven.state.written, driven.state.free) == (0, 0b10)
@@ -455,7 +508,7 @@ def test_bytes_and_written_chunks_walk_through_no_list_of_sources() -> None:
     for number in range(60):
         state.apply(SourceFound(source_id(f"p{number}")), 0.0)
     first = source_id("p0")
-    (fetch,) = state.apply(SourceOpened(first, (1 << 64) - 1), 0.0)
+    (fetch,) = state.apply(SourceOpened(first, (1 << 64) - 2), 0.0)
     assert isinstance(fetch, Fetch)
     near, known = CountedSources(state.neighbours.near), CountedSources(state.neighbours.known)
     state.neighbours.near, state.neighbours.known = near, known

@@ -15,11 +15,13 @@ from panal.swarm.messages import (
     CancelFetch,
     ChunkCorrupt,
     ChunksAvailable,
+    ChunksGranted,
     ChunkWritten,
     Drop,
     Fact,
     Failure,
     Fetch,
+    FetchAny,
     FetchEnded,
     Finish,
     Follow,
@@ -34,7 +36,7 @@ from panal.swarm.messages import (
 from panal.swarm.state import DownloadState
 from tests.swarm import CHUNK_BYTES, PROPERTY, source_id
 
-CHUNKS = 6
+CHUNKS = 18
 sources = st.sampled_from([source_id(f"p{number}") for number in range(5)])
 chunks = st.integers(0, CHUNKS - 1)
 bitfields = st.integers(0, 2 ** (CHUNKS + 2) - 1)
@@ -52,17 +54,26 @@ class AnyFacts(RuleBasedStateMachine):
         self.now_s = 0.0
         self.written = {i for i in range(CHUNKS) if written >> i & 1}
         self.asked: dict[SourceId, set[int]] = {}
+        self.choosing: set[SourceId] = set()
         self.followed: set[SourceId] = set()
         self.banned: set[SourceId] = set()
         self.finishes = 0
 
     def tell(self, fact: Fact) -> None:
         match fact:
-            case ChunkWritten(source, index) if index in self.asked.get(source, ()):
-                self.written.add(index)
-                self.asked[source].discard(index)
+            case ChunkWritten(source, index) if source in self.state.sources:
+                if not self.state.finished:
+                    self.written.add(index)
+                for asked in self.asked.values():
+                    asked.discard(index)
+            case ChunksGranted(source, first, count) if source in self.choosing:
+                self.choosing.discard(source)
+                others = {i for asked in self.asked.values() for i in asked}
+                chosen = {i for i in range(first, first + count) if i < CHUNKS}
+                self.asked[source] = chosen - others - self.written
             case FetchEnded(source):
                 self.asked.pop(source, None)
+                self.choosing.discard(source)
         for order in self.state.apply(fact, self.now_s):
             self.look_at(order)
 
@@ -78,6 +89,17 @@ class AnyFacts(RuleBasedStateMachine):
                     assert not wanted & other, "one chunk asked of two sources"
                 assert wanted <= set(range(CHUNKS)), "asked beyond the end"
                 self.asked[source] = wanted
+            case FetchAny(source, among, most):
+                assert source in self.followed, "asked before it was followed"
+                assert source not in self.banned, "asked after it was banned"
+                assert source not in self.asked, "asked for two things at once"
+                taken = self.written.union(*self.asked.values())
+                assert among, "left a choice among nothing"
+                assert most >= 1
+                assert not any(among >> index & 1 for index in taken), "chooses what others send"
+                assert not among >> CHUNKS, "chooses beyond the end"
+                self.asked[source] = set()
+                self.choosing.add(source)
             case CancelFetch(source):
                 assert source in self.asked, "cancelled what does not run"
             case Follow(source):
@@ -130,6 +152,10 @@ class AnyFacts(RuleBasedStateMachine):
     def asked_chunk_written(self, data: st.DataObject) -> None:
         source = data.draw(st.sampled_from([s for s, asked in self.asked.items() if asked]))
         self.tell(ChunkWritten(source, min(self.asked[source])))
+
+    @rule(source=sources, first=chunks, count=st.integers(1, 3))
+    def granted(self, source: SourceId, first: int, count: int) -> None:
+        self.tell(ChunksGranted(source, first, min(count, CHUNKS - first)))
 
     @rule(source=sources, index=chunks)
     def corrupt(self, source: SourceId, index: int) -> None:

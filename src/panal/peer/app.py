@@ -27,7 +27,9 @@ from panal.peer.file_routes import FileRoutes
 from panal.peer.folder_downloads import FolderDownloads, FolderParts
 from panal.peer.http_source import authority, client_session
 from panal.peer.identity import begin_epoch
+from panal.peer.lanes import Lanes
 from panal.peer.live_settings import KeptSettings, LiveSettings
+from panal.peer.never_sent import NeverSent
 from panal.peer.presence import Presence, look_for_roots
 from panal.peer.rate_limit import RateLimit
 from panal.peer.scanning import Scanning
@@ -188,7 +190,9 @@ class PeerApp:
         self.live_settings = KeptSettings(SettingRecords(index), settings.given_limits(), self._use)
         sender = Sender(self.upload_limit)
         defer(sender.close)
-        content_routes = ContentRoutes(contents, sender, caller.secret)
+        content_routes = ContentRoutes(
+            contents, sender, Lanes(self.clock), NeverSent(self._chance), caller.secret
+        )
         file_routes = FileRoutes(
             uploads, index, contents, content_routes, self.announcer, settings.trackers[0]
         )

@@ -1,20 +1,23 @@
 """Bytes by content id, the manifest, the availability stream, and the tracker's dial-back."""
 
-import asyncio
 import secrets
 from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from panal.errors import NotHereYet, UsageError
 from panal.peer.access import PROTOCOL_HEADER, Role, Route, problem
 from panal.peer.contents import Contents, OpenContent
+from panal.peer.lanes import Lanes, Turn
+from panal.peer.never_sent import NeverSent
 from panal.peer.sending import Sender
+from panal.wire import bitfield
 from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
-from panal.wire.have import HEARTBEAT, HEARTBEAT_S, index_frame, opening
+from panal.wire.have import opening
 from panal.wire.ids import ContentId, parse_content_id
+from panal.wire.manifest import chunk_count_for, chunk_size_for
 from panal.wire.names import safe_path
 from panal.wire.ranges import (
     ByteRange,
@@ -39,9 +42,18 @@ _INERT = {
 class ContentRoutes:
     """Serves what this peer has."""
 
-    def __init__(self, contents: Contents, sender: Sender, owner_secret: bytes) -> None:
+    def __init__(
+        self,
+        contents: Contents,
+        sender: Sender,
+        lanes: Lanes,
+        never_sent: NeverSent,
+        owner_secret: bytes,
+    ) -> None:
         self._contents = contents
         self._sender = sender
+        self._lanes = lanes
+        self._never_sent = never_sent
         self._owner_secret = owner_secret
 
     def routes(self) -> list[Route]:
@@ -50,6 +62,7 @@ class ContentRoutes:
         return [
             Route("GET", "/content/{id}/manifest", member, self.manifest),
             Route("GET", "/content/{id}/have", member, self.have),
+            Route("POST", "/content/{id}/next", member, self.next, query="max=<chunks>"),
             Route("GET", "/content/{id}", member, self.content),
             Route("HEAD", "/content/{id}", member, self.content),
             Route("GET", "/content/{id}/{name}", member, self.content),
@@ -89,11 +102,55 @@ class ContentRoutes:
             answer.content_type = _OCTETS
             await answer.prepare(request)
             await answer.write(opening(availability.bits, availability.chunk_count))
-            while frames := await _next_frames(availability.further):
-                await answer.write(frames)
+            if request.transport is not None:
+                chunked = request.version >= HttpVersion11
+                await availability.stream(request.transport, chunked=chunked)
         finally:
             self._contents.unfollow(content, availability)
         return answer
+
+    async def next(self, request: web.Request) -> web.StreamResponse:
+        """Chunks of this peer's choice, never sent before, among those of the body's bitfield."""
+        content = parse_content_id(request.match_info["id"])
+        opened = self._contents.open(content)
+        try:
+            chunk_count = chunk_count_for(opened.size_bytes)
+            among, most = await _choice(request, chunk_count)
+            if not opened.is_whole or not self._never_sent.has_any(content, chunk_count, among):
+                return web.Response(status=204, headers=PROTOCOL_HEADER)
+            async with self._lanes.of(is_peer=True).turn() as turn:
+                granted = self._never_sent.grant(content, chunk_count, among, most)
+                if granted is None:
+                    return web.Response(status=204, headers=PROTOCOL_HEADER)
+                try:
+                    return await self._send_granted(request, content, opened, granted, turn)
+                except BaseException:
+                    self._never_sent.give_back(content, *granted)
+                    raise
+        finally:
+            opened.close()
+
+    async def _send_granted(
+        self,
+        request: web.Request,
+        content: ContentId,
+        opened: OpenContent,
+        granted: tuple[int, int],
+        turn: Turn,
+    ) -> web.StreamResponse:
+        first, count = granted
+        chunk_bytes = chunk_size_for(opened.size_bytes)
+        stop = min(opened.size_bytes, (first + count) * chunk_bytes)
+        part = ByteRange(first * chunk_bytes, stop)
+        headers = {
+            **PROTOCOL_HEADER,
+            **_INERT,
+            hdrs.CONTENT_TYPE: _OCTETS,
+            "Panal-Chunks": f"{first}-{first + count - 1}",
+        }
+        if request.transport is None or request.transport.is_closing():
+            raise ConnectionResetError("The receiver is gone.")
+        return await self._send_pieces(request, opened, 200, headers, [(b"", part)], b"", turn)
 
     async def content(self, request: web.Request) -> web.StreamResponse:
         """A content's bytes, whole or in ranges."""
@@ -130,34 +187,29 @@ class ContentRoutes:
             try:
                 ranges = parse_range(_field(request, hdrs.RANGE), size)
             except RangeNotSatisfiable:
-                answer = problem(416, "range", f"The content has {size} bytes.")
-                answer.headers[hdrs.CONTENT_RANGE] = f"bytes */{size}"
-                return answer
+                refusal = problem(416, "range", f"The content has {size} bytes.")
+                refusal.headers[hdrs.CONTENT_RANGE] = f"bytes */{size}"
+                return refusal
         wanted = ranges if ranges is not None else [ByteRange(0, size)]
         if not all(opened.has(part.start, part.stop) for part in wanted):
-            answer = problem(503, NotHereYet.slug, "Those bytes are still being fetched.")
-            answer.headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_S)
-            return answer
-        if ranges is not None and len(ranges) > 1:
-            return await self._send_parts(request, opened, ranges, headers)
-        if ranges is not None:
+            refusal = problem(503, NotHereYet.slug, "Those bytes are still being fetched.")
+            refusal.headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_S)
+            return refusal
+        if ranges is not None and len(ranges) == 1:
             headers[hdrs.CONTENT_RANGE] = wanted[0].content_range(size)
-        pieces = [(b"", part) for part in wanted if part.length]
+        pieces, closing = [(b"", part) for part in wanted if part.length], b""
+        if ranges is not None and len(ranges) > 1:
+            layout = multipart(ranges, size, secrets.token_hex(16), _OCTETS)
+            headers[hdrs.CONTENT_TYPE] = layout.content_type
+            pieces, closing = list(layout.parts), layout.closing
         status = 206 if ranges is not None else 200
-        return await self._send_pieces(request, opened, status, headers, pieces, b"")
-
-    async def _send_parts(
-        self,
-        request: web.Request,
-        opened: OpenContent,
-        ranges: list[ByteRange],
-        headers: dict[str, str],
-    ) -> web.StreamResponse:
-        layout = multipart(ranges, opened.size_bytes, secrets.token_hex(16), _OCTETS)
-        headers[hdrs.CONTENT_TYPE] = layout.content_type
-        return await self._send_pieces(
-            request, opened, 206, headers, list(layout.parts), layout.closing
-        )
+        async with self._lanes.of(is_peer=_is_peer(request)).turn() as turn:
+            answer = await self._send_pieces(
+                request, opened, status, headers, pieces, closing, turn
+            )
+        for _, part in pieces:
+            self._never_sent.sent(content, *opened.chunks_in(part.start, part.stop))
+        return answer
 
     async def _send_pieces(
         self,
@@ -167,6 +219,7 @@ class ContentRoutes:
         headers: Mapping[str, str],
         pieces: list[tuple[bytes, ByteRange]],
         closing: bytes,
+        turn: Turn,
     ) -> web.StreamResponse:
         answer = web.StreamResponse(status=status, headers=headers)
         answer.content_length = sum(len(head) + part.length for head, part in pieces) + len(closing)
@@ -180,24 +233,25 @@ class ContentRoutes:
             # back for the first bytes of a body, and ours go round it.
             await answer.write(head)
             await self._sender.send(transport, opened, part)
+            turn.sent_bytes += part.length
         await answer.write_eof(closing)
         return answer
 
 
-async def _next_frames(further: asyncio.Queue[int | None]) -> bytes:
-    """What to say next on an availability stream; nothing to end it."""
-    try:
-        async with asyncio.timeout(HEARTBEAT_S):
-            index = await further.get()
-    except TimeoutError:
-        return index_frame(HEARTBEAT)
-    frames = []
-    while index is not None:
-        frames.append(index_frame(index))
-        if further.empty():
-            return b"".join(frames)
-        index = further.get_nowait()
-    return b""
+async def _choice(request: web.Request, chunk_count: int) -> tuple[int, int]:
+    """The bitfield in a request's body, and how many chunks it wants at most."""
+    length = (chunk_count + 7) // 8
+    body = await request.content.read(length + 1)
+    while len(body) <= length and not request.content.at_eof():
+        body += await request.content.read(length + 1 - len(body))
+    text = request.query.get("max", "1")
+    if not (text.isascii() and text.isdigit() and 0 < len(text) <= 7 and int(text)):
+        raise UsageError("max is a number of chunks.")
+    return bitfield.from_bytes(body, chunk_count), int(text)
+
+
+def _is_peer(request: web.Request) -> bool:
+    return "Panal-Protocol" in request.headers
 
 
 def _field(request: web.Request, name: str) -> str | None:

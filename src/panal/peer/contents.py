@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panal.errors import ContentChanged, NotFound, RootOffline
+from panal.peer.availability import Availability
 from panal.store.index import Index, SharedFile
 from panal.store.partial import PartialFile
 from panal.store.roots import Fingerprint, Root
@@ -38,6 +39,18 @@ class OpenContent:
             return True
         return self.expected.is_of(self.descriptor)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every chunk is here."""
+        return self.bits == bitfield.full(chunk_count_for(self.size_bytes))
+
+    def chunks_in(self, start: int, stop: int) -> tuple[int, int]:
+        """First and count of the chunks that lie between two offsets, whole."""
+        chunk_bytes = chunk_size_for(self.size_bytes)
+        first = -(-start // chunk_bytes)
+        last = -(-stop // chunk_bytes) if stop == self.size_bytes else stop // chunk_bytes
+        return first, max(0, last - first)
+
     def has(self, start: int, stop: int) -> bool:
         """Whether bytes `start` to `stop` (not included) are all here."""
         if start >= stop:
@@ -46,16 +59,6 @@ class OpenContent:
         first, last = start // chunk_bytes, (stop - 1) // chunk_bytes
         wanted = ((1 << (last - first + 1)) - 1) << first
         return self.bits & wanted == wanted
-
-
-class Availability:
-    """One follower's view of a content: the chunks at first, then what is added."""
-
-    def __init__(self, bits: int, chunk_count: int) -> None:
-        self.bits = bits
-        self.chunk_count = chunk_count
-        self.further: asyncio.Queue[int | None] = asyncio.Queue()
-        """Chunk indices; None when chunks were taken back and the follower must ask anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ class Contents:
     def taken_back(self, content: ContentId) -> None:
         """Some chunks are no longer here: followers must ask anew."""
         for availability in self._followers.get(content, ()):
-            availability.further.put_nowait(None)
+            availability.end()
 
     def close(self) -> None:
         """End every follower's stream: this peer goes."""
@@ -182,4 +185,4 @@ class Contents:
 
     def _tell(self, content: ContentId, index: int) -> None:
         for availability in self._followers.get(content, ()):
-            availability.further.put_nowait(index)
+            availability.tell(index)

@@ -208,7 +208,7 @@ class Fetching:
         providers: dict[SourceId, Provider] = {}
 
         def connect(source: SourceId) -> HttpSource:
-            return HttpSource(providers[source], content, manifest, self._session, self.limit)
+            return HttpSource(providers[source], content, manifest, self.limit)
 
         async def locate(suspects: Sequence[SourceId]) -> list[SourceId]:
             names = [providers[source].peer for source in suspects]

@@ -14,23 +14,25 @@ from collections.abc import Callable
 import aiohttp
 
 from panal.errors import IntegrityError, Unreachable
+from panal.peer.have_stream import CONNECT_S, follow
 from panal.peer.rate_limit import RateLimit
-from panal.store.partial import PartialFile
+from panal.store.partial import ChunkTaken, PartialFile
 from panal.store.texts import manifest_of_text
 from panal.swarm.engine import CorruptChunk, SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire import bitfield
 from panal.wire.catalogue import Provider
-from panal.wire.have import SILENCE_S, HaveReader
 from panal.wire.ids import ContentId
 from panal.wire.manifest import MAX_MANIFEST_BYTES, Manifest, content_id, decode
 from panal.wire.ranges import ByteRange
-from panal.wire.response import END, MAX_HEAD_BYTES, ResponseHead, parse_head
+from panal.wire.response import END, MAX_HEAD_BYTES, ResponseHead, parse_chunks, parse_head
 
-CONNECT_S = 5.0
 MANIFEST_S = 60.0
 BUFFER_BYTES = 256 * 1024
+WAKE_BYTES = 32 * 1024
+FAR_OFF_S = 86_400.0
 _ABSENT = {404, 410, 416, 503}
+_NO_CHOICE = {204, 404, 405, 501}
 
 
 def authority(host: str, port: int) -> str:
@@ -101,17 +103,18 @@ class HttpSource:
         provider: Provider,
         content: ContentId,
         manifest: Manifest,
-        session: aiohttp.ClientSession,
         limit: RateLimit,
     ) -> None:
         self._provider = provider
         self._content = content
         self._manifest = manifest
-        self._session = session
         self._limit = limit
         self._socket: socket.socket | None = None
         self._buffer = memoryview(b"")
         self._ahead = memoryview(b"")
+        self._body_bytes = 0
+        """Of the running answer's body, what was not received yet."""
+        self._wakes_at = 1
         self._cancelled = threading.Event()
         self.bytes_received = 0
         self.held_s = 0.0
@@ -120,23 +123,20 @@ class HttpSource:
 
     async def follow(self, tell: Callable[[int, bool], None]) -> None:
         """Tell what the provider has until its stream ends; SourceFailure says why."""
-        host = authority(self._provider.host, self._provider.port)
-        url = f"http://{host}/content/{self._content.hex()}/have"
-        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=SILENCE_S)
-        reader = HaveReader(self._manifest.chunk_count)
+
+        def told(bits: int | None, indices: list[int]) -> None:
+            if bits is not None:
+                tell(bits, True)
+            if indices:
+                tell(bitfield.from_indices(indices), False)
+
+        path = f"/content/{self._content.hex()}/have"
+        provider, chunk_count = self._provider, self._manifest.chunk_count
         try:
-            async with self._session.get(url, timeout=timeout, allow_redirects=False) as answer:
-                if answer.status != 200:
-                    raise SourceFailure(Failure.BROKEN, f"answered {answer.status}")
-                async for block in answer.content.iter_any():
-                    bits, indices = reader.feed(block)
-                    if bits is not None:
-                        tell(bits, True)
-                    if indices:
-                        tell(bitfield.from_indices(indices), False)
+            await follow(provider.host, provider.port, path, chunk_count, told)
         except IntegrityError as error:
             raise SourceFailure(Failure.MISBEHAVED, str(error)) from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (TimeoutError, OSError) as error:
             raise SourceFailure(Failure.BROKEN, _words(error)) from None
 
     # Chunks -------------------------------------------------------------------------------
@@ -145,21 +145,48 @@ class HttpSource:
         self, first: int, count: int, into: PartialFile, wrote: Callable[[int], None]
     ) -> None:
         """Fetch chunks `first` to `first + count - 1`; `wrote` follows each right one."""
-        start, _ = self._manifest.chunk_range(first)
-        offset, length = self._manifest.chunk_range(first + count - 1)
-        wanted = ByteRange(start, offset + length)
+        wanted = self._bytes_of(first, count)
+
+        def transfer() -> None:
+            self._ask(wanted)
+            self._receive_chunks(first, count, into, wrote)
+
+        self._guarded(transfer)
+
+    def fetch_any(
+        self,
+        among: int,
+        most: int,
+        into: PartialFile,
+        granted: Callable[[int, int], None],
+        wrote: Callable[[int], None],
+    ) -> None:
+        """Fetch up to `most` chunks of the provider's choice; `granted` says which, before any."""
+
+        def transfer() -> None:
+            first, count = self._ask_any(among, most)
+            granted(first, count)
+            self._receive_chunks(first, count, into, wrote)
+
+        self._guarded(transfer)
+
+    def _guarded(self, transfer: Callable[[], None]) -> None:
         try:
             self._stop_if_cancelled()
-            self._ask(wanted)
-            for index in range(first, first + count):
-                self._receive_chunk(index, into)
-                wrote(index)
+            transfer()
+        except ChunkTaken as error:
+            self._disconnect()
+            raise SourceFailure(Failure.TAKEN, str(error)) from None
         except (OSError, EOFError, IntegrityError) as error:
             self._disconnect()
             self._stop_if_cancelled()
             broken = not isinstance(error, IntegrityError)
             failure = Failure.BROKEN if broken else Failure.MISBEHAVED
             raise SourceFailure(failure, _words(error)) from None
+        except SourceFailure as error:
+            if error.failure is not Failure.NOTHING_UNSENT:
+                self._disconnect()
+            raise
         except BaseException:
             self._disconnect()
             raise
@@ -178,18 +205,8 @@ class HttpSource:
             raise SourceFailure(Failure.CANCELLED, "cancelled")
 
     def _ask(self, wanted: ByteRange) -> None:
-        reused = self._socket is not None
-        try:
-            head = self._request(wanted)
-        except (OSError, EOFError):
-            # A kept connection may have been closed at the other end meanwhile: once more.
-            self._disconnect()
-            self._stop_if_cancelled()
-            if not reused:
-                raise
-            head = self._request(wanted)
+        head = self._request("GET", "", f"Range: bytes={wanted.start}-{wanted.stop - 1}\r\n")
         if head.status in _ABSENT:
-            self._disconnect()
             raise SourceFailure(Failure.NOT_HERE_YET, f"answered {head.status}")
         if head.status >= 500:
             raise ConnectionError(f"answered {head.status}")
@@ -199,14 +216,54 @@ class HttpSource:
         if head.content_length != wanted.length:
             raise IntegrityError("announced another length than was asked")
 
-    def _request(self, wanted: ByteRange) -> ResponseHead:
-        connection = self._socket or self._connect()
+    def _ask_any(self, among: int, most: int) -> tuple[int, int]:
+        """The chunks that follow, as first and count."""
+        body = bitfield.to_bytes(among, self._manifest.chunk_count)
+        fields = f"Content-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n"
+        head = self._request("POST", f"/next?max={most}", fields, body)
+        if head.status in _NO_CHOICE:
+            if head.status != 204 and head.content_length != 0:
+                self._disconnect()  # a text follows that nobody reads
+            raise SourceFailure(Failure.NOTHING_UNSENT, f"answered {head.status}")
+        if head.status >= 500:
+            failure = Failure.NOT_HERE_YET if head.status == 503 else Failure.BROKEN
+            raise SourceFailure(failure, f"answered {head.status}")
+        chosen = parse_chunks(head.fields.get("panal-chunks", ""))
+        if head.status != 200 or chosen is None:
+            raise IntegrityError(f"answered {head.status} and named no chunks")
+        first, count = chosen
+        asked = among >> first
+        if count > most or asked & bitfield.full(count) != bitfield.full(count):
+            raise IntegrityError("chose chunks that it was not asked for")
+        if head.content_length != self._bytes_of(first, count).length:
+            raise IntegrityError("announced another length than its chunks have")
+        return chosen
+
+    def _bytes_of(self, first: int, count: int) -> ByteRange:
+        start, _ = self._manifest.chunk_range(first)
+        offset, length = self._manifest.chunk_range(first + count - 1)
+        return ByteRange(start, offset + length)
+
+    def _request(self, method: str, below: str, fields: str, body: bytes = b"") -> ResponseHead:
         host = authority(self._provider.host, self._provider.port)
-        connection.sendall(
-            f"GET /content/{self._content.hex()} HTTP/1.1\r\nHost: {host}\r\n"
-            f"Range: bytes={wanted.start}-{wanted.stop - 1}\r\n"
-            "Accept-Encoding: identity\r\nPanal-Protocol: 1\r\n\r\n".encode("ascii")
-        )
+        request = (
+            f"{method} /content/{self._content.hex()}{below} HTTP/1.1\r\nHost: {host}\r\n{fields}"
+            "Accept-Encoding: identity\r\nPanal-Protocol: 1\r\n\r\n"
+        ).encode("ascii") + body
+        reused = self._socket is not None
+        try:
+            return self._exchange(request)
+        except (OSError, EOFError):
+            # A kept connection may have been closed at the other end meanwhile: once more.
+            self._disconnect()
+            self._stop_if_cancelled()
+            if not reused:
+                raise
+            return self._exchange(request)
+
+    def _exchange(self, request: bytes) -> ResponseHead:
+        connection = self._socket or self._connect()
+        connection.sendall(request)
         filled = 0
         while (end := bytes(self._buffer[:filled]).find(END)) < 0:
             if filled >= MAX_HEAD_BYTES:
@@ -220,12 +277,18 @@ class HttpSource:
         connection = socket.create_connection(
             (self._provider.host, self._provider.port), timeout=CONNECT_S
         )
-        connection.settimeout(None)  # the engine's clocks decide, and cancel
+        connection.settimeout(FAR_OFF_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
-        self._socket = connection
+        self._socket, self._wakes_at = connection, 1
         self._stop_if_cancelled()  # it may have come while there was nothing to shut down
         return connection
+
+    def _wake_at(self, count: int) -> None:
+        """Sleep until so many bytes are there: a wake for every packet costs more than they do."""
+        if count != self._wakes_at and self._socket is not None:
+            self._wakes_at = count
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
     def _disconnect(self) -> None:
         connection, self._socket = self._socket, None
@@ -238,6 +301,15 @@ class HttpSource:
         if count == 0:
             raise EOFError("connection closed early")
         return count
+
+    def _receive_chunks(
+        self, first: int, count: int, into: PartialFile, wrote: Callable[[int], None]
+    ) -> None:
+        self._body_bytes = self._bytes_of(first, count).length - len(self._ahead)
+        for index in range(first, first + count):
+            self._receive_chunk(index, into)
+            wrote(index)
+        self._wake_at(1)
 
     def _receive_chunk(self, index: int, into: PartialFile) -> None:
         writer = into.begin_chunk(index)
@@ -259,10 +331,12 @@ class HttpSource:
             filled = len(part)
             self._count(filled)
         while filled < want:
+            self._wake_at(min(WAKE_BYTES, self._body_bytes))
             most = want - filled
             if self._limit.is_on:
                 most = self._limit.piece_bytes(self._provider.peer, most)
             count = self._receive(self._buffer[filled : filled + most])
+            self._body_bytes -= count
             filled += count
             self._count(count)
         return self._buffer[:want]

@@ -21,6 +21,8 @@ from panal.wire.ranges import ByteRange
 
 SENDING_THREADS = 8
 BLOCK_BYTES = 4 * 1024 * 1024
+UNSENT_BYTES = 64 * 1024
+"""So much may wait in the kernel of what was handed to it."""
 TURN_S = 0.05
 """How long a thread serves one receiver before it turns to another."""
 READ_STALL_S = 30.0
@@ -53,6 +55,7 @@ class Sender:
         # A descriptor of our own: the transport may close its, and the system give the
         # same number to another connection, while a thread still writes to it.
         with connection.dup() as own:
+            _keep_queue_short(own)
             sent = 0
             while sent < part.length:
                 rest = ByteRange(part.start + sent, part.stop)
@@ -109,6 +112,13 @@ def _send(descriptor: int, opened: OpenContent, part: ByteRange) -> int:
     if not opened.is_unchanged():
         raise ContentChanged("The file changed while it was being sent.")
     return sent
+
+
+def _keep_queue_short(connection: socket.socket) -> None:
+    # Else megabytes wait in the socket when the file is sent, and the next receiver's turn
+    # begins while this one's bytes still fill the wire.
+    if (option := getattr(socket, "TCP_NOTSENT_LOWAT", None)) is not None:
+        connection.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)
 
 
 async def _until_flushed(transport: asyncio.Transport) -> None:

@@ -13,7 +13,8 @@ from blake3 import blake3
 from panal.clock import Clock
 from panal.errors import IntegrityError, Unreachable
 from panal.peer.fetching import LONGEST_LOOK_AGAIN_S, LOOK_AGAIN_S, Transfer
-from panal.peer.http_source import CONNECT_S, authority, fetch_manifest
+from panal.peer.have_stream import CONNECT_S
+from panal.peer.http_source import authority, fetch_manifest
 from panal.peer.rate_limit import RateLimit
 from panal.wire.catalogue import Provider
 from panal.wire.collection import CollectionEntry

@@ -31,6 +31,10 @@ os.umask(_UMASK)
 SYNC_BATCH_BYTES = 64 * 1024 * 1024
 
 
+class ChunkTaken(Exception):
+    """A chunk is being written by another, or is there already."""
+
+
 class ChunkWriter:
     """One chunk on its way in: bytes go to their offset while they are hashed.
 
@@ -123,11 +127,11 @@ class PartialFile:
         return size
 
     def begin_chunk(self, index: int) -> ChunkWriter:
-        """The one writer of a chunk that is not written yet."""
+        """The one writer of a chunk that is not written yet; ChunkTaken."""
         with self._lock:
             self._check()
             if index in self._open_writers or self._written >> index & 1:
-                raise PanalError(f"Chunk {index} is being written or is there already.")
+                raise ChunkTaken(f"chunk {index} comes from another or is there already")
             self._open_writers.add(index)
         return ChunkWriter(self, index)
 

@@ -22,11 +22,13 @@ from panal.swarm.messages import (
     CancelFetch,
     ChunkCorrupt,
     ChunksAvailable,
+    ChunksGranted,
     ChunkWritten,
     Drop,
     Fact,
     Failure,
     Fetch,
+    FetchAny,
     FetchEnded,
     Follow,
     HeldBack,
@@ -89,6 +91,20 @@ class ChunkSource(Protocol):
         """Fetch consecutive chunks in the calling thread; `wrote` follows each right one.
 
         SourceFailure, CorruptChunk, or the disk's PanalError.
+        """
+        ...
+
+    def fetch_any(
+        self,
+        among: int,
+        most: int,
+        into: PartialFile,
+        granted: Callable[[int, int], None],
+        wrote: Callable[[int], None],
+    ) -> None:
+        """Fetch consecutive chunks of the source's choice; `granted` says which, before any.
+
+        Raises as `fetch` does.
         """
         ...
 
@@ -158,6 +174,11 @@ class Engine:
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to care
                 self._loop.call_soon_threadsafe(self._woken.set)
 
+    def _note(self, fact: Fact) -> None:
+        """Leave a fact, on the loop itself: nothing has to be woken across threads."""
+        self._facts.append(fact)
+        self._woken.set()
+
     def _take_facts(self) -> None:
         self._wakes = False
         while self._facts:
@@ -177,8 +198,8 @@ class Engine:
 
     def _carry_out(self, order: Order) -> None:
         match order:
-            case Fetch(source, first, count):
-                self._threads.submit(self._fetch, source, self._sources[source], first, count)
+            case Fetch() | FetchAny():
+                self._threads.submit(self._fetch, order, self._sources[order.source])
             case CancelFetch(source):
                 self._sources[source].cancel()
             case Follow(source):
@@ -200,12 +221,20 @@ class Engine:
         if (follower := self._followers.pop(source, None)) is not None:
             follower.cancel()
 
-    def _fetch(self, source_id: SourceId, source: ChunkSource, first: int, count: int) -> None:
+    def _fetch(self, order: Fetch | FetchAny, source: ChunkSource) -> None:
+        source_id = order.source
+
         def wrote(index: int) -> None:
             self.report(ChunkWritten(source_id, index))
 
+        def granted(first: int, count: int) -> None:
+            self.report(ChunksGranted(source_id, first, count))
+
         try:
-            source.fetch(first, count, self._partial, wrote)
+            if isinstance(order, Fetch):
+                source.fetch(order.first, order.count, self._partial, wrote)
+            else:
+                source.fetch_any(order.among, order.most, self._partial, granted, wrote)
             self.report(FetchEnded(source_id))
         except CorruptChunk as error:
             self.report(ChunkCorrupt(source_id, error.index))
@@ -219,7 +248,7 @@ class Engine:
 
     async def _follow(self, source_id: SourceId, source: ChunkSource) -> None:
         def tell(bits: int, opening: bool) -> None:
-            self.report((SourceOpened if opening else ChunksAvailable)(source_id, bits))
+            self._note((SourceOpened if opening else ChunksAvailable)(source_id, bits))
 
         try:
             await source.follow(tell)

@@ -20,6 +20,10 @@ class Failure(Enum):
     """The source does not have those chunks after all: ask anew what it has, a little later."""
     BROKEN = "connection broken"
     """Refused, reset or cut: try again, ever later."""
+    TAKEN = "taken"
+    """A chunk comes from another, who was left the choice: nobody's fault."""
+    NOTHING_UNSENT = "nothing unsent"
+    """The source has sent each of those chunks once: we choose ourselves from now on."""
     MISBEHAVED = "broke the protocol"
     """Another range, another length, no status we know: three times and it is out."""
 
@@ -76,6 +80,15 @@ class HeldBack:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunksGranted:
+    """A source that was left the choice sends these."""
+
+    source: SourceId
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkWritten:
     """A chunk agreed with its hash and is at its offset."""
 
@@ -119,6 +132,7 @@ Fact = (
     | SourceClosed
     | BytesArrived
     | HeldBack
+    | ChunksGranted
     | ChunkWritten
     | ChunkCorrupt
     | FetchEnded
@@ -153,6 +167,15 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchAny:
+    """Ask a source for consecutive chunks of its choice, among some; ChunksGranted will follow."""
+
+    source: SourceId
+    among: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class CancelFetch:
     """End a source's running fetch; FetchEnded will follow."""
 
@@ -180,7 +203,7 @@ class Finish:
     """All chunks are written."""
 
 
-Order = Follow | Drop | Fetch | CancelFetch | AskTracker | Ban | Finish
+Order = Follow | Drop | Fetch | FetchAny | CancelFetch | AskTracker | Ban | Finish
 
 # Progress ---------------------------------------------------------------------------------
 

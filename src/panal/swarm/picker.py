@@ -5,6 +5,7 @@ number of known copies, so that counting a whole source in or out, and finding t
 chunk that it has, are a few operations on large integers whatever the number of chunks.
 """
 
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -68,13 +69,36 @@ def pick_span(useful: int, rarity: Rarity, longest: int, chance: Chance) -> tupl
     Starts at a rarest chunk, ties broken by chance, and goes on while the next chunk is
     useful and as rare.
     """
-    rarest = rarity.rarest(useful)
-    first = _some_bit(rarest, chance)
-    run = rarest >> first
+    return pick_run(rarity.rarest(useful), longest, chance)
+
+
+def pick_run(bits: int, longest: int, chance: Chance) -> tuple[int, int]:
+    """First and number of consecutive chunks of `bits`, beginning anywhere; not empty."""
+    first = _some_bit(bits, chance)
+    run = bits >> first
     count = 1
     while count < longest and run >> count & 1:
         count += 1
     return first, count
+
+
+LONGEST_BLOCK = 64
+
+
+@lru_cache(maxsize=64)
+def share(chunk_count: int, number: int, seeds: int) -> int:
+    """The chunks that seed `number` of `seeds` is to send first; together they are all chunks.
+
+    Each downloader comes to the same shares, so that several seeds do not send the same
+    chunks. They lie in blocks, so that a fast seed can send many chunks in a row.
+    """
+    block = max(1, min(LONGEST_BLOCK, chunk_count // (4 * seeds)))
+    period = ((1 << block) - 1) << (block * number)
+    bits, length = period, block * seeds
+    while length < chunk_count:
+        bits |= bits << length
+        length *= 2
+    return bits & ((1 << chunk_count) - 1)
 
 
 def _some_bit(bits: int, chance: Chance) -> int:

@@ -48,6 +48,8 @@ class RunningFetch:
     claimed: int
     """Asked for and not written yet: nobody else may fetch these."""
     asked_at_s: float
+    awaits_choice: bool = False
+    """The source is to say which chunks it sends: nothing is claimed until then."""
     first_byte_at_s: float | None = None
     last_byte_at_s: float = 0.0
     chunk_began_at_s: float = 0.0
@@ -124,6 +126,8 @@ class Source:
     """How long it lets requests wait for their first byte, smoothed."""
     failures: int = 0
     misbehaviours: int = 0
+    may_choose: bool = True
+    """Until it says that it has sent each chunk once, or does not know how to choose."""
     lost: int = 0
     """Requests taken from it since it last brought a chunk."""
     rests_until_s: float = 0.0

@@ -1,9 +1,11 @@
 """One download's decisions: facts in, orders out.
 
-First policy: rarest first, one request a source at a time, each chunk claimed by one source
-only. Opens no connection, reads no clock, draws no number of its own: time comes with each
-fact, chance is an argument. Each kind of fact looks only at what it can change; what time
-alone changes is looked at when time is told to have passed.
+One request a source at a time, each chunk claimed by one source only. A seed is left the
+choice among what nobody is asked for, until it has sent each chunk once; of everybody else,
+and of a seed from then on, the rarest chunks are asked. Opens no connection, reads no clock,
+draws no number of its own: time comes with each fact, chance is an argument. Each kind of
+fact looks only at what it can change; what time alone changes is looked at when time is told
+to have passed.
 """
 
 from panal.swarm.asking import Asking
@@ -14,11 +16,13 @@ from panal.swarm.messages import (
     CancelFetch,
     ChunkCorrupt,
     ChunksAvailable,
+    ChunksGranted,
     ChunkWritten,
     Drop,
     Fact,
     Failure,
     Fetch,
+    FetchAny,
     FetchEnded,
     Finish,
     HeldBack,
@@ -31,7 +35,7 @@ from panal.swarm.messages import (
     TrackerAnswered,
 )
 from panal.swarm.neighbours import Neighbours
-from panal.swarm.picker import Chance, pick_span
+from panal.swarm.picker import Chance, pick_span, share
 from panal.swarm.sources import (
     REST_AFTER_STALL_S,
     REST_AFTER_YIELD_S,
@@ -45,6 +49,8 @@ from panal.wire import bitfield
 REQUEST_S = 0.02
 """A request should last this long at its source's rate, so that asking costs little beside it."""
 LONGEST_REQUEST_BYTES = 16 * 1024 * 1024
+FEWEST_TO_CHOOSE_FROM = 16
+"""A file of fewer chunks is not worth asking a seed to choose."""
 _JITTER_STEPS = 1 << 16
 
 
@@ -105,6 +111,9 @@ class DownloadState:
             case HeldBack(_, duration_s):
                 source.held_back(duration_s, now_s)
                 return []
+            case ChunksGranted(_, first, count):
+                self._granted(source, first, count)
+                return []
             case ChunkWritten(_, index):
                 self._chunk_written(source, index, now_s)
                 return []
@@ -156,14 +165,31 @@ class DownloadState:
         self.neighbours.has_more(source, bits & self._all, now_s)
         return self._occupy(source, now_s)
 
+    def _granted(self, source: Source, first: int, count: int) -> None:
+        fetch = source.fetch
+        if fetch is None or not fetch.awaits_choice:
+            return
+        # Where another is asked for it too, whoever comes first writes it: the other's fetch
+        # ends there, as taken.
+        fetch.awaits_choice = False
+        fetch.claimed = bitfield.full(count) << first & self.free
+        self.free ^= fetch.claimed
+
     def _chunk_written(self, source: Source, index: int, now_s: float) -> None:
         fetch, bit = source.fetch, 1 << index
-        if fetch is None or not fetch.claimed & bit:
+        if not self.missing & bit:
             return
         self.written |= bit
         self.missing ^= bit
         source.failures = source.lost = 0
-        self._take_overs.chunk_came(fetch.written(bit, now_s))
+        if fetch is not None and fetch.claimed & bit:
+            self._take_overs.chunk_came(fetch.written(bit, now_s))
+            return
+        # A seed chose what another is asked for, or what is free: the disk has the last word.
+        self.free &= ~bit
+        for other in self.neighbours.near.values():
+            if other.fetch is not None:
+                other.fetch.claimed &= ~bit
 
     def _closed(self, source: Source, reason: str, misbehaved: bool, now_s: float) -> list[Order]:
         if source.stage not in {Stage.OPENING, Stage.READY}:
@@ -197,7 +223,7 @@ class DownloadState:
         reason: str,
         now_s: float,
     ) -> list[Order]:
-        if failure is None or source.stage is Stage.BANNED:
+        if failure is None or failure is Failure.TAKEN or source.stage is Stage.BANNED:
             return []
         if fetch.ending or failure is Failure.CANCELLED:
             # A cancellation may come a moment late and hit the next fetch: nobody's fault.
@@ -207,6 +233,9 @@ class DownloadState:
                 return []
             self._send_away(source, fetch.ending, now_s, fetch.rest_s)
             return [Drop(source.id)]
+        if failure is Failure.NOTHING_UNSENT:
+            source.may_choose = False
+            return []
         if failure is Failure.MISBEHAVED and source.misbehaved():
             return self._ban(source, None, reason, now_s)
         if source.stage is not Stage.READY:
@@ -267,10 +296,20 @@ class DownloadState:
         if not useful:
             return self._take_over(source, now_s)
         longest = self._longest(source, useful)
+        if source.may_choose and (among := useful & self._share_of(source)):
+            source.fetch = RunningFetch(0, now_s, awaits_choice=True)
+            return [FetchAny(source.id, among, longest)]
         first, count = pick_span(useful, self.neighbours.rarity, longest, self._chance)
         source.fetch = RunningFetch(((1 << count) - 1) << first, now_s)
         self.free ^= source.fetch.claimed
         return [Fetch(source.id, first, count)]
+
+    def _share_of(self, source: Source) -> int:
+        """Among which chunks a seed may choose; none for who is no seed."""
+        if self.chunk_count < FEWEST_TO_CHOOSE_FROM or source.bits != self._all:
+            return 0
+        seeds = sorted(s.id for s in self.neighbours.near.values() if s.bits == self._all)
+        return share(self.chunk_count, seeds.index(source.id), len(seeds))
 
     def _take_over(self, source: Source, now_s: float) -> list[Order]:
         fetching = [(s, s.fetch) for s in self.neighbours.near.values() if s.fetch is not None]

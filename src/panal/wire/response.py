@@ -12,8 +12,10 @@ from panal.errors import IntegrityError
 
 MAX_HEAD_BYTES = 16 * 1024
 END = b"\r\n\r\n"
-_STATUS = re.compile(rb"HTTP/1\.1 (\d{3})(?: [^\r\n]*)?")
+_STATUS = re.compile(rb"HTTP/1\.([01]) (\d{3})(?: [^\r\n]*)?")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n]*)")
+
+_CHUNKS = re.compile(r"(\d{1,7})-(\d{1,7})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,14 @@ class ResponseHead:
         return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
-def parse_head(raw: bytes) -> ResponseHead:
-    """The head in `raw`, which ends with an empty line; IntegrityError if it is none."""
+def parse_head(raw: bytes, *, old_too: bool = False) -> ResponseHead:
+    """The head in `raw`, which ends with an empty line; IntegrityError if it is none.
+
+    `old_too` lets HTTP/1.0 pass, whose bodies may end with the connection.
+    """
     lines = raw.removesuffix(END).split(b"\r\n")
     status = _STATUS.fullmatch(lines[0])
-    if status is None:
+    if status is None or not (old_too or status[1] == b"1"):
         raise IntegrityError("That is no HTTP/1.1 answer.")
     fields: dict[str, str] = {}
     for line in lines[1:]:
@@ -47,4 +52,13 @@ def parse_head(raw: bytes) -> ResponseHead:
         fields[name] = field[2].strip(b" \t").decode("latin-1")
     if "transfer-encoding" in fields or "content-encoding" in fields:
         raise IntegrityError("The answer is encoded, which was not asked for.")
-    return ResponseHead(int(status[1]), fields)
+    return ResponseHead(int(status[2]), fields)
+
+
+def parse_chunks(text: str) -> tuple[int, int] | None:
+    """First and count of `Panal-Chunks: first-last`; None where that is not what it says."""
+    matched = _CHUNKS.fullmatch(text)
+    if matched is None:
+        return None
+    first, last = int(matched[1]), int(matched[2])
+    return (first, last - first + 1) if first <= last else None
