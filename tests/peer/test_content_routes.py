@@ -580,7 +580,7 @@ async def test_have_follows_a_partial_file_until_it_is_taken_back(
         assert writer.finish()
 
     write(3)
-    contents.begin_partial(content, partial)
+    contents.begin_partial(content, partial, lambda follower: None)
     async with connection(peer.app.port) as wire:
         await wire.send(request("GET", f"/content/{content.hex()}/have"))
         assert (await wire.head()).status == 200

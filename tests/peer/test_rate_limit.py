@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from panal.clock import SystemClock
-from panal.peer.http_source import HttpSource, client_session
+from panal.peer.http_source import HttpSource
 from panal.peer.rate_limit import LOOK_AGAIN_S, PEERS_KEPT, RateLimit
 from panal.peer.sending import SENDING_THREADS, Sender
 from panal.store.partial import PartialFile
@@ -203,8 +203,8 @@ async def test_a_receiver_that_waits_is_cancelled_at_once_and_says_how_long(
     limit = RateLimit(SystemClock())
     limit.change(SLOWEST, 0)
     partial = PartialFile(tmp_path, CONTENT, MANIFEST)
-    async with serving(saying(GOOD)) as provider, client_session() as session:
-        source = HttpSource(provider, CONTENT, MANIFEST, session, limit)
+    async with serving(saying(GOOD)) as provider:
+        source = HttpSource(provider, CONTENT, MANIFEST, limit)
         running = asyncio.create_task(
             asyncio.to_thread(source.fetch, 0, 1, partial, lambda index: None)
         )
@@ -224,8 +224,8 @@ async def test_a_receiver_follows_a_change(tmp_path: Path) -> None:
     limit.change(0, SLOWEST)
     partial = PartialFile(tmp_path, CONTENT, MANIFEST)
     written = threading.Event()
-    async with serving(saying(GOOD)) as provider, client_session() as session:
-        source = HttpSource(provider, CONTENT, MANIFEST, session, limit)
+    async with serving(saying(GOOD)) as provider:
+        source = HttpSource(provider, CONTENT, MANIFEST, limit)
         running = asyncio.create_task(
             asyncio.to_thread(source.fetch, 0, 1, partial, lambda index: written.set())
         )
@@ -241,8 +241,8 @@ async def test_a_receiver_follows_a_change(tmp_path: Path) -> None:
 
 async def test_without_a_limit_a_receiver_reads_no_clock(tmp_path: Path) -> None:
     partial = PartialFile(tmp_path, CONTENT, MANIFEST)
-    async with serving(saying(GOOD)) as provider, client_session() as session:
-        source = HttpSource(provider, CONTENT, MANIFEST, session, RateLimit(NoClock()))
+    async with serving(saying(GOOD)) as provider:
+        source = HttpSource(provider, CONTENT, MANIFEST, RateLimit(NoClock()))
         await asyncio.to_thread(source.fetch, 0, 1, partial, lambda index: None)
     assert (partial.written, source.held_s) == (1, 0.0)
     partial.close()

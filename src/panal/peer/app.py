@@ -146,7 +146,7 @@ class PeerApp:
         uploads = Uploads(self.sharing, settings.partials.parent / "uploads")
         self.adding = Adding(root, records, self.watching, uploads, settings.state)
         fetching = Fetching(
-            name=settings.peer_name,
+            registration=registration,
             client=self.client,
             session=session,
             contents=contents,

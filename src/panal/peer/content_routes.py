@@ -14,9 +14,10 @@ from panal.peer.lanes import Lanes, Turn
 from panal.peer.never_sent import NeverSent
 from panal.peer.sending import Sender
 from panal.wire import bitfield
+from panal.wire.catalogue import Provider
 from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
 from panal.wire.have import opening
-from panal.wire.ids import ContentId, parse_content_id
+from panal.wire.ids import ContentId, parse_content_id, parse_peer_name
 from panal.wire.manifest import chunk_count_for, chunk_size_for
 from panal.wire.names import safe_path
 from panal.wire.ranges import (
@@ -97,6 +98,8 @@ class ContentRoutes:
         """The chunks that are here, and each further one as it comes; without end."""
         content = parse_content_id(request.match_info["id"])
         availability = self._contents.follow(content)
+        if (follower := _follower(request)) is not None:
+            self._contents.meet(content, follower)
         try:
             answer = web.StreamResponse(headers={**PROTOCOL_HEADER, **_INERT})
             answer.content_type = _OCTETS
@@ -248,6 +251,17 @@ async def _choice(request: web.Request, chunk_count: int) -> tuple[int, int]:
     if not (text.isascii() and text.isdigit() and 0 < len(text) <= 7 and int(text)):
         raise UsageError("max is a number of chunks.")
     return bitfield.from_bytes(body, chunk_count), int(text)
+
+
+def _follower(request: web.Request) -> Provider | None:
+    """Who follows, where it says how it can be followed: at the address that it comes from."""
+    name, _, port = request.headers.get("Panal-Peer", "").rpartition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536 and request.remote):
+        return None
+    try:
+        return Provider(parse_peer_name(name), request.remote, int(port), complete=False)
+    except UsageError:
+        return None
 
 
 def _is_peer(request: web.Request) -> bool:

@@ -12,6 +12,7 @@ from panal.store.index import Index, SharedFile
 from panal.store.partial import PartialFile
 from panal.store.roots import Fingerprint, Root
 from panal.wire import bitfield
+from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, chunk_count_for, chunk_size_for
 
@@ -78,6 +79,7 @@ class Contents:
         self._index = index
         self._withdraw = withdraw
         self._partials: dict[ContentId, PartialFile] = {}
+        self._met: dict[ContentId, Callable[[Provider], None]] = {}
         self._own: dict[ContentId, OwnFile] = {}
         self._followers: dict[ContentId, set[Availability]] = {}
         self._loop = asyncio.get_running_loop()
@@ -131,9 +133,12 @@ class Contents:
             raise NotFound("This peer does not have that content.")
         return encoded
 
-    def begin_partial(self, content: ContentId, partial: PartialFile) -> None:
-        """Serve a download's chunks as they are written."""
+    def begin_partial(
+        self, content: ContentId, partial: PartialFile, met: Callable[[Provider], None]
+    ) -> None:
+        """Serve a download's chunks as they are written; `met` is told who comes for them."""
         self._partials[content] = partial
+        self._met[content] = met
 
         def tell(index: int) -> None:
             self._loop.call_soon_threadsafe(self._tell, content, index)
@@ -143,6 +148,7 @@ class Contents:
     def end_partial(self, content: ContentId) -> None:
         """The download is over: in place, or given up."""
         self._partials.pop(content, None)
+        self._met.pop(content, None)
         if content not in self._own and not self._index.by_content(content):
             self.taken_back(content)
 
@@ -154,6 +160,11 @@ class Contents:
         """Serve it no more."""
         if self._own.pop(content, None) is not None:
             self.taken_back(content)
+
+    def meet(self, content: ContentId, follower: Provider) -> None:
+        """Somebody fetches a content: where we do too, each is a source for the other."""
+        if (met := self._met.get(content)) is not None:
+            met(follower)
 
     def follow(self, content: ContentId) -> Availability:
         """Begin to follow a content's chunks; NotFound or ContentChanged."""

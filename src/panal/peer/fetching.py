@@ -28,10 +28,12 @@ from panal.store.index import SharedFile
 from panal.store.partial import PartialFile
 from panal.swarm.engine import Engine
 from panal.swarm.messages import Ban, Progress, SourceId
+from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState
-from panal.wire.catalogue import Hit, Provider, SearchQuery
+from panal.wire.address import is_loopback
+from panal.wire.catalogue import Hit, Provider, Registration, SearchQuery
 from panal.wire.collection import CollectionEntry, EntryType
-from panal.wire.ids import ContentId, PeerName
+from panal.wire.ids import ContentId
 from panal.wire.links import ByName, BySha256, Link, What
 from panal.wire.manifest import Kind, Manifest
 from panal.wire.names import SafePath, printable, safe_path
@@ -93,7 +95,7 @@ class Fetching:
     def __init__(
         self,
         *,
-        name: PeerName,
+        registration: Registration,
         client: TrackerClient,
         session: aiohttp.ClientSession,
         contents: Contents,
@@ -106,7 +108,8 @@ class Fetching:
     ) -> None:
         self.limit = limit
         """On what comes in."""
-        self._name = name
+        self._name = registration.caller.name
+        self._registration = registration
         self._client = client
         self._session = session
         self._contents = contents
@@ -198,24 +201,43 @@ class Fetching:
         """Who holds a content, this peer aside."""
         return list(await self._client.locate(content, self._name))
 
+    def _own_for(self, provider: Provider) -> str:
+        """How a provider may reach us, where we listen to it."""
+        hosts = self._registration.bound
+        reachable = len(hosts) > 1 or "0.0.0.0" in hosts  # noqa: S104 (a comparison)
+        if reachable or is_loopback(provider.host):
+            return f"{self._name}:{self._registration.port}"
+        return ""
+
     async def _transfer(self, content: ContentId, partial: PartialFile, transfer: Transfer) -> None:
         manifest = partial.manifest
         state = DownloadState(
             manifest.chunk_bytes, manifest.chunk_count, partial.written, self._chance
         )
-        self._contents.begin_partial(content, partial)
         self._announcer.hold(content, complete=False)
         providers: dict[SourceId, Provider] = {}
 
         def connect(source: SourceId) -> HttpSource:
-            return HttpSource(providers[source], content, manifest, self.limit)
+            provider = providers[source]
+            own = self._own_for(provider)
+            return HttpSource(provider, content, manifest, self.limit, own)
 
         async def locate(suspects: Sequence[SourceId]) -> list[SourceId]:
             names = [providers[source].peer for source in suspects]
             found = await self._client.locate(content, self._name, names)
-            named = {_source_id(provider): provider for provider in found}
+            named = {_source_id(p): p for p in found if not known_elsewhere(p)}
             providers.update(named)
             return list(named)
+
+        def known_elsewhere(provider: Provider) -> bool:
+            """One peer at two addresses is one source, unless the other does not answer."""
+            return any(
+                known.peer == provider.peer
+                and source != _source_id(provider)
+                and state.sources[source].stage is not Stage.AWAY
+                for source, known in providers.items()
+                if source in state.sources
+            )
 
         def banned(ban: Ban) -> None:
             transfer.banned[providers[ban.source].peer] = ban.reason
@@ -224,6 +246,13 @@ class Fetching:
         engine = Engine(
             state, partial, connect=connect, locate=locate, banned=banned, clock=self._clock
         )
+
+        def met(follower: Provider) -> None:
+            if follower.peer != self._name and not known_elsewhere(follower):
+                providers.setdefault(_source_id(follower), follower)
+                engine.found(_source_id(follower))
+
+        self._contents.begin_partial(content, partial, met)
         transfer.follow(engine, partial)
         try:
             await engine.run()

@@ -96,14 +96,17 @@ async def follow(
     path: str,
     chunk_count: int,
     told: Callable[[int | None, list[int]], None],
+    own: str = "",
 ) -> None:
     """Follow until the stream ends.
 
-    `told` gets the bitfield once, or None, and the indices since. IntegrityError, OSError
-    or TimeoutError say why it ended; nothing is raised where the provider ended it properly.
+    `own` is the name and port under which the provider may follow us in turn. `told` gets
+    the bitfield once, or None, and the indices since. IntegrityError, OSError or TimeoutError
+    say why it ended; nothing is raised where the provider ended it properly.
     """
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    request = f"GET {path} HTTP/1.0\r\nHost: {authority}\r\nPanal-Protocol: 1\r\n\r\n"
+    fields = f"Panal-Peer: {own}\r\n" if own else ""
+    request = f"GET {path} HTTP/1.0\r\nHost: {authority}\r\nPanal-Protocol: 1\r\n{fields}\r\n"
     loop = asyncio.get_running_loop()
 
     def make() -> HaveStream:

@@ -104,7 +104,10 @@ class HttpSource:
         content: ContentId,
         manifest: Manifest,
         limit: RateLimit,
+        own: str = "",
     ) -> None:
+        """`own` is what a provider is told of us: where it may fetch in turn."""
+        self._own = own
         self._provider = provider
         self._content = content
         self._manifest = manifest
@@ -133,7 +136,7 @@ class HttpSource:
         path = f"/content/{self._content.hex()}/have"
         provider, chunk_count = self._provider, self._manifest.chunk_count
         try:
-            await follow(provider.host, provider.port, path, chunk_count, told)
+            await follow(provider.host, provider.port, path, chunk_count, told, self._own)
         except IntegrityError as error:
             raise SourceFailure(Failure.MISBEHAVED, str(error)) from None
         except (TimeoutError, OSError) as error:

@@ -174,6 +174,10 @@ class Engine:
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to care
                 self._loop.call_soon_threadsafe(self._woken.set)
 
+    def found(self, source: SourceId) -> None:
+        """Somebody holds part of it, as was learned elsewhere than from the tracker."""
+        self._note(SourceFound(source))
+
     def _note(self, fact: Fact) -> None:
         """Leave a fact, on the loop itself: nothing has to be woken across threads."""
         self._facts.append(fact)
