@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_address
 
 import msgspec
@@ -160,16 +161,23 @@ def check_host(values: list[str], allowed_hosts: frozenset[str]) -> None:
     """WrongHost unless the one Host is a literal, `localhost` or an allowed name."""
     if len(values) != 1:
         raise UsageError("A request has exactly one Host.")
-    matched = _HOST.fullmatch(values[0])
+    if not _is_allowed(values[0], allowed_hosts):
+        raise WrongHost(
+            "This peer answers under its IP address and as localhost, not under other names."
+        )
+
+
+@lru_cache(maxsize=256)
+def _is_allowed(value: str, allowed_hosts: frozenset[str]) -> bool:
+    matched = _HOST.fullmatch(value)
     host = "" if matched is None else matched[1].lower()
     if host == "localhost" or host in {allowed.lower() for allowed in allowed_hosts}:
-        return
+        return True
     try:
         ip_address(host.strip("[]"))
     except ValueError:
-        raise WrongHost(
-            "This peer answers under its IP address and as localhost, not under other names."
-        ) from None
+        return False
+    return True
 
 
 def _check_not_a_foreign_page(headers: Mapping[str, str], host: str) -> None:
