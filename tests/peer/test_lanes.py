@@ -1,0 +1,69 @@
+"""Receivers take turns in order of arrival, and one that goes leaves its place."""
+
+import asyncio
+
+from panal.peer.lanes import OTHER_CLIENTS, Lane, Lanes
+from panal.swarm.upload_slots import FIRST_SLOTS, SlotCount
+from tests.support.clock import VirtualClock
+
+
+class Receiver:
+    """One that waits for its turn and holds it until it is let go."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.is_served = False
+        self.let_go = asyncio.Event()
+        self.task = asyncio.create_task(self._take(lane))
+
+    async def _take(self, lane: Lane) -> None:
+        async with lane.turn():
+            self.is_served = True
+            await self.let_go.wait()
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_turns_come_in_order_and_as_many_at_once_as_there_are_slots() -> None:
+    lane = Lane(SlotCount(2), VirtualClock())
+    receivers = [Receiver(lane) for _ in range(5)]
+    await settle()
+    assert [r.is_served for r in receivers] == [True, True, False, False, False]
+    receivers[1].let_go.set()
+    await settle()
+    assert [r.is_served for r in receivers] == [True, True, True, False, False]
+    for receiver in receivers:
+        receiver.let_go.set()
+    await asyncio.gather(*(r.task for r in receivers))
+
+
+async def test_who_goes_away_leaves_its_place_waiting_or_served_or_just_called() -> None:
+    lane = Lane(SlotCount(1), VirtualClock())
+    served, waiting, called, last = (Receiver(lane) for _ in range(4))
+    await settle()
+    waiting.task.cancel()
+    await settle()
+    served.let_go.set()
+    await asyncio.sleep(0)  # its turn ends in this step, which calls the next
+    await asyncio.sleep(0)
+    called.task.cancel()
+    await settle()
+    assert last.is_served
+    last.let_go.set()
+    await last.task
+
+
+async def test_others_have_a_lane_of_their_own() -> None:
+    lanes = Lanes(VirtualClock())
+    peers = [Receiver(lanes.of(is_peer=True)) for _ in range(FIRST_SLOTS + 3)]
+    browser = Receiver(lanes.of(is_peer=False))
+    others = [Receiver(lanes.of(is_peer=False)) for _ in range(OTHER_CLIENTS)]
+    await settle()
+    assert sum(peer.is_served for peer in peers) == FIRST_SLOTS
+    assert browser.is_served
+    assert sum(other.is_served for other in others) == OTHER_CLIENTS - 1
+    for receiver in (*peers, browser, *others):
+        receiver.let_go.set()
+    await asyncio.gather(*(r.task for r in (*peers, browser, *others)))
