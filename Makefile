@@ -1,10 +1,12 @@
-# make demo · make test · make check: each sets up what it needs.
+# make demo · make test · make check · make bench: each sets up what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format docs stubs programs clean
+MEASURED := $(VENV)/.measured
+
+.PHONY: demo test check bench format docs stubs programs clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Panal needs Python 3.11 or later; this is $$($(PYTHON) -V). Try: make PYTHON=python3.11"; exit 1; }
@@ -30,6 +32,15 @@ check: $(STAMP)
 	$(BIN)/python scripts/gen_stubs.py --check
 	$(BIN)/python scripts/gen_docs.py --check
 	$(BIN)/python scripts/check_docs.py
+
+$(MEASURED): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+# Every figure beside other programs, best as root; BENCH='--only sym8' chooses rows.
+bench: $(MEASURED)
+	@sh scripts/programs.sh curl nginx:nginx-light aria2c:aria2 rsync nc:netcat-openbsd openssl ip:iproute2
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Install the named Debian programs that are missing, where that is allowed; say so where not.
+# Install the named programs that are missing, where that is allowed; say so where not.
+# A Debian package that is called otherwise than its program: program:package.
 missing=""
-for program in "$@"; do
-    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+for named in "$@"; do
+    command -v "${named%%:*}" >/dev/null 2>&1 || missing="$missing ${named#*:}"
 done
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

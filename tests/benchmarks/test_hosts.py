@@ -1,0 +1,25 @@
+import os
+
+import pytest
+
+from benchmarks import faults, swarm
+from benchmarks.hosts import HEADER_BYTES, Traffic
+from benchmarks.scenarios import SCENARIOS
+
+
+def test_payload_is_what_was_sent_without_a_header_for_each_packet() -> None:
+    before, after = Traffic(1000, 2), Traffic(11_000, 5)
+    assert (after - before).payload_bytes == 10_000 - 3 * HEADER_BYTES
+
+
+def test_payload_is_never_negative() -> None:
+    assert Traffic(10, 1).payload_bytes == 0
+
+
+def test_without_root_swarms_are_skipped_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    (row,) = swarm.rows(SCENARIOS[:1], 1)
+    (fault,) = faults.rows([faults.FAULTS[0].name])
+    assert "need root" in row.note
+    assert "need root" in fault.note
+    assert row.ratio is fault.ratio is None
