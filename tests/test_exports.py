@@ -28,7 +28,7 @@ def test_the_exported_names() -> None:
     assert public(python.Peer) == {
         "begin", "cancel", "downloads", "ended", "files", "get", "pause", "peers", "resume",
         "search", "settings", "change_settings", "status", "url", "verify", "share",
-        "share_folder", "unshare",
+        "share_folder", "unfinished", "unshare",
     }  # fmt: skip
     for name in panal.__all__:
         assert getattr(panal, name)

@@ -153,7 +153,7 @@ class DownloadAnswer(msgspec.Struct):
     reason: str
     """Why nothing moves, or how it failed, in words."""
     error: str | None
-    """The stable word of the error, once failed."""
+    """The stable word of the error, once failed, or `no-space` while it waits for room."""
     sources: list[SourceAnswer]
     """Who serves it."""
     files: int = 0
@@ -169,6 +169,34 @@ class DownloadsAnswer(msgspec.Struct):
 
     downloads: list[DownloadAnswer]
     """The newest last."""
+
+
+class UnfinishedAnswer(msgspec.Struct):
+    """One unfinished file, a download's or left behind."""
+
+    id: str
+    """Of its content; of a folder's small files, the folder's."""
+    name: str | None
+    """Where it would go, where a download says so."""
+    size: int
+    """When it is whole; of a folder's small files, of what is there."""
+    bytes_there: int
+    """Verified so far."""
+    bytes_on_disk: int
+    """What the disk gives to it: all of its size from the first byte, on most."""
+    modified: float
+    """When it was last written to, or let go; seconds since 1970."""
+    download: str | None
+    """The id of the download that owns it."""
+    expires: float | None
+    """When it is removed; null while a download needs it."""
+
+
+class UnfinishedFilesAnswer(msgspec.Struct):
+    """Every unfinished file, the oldest first."""
+
+    unfinished: list[UnfinishedAnswer]
+    """Those of downloads that go on too."""
 
 
 class PeersAnswer(msgspec.Struct):
@@ -305,3 +333,7 @@ class StatusAnswer(msgspec.Struct):
     """By root, "" for the folder: why it is found out about by scans only, in words."""
     unshared: list[str]
     """Paths that are left out until they are added again."""
+    unfinished: int
+    """Unfinished files, those of downloads that go on too."""
+    unfinished_bytes: int
+    """What they take of the disk."""

@@ -20,6 +20,7 @@ from panal.answers import (
     SettingsAnswer,
     SourceAnswer,
     StatusAnswer,
+    UnfinishedAnswer,
     VerifyAnswer,
     VerifyProgress,
 )
@@ -27,11 +28,12 @@ from panal.errors import UsageError
 from panal.peer.app import PeerApp
 from panal.peer.collections import AddedFolder
 from panal.peer.config import DEFAULT_TRACKER, parse_tracker
-from panal.peer.downloads import Download, State
+from panal.peer.download import Download, State
 from panal.peer.folder_transfer import FolderTransfer
 from panal.peer.http_source import client_session
 from panal.peer.planning import Plan, Target, plan
 from panal.peer.tracker_client import TrackerClient
+from panal.peer.unfinished import UnfinishedFile
 from panal.peer.verifying import Verified
 from panal.store.index import SharedFile
 from panal.swarm.messages import SourceProgress
@@ -143,8 +145,12 @@ class Node:
         return download_answer(self._app.downloads.set_priority(download_id, priority))
 
     async def remove_download(self, download_id: str) -> None:
-        """Cancel a download if it runs, and take it off the list."""
+        """Cancel a download if it runs, and take it off the list; what is there ages out."""
         await self._app.downloads.remove(download_id)
+
+    async def unfinished(self) -> list[UnfinishedAnswer]:
+        """Every unfinished file, the oldest first."""
+        return [unfinished_answer(file) for file in await self._app.unfinished.all()]
 
     async def verify(self, paths: Sequence[str] = ()) -> VerifyAnswer:
         """Re-read shared files and folders, all where none is named; withdraw what differs."""
@@ -219,6 +225,7 @@ class Node:
         """This peer's own state."""
         app, announcer = self._app, self._app.announcer
         files, size_bytes = app.index.totals()
+        unfinished, unfinished_bytes = app.unfinished.totals()
         return StatusAnswer(
             name=app.settings.name,
             urls=app.urls(),
@@ -238,6 +245,8 @@ class Node:
             offline=app.presence.offline(),
             watching=app.watching.problems,
             unshared=sorted(app.root.ignoring.unshared),
+            unfinished=unfinished,
+            unfinished_bytes=unfinished_bytes,
         )
 
 
@@ -390,6 +399,21 @@ def verify_progress(found: Verified) -> VerifyProgress:
         bytes=found.size_bytes + found.reading_bytes,
         of_bytes=found.of_bytes,
         answer=answer if found.is_over else None,
+    )
+
+
+def unfinished_answer(file: UnfinishedFile) -> UnfinishedAnswer:
+    """An unfinished file as the API gives it."""
+    leftover = file.leftover
+    return UnfinishedAnswer(
+        id=leftover.content.hex(),
+        name=file.name,
+        size=leftover.size_bytes,
+        bytes_there=file.here_bytes,
+        bytes_on_disk=leftover.disk_bytes,
+        modified=leftover.modified_s,
+        download=file.download_id,
+        expires=file.expires_s,
     )
 
 

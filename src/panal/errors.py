@@ -134,7 +134,16 @@ class IntegrityError(PanalError):
 
 
 class NoSpace(PanalError):
-    """The disk, the quota or the file-size limit is reached."""
+    """The disk, the quota or the file-size limit is reached.
+
+    `place` is the directory that has no room, where that is known, and `wanted_bytes` what
+    is still to be allocated there.
+    """
+
+    def __init__(self, text: str, place: str = "", wanted_bytes: int = 0) -> None:
+        super().__init__(text)
+        self.place = place
+        self.wanted_bytes = wanted_bytes
 
     exit_code = 6
     http_status = 507

@@ -24,6 +24,7 @@ from panal.answers import (
     SearchAnswer,
     SettingsAnswer,
     StatusAnswer,
+    UnfinishedAnswer,
     VerifyAnswer,
 )
 from panal.api import Node, Only, Tracker
@@ -194,7 +195,7 @@ class Peer:
         return self._node.resume_download(download_id)
 
     async def cancel(self, download_id: str) -> None:
-        """Stop a download and take it off the list."""
+        """Stop a download and take it off the list; asked for within a day, it goes on."""
         await self._node.remove_download(download_id)
 
     async def settings(self) -> SettingsAnswer:
@@ -218,6 +219,10 @@ class Peer:
             upload_limit_per_peer_bytes_s=upload_limit_per_peer_bytes_s,
             download_limit_per_peer_bytes_s=download_limit_per_peer_bytes_s,
         )
+
+    async def unfinished(self) -> list[UnfinishedAnswer]:
+        """Unfinished files, those of downloads that go on too, the oldest first."""
+        return await self._node.unfinished()
 
     async def verify(self, paths: Sequence[str] = ()) -> VerifyAnswer:
         """Re-read shared files, all where none is named; what differs is shared no more."""

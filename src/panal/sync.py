@@ -128,6 +128,7 @@ class Peer(Blocking[python.Peer]):
     cancel = _blocking(python.Peer.cancel)
     settings = _blocking(python.Peer.settings)
     change_settings = _blocking(python.Peer.change_settings)
+    unfinished = _blocking(python.Peer.unfinished)
     verify = _blocking(python.Peer.verify)
 
 

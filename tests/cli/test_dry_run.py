@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from panal.peer.uploads import reserve_bytes
+from panal.store.space import reserve_bytes
 from tests.cli.running import Said, panal
 from tests.support.folder_peer import FolderPeer, line
 from tests.support.network import Network, RunningPeer

@@ -98,6 +98,9 @@ async def test_downloads_are_listed_and_steered(peer: RunningPeer) -> None:
     assert peer.node.download(identity).priority == 5
     assert (await panal("downloads", "resume", identity, "--quiet", *at)).out == ""
     assert peer.node.download(identity).state != "paused"
+    assert (await panal("downloads", "--unfinished", *at)).err == "No unfinished files.\n"
+    unfinished = (await panal("downloads", "--unfinished", "--json", *at)).json()
+    assert unfinished == {"unfinished": []}
     gone = await panal("downloads", "cancel", identity, *at)
     assert gone.out == f"Cancelled: {UNKNOWN}\n"
     assert peer.node.downloads() == []

@@ -3,7 +3,8 @@
 import pytest
 
 from panal.answers import DownloadAnswer, SourceAnswer
-from panal.cli.progress import ProgressLine, describe, size_words, time_words
+from panal.cli.progress import ProgressLine, describe, time_words
+from panal.wire.amounts import size_words
 
 
 def answer(**changes: object) -> DownloadAnswer:

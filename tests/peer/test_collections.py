@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 
 from panal.errors import TargetTaken
-from panal.peer.uploads import reserve_bytes
+from panal.peer import downloads
+from panal.store.space import reserve_bytes
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from panal.wire.portability import TargetLimits
 from tests.support.folder_peer import FolderPeer, line, whole
@@ -403,10 +404,9 @@ async def test_a_link_planted_while_files_come_leads_nowhere(network: Network) -
     assert list(outside.iterdir()) == []
 
 
-async def test_a_full_disk_is_told_before_the_first_byte(
+async def test_a_folder_waits_for_room_before_the_first_byte(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    getter = await network.peer("getter")
     real = os.statvfs(network.place)
 
     class AlmostFull:
@@ -414,12 +414,18 @@ async def test_a_full_disk_is_told_before_the_first_byte(
         f_bavail = reserve_bytes(real.f_blocks * real.f_frsize) // real.f_frsize + 59
 
     async with FolderPeer("good", LINES, SMALL).running(network.tracker_address) as good:
-        monkeypatch.setattr("panal.peer.uploads.os.statvfs", lambda _: AlmostFull)
-        answer = await getter.fetched(good.content.hex(), "tree")
-        assert (answer.state, answer.error) == ("failed", "no-space")
+        monkeypatch.setattr("os.statvfs", lambda _: AlmostFull)
+        monkeypatch.setattr(downloads, "LOOK_FOR_ROOM_S", 0.01)
+        monkeypatch.setattr(downloads, "TRY_AGAIN_S", 0.0)
+        getter = await network.peer("getter")
+        begun = getter.node.get(good.content.hex(), "tree").id
+        await until(lambda: getter.node.download(begun).error == "no-space", "waiting")
+        answer = getter.node.download(begun)
+        assert answer.state == "waiting"
+        assert answer.reason.startswith("needs 240.0 KiB more on ")
         assert good.asked == []
         AlmostFull.f_bavail += 1  # 60 files of one block each
-        assert (await getter.fetched(good.content.hex(), "tree")).state == "done"
+        await until(lambda: getter.node.download(begun).state == "done", "done")
 
 
 @pytest.mark.parametrize(

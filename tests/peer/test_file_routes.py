@@ -15,6 +15,7 @@ import pytest
 
 from panal.peer import announcer, file_routes, uploads
 from panal.peer.uploads import BATCH_BYTES
+from panal.store.space import reserve_bytes
 from panal.wire.links import Link, parse_what
 from tests.support.network import Answer, Network, RunningPeer, until
 from tests.support.raw_http import RawAnswer, connection, request
@@ -500,7 +501,7 @@ async def test_a_piece_or_an_encoding_is_not_taken_for_the_file(peer: RunningPee
 def has_free(monkeypatch: pytest.MonkeyPatch, free_bytes: int) -> None:
     """Makes the disk a small one, of which that much may still be used."""
     total = 100 * BATCH_BYTES
-    free = free_bytes + uploads.reserve_bytes(total)
+    free = free_bytes + reserve_bytes(total)
     status = SimpleNamespace(f_bavail=free, f_frsize=1, f_blocks=total)
     monkeypatch.setattr(os, "statvfs", lambda _: status)
 

@@ -138,6 +138,7 @@ def test_a_record_that_was_half_written_does_not_shift_those_behind_it(
         patch.setattr(os, "write", short_then(errno.ENOSPC, written_bytes))
         with pytest.raises(OSError, match="No space"):
             journal.append(6, 7)
+    assert path.read_bytes() == raw(0, BATCH, DURABLE, 1, 2)  # also if it is killed now
     journal.append(3)
     journal.close()
     assert path.read_bytes() == raw(0, BATCH, DURABLE, 1, 2, 3)

@@ -17,12 +17,12 @@ from blake3 import blake3
 
 import panal
 from panal.cli.documents import Finding
-from panal.cli.progress import size_words
 from panal.errors import PanalError
-from panal.peer.uploads import reserve_bytes
 from panal.store import publish
 from panal.store.hashing import hash_file
 from panal.store.roots import Root
+from panal.store.space import reserve_bytes
+from panal.wire.amounts import size_words
 from panal.wire.manifest import content_id, decode
 from panal.wire.names import SafePath
 

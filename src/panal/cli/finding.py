@@ -8,8 +8,8 @@ import click
 from panal.answers import HitInfo, PeersAnswer
 from panal.api import Only, Tracker
 from panal.cli.output import name_words, print_json
-from panal.cli.progress import size_words
 from panal.python import search_all
+from panal.wire.amounts import size_words
 
 
 def search(words: str, trackers: Sequence[str], limit: int, only: Only, *, as_json: bool) -> None:

@@ -18,10 +18,13 @@ from panal.api import Node, Tracker
 from panal.cli.documents import GetDocument, GetSource
 from panal.cli.output import name_words, print_json
 from panal.cli.programs import log_to_stderr, run_until_stopped
-from panal.cli.progress import ProgressLine, size_words
+from panal.cli.progress import ProgressLine
+from panal.cli.unfinished import remember_where, remove_empty, remove_old_gets
+from panal.clock import SystemClock
 from panal.errors import PanalError, UsageError, by_slug
 from panal.peer.config import PeerSettings
 from panal.python import running_peer
+from panal.wire.amounts import size_words
 from panal.wire.links import Link, parse_what
 from panal.wire.names import STATE_DIRECTORY
 
@@ -113,6 +116,8 @@ def get(
 ) -> None:
     """Fetch one content as a peer of its own."""
     log_to_stderr(logging.CRITICAL)
+    remove_old_gets(settings.state.parent, settings.state, SystemClock().wall_s())
+    remember_where(settings)
 
     async def run() -> None:
         async with running_peer(settings) as app:
@@ -140,14 +145,11 @@ def get(
 
 
 def _tidy(settings: PeerSettings) -> None:
-    """What is left of a get's own state; partial files stay for the next time."""
+    """What is left of a get's own state; partial files stay for the next time, or a day."""
     shutil.rmtree(settings.state, ignore_errors=True)
-    kept = settings.partials.parent
-    for folder in (settings.partials, kept / "uploads", kept):
-        try:
-            folder.rmdir()
-        except OSError:
-            continue
+    remove_empty(settings.partials)
+    if settings.partials.exists():
+        remember_where(settings)
 
 
 def get_at_peer(what: str, peer_url: str, *, wait: bool, quiet: bool, as_json: bool) -> None:

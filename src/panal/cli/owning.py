@@ -18,10 +18,13 @@ from panal.answers import (
 )
 from panal.cli.documents import AddDocument, CancelDocument, LsDocument, UnshareDocument
 from panal.cli.output import name_words, print_json
-from panal.cli.progress import VerifyLine, size_words
+from panal.cli.progress import VerifyLine
 from panal.cli.remote import RemotePeer
+from panal.cli.unfinished import left_behind_words
+from panal.clock import SystemClock
 from panal.errors import AmbiguousName, IntegrityError, NotFound, UsageError
 from panal.peer.rates import parse_rate, rate_words
+from panal.wire.amounts import size_words
 
 _RATE = "_bytes_s"
 """What the names of rates end with in the API; here each value has its unit."""
@@ -198,6 +201,8 @@ def list_downloads(peer_url: str, *, as_json: bool) -> None:
             return
         for download in downloads:
             _print_download(download)
+        if left := left_behind_words(await remote.unfinished(), SystemClock().wall_s()):
+            click.echo(left, err=True)
         if not downloads:
             click.echo("No downloads.", err=True)
 

@@ -8,20 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from panal.answers import DownloadAnswer, VerifyProgress
+from panal.wire.amounts import size_words
 from panal.wire.names import printable
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 SOURCES_NAMED = 4
-
-
-def size_words(size_bytes: float) -> str:
-    """A number of bytes as people read it."""
-    size = float(size_bytes)
-    for unit in _UNITS:
-        if size < 1024 or unit == _UNITS[-1]:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    raise AssertionError
 
 
 def time_words(seconds: float) -> str:

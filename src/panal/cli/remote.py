@@ -20,6 +20,8 @@ from panal.answers import (
     SearchAnswer,
     SettingsAnswer,
     StatusAnswer,
+    UnfinishedAnswer,
+    UnfinishedFilesAnswer,
     VerifyAnswer,
     VerifyProgress,
 )
@@ -149,6 +151,10 @@ class RemotePeer:
     async def cancel(self, download_id: str) -> None:
         """Stop a download and take it off the list."""
         await self._send("DELETE", f"/api/v1/downloads/{download_id}")
+
+    async def unfinished(self) -> list[UnfinishedAnswer]:
+        """Every unfinished file, the oldest first."""
+        return (await self._call("GET", "/api/v1/unfinished", UnfinishedFilesAnswer)).unfinished
 
     async def _call(
         self,

@@ -21,6 +21,7 @@ from panal.peer.collections import Collections
 from panal.peer.config import PeerSettings
 from panal.peer.content_routes import ContentRoutes
 from panal.peer.contents import Contents
+from panal.peer.download_way import DownloadWay
 from panal.peer.downloads import Downloads
 from panal.peer.fetching import Fetching
 from panal.peer.file_routes import FileRoutes
@@ -36,6 +37,7 @@ from panal.peer.scanning import Scanning
 from panal.peer.sending import Sender
 from panal.peer.sharing import Sharing, entry_pages
 from panal.peer.tracker_client import TrackerClient
+from panal.peer.unfinished import Unfinished
 from panal.peer.uploads import Uploads
 from panal.peer.verifying import Verifying
 from panal.peer.watching import Watching
@@ -78,6 +80,7 @@ class PeerApp:
         self.upload_limit = RateLimit(clock)
         self.download_limit = RateLimit(clock)
         self.live_settings: KeptSettings
+        self.unfinished: Unfinished
         self.collections: Collections
         self.verifying: Verifying
         self.routes: list[Route] = []
@@ -186,7 +189,22 @@ class PeerApp:
                 partials=settings.partials,
             )
         )
-        self.downloads = Downloads(fetching, folders, self.sharing, download_records, self.clock)
+        self.unfinished = Unfinished(
+            settings.partials,
+            texts,
+            lambda: [download.record for download in self.downloads.all()],
+            self.clock,
+            has_queue=settings.shares_folder,
+        )
+        self.downloads = Downloads(
+            DownloadWay(fetching, folders, self.sharing, download_records, self.clock),
+            download_records,
+            self.clock,
+            state=settings.state,
+            waits_for_room=settings.shares_folder,
+            let_go=self.unfinished.let_go,
+            check=self.sharing.check_unchecked,
+        )
         self.live_settings = KeptSettings(SettingRecords(index), settings.given_limits(), self._use)
         sender = Sender(self.upload_limit)
         defer(sender.close)
@@ -206,6 +224,8 @@ class PeerApp:
         self._keep(self.announcer.run())
         self._keep(self.collections.offering.run())
         self.downloads.restore()
+        self._keep(self.downloads.look_for_room())
+        self._keep(self.unfinished.run())
         if settings.shares_folder:
             self._keep(self.watching.run())
 

@@ -1,26 +1,33 @@
-"""The downloads of a peer: a queue that survives restarts, and what its owner sees of it.
+"""The downloads of a peer: a queue that survives restarts.
 
 A few run at once; the others wait in order of priority, then of coming. What is
-paused, or was under way when the peer stopped, goes on from the chunks that are there.
+paused, or was under way when the peer stopped, goes on from the chunks that are there. What
+meets a full disk leaves its place to others and goes on when there is room.
 """
 
 import asyncio
 import logging
 import secrets
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from panal.clock import Clock
-from panal.errors import NotFound, PanalError, TargetTaken, Unreachable, UsageError
-from panal.peer.fetching import LONGEST_LOOK_AGAIN_S, LOOK_AGAIN_S, Fetching, Transfer
-from panal.peer.folder_downloads import FolderDownloads
-from panal.peer.folder_transfer import FolderTransfer
-from panal.peer.sharing import Sharing
+from panal.errors import NoSpace, NotFound, PanalError, UsageError
+from panal.peer.download import Download, State, stop
+from panal.peer.download_way import DownloadWay
+from panal.peer.queueing import (
+    TRY_AGAIN_S,
+    Lack,
+    Queued,
+    Waiting,
+    lack_words,
+    to_start,
+    to_try_again,
+)
 from panal.store.download_records import DownloadRecord, DownloadRecords
-from panal.wire.ids import ContentId
-from panal.wire.links import Link, parse_what
-from panal.wire.manifest import Kind, Manifest
-from panal.wire.names import SafePath, printable, visible_path
+from panal.store.space import Room, room_at
+from panal.wire.links import parse_what
+from panal.wire.names import SafePath, printable
 
 log = logging.getLogger(__name__)
 
@@ -28,58 +35,7 @@ ACTIVE_AT_ONCE = 4
 """How many run at once until the owner says otherwise."""
 ENDED_KEPT = 200
 """How many ended downloads stay listed."""
-
-
-class State(Enum):
-    """Where a download stands; the values are those of the API."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    WAITING = "waiting"
-    PAUSED = "paused"
-    DONE = "done"
-    FAILED = "failed"
-
-
-_ENDED = {State.DONE, State.FAILED}
-
-
-@dataclass(slots=True)
-class Download:
-    """One download, as its owner sees it."""
-
-    record: DownloadRecord
-    transfer: Transfer = field(default_factory=Transfer)
-    transfer_s: float = 0.0
-    """From the first request until the final name exists."""
-    waiting_for: str = ""
-    """What it waits for before anything can be fetched, in words."""
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def id(self) -> str:
-        """What it is called."""
-        return self.record.id
-
-    @property
-    def state(self) -> State:
-        """Where it stands: a running one that gets nothing is waiting."""
-        state = State(self.record.state)
-        return State.WAITING if state is State.RUNNING and self.reason else state
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing will change any more."""
-        return State(self.record.state) in _ENDED
-
-    @property
-    def reason(self) -> str:
-        """Why it does not move, or how it failed, in words."""
-        if self.record.error_text:
-            return self.record.error_text
-        if State(self.record.state) is not State.RUNNING:
-            return ""
-        return self.waiting_for or self.transfer.reason
+LOOK_FOR_ROOM_S = 5.0
 
 
 class Downloads:
@@ -87,20 +43,32 @@ class Downloads:
 
     def __init__(
         self,
-        fetching: Fetching,
-        folders: FolderDownloads,
-        sharing: Sharing,
+        way: DownloadWay,
         records: DownloadRecords,
         clock: Clock,
+        *,
+        state: Path,
+        waits_for_room: bool,
+        let_go: Callable[[DownloadRecord], Awaitable[None]],
+        check: Callable[[], Awaitable[None]],
     ) -> None:
-        self._fetching = fetching
-        self._folders = folders
-        self._sharing = sharing
+        """`state` is where the index lies.
+
+        Without `waits_for_room` only downloads with `wait` do; others fail. `let_go` is told
+        of those that failed or were cancelled, `check` runs after one is done.
+        """
+        self._way = way
         self._records = records
         self._clock = clock
+        self._state = state
+        self._waits_for_room = waits_for_room
+        self._let_go = let_go
+        self._check = check
         self._active_at_once = ACTIVE_AT_ONCE
         self._downloads: dict[str, Download] = {}
-        self._checks: set[asyncio.Task[None]] = set()
+        self._unsaved: set[str] = set()
+        """Whose rows are not as they should be: the index could not grow."""
+        self._checks: set[asyncio.Future[None]] = set()
         self._is_closing = False
 
     # What the owner does ------------------------------------------------------------------
@@ -110,6 +78,7 @@ class Downloads:
         for record in self._records.all():
             if State(record.state) in {State.RUNNING, State.WAITING}:
                 record.state = State.QUEUED.value
+                record.error_slug = record.error_text = ""
             self._downloads[record.id] = Download(record)
         self._start_queued()
         self.check_in_background()
@@ -119,7 +88,8 @@ class Downloads:
     ) -> Download:
         """Queue a download, or give the one that is under way; UsageError for a bad `what`.
 
-        With `wait`, a name that nobody shares yet is waited for.
+        With `wait`, a name that nobody shares yet is waited for. NoSpace where not even the
+        wish can be written down.
         """
         parse_what(what)
         for known in self._downloads.values():
@@ -128,8 +98,8 @@ class Downloads:
                 return known
         self._forget_old()
         record = DownloadRecord(secrets.token_hex(8), what, path, priority, wait)
-        download = self._downloads[record.id] = Download(record)
         self._records.save(record)
+        download = self._downloads[record.id] = Download(record)
         self._start_queued()
         return download
 
@@ -149,14 +119,17 @@ class Downloads:
         """Stop a download, keeping what is there; UsageError once it has ended."""
         download = self._changeable(download_id)
         self._set(download, State.PAUSED)
-        await _stop(download)
+        await stop(download)
         self._start_queued()
         return download
 
     def resume(self, download_id: str) -> Download:
-        """Queue a paused download again; UsageError once it has ended."""
+        """Queue a paused download again, or one that waits for room.
+
+        UsageError once it has ended.
+        """
         download = self._changeable(download_id)
-        if State(download.record.state) is State.PAUSED:
+        if State(download.record.state) in {State.PAUSED, State.WAITING}:
             self._set(download, State.QUEUED)
             self._start_queued()
         return download
@@ -165,7 +138,7 @@ class Downloads:
         """Let a download go before those of a lower priority."""
         download = self._changeable(download_id)
         download.record.priority = priority
-        self._records.save(download.record)
+        self._save(download.record)
         return download
 
     def set_active_at_once(self, count: int) -> None:
@@ -174,18 +147,23 @@ class Downloads:
         self._start_queued()
 
     async def remove(self, download_id: str) -> None:
-        """Cancel a download if it runs, and take it off the list."""
+        """Cancel a download if it runs, and take it off the list.
+
+        What is there of it is kept for a day: asked for again, it goes on from there.
+        """
         download = self.get(download_id)
         del self._downloads[download_id]
-        self._records.remove(download_id)
-        await _stop(download)
+        self._forget(download_id)
+        await stop(download)
         self._start_queued()
+        if not download.has_ended:
+            await self._let_go(download.record)
 
     async def close(self) -> None:
         """Stop all, keeping what is there for the next start."""
         self._is_closing = True
         for download in self._downloads.values():
-            await _stop(download)
+            await stop(download)
         for check in list(self._checks):
             check.cancel()
         await asyncio.gather(*self._checks, return_exceptions=True)
@@ -196,38 +174,67 @@ class Downloads:
             raise UsageError("That download has ended.")
         return download
 
-    def _forget_old(self) -> None:
-        ended = [d.id for d in self._downloads.values() if d.has_ended]
-        for download_id in ended[: max(0, len(ended) - ENDED_KEPT)]:
-            del self._downloads[download_id]
-            self._records.remove(download_id)
-
-    # The queue ----------------------------------------------------------------------------
-
-    def _start_queued(self) -> None:
-        if self._is_closing:
-            return
-        running = sum(d.record.state == State.RUNNING.value for d in self._downloads.values())
-        queued = [d for d in self._downloads.values() if d.record.state == State.QUEUED.value]
-        queued.sort(key=lambda download: -download.record.priority)
-        for download in queued[: max(0, self._active_at_once - running)]:
-            self._set(download, State.RUNNING)
-            download.task = asyncio.create_task(self._run(download))
+    # What is remembered -------------------------------------------------------------------
 
     def _set(self, download: Download, state: State, error: PanalError | None = None) -> None:
         record = download.record
         record.state = state.value
         record.error_slug = "" if error is None else error.slug
         record.error_text = "" if error is None else str(error)
+        download.lack = None
         if record.id in self._downloads and not self._is_closing:
+            self._save(record)
+
+    def _save(self, record: DownloadRecord) -> None:
+        self._unsaved.discard(record.id)
+        try:
             self._records.save(record)
+        except NoSpace as error:
+            self._unsaved.add(record.id)
+            log.warning("How a download stands is not written down yet: %s", error)
+
+    def _forget(self, download_id: str) -> None:
+        self._unsaved.discard(download_id)
+        try:
+            self._records.remove(download_id)
+        except NoSpace as error:
+            self._unsaved.add(download_id)
+            log.warning("A download is not struck off yet: %s", error)
+
+    def _forget_old(self) -> None:
+        ended = [d.id for d in self._downloads.values() if d.has_ended]
+        for download_id in ended[: max(0, len(ended) - ENDED_KEPT)]:
+            del self._downloads[download_id]
+            self._forget(download_id)
+
+    # The queue ----------------------------------------------------------------------------
+
+    def _in(self, state: State) -> list[Download]:
+        return [d for d in self._downloads.values() if d.record.state == state.value]
+
+    def _start_queued(self) -> None:
+        if self._is_closing:
+            return
+        queued = [Queued(d.id, d.record.priority) for d in self._in(State.QUEUED)]
+        running = len(self._in(State.RUNNING))
+        for download_id in to_start(queued, running, self._active_at_once):
+            download = self._downloads[download_id]
+            self._set(download, State.RUNNING)
+            download.task = asyncio.create_task(self._run(download))
 
     async def _run(self, download: Download) -> None:
         what = printable(download.record.what)
         try:
-            await self._fetch(download)
+            await self._way.fetch(download)
             self._set(download, State.DONE)
+            self.check_in_background()
             log.info("Fetched %s.", printable(download.record.path or ""))
+        except NoSpace as error:
+            if self._waits_for_room or download.record.wait:
+                await self._wait_for_room(download, error)
+            else:
+                self._set(download, State.FAILED, error)
+            log.warning("The download of %s has no room: %s", what, error)
         except PanalError as error:
             self._set(download, State.FAILED, error)
             log.warning("The download of %s failed: %s", what, error)
@@ -235,96 +242,49 @@ class Downloads:
             self._set(download, State.FAILED, PanalError(f"A fault in Panal: {error!r}."))
             log.exception("The download of %s failed.", what)
         self._start_queued()
+        if State(download.record.state) is State.FAILED:
+            await self._let_go(download.record)
 
-    # One download -------------------------------------------------------------------------
+    # Room ---------------------------------------------------------------------------------
 
-    async def _fetch(self, download: Download) -> None:
-        record = download.record
-        link = await self._identify(download)
-        record.content = link.content
-        record.size_bytes = link.size_bytes or 0
-        path = record.path = record.path or visible_path(_name(link))
-        is_folder = await asyncio.to_thread(self._folders.is_folder, path)
-        wants_all = link.inside is None
-        if wants_all and not is_folder and await self._is_there(download, link.content, path):
-            return
-        began_s = self._clock.now_s()
-        manifest = await self._folders.manifest(link.content)
-        if manifest is None:
-            manifest = await self._fetching.manifest(link.content, download.transfer)
-        if manifest.kind is Kind.COLLECTION:
-            await self._fetch_folder(download, link, manifest, path)
-        elif is_folder:
-            raise TargetTaken(f"{printable(path)} is there and is no file.")
-        elif not wants_all:
-            raise NotFound("That is a file, not a folder: there is nothing inside.")
-        else:
-            record.size_bytes = manifest.size_bytes
-            self._records.save(record)
-            await self._fetching.fetch(link.content, manifest, path, download.transfer)
-        download.transfer_s = self._clock.now_s() - began_s
-        self.check_in_background()
+    async def _wait_for_room(self, download: Download, error: NoSpace) -> None:
+        place = error.place or str(self._state)
+        room = await asyncio.to_thread(_room, place)
+        lack = Lack(place, error.wanted_bytes, self._clock.now_s() + TRY_AGAIN_S)
+        usable_bytes, words = (0, str(error)) if room is None else (room.usable_bytes, room.words())
+        self._set(download, State.WAITING, NoSpace(lack_words(lack, usable_bytes, words)))
+        download.lack = lack
 
-    async def _fetch_folder(
-        self, download: Download, link: Link, manifest: Manifest, path: SafePath
-    ) -> None:
-        inside = link.inside
-        entries = await self._folders.entries(
-            link.content, manifest, path, inside, download.transfer
-        )
-        download.record.size_bytes = sum(entry.size_bytes for entry in entries)
-        self._records.save(download.record)
-        download.transfer = transfer = FolderTransfer(clock=self._clock)
-        await self._folders.fetch(link.content, manifest, entries, transfer)
-        await self._folders.finish(link.content, manifest, path, inside)
-
-    async def _identify(self, download: Download) -> Link:
-        """What is meant; with `wait`, as soon as it exists."""
-        record = download.record
-        asked = parse_what(record.what)
-        if record.content is not None and record.path is not None:
-            inside = asked.inside if isinstance(asked, Link) else None
-            return Link(record.content, record.path, record.size_bytes, inside=inside)
-        pause_s = LOOK_AGAIN_S
+    async def look_for_room(self) -> None:
+        """Let those that wait for room go on when there is some; runs until cancelled."""
         while True:
-            try:
-                link = await self._fetching.identify(asked)
-                if link.inside is not None:
-                    record.what = str(link)  # a restart must not have to find it again
-                return link
-            except (NotFound, Unreachable) as error:
-                if not record.wait:
-                    raise
-                download.waiting_for = f"{error} It is waited for."
-            await self._clock.sleep(pause_s)
-            download.waiting_for = ""
-            pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
-
-    async def _is_there(self, download: Download, content: ContentId, path: SafePath) -> bool:
-        there = await self._sharing.already_there(path, content)
-        if there is None:
-            return False
-        size = download.record.size_bytes = there.fingerprint.size_bytes
-        download.transfer.bytes_done = download.transfer.bytes_resumed = size
-        return True
+            await self._clock.sleep(LOOK_FOR_ROOM_S)
+            for download_id in list(self._unsaved):
+                known = self._downloads.get(download_id)
+                self._forget(download_id) if known is None else self._save(known.record)
+            lacks = [d.lack for d in self._in(State.WAITING) if d.lack is not None]
+            rooms = {lack.place: await asyncio.to_thread(_room, lack.place) for lack in lacks}
+            usable = {place: room.usable_bytes for place, room in rooms.items() if room is not None}
+            # Taken now: the owner may have paused or removed some while the disk was asked.
+            waiting = [
+                Waiting(d.id, d.record.priority, d.lack)
+                for d in self._in(State.WAITING)
+                if d.lack is not None
+            ]
+            for download_id in to_try_again(waiting, usable, self._clock.now_s()):
+                self._set(self._downloads[download_id], State.QUEUED)
+            self._start_queued()
 
     def check_in_background(self) -> None:
         """Compute the SHA-256 of whatever was fetched and not checked yet."""
         if not any(not check.done() for check in self._checks):
-            task = asyncio.create_task(self._sharing.check_unchecked())
+            task = asyncio.ensure_future(self._check())
             self._checks.add(task)
             task.add_done_callback(self._checks.discard)
 
 
-def _name(link: Link) -> str:
-    """Under which name a content goes into the folder, if no other is wanted."""
-    if link.inside is not None:
-        return link.inside.rpartition("/")[2]
-    return link.name or link.content.hex()
-
-
-async def _stop(download: Download) -> None:
-    if download.task is not None:
-        download.task.cancel()
-        await asyncio.gather(download.task, return_exceptions=True)
-        download.task = None
+def _room(place: str) -> Room | None:
+    try:
+        return room_at(Path(place))
+    except OSError:
+        return None  # a disk that is away has none

@@ -7,7 +7,7 @@ into place → index → announce.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -16,16 +16,24 @@ from weakref import WeakValueDictionary
 import aiohttp
 
 from panal.clock import Clock
-from panal.errors import AmbiguousName, IntegrityError, NotFound, PanalError, Unreachable
+from panal.errors import (
+    AmbiguousName,
+    IntegrityError,
+    NoSpace,
+    NotFound,
+    PanalError,
+    Unreachable,
+)
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
 from panal.peer.http_source import HttpSource, authority, fetch_manifest
 from panal.peer.rate_limit import RateLimit
 from panal.peer.sharing import Sharing
 from panal.peer.tracker_client import TrackerClient
-from panal.peer.uploads import check_space
 from panal.store.index import SharedFile
 from panal.store.partial import PartialFile
+from panal.store.space import allocated_bytes, check_space
+from panal.store.unfinished import leftovers_in, remove
 from panal.swarm.engine import Engine
 from panal.swarm.messages import Ban, Progress, SourceId
 from panal.swarm.sources import Stage
@@ -190,12 +198,17 @@ class Fetching:
         async with self._contents_under_way.setdefault(content, asyncio.Lock()):
             partial = await asyncio.to_thread(_open_partial, folder, content, manifest)
             try:
-                await self._transfer(content, partial, transfer)
-                yield partial
+                with _saying_what_is_missing(partial):
+                    await self._transfer(content, partial, transfer)
+                    yield partial
             finally:
                 self._contents.end_partial(content)
                 self._announcer.release(content)
                 await asyncio.to_thread(partial.close)
+
+    async def drop_unfinished(self, content: ContentId) -> None:
+        """Remove what there is of a content in part: all of it has its name already."""
+        await asyncio.to_thread(_drop_unfinished, self._partials, content)
 
     async def locate(self, content: ContentId) -> list[Provider]:
         """Who holds a content, this peer aside."""
@@ -262,10 +275,29 @@ class Fetching:
 
 def _open_partial(folder: Path, content: ContentId, manifest: Manifest) -> PartialFile:
     path = folder / f"{content.hex()}.part"
-    there_bytes = path.stat().st_blocks * 512 if path.exists() else 0
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    check_space(folder, max(0, manifest.size_bytes - there_bytes))
-    return PartialFile(folder, content, manifest)
+    missing_bytes = max(0, manifest.size_bytes - allocated_bytes(path))
+    check_space(folder, missing_bytes)
+    try:
+        return PartialFile(folder, content, manifest)
+    except NoSpace as error:
+        raise NoSpace(str(error), str(folder), missing_bytes) from None
+
+
+def _drop_unfinished(folder: Path, content: ContentId) -> None:
+    for leftover in leftovers_in(folder):
+        if leftover.content == content:
+            remove(leftover)
+
+
+@contextlib.contextmanager
+def _saying_what_is_missing(partial: PartialFile) -> Iterator[None]:
+    try:
+        yield
+    except NoSpace as error:
+        if error.place:
+            raise
+        missing_bytes = max(0, partial.manifest.size_bytes - allocated_bytes(partial.path))
+        raise NoSpace(str(error), str(partial.path.parent), missing_bytes) from None
 
 
 async def identify(client: TrackerClient, asked: What) -> Link:

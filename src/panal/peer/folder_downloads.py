@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panal.clock import Clock
-from panal.errors import TargetTaken, TooLarge
+from panal.errors import NoSpace, TargetTaken, TooLarge
 from panal.peer.announcer import Announcer
 from panal.peer.collections import Collections
 from panal.peer.contents import Contents
@@ -26,11 +26,12 @@ from panal.peer.folder_files import FolderFiles
 from panal.peer.folder_transfer import FolderTransfer
 from panal.peer.sharing import Sharing
 from panal.peer.small_files import is_small
-from panal.peer.uploads import check_space
 from panal.store.index import Index
 from panal.store.roots import Root, disk_error
+from panal.store.space import allocated_bytes, check_space
 from panal.store.texts import Texts
 from panal.store.tree import standing
+from panal.store.unfinished import in_use
 from panal.wire.collection import MAX_TEXT_BYTES, CollectionEntry, decode, placed_at
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
@@ -119,8 +120,21 @@ class FolderDownloads:
         files = [entry for entry in entries if entry.content is not None]
         transfer.files = len(files)
         scratch = self._parts.partials / f"{content.hex()}.folder"
+        with contextlib.ExitStack() as using:
+            await asyncio.to_thread(lambda: using.enter_context(in_use(scratch)))
+            using.callback(_remove_if_empty, scratch)
+            await self._fetch_into(scratch, content, manifest, entries, transfer)
+
+    async def _fetch_into(
+        self,
+        scratch: Path,
+        content: ContentId,
+        manifest: Manifest,
+        entries: Sequence[CollectionEntry],
+        transfer: FolderTransfer,
+    ) -> None:
         try:
-            found = await self._check(entries, scratch.with_suffix(".names"))
+            found = await self._check(entries, scratch)
             for entry in found.kept:
                 transfer.keep(entry.size_bytes)
             self._parts.contents.begin_own(content, self._parts.texts.path(content), manifest)
@@ -128,33 +142,35 @@ class FolderDownloads:
             await self._fetch_files(content, found, scratch, transfer)
             await asyncio.to_thread(make_folders, self._parts.root, found.empty_folders)
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+        except NoSpace as error:
+            raise NoSpace(
+                str(error), error.place or str(self._parts.partials), error.wanted_bytes
+            ) from None
         finally:
             self._parts.announcer.release(content)
-            with contextlib.suppress(OSError):  # what was received stays for the next time
-                scratch.rmdir()
 
     async def _check(self, entries: Sequence[CollectionEntry], scratch: Path) -> Comparison:
         parts = self._parts
-        check = FolderCheck(parts.root, parts.index, parts.sharing, scratch)
+        names = scratch.with_suffix(".names")
+        check = FolderCheck(parts.root, parts.index, parts.sharing, names)
         found = await check.look(entries)
         wanted = sum(map(on_disk_bytes, found.missing))
-        await asyncio.to_thread(check_space, parts.partials, wanted - self._here(found))
+        here = await asyncio.to_thread(self._here, found, scratch)
+        await asyncio.to_thread(check_space, parts.partials, wanted - here)
         return found
 
-    def _here(self, found: Comparison) -> int:
+    def _here(self, found: Comparison, scratch: Path) -> int:
         """What the disk has given already to files that are on their way."""
-        here = 0
+        here = sum(allocated_bytes(leftover) for leftover in scratch.iterdir())
         for content in {entry.content for entry in found.missing if not is_small(entry)}:
             assert content is not None  # noqa: S101 (files only)
-            with contextlib.suppress(FileNotFoundError):
-                here += (self._parts.partials / f"{content.hex()}.part").stat().st_blocks * 512
+            here += allocated_bytes(self._parts.partials / f"{content.hex()}.part")
         return here
 
     async def _fetch_files(
         self, content: ContentId, found: Comparison, scratch: Path, transfer: FolderTransfer
     ) -> None:
         parts = self._parts
-        await asyncio.to_thread(scratch.mkdir, mode=0o700, parents=True, exist_ok=True)
         async with FolderFiles(
             content,
             parts.root,
@@ -188,6 +204,11 @@ class FolderDownloads:
             await self._parts.collections.register(base, content, manifest)
         else:
             await asyncio.to_thread(self._parts.collections.forget_text, content)
+
+
+def _remove_if_empty(scratch: Path) -> None:
+    with contextlib.suppress(OSError):  # what was received stays for the next time
+        scratch.rmdir()
 
 
 def make_folders(root: Root, folders: Sequence[CollectionEntry]) -> None:

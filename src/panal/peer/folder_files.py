@@ -18,6 +18,7 @@ from panal.peer.small_files import SmallFiles, describes, manifest_of_small, wro
 from panal.store.hashing import hash_descriptor
 from panal.store.index import Index, SharedFile
 from panal.store.roots import Root, disk_error
+from panal.store.space import check_reserve
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, content_id
@@ -80,6 +81,8 @@ class FolderFiles:
         entry = entries[0]
         fetched_bytes = 0
         try:
+            if not self._batch:  # others write to the disk too
+                await asyncio.to_thread(check_reserve, self._scratch)
             copied = await asyncio.to_thread(self._read_copy, entry)
             if copied is None:
                 data, manifest, peer = await self._small.get(entry, transfer)
@@ -141,9 +144,11 @@ class FolderFiles:
 
     def _opened_copies(self, entry: CollectionEntry) -> Iterator[int]:
         assert entry.content is not None  # noqa: S101 (a file)
-        if (leftover := self._leftovers.get(entry.content.hex())) is not None:
+        if (leftover := self._leftovers.pop(entry.content.hex(), None)) is not None:
             with contextlib.suppress(OSError):
-                yield os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                opened = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                leftover.unlink()  # it is written anew: nothing takes its space twice
+                yield opened
         for shared in self._copies(entry):
             with contextlib.suppress(ContentChanged):
                 yield self._root.open_unchanged(shared.path, shared.fingerprint)

@@ -100,6 +100,7 @@ def write_file(temporary: Path, data: bytes, entry: CollectionEntry) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise disk_error(error, "store a file of the folder") from None
 
 

@@ -1,8 +1,6 @@
 """What a download would do, found out without writing anything."""
 
 import asyncio
-import contextlib
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,6 @@ import aiohttp
 
 from panal.errors import (
     IntegrityError,
-    NoSpace,
     NotFound,
     PanalError,
     TargetTaken,
@@ -23,9 +20,9 @@ from panal.peer.folder_check import Comparison, compare, other_content
 from panal.peer.folder_downloads import on_disk_bytes
 from panal.peer.http_source import fetch_manifest, fetch_text
 from panal.peer.tracker_client import TrackerClient
-from panal.peer.uploads import reserve_bytes
 from panal.store.hashing import hash_file
 from panal.store.roots import Root
+from panal.store.space import Room, allocated_bytes, lacking, room_at
 from panal.store.tree import Standing, standing
 from panal.wire.catalogue import Provider
 from panal.wire.collection import MAX_TEXT_BYTES, CollectionEntry, EntryType, decode, placed_at
@@ -100,8 +97,7 @@ async def plan(
     else:
         is_there = False
         found = await asyncio.to_thread(_look_at, target.folder, entries)
-    usage = shutil.disk_usage(_existing(target.folder))
-    free_bytes = max(0, usage.free - reserve_bytes(usage.total))
+    room = room_at(target.folder)
     is_known = manifest is not None or is_there
     return Plan(
         content=link.content,
@@ -111,9 +107,9 @@ async def plan(
         size_bytes=sum(e.size_bytes for e in entries) if is_known else link.size_bytes,
         to_fetch=found.missing if is_known else None,
         there=found.kept,
-        free_bytes=free_bytes,
+        free_bytes=max(0, room.usable_bytes),
         conflicts=found.conflicts,
-        problem=_problem(found, target.partials, free_bytes),
+        problem=_problem(found, target.partials, room),
     )
 
 
@@ -172,28 +168,16 @@ def _is_of(root: Root, path: SafePath, content: ContentId | None) -> bool:
         return False  # it cannot be read, so it is not known to be the same
 
 
-def _problem(found: Comparison, partials: Path, free_bytes: int) -> PanalError | None:
+def _problem(found: Comparison, partials: Path, room: Room) -> PanalError | None:
     try:
         found.refuse_conflicts()
     except TargetTaken as error:
         return error
     needed_bytes = sum(map(on_disk_bytes, found.missing)) - _here(found, partials)
-    if needed_bytes > free_bytes:
-        return NoSpace(
-            f"{needed_bytes} bytes are needed and {free_bytes} are free (a reserve is kept). "
-            "Free some space and try again."
-        )
-    return None
+    return lacking(room, partials, needed_bytes)
 
 
 def _here(found: Comparison, partials: Path) -> int:
     """What the disk has given already to files that are on their way."""
-    here = 0
-    for content in {entry.content for entry in found.missing if entry.content is not None}:
-        with contextlib.suppress(OSError):
-            here += (partials / f"{content.hex()}.part").stat().st_blocks * 512
-    return here
-
-
-def _existing(folder: Path) -> Path:
-    return next(place for place in (folder, *folder.parents) if place.exists())
+    contents = {entry.content for entry in found.missing if entry.content is not None}
+    return sum(allocated_bytes(partials / f"{content.hex()}.part") for content in contents)

@@ -11,33 +11,17 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from panal.errors import NoSpace, TooLarge
+from panal.errors import TooLarge
 from panal.peer.sharing import Placed, Sharing
 from panal.store.hashing import ContentHasher, hash_descriptor
 from panal.store.roots import disk_error
+from panal.store.space import check_space
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest, chunk_size_for, content_id
 from panal.wire.names import SafePath
 
 BATCH_BYTES = 1024 * 1024
 """Received bytes are hashed and written in batches of about this size."""
 UPLOADS_AT_ONCE = 8
-_GIB = 1024 * 1024 * 1024
-
-
-def reserve_bytes(total_bytes: int) -> int:
-    """How much of a disk is left free: 1 GiB or a twentieth, whichever is less."""
-    return min(_GIB, total_bytes // 20)
-
-
-def check_space(folder: Path, wanted_bytes: int) -> None:
-    """NoSpace unless that many bytes fit and the reserve stays free."""
-    status = os.statvfs(folder)
-    free = status.f_bavail * status.f_frsize - reserve_bytes(status.f_blocks * status.f_frsize)
-    if wanted_bytes > free:
-        raise NoSpace(
-            f"{wanted_bytes} bytes are needed and {max(0, free)} are free (a reserve is kept). "
-            "Free some space and try again."
-        )
 
 
 class Uploads:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
+from panal.errors import NoSpace
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
 from panal.store.index_file import SELECT_SHARED, no_space, open_database
@@ -61,6 +62,7 @@ class Index:
     def __init__(self, path: Path) -> None:
         """Open or make the index; StateInUse where another process has it."""
         self._lock = threading.RLock()
+        self._folder = path.parent
         self._database = open_database(path)
 
     def close(self) -> None:
@@ -234,7 +236,7 @@ class Index:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error) and (full := no_space(error)) is not None:
-                    raise full from None
+                    raise NoSpace(str(full), str(self._folder)) from None
                 raise
 
 

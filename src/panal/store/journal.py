@@ -12,6 +12,7 @@ It is locked for as long as it is open. Any prefix of it is true, so a torn end 
 what it would have said. Its calls raise OSError; the partial file says it in words.
 """
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -33,7 +34,7 @@ class Journal:
     def __init__(self, path: Path, content: ContentId) -> None:
         """Open or begin it; StateInUse where somebody has it open already."""
         self._head = _MAGIC + content
-        self._descriptor = _open_locked(path)
+        self._descriptor = open_locked(path)
         self._size_bytes = os.fstat(self._descriptor).st_size
         self._is_torn = False
 
@@ -43,11 +44,10 @@ class Journal:
         if not raw.startswith(self._head):
             self.restart()
             return 0, 0
-        whole_bytes = (len(raw) - len(self._head)) // _RECORD.size * _RECORD.size
-        self._size_bytes = len(self._head) + whole_bytes
+        records = _records(raw[len(self._head) :])
+        self._size_bytes = len(self._head) + len(records) * _RECORD.size
         os.ftruncate(self._descriptor, self._size_bytes)  # a torn last record
-        records = _RECORD.iter_unpack(raw[len(self._head) : self._size_bytes])
-        return replay([record for (record,) in records], chunk_count)
+        return replay(records, chunk_count)
 
     def restart(self) -> None:
         """Forget everything, and for good before this returns."""
@@ -71,14 +71,42 @@ class Journal:
         os.close(self._descriptor)
 
     def _write(self, data: bytes) -> None:
-        if self._is_torn:  # part of a record would shift all that follow
-            os.ftruncate(self._descriptor, self._size_bytes)
+        if self._is_torn:
+            self._cut()
         self._is_torn = True
         left = memoryview(data)
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._cut()  # a full disk took a part: without it, what was said before stands
+            raise
         self._is_torn = False
         self._size_bytes += len(data)
+
+    def _cut(self) -> None:
+        """Drop what a failed write left: part of a record would shift all that follow."""
+        os.ftruncate(self._descriptor, self._size_bytes)
+        self._is_torn = False
+
+
+def said(path: Path, content: ContentId, chunk_count: int) -> int:
+    """The bitfield of chunks that a journal calls written or durable, whoever has it open."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return 0
+    if not raw.startswith(_MAGIC + content):
+        return 0
+    durable, written = replay(_records(raw[len(_MAGIC) + len(content) :]), chunk_count)
+    return durable | written
+
+
+def _records(raw: bytes) -> list[int]:
+    """All whole ones."""
+    whole_bytes = len(raw) // _RECORD.size * _RECORD.size
+    return [record for (record,) in _RECORD.iter_unpack(raw[:whole_bytes])]
 
 
 def replay(records: list[int], chunk_count: int) -> tuple[int, int]:
@@ -111,7 +139,8 @@ def open_private(path: Path, flags: int) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | flags, 0o600)
 
 
-def _open_locked(path: Path) -> int:
+def open_locked(path: Path) -> int:
+    """A journal's descriptor with its lock; StateInUse where somebody has that."""
     while True:
         descriptor = open_private(path, os.O_APPEND)
         try:

@@ -281,7 +281,7 @@ class PartialFile:
                 right.append(index)
                 self._written |= 1 << index
                 self._unsynced_bytes += length
-        if candidates:
+        if len(right) < candidates.bit_count():
             self._journal.append(FORGET, *right)
 
 

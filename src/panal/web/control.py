@@ -18,6 +18,7 @@ from panal.answers import (
     SearchAnswer,
     SettingsAnswer,
     StatusAnswer,
+    UnfinishedFilesAnswer,
     VerifyAnswer,
     VerifyProgress,
 )
@@ -135,6 +136,7 @@ class ControlRoutes:
                 self.resume_download,
                 gives=DownloadAnswer,
             ),
+            Route("GET", "/api/v1/unfinished", owner, self.unfinished, gives=UnfinishedFilesAnswer),
             Route(
                 "POST",
                 "/api/v1/verify",
@@ -228,9 +230,13 @@ class ControlRoutes:
         return json_answer(self._node.download(request.match_info["id"]))
 
     async def remove_download(self, request: web.Request) -> web.Response:
-        """Cancel a download, or take an ended one off the list."""
+        """Cancel a download, keeping what is there for a day, or take an ended one off the list."""
         await self._node.remove_download(request.match_info["id"])
         return web.Response(status=204)
+
+    async def unfinished(self, request: web.Request) -> web.Response:
+        """Every unfinished file, the oldest first."""
+        return json_answer(UnfinishedFilesAnswer(await self._node.unfinished()))
 
     async def change_download(self, request: web.Request) -> web.Response:
         """Change a download's priority."""

@@ -124,23 +124,30 @@ def settings(changes: tuple[str, ...], peer_url: str, as_json: bool) -> None:
 
 
 @click.group(invoke_without_command=True)
+@click.option("--unfinished", is_flag=True, help="List unfinished files instead.")
 @peer_option
-@json_option("DownloadsAnswer")
+@json_option("DownloadsAnswer", "UnfinishedFilesAnswer")
 @click.pass_context
-def downloads(context: click.Context, peer_url: str, as_json: bool) -> None:
+def downloads(context: click.Context, unfinished: bool, peer_url: str, as_json: bool) -> None:
     """List and steer your running peer's downloads. An ID may be shortened.
 
     \b
     panal downloads                  list them
     panal downloads pause 3f0a       stop one, keeping what is there
     panal downloads priority 5 3f0a  let it go first
+    panal downloads --unfinished     what is there in part, and until when
     """
+    if context.invoked_subcommand is None and unfinished:
+        from panal.cli.unfinished import list_unfinished
+
+        list_unfinished(peer_url, as_json=as_json)
+        return
     if context.invoked_subcommand is None:
         from panal.cli.owning import list_downloads
 
         list_downloads(peer_url, as_json=as_json)
         return
-    for name in ("peer_url", "as_json"):
+    for name in ("unfinished", "peer_url", "as_json"):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             later = context.invoked_subcommand
             raise UsageError(f"Write the options behind: panal downloads {later} … --peer URL.")
@@ -186,7 +193,10 @@ def resume(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> N
 @quiet_option
 @json_option("CancelDocument")
 def cancel(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
-    """Stop downloads and take them off the list; ended ones too."""
+    """Stop downloads and take them off the list; ended ones too.
+
+    What is there is kept for 24 hours: asked for again, a download goes on from it.
+    """
     from panal.cli.owning import change_downloads
 
     change_downloads("cancel", ids, peer_url, quiet=quiet, as_json=as_json)

@@ -1,0 +1,72 @@
+"""One download as its owner sees it: what was asked for, where it stands, and why."""
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import Enum
+
+from panal.peer.fetching import Transfer
+from panal.peer.queueing import Lack
+from panal.store.download_records import DownloadRecord
+
+
+class State(Enum):
+    """Where a download stands; the values are those of the API."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    """In a record: for room on the disk. To its owner also: running, and getting nothing."""
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+
+
+ENDED = {State.DONE, State.FAILED}
+
+
+@dataclass(slots=True)
+class Download:
+    """One download, as its owner sees it."""
+
+    record: DownloadRecord
+    transfer: Transfer = field(default_factory=Transfer)
+    transfer_s: float = 0.0
+    """From the first request until the final name exists."""
+    waiting_for: str = ""
+    """What it waits for before anything can be fetched, in words."""
+    lack: Lack | None = None
+    """The room that it waits for."""
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> str:
+        """What it is called."""
+        return self.record.id
+
+    @property
+    def state(self) -> State:
+        """Where it stands: a running one that gets nothing is waiting."""
+        state = State(self.record.state)
+        return State.WAITING if state is State.RUNNING and self.reason else state
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return State(self.record.state) in ENDED
+
+    @property
+    def reason(self) -> str:
+        """Why it does not move, or how it failed, in words."""
+        if self.record.error_text:
+            return self.record.error_text
+        if State(self.record.state) is not State.RUNNING:
+            return ""
+        return self.waiting_for or self.transfer.reason
+
+
+async def stop(download: Download) -> None:
+    """End a download's work, keeping what is there."""
+    if download.task is not None:
+        download.task.cancel()
+        await asyncio.gather(download.task, return_exceptions=True)
+        download.task = None

@@ -1,0 +1,75 @@
+"""Which downloads run next, and which of those that wait for room try again; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from panal.wire.amounts import size_words
+
+TRY_AGAIN_S = 10.0
+"""After meeting a full disk, whatever the disk says: a quota's room cannot be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """One that waits for its turn."""
+
+    id: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What a download lacks."""
+
+    place: str
+    wanted_bytes: int
+    """What is still to be allocated there; 0: no more than the reserve."""
+    not_before_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One that waits for room."""
+
+    id: str
+    priority: int
+    lack: Lack
+
+
+def to_start(queued: Sequence[Queued], running: int, at_once: int) -> list[str]:
+    """Whose turn it is: by priority, then in the order they came."""
+    in_order = sorted(queued, key=lambda download: -download.priority)
+    return [download.id for download in in_order[: max(0, at_once - running)]]
+
+
+def to_try_again(
+    waiting: Sequence[Waiting], usable_bytes: Mapping[str, int], now_s: float
+) -> list[str]:
+    """Who fits together into what the places have beyond their reserves, by priority.
+
+    A small one goes before a large one that does not fit. A place that is not among
+    `usable_bytes` has nothing.
+    """
+    left = dict(usable_bytes)
+    chosen: list[str] = []
+    for download in sorted(waiting, key=lambda download: -download.priority):
+        lack = download.lack
+        if now_s >= lack.not_before_s and lack.wanted_bytes <= left.get(lack.place, -1):
+            left[lack.place] -= lack.wanted_bytes
+            chosen.append(download.id)
+    return chosen
+
+
+def lack_words(lack: Lack, usable_bytes: int, free_words: str) -> str:
+    """Why a download waits, with numbers; `free_words` says what is free."""
+    if lack.wanted_bytes > max(0, usable_bytes):
+        needs = size_words(lack.wanted_bytes)
+        return f"needs {needs} more on {lack.place}; {free_words}. It goes on when there is room."
+    if usable_bytes < 0:
+        return (
+            f"{lack.place} is full: {size_words(-usable_bytes)} more must be free, then it goes on."
+        )
+    return (
+        f"{lack.place} took no more, though {free_words}: a quota, a limit on files, or full "
+        "for a moment. It is tried again."
+    )

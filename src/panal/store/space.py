@@ -1,0 +1,83 @@
+"""How much room a disk has for us, a reserve left free."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from panal.errors import NoSpace
+from panal.wire.amounts import size_words
+
+_GIB = 1024 * 1024 * 1024
+BLOCK_BYTES = 512
+"""The unit of `st_blocks`, whatever the file system's own is."""
+
+
+def reserve_bytes(total_bytes: int) -> int:
+    """How much of a disk is left free: 1 GiB or a twentieth, whichever is less."""
+    return min(_GIB, total_bytes // 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a disk has at a moment."""
+
+    total_bytes: int
+    free_bytes: int
+
+    @property
+    def usable_bytes(self) -> int:
+        """What is free beyond the reserve; below 0 where others have used of that."""
+        return self.free_bytes - reserve_bytes(self.total_bytes)
+
+    def words(self) -> str:
+        """What is free, for people."""
+        usable = size_words(max(0, self.usable_bytes))
+        return (
+            f"{usable} are free beyond a reserve of {size_words(reserve_bytes(self.total_bytes))}"
+        )
+
+
+def room_at(folder: Path) -> Room:
+    """The room on a directory's disk, or where it would be made."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    status = os.statvfs(there)
+    return Room(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
+
+
+def lacking(room: Room, folder: Path, wanted_bytes: int) -> NoSpace | None:
+    """What is wrong where that many further bytes do not fit beside the reserve.
+
+    Nothing wanted always fits: what has its place on the disk already may be finished.
+    """
+    if wanted_bytes <= max(0, room.usable_bytes):
+        return None
+    return NoSpace(
+        f"{size_words(wanted_bytes)} more are needed on {folder}; {room.words()}. "
+        "Free some space and try again.",
+        str(folder),
+        wanted_bytes,
+    )
+
+
+def check_space(folder: Path, wanted_bytes: int) -> None:
+    """NoSpace unless that many further bytes fit beside the reserve."""
+    if (lack := lacking(room_at(folder), folder, wanted_bytes)) is not None:
+        raise lack
+
+
+def check_reserve(folder: Path) -> None:
+    """NoSpace where others have used of the reserve."""
+    room = room_at(folder)
+    if room.usable_bytes < 0:
+        raise NoSpace(
+            f"{folder} is full but for a part of its reserve. Free some space and try again.",
+            str(folder),
+        )
+
+
+def allocated_bytes(file: Path) -> int:
+    """What the disk has given to a file; 0 where there is none."""
+    try:
+        return file.lstat().st_blocks * BLOCK_BYTES
+    except FileNotFoundError:
+        return 0

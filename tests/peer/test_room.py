@@ -1,0 +1,291 @@
+"""Downloads on a disk that fills up: they wait, saying why, and go on by themselves."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from panal.errors import NoSpace
+from panal.peer import downloads
+from panal.store.space import reserve_bytes
+from tests.peer.test_downloads import DATA, gated
+from tests.support.folder_peer import FolderPeer, line, whole
+from tests.support.network import Network, RunningPeer, until
+from tests.support.scripted_peer import ScriptedPeer
+
+MIB = 1024 * 1024
+TOTAL = 1000 * MIB
+
+
+@pytest.fixture
+async def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Network]:
+    monkeypatch.setattr(downloads, "LOOK_FOR_ROOM_S", 0.01)
+    monkeypatch.setattr(downloads, "TRY_AGAIN_S", 0.0)
+    async with Network(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What every disk says of itself: a kibibyte beyond the reserve is free."""
+    said = SimpleNamespace(f_frsize=1, f_blocks=TOTAL, f_bavail=reserve_bytes(TOTAL) + 1024)
+    monkeypatch.setattr(os, "statvfs", lambda _: said)
+    return said
+
+
+async def lacks_room(peer: RunningPeer, identity: str) -> None:
+    await until(lambda: peer.node.download(identity).error == "no-space", "waiting for room")
+    assert peer.node.download(identity).state == "waiting"
+
+
+async def test_it_waits_with_numbers_and_goes_on(network: Network, disk: SimpleNamespace) -> None:
+    getter = await network.peer("getter")
+    async with ScriptedPeer("one", DATA).running(network.tracker_address) as one:
+        identity = getter.node.get(one.content.hex(), "out.bin").id
+        await lacks_room(getter, identity)
+        reason = getter.node.download(identity).reason
+        assert reason.startswith("needs ")
+        assert "1.0 KiB are free beyond a reserve of 50.0 MiB" in reason
+        disk.f_bavail = TOTAL
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+        assert (getter.node.download(identity).reason, getter.node.download(identity).error) == (
+            "",
+            None,
+        )
+    assert (getter.folder / "out.bin").read_bytes() == DATA
+
+
+async def test_its_place_is_free_for_a_small_one(
+    network: Network, disk: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "ACTIVE_AT_ONCE", 1)
+    getter = await network.peer("getter")
+    async with (
+        ScriptedPeer("one", DATA).running(network.tracker_address, "big") as one,
+        ScriptedPeer("two", b"x" * 1000).running(network.tracker_address, "small") as two,
+    ):
+        big = getter.node.get(one.content.hex(), priority=5).id
+        small = getter.node.get(two.content.hex()).id
+        await until(lambda: getter.node.download(small).state == "done", "the small one done")
+        await lacks_room(getter, big)
+
+
+async def test_a_waiting_one_survives_a_restart(network: Network, disk: SimpleNamespace) -> None:
+    getter = await network.peer("getter")
+    async with ScriptedPeer("one", DATA).running(network.tracker_address) as one:
+        identity = getter.node.get(one.content.hex(), "out.bin").id
+        await lacks_room(getter, identity)
+        await network.stop_peer("getter")
+        getter = await network.peer("getter")
+        await lacks_room(getter, identity)
+        disk.f_bavail = TOTAL
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+
+
+async def test_it_is_paused_resumed_and_cancelled(network: Network, disk: SimpleNamespace) -> None:
+    getter = await network.peer("getter")
+    async with ScriptedPeer("one", DATA).running(network.tracker_address) as one:
+        identity = getter.node.get(one.content.hex(), "out.bin").id
+        await lacks_room(getter, identity)
+        paused = await getter.node.pause_download(identity)
+        assert (paused.state, paused.reason, paused.error) == ("paused", "", None)
+        getter.node.resume_download(identity)
+        await lacks_room(getter, identity)
+        await getter.node.remove_download(identity)
+        assert getter.node.downloads() == []
+
+
+@pytest.mark.parametrize(("wait", "state"), [(False, "failed"), (True, "waiting")])
+async def test_a_stand_alone_get_waits_only_if_told_to(
+    network: Network, disk: SimpleNamespace, wait: bool, state: str
+) -> None:
+    getter = await network.peer("getter", shares_folder=False)
+    async with ScriptedPeer("one", DATA).running(network.tracker_address) as one:
+        identity = getter.node.get(one.content.hex(), "out.bin", wait=wait).id
+        await until(lambda: getter.node.download(identity).error == "no-space", "no room")
+        assert getter.node.download(identity).state == state
+
+
+class Full:
+    """Fails one call at the store's edge until told otherwise."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, call: str, number: int) -> None:
+        self.is_full = False
+        self.failed = 0
+        real = getattr(os, call)
+
+        def maybe(*given: Any, **named: Any) -> Any:
+            if self.is_full:
+                self.failed += 1
+                raise OSError(number, os.strerror(number))
+            return real(*given, **named)
+
+        patch.setattr(os, call, maybe)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+async def test_full_in_mid_transfer(
+    network: Network, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    full = Full(monkeypatch, "pwrite", number)
+    getter = await network.peer("getter")
+    async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:
+        identity = getter.node.get(slow.content.hex(), "out.bin").id
+        await slow.reached.wait()
+        await until(lambda: getter.node.download(identity).bytes_done > 0, "some are there")
+        full.is_full = True
+        slow.release.set()
+        await lacks_room(getter, identity)
+        assert "took no more" in getter.node.download(identity).reason
+        full.is_full = False
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+        answer = getter.node.download(identity)
+        assert answer.bytes_resumed > 0
+    assert full.failed > 0
+    assert (getter.folder / "out.bin").read_bytes() == DATA
+
+
+async def test_the_index_cannot_grow(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    getter = await network.peer("getter")
+    real, is_full = getter.app.index.remember, True
+
+    def remember(files: Any) -> Any:
+        if is_full:
+            raise NoSpace("The index cannot grow.", str(getter.app.settings.state))
+        return real(files)
+
+    monkeypatch.setattr(getter.app.index, "remember", remember)
+    async with ScriptedPeer("one", DATA).running(network.tracker_address) as one:
+        identity = getter.node.get(one.content.hex(), "out.bin").id
+        await lacks_room(getter, identity)
+        is_full = False
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+    assert getter.app.index.by_path("out.bin") is not None
+    assert await getter.node.unfinished() == []
+
+
+async def test_rows_are_written_when_there_is_room_again(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    getter = await network.peer("getter")
+    identity = getter.node.get("0" * 64).id
+    other = getter.node.get("1" * 64).id
+    real, is_full = getter.app.index.write, True
+
+    def write(change: str, values: tuple[object, ...]) -> None:
+        if is_full:
+            raise NoSpace("The index cannot grow.")
+        real(change, values)
+
+    monkeypatch.setattr(getter.app.index, "write", write)
+    await getter.node.pause_download(identity)
+    await getter.node.remove_download(other)
+    with pytest.raises(NoSpace):
+        getter.node.get("2" * 64)
+    assert [answer.state for answer in getter.node.downloads()] == ["paused"]
+    is_full = False
+
+    def stored() -> list[tuple[object, ...]]:
+        return getter.app.index.rows("SELECT id, state FROM downloads", ())
+
+    await until(lambda: stored() == [(identity, "paused")], "written down")
+
+
+FILES = [Random(number).randbytes(3_000 + number) for number in range(6)]
+LINES = [line(f"{number}.bin", data) for number, data in enumerate(FILES)]
+
+
+async def test_a_folder_that_meets_a_full_disk_goes_on(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Full(monkeypatch, "fsync", errno.ENOSPC)
+    getter = await network.peer("getter")
+    async with FolderPeer("good", LINES, FILES).running(network.tracker_address) as good:
+
+        async def send(peer: FolderPeer, request: Any, data: bytes) -> Any:
+            full.is_full = True  # from the first file on: when the batch is placed
+            return await whole(peer, request, data)
+
+        good.send = send
+        identity = getter.node.get(good.content.hex(), "tree").id
+        await lacks_room(getter, identity)
+        asked = len(good.asked)
+        (scratch,) = getter.app.settings.partials.glob("*.folder")
+        await until(lambda: full.failed >= 4, "tried again and again")
+        assert len(list(scratch.iterdir())) <= len(FILES)  # none takes its space twice
+        good.send = whole
+        full.is_full = False
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+        assert len(good.asked) == asked == len(FILES)  # what had come was used
+    for number, data in enumerate(FILES):
+        assert (getter.folder / "tree" / f"{number}.bin").read_bytes() == data
+    assert list(getter.app.settings.partials.glob("*.folder")) == []
+
+
+# A real disk -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"a tmpfs cannot be mounted: {mounted.stderr.decode().strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+async def test_a_small_disk_fills_up_and_is_emptied(network: Network, small_disk: Path) -> None:
+    data = Random(3).randbytes(5 * MIB)
+    other = small_disk / "other"
+    other.write_bytes(b"x" * 4 * MIB)
+    network.place = small_disk
+    getter = await network.peer("getter")
+    async with ScriptedPeer("one", data).running(network.tracker_address) as one:
+        identity = getter.node.get(one.content.hex(), "out.bin").id
+        await lacks_room(getter, identity)
+        assert "needs 5.0 MiB more" in getter.node.download(identity).reason
+        other.unlink()
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+    found = hashlib.sha256((getter.folder / "out.bin").read_bytes()).digest()
+    assert found == hashlib.sha256(data).digest()
+    await network.stop_peer("getter")
+
+
+def fill(file: Path) -> None:
+    """Write until the disk takes no more."""
+    with contextlib.suppress(OSError), file.open("wb", buffering=0) as opened:
+        while True:
+            opened.write(b"x" * 4096)
+
+
+async def test_a_small_disk_that_is_full_to_the_last_byte_in_mid_transfer(
+    network: Network, small_disk: Path
+) -> None:
+    data = DATA[: 4 * MIB]
+    network.place = small_disk
+    getter = await network.peer("getter")
+    async with ScriptedPeer("slow", data, gated).running(network.tracker_address) as slow:
+        identity = getter.node.get(slow.content.hex(), "out.bin").id
+        await slow.reached.wait()
+        filler = small_disk / "filler"
+        fill(filler)
+        slow.release.set()
+        await until(
+            lambda: getter.node.download(identity).state in {"done", "waiting"}, "no failure"
+        )
+        filler.unlink()
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+    assert (getter.folder / "out.bin").read_bytes() == data
+    await network.stop_peer("getter")
