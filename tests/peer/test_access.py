@@ -38,6 +38,7 @@ ROLES = {
     ("HEAD", "/content/{id}"): Role.MEMBER,
     ("GET", "/content/{id}/have"): Role.MEMBER,
     ("POST", "/content/{id}/next"): Role.MEMBER,
+    ("GET", "/content/{id}/peers"): Role.MEMBER,
     ("GET", "/content/{id}/manifest"): Role.MEMBER,
     ("GET", "/content/{id}/{name}"): Role.MEMBER,
     ("HEAD", "/content/{id}/{name}"): Role.MEMBER,

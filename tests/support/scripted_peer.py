@@ -46,6 +46,8 @@ class ScriptedPeer:
         self.manifest, self.content = manifest_of_bytes(data)
         self.bits = bitfield.full(self.manifest.chunk_count)
         self.asked: list[tuple[int, int]] = []
+        self.named: list[dict[str, str | int]] = []
+        """Whom it names as fetching too."""
         self.release = asyncio.Event()
         """For behaviours that wait for the test."""
         self.reached = asyncio.Event()
@@ -60,6 +62,7 @@ class ScriptedPeer:
         app.router.add_get("/dialback/{nonce}", self._dialback)
         app.router.add_get("/content/{id}/manifest", self._manifest)
         app.router.add_get("/content/{id}/have", self._have)
+        app.router.add_get("/content/{id}/peers", self._peers)
         app.router.add_get("/content/{id}", self._content)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
@@ -98,6 +101,9 @@ class ScriptedPeer:
         await answer.write(have.opening(self.bits, self.manifest.chunk_count))
         await self._ended.wait()
         return answer
+
+    async def _peers(self, request: web.Request) -> web.Response:
+        return web.json_response({"peers": self.named})
 
     async def _content(self, request: web.Request) -> web.StreamResponse:
         ranges = parse_range(request.headers.get("Range"), len(self.data))

@@ -46,6 +46,7 @@ class Run:
         self.bans: list[Ban] = []
         self.answers: list[BaseException] = []
         """What the tracker's next answers are instead of all sources."""
+        self.opened: list[SourceId] = []
         self.suspects: list[tuple[SourceId, ...]] = []
         manifest = content.manifest
         self.state = DownloadState(
@@ -57,6 +58,7 @@ class Run:
             connect=self._connect,
             locate=self._locate,
             banned=self.bans.append,
+            opened=self._opened,
             clock=self.clock,
         )
         self.task: asyncio.Task[None] | None = None
@@ -81,6 +83,9 @@ class Run:
         number = self.connected.get(source, 0)
         self.connected[source] = number + 1
         return self.sources[source][min(number, len(self.sources[source]) - 1)]
+
+    async def _opened(self, source: SourceId) -> None:
+        self.opened.append(source)
 
     async def _locate(self, suspects: Sequence[SourceId]) -> list[SourceId]:
         self.suspects.append(tuple(suspects))

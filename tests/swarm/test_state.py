@@ -452,12 +452,12 @@ def test_while_chunks_are_missing_everywhere_the_tracker_is_asked_with_growing_p
     assert set(pauses[5:]) == {15.0}
 
 
-def test_while_all_goes_well_the_tracker_is_asked_every_thirty_seconds() -> None:
+def test_while_all_goes_well_the_tracker_is_asked_ever_more_seldom() -> None:
     driven = Driven(2)
     driven.tell(Ticked())
     driven.open(A, 0b11)
     driven.tell(TrackerAnswered())
-    assert questions_s(driven, 100.0) == [30.0, 60.0, 90.0]
+    assert questions_s(driven, 100.0) == [1.0, 3.0, 7.0, 15.0, 31.0, 61.0, 91.0]
 
 
 @pytest.mark.parametrize("loss", [ChunkCorrupt(A, 0), SourceClosed(A, "gone")])
@@ -479,7 +479,7 @@ def test_the_loss_of_one_of_two_holders_is_none() -> None:
     driven.open(B, 0b11)
     driven.tell(TrackerAnswered())
     driven.tell(SourceClosed(A, "gone"))
-    assert questions_s(driven, 20.0) == []
+    assert questions_s(driven, 20.0) == [1.0, 3.0, 7.0, 15.0]  # as without a loss
 
 
 def test_the_tracker_is_told_who_did_not_answer() -> None:

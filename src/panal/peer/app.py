@@ -209,7 +209,12 @@ class PeerApp:
         sender = Sender(self.upload_limit)
         defer(sender.close)
         content_routes = ContentRoutes(
-            contents, sender, Lanes(self.clock), NeverSent(self._chance), caller.secret
+            contents,
+            sender,
+            Lanes(self.clock),
+            NeverSent(self._chance),
+            caller.secret,
+            self._chance,
         )
         file_routes = FileRoutes(
             uploads, index, contents, content_routes, self.announcer, settings.trackers[0]

@@ -3,17 +3,20 @@
 import secrets
 from base64 import b64encode
 from collections.abc import Mapping
+from random import Random
 from urllib.parse import quote
 
 from aiohttp import HttpVersion11, hdrs, web
 
 from panal.errors import NotHereYet, UsageError
-from panal.peer.access import PROTOCOL_HEADER, Role, Route, problem
+from panal.peer.access import PROTOCOL_HEADER, Role, Route, json_answer, problem
 from panal.peer.contents import Contents, OpenContent
 from panal.peer.lanes import Lanes, Turn
+from panal.peer.neighbourhood import MOST_PEERS, NamedPeer, NamedPeers
 from panal.peer.never_sent import NeverSent
 from panal.peer.sending import Sender
 from panal.wire import bitfield
+from panal.wire.address import is_loopback
 from panal.wire.catalogue import Provider
 from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
 from panal.wire.have import opening
@@ -50,12 +53,14 @@ class ContentRoutes:
         lanes: Lanes,
         never_sent: NeverSent,
         owner_secret: bytes,
+        chance: Random,
     ) -> None:
         self._contents = contents
         self._sender = sender
         self._lanes = lanes
         self._never_sent = never_sent
         self._owner_secret = owner_secret
+        self._chance = chance
 
     def routes(self) -> list[Route]:
         """The routes, each with its role."""
@@ -63,6 +68,7 @@ class ContentRoutes:
         return [
             Route("GET", "/content/{id}/manifest", member, self.manifest),
             Route("GET", "/content/{id}/have", member, self.have),
+            Route("GET", "/content/{id}/peers", member, self.peers, gives=NamedPeers),
             Route("POST", "/content/{id}/next", member, self.next, query="max=<chunks>"),
             Route("GET", "/content/{id}", member, self.content),
             Route("HEAD", "/content/{id}", member, self.content),
@@ -97,9 +103,7 @@ class ContentRoutes:
     async def have(self, request: web.Request) -> web.StreamResponse:
         """The chunks that are here, and each further one as it comes; without end."""
         content = parse_content_id(request.match_info["id"])
-        availability = self._contents.follow(content)
-        if (follower := _follower(request)) is not None:
-            self._contents.meet(content, follower)
+        availability = self._contents.follow(content, _follower(request))
         try:
             answer = web.StreamResponse(headers={**PROTOCOL_HEADER, **_INERT})
             answer.content_type = _OCTETS
@@ -111,6 +115,19 @@ class ContentRoutes:
         finally:
             self._contents.unfollow(content, availability)
         return answer
+
+    async def peers(self, request: web.Request) -> web.Response:
+        """Who else fetches a content: a swarm outlives its tracker."""
+        content = parse_content_id(request.match_info["id"])
+        over_loopback = is_loopback(request.remote or "")
+        known = [
+            follower
+            for follower in self._contents.followers(content)
+            if over_loopback or not is_loopback(follower.host)
+        ]
+        chosen = self._chance.sample(known, min(MOST_PEERS, len(known)))
+        named = [NamedPeer(p.peer, p.host, p.port) for p in chosen]
+        return json_answer(NamedPeers(named))
 
     async def next(self, request: web.Request) -> web.StreamResponse:
         """Chunks of this peer's choice, never sent before, among those of the body's bitfield."""

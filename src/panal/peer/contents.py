@@ -1,13 +1,12 @@
 """What this peer can serve at this moment, by content id: whole files and partial ones."""
 
-import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from panal.errors import ContentChanged, NotFound, RootOffline
-from panal.peer.availability import Availability
+from panal.peer.availability import Availability, Followers
 from panal.store.index import Index, SharedFile
 from panal.store.partial import PartialFile
 from panal.store.roots import Fingerprint, Root
@@ -81,8 +80,7 @@ class Contents:
         self._partials: dict[ContentId, PartialFile] = {}
         self._met: dict[ContentId, Callable[[Provider], None]] = {}
         self._own: dict[ContentId, OwnFile] = {}
-        self._followers: dict[ContentId, set[Availability]] = {}
-        self._loop = asyncio.get_running_loop()
+        self._followers: dict[ContentId, Followers] = {}
 
     def open(self, content: ContentId) -> OpenContent:
         """The content, whole if there is a whole copy; NotFound or ContentChanged."""
@@ -141,7 +139,8 @@ class Contents:
         self._met[content] = met
 
         def tell(index: int) -> None:
-            self._loop.call_soon_threadsafe(self._tell, content, index)
+            if (followers := self._followers.get(content)) is not None:
+                followers.tell(index)
 
         partial.on_written = tell
 
@@ -161,39 +160,48 @@ class Contents:
         if self._own.pop(content, None) is not None:
             self.taken_back(content)
 
-    def meet(self, content: ContentId, follower: Provider) -> None:
-        """Somebody fetches a content: where we do too, each is a source for the other."""
-        if (met := self._met.get(content)) is not None:
-            met(follower)
+    def follow(self, content: ContentId, follower: Provider | None = None) -> Availability:
+        """Begin to follow a content's chunks; NotFound or ContentChanged.
 
-    def follow(self, content: ContentId) -> Availability:
-        """Begin to follow a content's chunks; NotFound or ContentChanged."""
-        opened = self.open(content)
+        Where it is being fetched here too, each is a source for the other.
+        """
+        # Followers first, chunks then: what is written between the two is told.
+        followers = self._followers.setdefault(content, Followers())
         try:
-            count = chunk_count_for(opened.size_bytes)
-            availability = Availability(opened.bits, count)
-        finally:
-            opened.close()
-        self._followers.setdefault(content, set()).add(availability)
+            opened = self.open(content)
+        except BaseException:
+            self._forget_if_empty(content)
+            raise
+        opened.close()
+        count = chunk_count_for(opened.size_bytes)
+        availability = Availability(opened.bits, count, follower)
+        followers.add(availability)
+        if follower is not None and (met := self._met.get(content)) is not None:
+            met(follower)
         return availability
+
+    def followers(self, content: ContentId) -> list[Provider]:
+        """Who else fetches a content, as far as this peer knows; NotFound or ContentChanged."""
+        self.open(content).close()
+        followers = self._followers.get(content)
+        return [] if followers is None else followers.known()
 
     def unfollow(self, content: ContentId, availability: Availability) -> None:
         """End following."""
-        followers = self._followers.get(content, set())
-        followers.discard(availability)
-        if not followers:
-            self._followers.pop(content, None)
+        if (followers := self._followers.get(content)) is not None:
+            followers.discard(availability)
+        self._forget_if_empty(content)
 
     def taken_back(self, content: ContentId) -> None:
         """Some chunks are no longer here: followers must ask anew."""
-        for availability in self._followers.get(content, ()):
-            availability.end()
+        if (followers := self._followers.get(content)) is not None:
+            followers.end()
 
     def close(self) -> None:
         """End every follower's stream: this peer goes."""
         for content in self._followers:
             self.taken_back(content)
 
-    def _tell(self, content: ContentId, index: int) -> None:
-        for availability in self._followers.get(content, ()):
-            availability.tell(index)
+    def _forget_if_empty(self, content: ContentId) -> None:
+        if not self._followers.get(content):
+            self._followers.pop(content, None)

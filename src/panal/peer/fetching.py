@@ -27,6 +27,7 @@ from panal.errors import (
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
 from panal.peer.http_source import HttpSource, authority, fetch_manifest
+from panal.peer.neighbourhood import ask_for_peers
 from panal.peer.rate_limit import RateLimit
 from panal.peer.sharing import Sharing
 from panal.peer.tracker_client import TrackerClient
@@ -256,15 +257,24 @@ class Fetching:
             transfer.banned[providers[ban.source].peer] = ban.reason
             log.warning("%s is not used any more: it %s.", ban.source, ban.reason)
 
-        engine = Engine(
-            state, partial, connect=connect, locate=locate, banned=banned, clock=self._clock
-        )
-
         def met(follower: Provider) -> None:
             if follower.peer != self._name and not known_elsewhere(follower):
                 providers.setdefault(_source_id(follower), follower)
                 engine.found(_source_id(follower))
 
+        async def opened(source: SourceId) -> None:
+            for known in await ask_for_peers(self._session, providers[source], content):
+                met(known)
+
+        engine = Engine(
+            state,
+            partial,
+            connect=connect,
+            locate=locate,
+            banned=banned,
+            opened=opened,
+            clock=self._clock,
+        )
         self._contents.begin_partial(content, partial, met)
         transfer.follow(engine, partial)
         try:

@@ -5,6 +5,8 @@ Decides nothing else; whoever drives it says whether chunks are missing everywhe
 
 from panal.swarm.sources import doubled
 
+FIRST_LOOK_AGAIN_S = 1.0
+"""How soon after the first answer: others may have begun with us; doubled up to ASK_AGAIN_S."""
 ASK_AGAIN_S = 30.0
 """How often the tracker is asked while all goes well."""
 FIRST_ASK_AGAIN_S = 0.5
@@ -22,6 +24,7 @@ class Asking:
         self._under_way = False
         self._next_s = 0.0
         self._in_vain = 0
+        self._asks = 0
 
     def begin_if_due(self, now_s: float) -> bool:
         """Whether to ask now; then a question is under way."""
@@ -39,7 +42,8 @@ class Asking:
             pause_s = min(LONGEST_PAUSE_S, doubled(FIRST_ASK_AGAIN_S, self._in_vain))
             self._in_vain += 1
         else:
-            pause_s, self._in_vain = ASK_AGAIN_S, 0
+            pause_s, self._in_vain = min(ASK_AGAIN_S, doubled(FIRST_LOOK_AGAIN_S, self._asks)), 0
+            self._asks += 1
         self._next_s = now_s + pause_s
 
     def hurry(self, now_s: float) -> None:

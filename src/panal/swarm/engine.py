@@ -47,6 +47,8 @@ from panal.swarm.state import DownloadState
 
 TICK_S = 0.25
 SYNC_EVERY_S = 2.0
+ASKED_FOR_PEERS = 4
+"""So many sources are asked who else fetches: those that follow us make themselves known."""
 
 
 class SourceFailure(Exception):
@@ -124,13 +126,17 @@ class Engine:
         connect: Callable[[SourceId], ChunkSource],
         locate: Callable[[Sequence[SourceId]], Awaitable[list[SourceId]]],
         banned: Callable[[Ban], None],
+        opened: Callable[[SourceId], Awaitable[None]],
         clock: Clock,
     ) -> None:
+        """`opened` is called with the first few sources that have told what they have."""
         self._state = state
         self._partial = partial
         self._connect = connect
         self._locate = locate
         self._banned = banned
+        self._opened = opened
+        self._asked_for_peers = 0
         self._clock = clock
         self._facts: deque[Fact] = deque()
         self._woken = asyncio.Event()
@@ -253,6 +259,9 @@ class Engine:
     async def _follow(self, source_id: SourceId, source: ChunkSource) -> None:
         def tell(bits: int, opening: bool) -> None:
             self._note((SourceOpened if opening else ChunksAvailable)(source_id, bits))
+            if opening and self._asked_for_peers < ASKED_FOR_PEERS:
+                self._asked_for_peers += 1
+                self._spawn(self._introduce(source_id))
 
         try:
             await source.follow(tell)
@@ -262,6 +271,9 @@ class Engine:
             self.report(SourceClosed(source_id, str(error), misbehaved))
         except Exception as error:  # nothing that a peer sends may end the download
             self.report(SourceClosed(source_id, repr(error), misbehaved=True))
+
+    async def _introduce(self, source_id: SourceId) -> None:
+        await self._opened(source_id)
 
     async def _ask(self, suspects: tuple[SourceId, ...]) -> None:
         try:
