@@ -67,10 +67,9 @@ class AnyFacts(RuleBasedStateMachine):
                 for asked in self.asked.values():
                     asked.discard(index)
             case ChunksGranted(source, first, count) if source in self.choosing:
-                self.choosing.discard(source)
                 others = {i for asked in self.asked.values() for i in asked}
                 chosen = {i for i in range(first, first + count) if i < CHUNKS}
-                self.asked[source] = chosen - others - self.written
+                self.asked[source] |= chosen - others - self.written
             case FetchEnded(source):
                 self.asked.pop(source, None)
                 self.choosing.discard(source)

@@ -26,7 +26,7 @@ from panal.peer.downloads import Downloads
 from panal.peer.fetching import Fetching
 from panal.peer.file_routes import FileRoutes
 from panal.peer.folder_downloads import FolderDownloads, FolderParts
-from panal.peer.http_source import authority, client_session
+from panal.peer.http_source import client_session
 from panal.peer.identity import begin_epoch
 from panal.peer.lanes import Lanes
 from panal.peer.live_settings import KeptSettings, LiveSettings
@@ -48,7 +48,7 @@ from panal.store.root_records import RootRecords
 from panal.store.roots import disk_error
 from panal.store.setting_records import SettingRecords
 from panal.store.texts import Texts
-from panal.wire.address import parse_address
+from panal.wire.address import authority, parse_address
 from panal.wire.catalogue import Registration
 
 log = logging.getLogger(__name__)

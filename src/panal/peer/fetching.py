@@ -26,7 +26,7 @@ from panal.errors import (
 )
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
-from panal.peer.http_source import HttpSource, authority, fetch_manifest
+from panal.peer.http_source import HttpSource, fetch_manifest
 from panal.peer.neighbourhood import ask_for_peers
 from panal.peer.rate_limit import RateLimit
 from panal.peer.sharing import Sharing
@@ -39,7 +39,7 @@ from panal.swarm.engine import Engine
 from panal.swarm.messages import Ban, Progress, SourceId
 from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState
-from panal.wire.address import is_loopback
+from panal.wire.address import authority, is_loopback
 from panal.wire.catalogue import Hit, Provider, Registration, SearchQuery
 from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.ids import ContentId

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import cast
 
 from panal.errors import IntegrityError
+from panal.wire.address import authority
 from panal.wire.have import SILENCE_S, HaveReader
 from panal.wire.response import END, MAX_HEAD_BYTES, parse_head
 
@@ -104,9 +105,10 @@ async def follow(
     the bitfield once, or None, and the indices since. IntegrityError, OSError or TimeoutError
     say why it ended; nothing is raised where the provider ended it properly.
     """
-    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     fields = f"Panal-Peer: {own}\r\n" if own else ""
-    request = f"GET {path} HTTP/1.0\r\nHost: {authority}\r\nPanal-Protocol: 1\r\n{fields}\r\n"
+    request = (
+        f"GET {path} HTTP/1.0\r\nHost: {authority(host, port)}\r\nPanal-Protocol: 1\r\n{fields}\r\n"
+    )
     loop = asyncio.get_running_loop()
 
     def make() -> HaveStream:

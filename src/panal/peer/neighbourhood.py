@@ -9,7 +9,7 @@ import msgspec
 
 from panal.errors import PanalError
 from panal.peer.have_stream import CONNECT_S
-from panal.wire.address import dialling_problem, is_loopback
+from panal.wire.address import authority, dialling_problem, is_loopback
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId, parse_peer_name
 
@@ -40,8 +40,8 @@ async def ask_for_peers(
     session: aiohttp.ClientSession, provider: Provider, content: ContentId
 ) -> list[Provider]:
     """Whom a provider names that may be called; nobody where it does not answer well."""
-    host = f"[{provider.host}]" if ":" in provider.host else provider.host
-    url = f"http://{host}:{provider.port}/content/{content.hex()}/peers"
+    at = authority(provider.host, provider.port)
+    url = f"http://{at}/content/{content.hex()}/peers"
     timeout = aiohttp.ClientTimeout(total=_ANSWER_S, connect=CONNECT_S)
     try:
         async with session.get(url, timeout=timeout, allow_redirects=False) as answer:

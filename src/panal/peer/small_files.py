@@ -14,8 +14,9 @@ from panal.clock import Clock
 from panal.errors import IntegrityError, Unreachable
 from panal.peer.fetching import LONGEST_LOOK_AGAIN_S, LOOK_AGAIN_S, Transfer
 from panal.peer.have_stream import CONNECT_S
-from panal.peer.http_source import authority, fetch_manifest
+from panal.peer.http_source import fetch_manifest
 from panal.peer.rate_limit import RateLimit
+from panal.wire.address import authority
 from panal.wire.catalogue import Provider
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import ContentId, PeerName

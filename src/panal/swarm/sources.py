@@ -46,10 +46,11 @@ class RunningFetch:
     """Consecutive chunks asked of one source, and its clocks."""
 
     claimed: int
-    """Asked for and not written yet: nobody else may fetch these."""
+    """Asked for and not written yet: nobody else may fetch these. Of a source that was left the
+    choice, what it has said it sends."""
     asked_at_s: float
-    awaits_choice: bool = False
-    """The source is to say which chunks it sends: nothing is claimed until then."""
+    is_choice: bool = False
+    """Whether the source was left the choice."""
     first_byte_at_s: float | None = None
     last_byte_at_s: float = 0.0
     chunk_began_at_s: float = 0.0

@@ -167,13 +167,13 @@ class DownloadState:
 
     def _granted(self, source: Source, first: int, count: int) -> None:
         fetch = source.fetch
-        if fetch is None or not fetch.awaits_choice:
+        if fetch is None or not fetch.is_choice:
             return
         # Where another is asked for it too, whoever comes first writes it: the other's fetch
         # ends there, as taken.
-        fetch.awaits_choice = False
-        fetch.claimed = bitfield.full(count) << first & self.free
-        self.free ^= fetch.claimed
+        claimed = bitfield.full(count) << first & self.free
+        fetch.claimed |= claimed
+        self.free ^= claimed
 
     def _chunk_written(self, source: Source, index: int, now_s: float) -> None:
         fetch, bit = source.fetch, 1 << index
@@ -297,7 +297,7 @@ class DownloadState:
             return self._take_over(source, now_s)
         longest = self._longest(source, useful)
         if source.may_choose and (among := useful & self._share_of(source)):
-            source.fetch = RunningFetch(0, now_s, awaits_choice=True)
+            source.fetch = RunningFetch(0, now_s, is_choice=True)
             return [FetchAny(source.id, among, longest)]
         first, count = pick_span(useful, self.neighbours.rarity, longest, self._chance)
         source.fetch = RunningFetch(((1 << count) - 1) << first, now_s)

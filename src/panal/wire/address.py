@@ -96,3 +96,8 @@ def _listens_on(address: Address, bound: Sequence[str]) -> bool:
         own == address or (own.is_unspecified and own.version == address.version)
         for own in listening
     )
+
+
+def authority(host: str, port: int) -> str:
+    """Host and port as they stand in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
