@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from panal.errors import NoSpace, PanalError, Refused, StateInUse
 from panal.store.hashing import HashedFile
-from panal.store.index import Index, Moved, SharedFile
+from panal.store.index import MANY, Index, Moved, SharedFile
 from panal.store.index_file import SCHEMA_VERSION
 from panal.store.roots import Fingerprint
 from panal.wire.ids import ContentId
@@ -250,16 +251,16 @@ def test_what_a_path_had_is_read_and_dropped_in_one_step(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_transaction = []
-    real = Index.by_path
+    real = Index._files
 
-    def by_path(self: Index, path: str) -> SharedFile | None:
+    def files(self: Index, where: str, values: tuple[object, ...]) -> Iterator[SharedFile]:
         in_transaction.append(self._database.in_transaction)
-        return real(self, path)
+        return real(self, where, values)
 
-    monkeypatch.setattr(Index, "by_path", by_path)
+    monkeypatch.setattr(Index, "_files", files)
     remember(index, "a")
     index.forget([(safe_path("a"), fingerprint(1))])
-    assert in_transaction == [True, True, True]
+    assert in_transaction == [True, True]
 
 
 # A file that is no index ------------------------------------------------------------------
@@ -507,3 +508,16 @@ def test_entries_are_what_the_files_say_of_themselves(index: Index) -> None:
     files = [remember(index, "a", 1), remember(index, "b", 2, checked=False)]
     assert index.entries_after("", 10) == [file.entry() for file in files]
     assert index.entries_after("a", 1) == [files[1].entry()]
+
+
+def test_many_at_once_are_remembered_as_one_by_one(index: Index) -> None:
+    manifest, found = content(1)
+    files = [
+        HashedFile(safe_path(f"{n:05}"), fingerprint(1), found, manifest) for n in range(MANY + 5)
+    ]
+    first = index.remember(files)
+    assert all(before is None for before, _ in first)
+    assert [after for _, after in first] == index.files_after("", len(files))
+    again = index.remember([replace(file, sha256_checked=False) for file in files])
+    assert again == [(after, after) for _, after in first]  # what was checked stays so
+    assert index.one_of_each([found, content(2)[1]]) == [first[0][1]]

@@ -7,6 +7,7 @@ import pytest
 from panal import errors
 from panal.errors import PanalError
 from panal.wire import (
+    bundle,
     have,
     ids,
     links,
@@ -52,6 +53,9 @@ LIMITS = {
     "depth of a path": str(names.MAX_DEPTH),
     "link": f"{links.MAX_LINK_CHARACTERS} characters",
     "ranges in a request": str(ranges.MAX_RANGES),
+    "contents of a bundle": str(bundle.MAX_IDS),
+    "bundle": f"{bundle.MAX_BUNDLE_BYTES} bytes",
+    "request for a bundle": f"{bundle.MAX_REQUEST_BYTES} bytes",
     "addresses of a peer": str(tracker.MAX_BOUND),
     "contents of a Locate": str(tracker_catalogue.MAX_LOCATED),
     "providers of a content in a Locate": str(tracker_catalogue.MAX_PROVIDERS),
@@ -94,6 +98,8 @@ def test_the_numbers_in_prose() -> None:
     assert f"1 to {names.MAX_PATH_BYTES:,} bytes and 1 to {names.MAX_DEPTH} parts" in text
     assert f"1 to {tracker_catalogue.MAX_LOCATED:,} ids" in text
     assert f"up to {tracker_catalogue.MAX_PROVIDERS} providers" in text
+    assert f"most {bundle.MAX_IDS:,} ids in at most {bundle.MAX_REQUEST_BYTES:,} bytes" in text
+    assert f"longer than {bundle.MAX_BUNDLE_BYTES:,} bytes" in text
     assert f"more than {links.MAX_LINK_CHARACTERS:,} characters" in text
 
 

@@ -9,6 +9,7 @@ import struct
 import pytest
 from blake3 import blake3
 
+from panal.wire import bundle
 from panal.wire.catalogue import CatalogueDigest, Entry, Holding
 from panal.wire.have import HEARTBEAT, HaveReader, index_frame, opening
 from panal.wire.ids import parse_content_id
@@ -129,3 +130,16 @@ def test_the_have_stream() -> None:
     assert stream == by_the_words + struct.pack("<II", 3, 0xFFFFFFFF)
     assert stream == opening(0b1_0000_0001, int(count)) + index_frame(3) + index_frame(HEARTBEAT)
     assert HaveReader(int(count)).feed(stream) == (0b1_0000_0001, [3])
+
+
+def test_the_header_of_a_bundles_member() -> None:
+    rows = table("vectors: bundle")
+    assert len(rows) == 2
+    for content, size, digest in rows:
+        before = content.encode().ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2
+        before += b"%011o\0" % int(size) + b"00000000000\0"
+        after = b"0".ljust(101, b"\0") + b"ustar\x0000" + bytes(64) + b"0000000\0" * 2
+        checksum = sum(before + b" " * 8 + after)
+        head = (before + b"%06o\0 " % checksum + after).ljust(512, b"\0")
+        assert blake3(head).hexdigest() == digest
+        assert bundle.header(parse_content_id(content), int(size)) == head

@@ -17,6 +17,7 @@ from panal.errors import PanalError, PortTaken
 from panal.peer.access import Route, application
 from panal.peer.adding import Adding
 from panal.peer.announcer import Announcer
+from panal.peer.bundle_routes import BundleRoutes
 from panal.peer.collections import Collections
 from panal.peer.config import PeerSettings
 from panal.peer.content_routes import ContentRoutes
@@ -208,18 +209,25 @@ class PeerApp:
         self.live_settings = KeptSettings(SettingRecords(index), settings.given_limits(), self._use)
         sender = Sender(self.upload_limit)
         defer(sender.close)
+        lanes = Lanes(self.clock)
         content_routes = ContentRoutes(
             contents,
             sender,
-            Lanes(self.clock),
+            lanes,
             NeverSent(self._chance),
             caller.secret,
             self._chance,
         )
+        bundle_routes = BundleRoutes(contents, sender, lanes)
         file_routes = FileRoutes(
             uploads, index, contents, content_routes, self.announcer, settings.trackers[0]
         )
-        self.routes = [*content_routes.routes(), *file_routes.routes(), *more_routes(self)]
+        self.routes = [
+            *content_routes.routes(),
+            *bundle_routes.routes(),
+            *file_routes.routes(),
+            *more_routes(self),
+        ]
         await self._serve(sockets, self.routes)
         defer(contents.close)
         self._cleanup.push_async_callback(self.downloads.close)

@@ -35,7 +35,7 @@ from panal.wire.ranges import (
 RETRY_AFTER_S = 2
 _OCTETS = "application/octet-stream"
 # What a browser does with shared bytes: save them, never run them.
-_INERT = {
+INERT = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -97,7 +97,7 @@ class ContentRoutes:
         """The canonical bytes of a manifest."""
         content = parse_content_id(request.match_info["id"])
         encoded = self._contents.encoded_manifest(content)
-        headers = {**PROTOCOL_HEADER, **_INERT, hdrs.ETAG: f'"{content.hex()}"'}
+        headers = {**PROTOCOL_HEADER, **INERT, hdrs.ETAG: f'"{content.hex()}"'}
         return web.Response(body=encoded, content_type=_OCTETS, headers=headers)
 
     async def have(self, request: web.Request) -> web.StreamResponse:
@@ -105,7 +105,7 @@ class ContentRoutes:
         content = parse_content_id(request.match_info["id"])
         availability = self._contents.follow(content, _follower(request))
         try:
-            answer = web.StreamResponse(headers={**PROTOCOL_HEADER, **_INERT})
+            answer = web.StreamResponse(headers={**PROTOCOL_HEADER, **INERT})
             answer.content_type = _OCTETS
             await answer.prepare(request)
             await answer.write(opening(availability.bits, availability.chunk_count))
@@ -164,7 +164,7 @@ class ContentRoutes:
         part = ByteRange(first * chunk_bytes, stop)
         headers = {
             **PROTOCOL_HEADER,
-            **_INERT,
+            **INERT,
             hdrs.CONTENT_TYPE: _OCTETS,
             "Panal-Chunks": f"{first}-{first + count - 1}",
         }
@@ -223,7 +223,7 @@ class ContentRoutes:
             headers[hdrs.CONTENT_TYPE] = layout.content_type
             pieces, closing = list(layout.parts), layout.closing
         status = 206 if ranges is not None else 200
-        async with self._lanes.of(is_peer=_is_peer(request)).turn() as turn:
+        async with self._lanes.of(is_peer=is_peer(request)).turn() as turn:
             answer = await self._send_pieces(
                 request, opened, status, headers, pieces, closing, turn
             )
@@ -281,7 +281,8 @@ def _follower(request: web.Request) -> Provider | None:
         return None
 
 
-def _is_peer(request: web.Request) -> bool:
+def is_peer(request: web.Request) -> bool:
+    """Whether it is another peer that asks, as far as it says."""
     return "Panal-Protocol" in request.headers
 
 
@@ -294,7 +295,7 @@ def _field(request: web.Request, name: str) -> str | None:
 def _headers(etag: str, name: str | None, opened: OpenContent, *, by_path: bool) -> dict[str, str]:
     headers = {
         **PROTOCOL_HEADER,
-        **_INERT,
+        **INERT,
         hdrs.ETAG: etag,
         hdrs.ACCEPT_RANGES: "bytes",
         hdrs.CACHE_CONTROL: "no-cache" if by_path else "public, max-age=31536000, immutable",

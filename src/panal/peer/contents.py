@@ -1,16 +1,26 @@
 """What this peer can serve at this moment, by content id: whole files and partial ones."""
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from panal.errors import ContentChanged, NotFound, RootOffline
+from panal.errors import ContentChanged, NotFound, PanalError, RootOffline
 from panal.peer.availability import Availability, Followers
 from panal.store.index import Index, SharedFile
 from panal.store.partial import PartialFile
 from panal.store.roots import Fingerprint, Root
+from panal.store.small_reads import read_all
 from panal.wire import bitfield
+from panal.wire.bundle import (
+    END,
+    MAX_BUNDLE_BYTES,
+    MAX_FILE_BYTES,
+    header,
+    member_bytes,
+    padding,
+)
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, chunk_count_for, chunk_size_for
@@ -119,6 +129,34 @@ class Contents:
             shared.sha256 if shared.sha256_checked else None,
             shared.fingerprint,
         )
+
+    async def bundle(self, contents: Sequence[ContentId]) -> bytes:
+        """A tar of those that are here as whole small files.
+
+        Without what is larger than one chunk, or would make the tar too long.
+        """
+        tar, changed = await asyncio.to_thread(self._pack, contents)
+        for shared in changed:
+            self._withdraw(shared)
+        return tar
+
+    def _pack(self, contents: Sequence[ContentId]) -> tuple[bytes, list[SharedFile]]:
+        """The tar, and the files that were found changed."""
+        found = self._index.one_of_each(contents)
+        small = [shared for shared in found if shared.fingerprint.size_bytes <= MAX_FILE_BYTES]
+        pieces: list[bytes] = []
+        changed: list[SharedFile] = []
+        left_bytes = MAX_BUNDLE_BYTES - len(END)
+        for shared, data in read_all(self._root, small):
+            if isinstance(data, ContentChanged):
+                changed.append(shared)
+            if isinstance(data, PanalError):
+                continue
+            left_bytes -= member_bytes(len(data))
+            if left_bytes < 0:
+                break
+            pieces += header(shared.content, len(data)), data, padding(len(data))
+        return b"".join((*pieces, END)), changed
 
     def encoded_manifest(self, content: ContentId) -> bytes:
         """The canonical manifest; NotFound unless the content is served here."""

@@ -48,6 +48,13 @@ class Sender:
         receiver went away or took nothing for 30 s. After either the connection must be
         aborted: its answer is incomplete.
         """
+        await self._send_all(transport, _FilePart(opened, part))
+
+    async def send_bytes(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Send bytes on a plain connection; ConnectionError as in `send`."""
+        await self._send_all(transport, _Bytes(data))
+
+    async def _send_all(self, transport: asyncio.Transport, piece: "_FilePart | _Bytes") -> None:
         await _until_flushed(transport)
         connection: socket.socket = transport.get_extra_info("socket")
         # All that is known of who asks: connections from one address share its budget.
@@ -57,61 +64,91 @@ class Sender:
         with connection.dup() as own:
             _keep_queue_short(own)
             sent = 0
-            while sent < part.length:
-                rest = ByteRange(part.start + sent, part.stop)
+            while sent < piece.length:
                 if self._limit.is_on:
-                    sent += await self._limited_turn(own.fileno(), opened, rest, address)
+                    sent += await self._limited_turn(own.fileno(), piece, sent, address)
                 else:
-                    sent += await self._turn(own.fileno(), opened, rest)
-                if sent < part.length:
+                    sent += await self._turn(own.fileno(), piece, sent, piece.length)
+                if sent < piece.length:
                     await _until_writable(own.fileno())
 
     async def _limited_turn(
-        self, descriptor: int, opened: OpenContent, rest: ByteRange, address: str
+        self, descriptor: int, piece: "_FilePart | _Bytes", begin: int, address: str
     ) -> int:
-        """One piece, when its turn has come."""
-        piece_bytes = self._limit.piece_bytes(address, rest.length)
-        await self._limit.admit(piece_bytes, address)
-        piece = ByteRange(rest.start, rest.start + piece_bytes)
-        sent = await self._turn(descriptor, opened, piece)
-        self._limit.give_back(piece_bytes - sent, address)
+        """Some of it, when its turn has come."""
+        size_bytes = self._limit.piece_bytes(address, piece.length - begin)
+        await self._limit.admit(size_bytes, address)
+        sent = await self._turn(descriptor, piece, begin, begin + size_bytes)
+        self._limit.give_back(size_bytes - sent, address)
         return sent
 
-    async def _turn(self, descriptor: int, opened: OpenContent, part: ByteRange) -> int:
+    async def _turn(
+        self, descriptor: int, piece: "_FilePart | _Bytes", begin: int, end: int
+    ) -> int:
         loop = asyncio.get_running_loop()
-        turn = loop.run_in_executor(self._threads, _send, descriptor, opened, part)
+        turn = loop.run_in_executor(self._threads, _send, descriptor, piece, begin, end)
         try:
             return await asyncio.shield(turn)
         except asyncio.CancelledError:
-            # The thread still uses both descriptors: they may be closed when it is done.
+            # The thread still uses the descriptors: they may be closed when it is done.
             await asyncio.gather(turn, return_exceptions=True)
             raise
 
 
-def _send(descriptor: int, opened: OpenContent, part: ByteRange) -> int:
+class _FilePart:
+    """Bytes of an open file, on their way by sendfile."""
+
+    def __init__(self, opened: OpenContent, part: ByteRange) -> None:
+        self._opened = opened
+        self._part = part
+        self.length = part.length
+
+    def check(self) -> None:
+        """ContentChanged where the file is no longer what it was."""
+        if not self._opened.is_unchanged():
+            raise ContentChanged("The file changed while it was being sent.")
+
+    def put(self, descriptor: int, begin: int, end: int) -> int:
+        """Hand over what the socket takes between two offsets; BlockingIOError."""
+        offset, count = self._part.start + begin, min(BLOCK_BYTES, end - begin)
+        taken = os.sendfile(descriptor, self._opened.descriptor, offset, count)
+        if taken == 0:
+            raise ContentChanged("The file became shorter while it was being sent.")
+        return taken
+
+
+class _Bytes:
+    """Bytes in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+        self.length = len(data)
+
+    def check(self) -> None:
+        """They do not change."""
+
+    def put(self, descriptor: int, begin: int, end: int) -> int:
+        """Hand over what the socket takes between two offsets; BlockingIOError."""
+        return os.write(descriptor, self._data[begin:end])
+
+
+def _send(descriptor: int, piece: _FilePart | _Bytes, begin: int, end: int) -> int:
     """How much the receiver took in one turn; all of it at best."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     ends_s = time.monotonic() + TURN_S
-    sent = 0
-    while sent < part.length:
-        if not opened.is_unchanged():
-            raise ContentChanged("The file changed while it was being sent.")
+    sent = begin
+    while sent < end:
+        piece.check()
         left_s = ends_s - time.monotonic()
         if left_s <= 0:
-            return sent
+            return sent - begin
         try:
-            count = min(BLOCK_BYTES, part.length - sent)
-            taken = os.sendfile(descriptor, opened.descriptor, part.start + sent, count)
+            sent += piece.put(descriptor, sent, end)
         except BlockingIOError:
             poll.poll(1_000 * left_s)
-            continue
-        if taken == 0:
-            raise ContentChanged("The file became shorter while it was being sent.")
-        sent += taken
-    if not opened.is_unchanged():
-        raise ContentChanged("The file changed while it was being sent.")
-    return sent
+    piece.check()
+    return sent - begin
 
 
 def _keep_queue_short(connection: socket.socket) -> None:

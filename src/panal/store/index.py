@@ -17,6 +17,8 @@ from panal.wire.ids import ContentId
 from panal.wire.manifest import Kind, Manifest, decode
 from panal.wire.names import MAX_COMPONENT_BYTES, SafePath
 
+MANY = 4_096
+"""So many values are asked for in one question: SQLite takes 32,766."""
 LAST = "\U0010ffff" * (MAX_COMPONENT_BYTES // 4 + 1)
 """Sorts behind everything that a path may go on with: no part of one is as long."""
 
@@ -71,32 +73,29 @@ class Index:
             self._database.close()
 
     def remember(self, files: Sequence[HashedFile]) -> list[tuple[SharedFile | None, SharedFile]]:
-        """Record what these paths have now, all or nothing; each as it was before and is now."""
-        with self.writing() as database:
-            return [self._remember(database, file) for file in files]
+        """Record what these paths have now, all or nothing; each as it was before and is now.
 
-    def _remember(
-        self, database: sqlite3.Connection, file: HashedFile
-    ) -> tuple[SharedFile | None, SharedFile]:
-        before = self.by_path(file.path)
-        manifest = file.manifest
-        database.execute(
-            "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
-            "SET sha256_checked = max(sha256_checked, excluded.sha256_checked)",
-            (
-                file.content,
-                manifest.kind,
-                manifest.size_bytes,
-                manifest.sha256,
-                int(file.sha256_checked),
-                manifest.encode(),
-            ),
-        )
-        database.execute(_SHARE, (*astuple(file.fingerprint), file.path, file.content))
-        _drop_orphans(database, before.content if before else None)
-        after = self.by_path(file.path)
-        assert after is not None  # noqa: S101 (written a line ago)
-        return before, after
+        No path may be there twice.
+        """
+        paths = [file.path for file in files]
+        with self.writing() as database:
+            before = self._by_paths(paths)
+            database.executemany(
+                "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+                "SET sha256_checked = max(sha256_checked, excluded.sha256_checked)",
+                map(_content_row, files),
+            )
+            database.executemany(
+                "INSERT OR REPLACE INTO shared "
+                "(device, inode, size_bytes, mtime_ns, path, content) VALUES (?, ?, ?, ?, ?, ?)",
+                map(_shared_row, files),
+            )
+            for content in {shared.content for shared in before.values()}:
+                _drop_orphans(database, content)
+            # What was checked here before stays so: only then is the row another than ours.
+            told = [file.path for file in files if not file.sha256_checked]
+            after = self._by_paths(told) if told else {}
+        return [(before.get(f.path), after.get(f.path) or _as_remembered(f)) for f in files]
 
     def remember_moved(self, moves: Sequence[Moved]) -> list[tuple[SharedFile | None, SharedFile]]:
         """Record files under further names with the contents of their twins, all or nothing.
@@ -146,6 +145,11 @@ class Index:
     def by_content(self, content: ContentId) -> list[SharedFile]:
         """Every file with this content."""
         return list(self._files("WHERE content = ? ORDER BY path", (content,)))
+
+    def one_of_each(self, contents: Sequence[ContentId]) -> list[SharedFile]:
+        """A file with each of these contents, where there is one, in path order."""
+        where = "WHERE content IN ({}) GROUP BY content ORDER BY path"
+        return list(self._files_of_many(where, contents))
 
     def files_after(self, path: str, limit: int) -> list[SharedFile]:
         """The next shared files in path order."""
@@ -217,6 +221,15 @@ class Index:
         with self.writing() as database:
             database.execute(change, values)
 
+    def _by_paths(self, paths: Sequence[str]) -> dict[str, SharedFile]:
+        return {shared.path: shared for shared in self._files_of_many("WHERE path IN ({})", paths)}
+
+    def _files_of_many(self, where: str, values: Sequence[object]) -> Iterator[SharedFile]:
+        """The files of a question about many values; the first `{}` of it stands for them."""
+        for start in range(0, len(values), MANY):
+            some = tuple(values[start : start + MANY])
+            yield from self._files(where.format(",".join("?" * len(some))), some)
+
     def _files(self, where: str, values: tuple[object, ...]) -> Iterator[SharedFile]:
         with self._lock:
             rows = self._database.execute(SELECT_SHARED + where, values).fetchall()
@@ -238,6 +251,36 @@ class Index:
                 if isinstance(error, sqlite3.Error) and (full := no_space(error)) is not None:
                     raise NoSpace(str(full), str(self._folder)) from None
                 raise
+
+
+def _as_remembered(file: HashedFile) -> SharedFile:
+    return SharedFile(
+        file.path, file.content, file.fingerprint, file.manifest.sha256, file.sha256_checked
+    )
+
+
+def _content_row(file: HashedFile) -> tuple[object, ...]:
+    manifest = file.manifest
+    return (
+        file.content,
+        manifest.kind,
+        manifest.size_bytes,
+        manifest.sha256,
+        int(file.sha256_checked),
+        manifest.encode(),
+    )
+
+
+def _shared_row(file: HashedFile) -> tuple[object, ...]:
+    found = file.fingerprint
+    return (
+        found.device,
+        found.inode,
+        found.size_bytes,
+        found.mtime_ns,
+        file.path,
+        file.content,
+    )
 
 
 def _drop_orphans(database: sqlite3.Connection, content: ContentId | None) -> None:

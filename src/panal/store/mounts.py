@@ -121,6 +121,11 @@ class Mounts(Root):
         name = self.root_name(path)
         return self._further[name][1].is_online if name else self.is_online
 
+    def device_at(self, path: str) -> int:
+        """The device of the root that a path lies in."""
+        name = self.root_name(path)
+        return self._further[name][1].device if name else self.device
+
     # Root's own calls, each led to the root that the path lies in ---------------------------
 
     def _led(self, path: str) -> tuple[Root, SafePath] | None:
@@ -165,13 +170,24 @@ class Mounts(Root):
         return "/" not in path or led[0].is_taken(led[1])
 
     @contextmanager
-    def parent_for_writing(self, path: SafePath) -> Iterator[tuple[int, str]]:
+    def parent_for_writing(self, path: SafePath, *, sync: bool = True) -> Iterator[tuple[int, str]]:
         """As in the folder; Refused in a further root."""
         if name := self.root_name(path):
             place = printable(str(self._further[name][0].place))
             raise Refused(f"{printable(name)} is shared in place from {place}: only read there.")
-        with super().parent_for_writing(path) as found:
+        with super().parent_for_writing(path, sync=sync) as found:
             yield found
+
+    @contextmanager
+    def parent_for_reading(self, path: SafePath) -> Iterator[tuple[int, str]]:
+        """The descriptor of the folder that a path lies in, and its name; NotFound."""
+        led = self._led(path)
+        if led is None:
+            with super().parent_for_reading(path) as found:
+                yield found
+        else:
+            with led[0].parent_for_reading(led[1]) as found:
+                yield found
 
     def left_out(self, path: str, *, is_folder: bool) -> str | None:
         """Why a file or folder is not shared, as far as its name tells, or None."""

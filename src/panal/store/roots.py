@@ -73,6 +73,10 @@ class Root:
         """Whether the root that a path lies in is there."""
         return self.is_online
 
+    def device_at(self, path: str) -> int:
+        """The device of the root that a path lies in."""
+        return self.device
+
     def _is_empty(self) -> bool:
         return all(name == STATE_DIRECTORY for name in os.listdir(self.path))
 
@@ -97,7 +101,7 @@ class Root:
             try:
                 descriptor = os.open(name, _FILE_FLAGS, dir_fd=folder)
             except OSError as error:
-                raise _absent(path, error) from None
+                raise absent(path, error) from None
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
@@ -152,18 +156,29 @@ class Root:
         return True
 
     @contextmanager
-    def parent_for_writing(self, path: SafePath) -> Iterator[tuple[int, str]]:
-        """The descriptor of the folder that a path lies in, made where missing, and its name."""
-        with self._parent(path, create=True) as found:
+    def parent_for_writing(self, path: SafePath, *, sync: bool = True) -> Iterator[tuple[int, str]]:
+        """The descriptor of the folder that a path lies in, made where missing, and its name.
+
+        Without `sync` the caller makes the folders above durable.
+        """
+        with self._parent(path, _mkdir_synced if sync else _mkdir) as found:
             yield found
 
     @contextmanager
-    def _parent(self, path: SafePath, *, create: bool = False) -> Iterator[tuple[int, str]]:
+    def parent_for_reading(self, path: SafePath) -> Iterator[tuple[int, str]]:
+        """The descriptor of the folder that a path lies in, and its name; NotFound."""
+        with self._parent(path) as found:
+            yield found
+
+    @contextmanager
+    def _parent(
+        self, path: SafePath, make: Callable[[str, int], None] | None = None
+    ) -> Iterator[tuple[int, str]]:
         *folders, name = path.split("/")
         descriptor = self._top()
         try:
             for folder in folders:
-                entered = _enter(descriptor, folder, path, create=create)
+                entered = _enter(descriptor, folder, path, make)
                 os.close(descriptor)
                 descriptor = entered
             yield descriptor, name
@@ -240,16 +255,24 @@ class Root:
                 os.close(descriptor)
 
 
-def _enter(parent: int, folder: str, path: str, *, create: bool) -> int:
+def _mkdir(folder: str, parent: int) -> None:
+    with suppress(FileExistsError):
+        os.mkdir(folder, dir_fd=parent)
+
+
+def _mkdir_synced(folder: str, parent: int) -> None:
+    _mkdir(folder, parent)
+    os.fsync(parent)
+
+
+def _enter(parent: int, folder: str, path: str, make: Callable[[str, int], None] | None) -> int:
     try:
         return os.open(folder, _FOLDER_FLAGS, dir_fd=parent)
     except OSError as error:
-        if not create:
-            raise _absent(path, error) from None
+        if make is None:
+            raise absent(path, error) from None
     try:
-        with suppress(FileExistsError):
-            os.mkdir(folder, dir_fd=parent)
-        os.fsync(parent)
+        make(folder, parent)
         return os.open(folder, _FOLDER_FLAGS, dir_fd=parent)
     except OSError as error:
         raise _unplaceable(folder, path, error) from None
@@ -261,7 +284,8 @@ def _unplaceable(folder: str, path: str, error: OSError) -> PanalError:
     return disk_error(error, f"make the folder {printable(folder)}")
 
 
-def _absent(path: str, error: OSError) -> PanalError:
+def absent(path: str, error: OSError) -> PanalError:
+    """NotFound, unless the error says nothing about the file."""
     if error.errno in _ABSENT:
         return NotFound(f"There is no file {printable(path)}.")
     if error.errno in _EXHAUSTED:  # it says nothing about the file
