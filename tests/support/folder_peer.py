@@ -13,6 +13,7 @@ from panal.peer.announcer import Announcer
 from panal.peer.tracker_client import TrackerClient
 from panal.store.texts import manifest_of_text
 from panal.wire import bitfield, have
+from panal.wire.bundle import END, header, padding, parse_request
 from panal.wire.catalogue import Caller, Entry, Registration
 from panal.wire.dialback import hash_secret, proof_of
 from panal.wire.ids import ContentId, PeerName, parse_content_id
@@ -21,6 +22,9 @@ from panal.wire.ranges import parse_range
 from tests.support.scripted_peer import manifest_of_bytes
 
 Send = Callable[["FolderPeer", web.Request, bytes], Awaitable[web.StreamResponse]]
+SendBundle = Callable[
+    ["FolderPeer", web.Request, dict[ContentId, bytes]], Awaitable[web.StreamResponse]
+]
 
 
 async def whole(peer: "FolderPeer", request: web.Request, data: bytes) -> web.StreamResponse:
@@ -33,6 +37,19 @@ async def whole(peer: "FolderPeer", request: web.Request, data: bytes) -> web.St
     return web.Response(status=206, body=data[start:stop], headers=headers)
 
 
+def tar(members: dict[ContentId, bytes]) -> bytes:
+    """A bundle of these."""
+    parts = [header(c, len(data)) + data + padding(len(data)) for c, data in members.items()]
+    return b"".join((*parts, END))
+
+
+async def all_of_them(
+    peer: "FolderPeer", request: web.Request, wanted: dict[ContentId, bytes]
+) -> web.StreamResponse:
+    """The bundle that was asked for."""
+    return web.Response(body=tar(wanted))
+
+
 def line(path: str, data: bytes, *, size: int | None = None, kind: str = "f") -> str:
     """An entry of a list; `size` where it is to be wrong."""
     _, content = manifest_of_bytes(data)
@@ -42,9 +59,18 @@ def line(path: str, data: bytes, *, size: int | None = None, kind: str = "f") ->
 class FolderPeer:
     """Shares the folder that `lines` list; `send` answers each request for a file's bytes."""
 
-    def __init__(self, name: str, lines: list[str], files: list[bytes], send: Send = whole) -> None:
+    def __init__(
+        self,
+        name: str,
+        lines: list[str],
+        files: list[bytes],
+        send: Send = whole,
+        bundle: SendBundle | None = None,
+    ) -> None:
+        """Without `bundle` it is a peer that does not know such requests."""
         self.name = name
         self.send = send
+        self.bundle = bundle
         self.text = ("panal-collection 1\n" + "".join(lines)).encode()
         manifest = manifest_of_text(self.text)
         self.content = content_id(manifest.encode())
@@ -56,6 +82,8 @@ class FolderPeer:
             self.contents[identity] = (made, data)
         self.asked: list[ContentId] = []
         """Files whose bytes were asked for, the list aside."""
+        self.bundles: list[list[ContentId]] = []
+        """What was asked for in bundles."""
         self.reached = asyncio.Event()
         self.release = asyncio.Event()
         self._ended = asyncio.Event()
@@ -69,6 +97,8 @@ class FolderPeer:
         app.router.add_get("/content/{id}/manifest", self._manifest)
         app.router.add_get("/content/{id}/have", self._have)
         app.router.add_get("/content/{id}", self._content)
+        if self.bundle is not None:
+            app.router.add_post("/api/v1/bundle", self._bundle)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -126,3 +156,10 @@ class FolderPeer:
             return await whole(self, request, data)
         self.asked.append(content)
         return await self.send(self, request, data)
+
+    async def _bundle(self, request: web.Request) -> web.StreamResponse:
+        assert self.bundle is not None
+        wanted = parse_request(await request.read())
+        self.bundles.append(wanted)
+        here = {c: self.contents[c][1] for c in wanted if c in self.contents}
+        return await self.bundle(self, request, here)

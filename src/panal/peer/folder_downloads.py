@@ -1,7 +1,7 @@
 """A folder from wherever its files are: checked as a whole, then fetched file by file.
 
 The list first; then, before a byte of any file: every name, every conflict and the space.
-Small files come in one request each and are put in place in batches; those of several chunks
+Small files come in bundles and are put in place in batches; those of several chunks
 come as any download does, from everybody who has them.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from panal.clock import Clock
 from panal.errors import NoSpace, TargetTaken, TooLarge
 from panal.peer.announcer import Announcer
+from panal.peer.bundles import Group
 from panal.peer.collections import Collections
 from panal.peer.contents import Contents
 from panal.peer.fetching import Fetching, Transfer
@@ -38,6 +39,8 @@ from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath, printable
 
 SMALL_AT_ONCE = 5
+SINGLES_BETWEEN = 16
+"""So many come one by one before bundles are tried again: somebody else may be here by then."""
 LARGE_AT_ONCE = 3
 BLOCK_BYTES = 4096
 """What even the smallest file takes of most disks."""
@@ -182,9 +185,9 @@ class FolderDownloads:
             transfer,
         ) as files:
             small = _by_content([entry for entry in found.missing if is_small(entry)])
-            large = _by_content([entry for entry in found.missing if not is_small(entry)])
+            large = _by_content([entry for entry in found.missing if not is_small(entry)])[::-1]
             await _all_done(
-                *(_each(small, files.fetch_small) for _ in range(SMALL_AT_ONCE)),
+                _small_ones(files, small),
                 *(_each(large, files.fetch_large) for _ in range(LARGE_AT_ONCE)),
             )
             await files.flush()
@@ -233,19 +236,24 @@ def on_disk_bytes(entry: CollectionEntry) -> int:
     return -(-entry.size_bytes // BLOCK_BYTES) * BLOCK_BYTES
 
 
-def _by_content(entries: Sequence[CollectionEntry]) -> list[list[CollectionEntry]]:
-    """Entries of one content together, the last first: they are taken from the end."""
+def _by_content(entries: Sequence[CollectionEntry]) -> list[Group]:
+    """Entries of one content together."""
     groups: dict[ContentId | None, list[CollectionEntry]] = defaultdict(list)
     for entry in entries:
         groups[entry.content].append(entry)
-    return list(reversed(groups.values()))
+    return list(groups.values())
 
 
-async def _each(
-    queue: list[list[CollectionEntry]],
-    work: Callable[[list[CollectionEntry]], Awaitable[None]],
-) -> None:
-    """One of several workers on a queue."""
+async def _small_ones(files: FolderFiles, wanted: list[Group]) -> None:
+    """In bundles as long as somebody gives them; what is left over, some one by one."""
+    while wanted:
+        wanted = await files.fetch_bundled(wanted)
+        some, wanted = wanted[:SINGLES_BETWEEN][::-1], wanted[SINGLES_BETWEEN:]
+        await _all_done(*(_each(some, files.fetch_small) for _ in range(SMALL_AT_ONCE)))
+
+
+async def _each(queue: list[Group], work: Callable[[Group], Awaitable[None]]) -> None:
+    """One of several workers on a queue, which takes from its end."""
     while queue:
         await work(queue.pop())
 

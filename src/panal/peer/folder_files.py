@@ -3,22 +3,23 @@
 import asyncio
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from panal.clock import Clock
 from panal.errors import ContentChanged, TargetTaken
+from panal.peer.bundles import Bundles, Group
 from panal.peer.fetching import Fetching, Transfer
 from panal.peer.folder_transfer import FolderTransfer
 from panal.peer.http_source import client_session
-from panal.peer.placing import Ready, place_all, write_file
+from panal.peer.placing import place_all, to_end
 from panal.peer.sharing import Sharing
 from panal.peer.small_files import SmallFiles, describes, manifest_of_small, wrong_list
 from panal.store.hashing import hash_descriptor
 from panal.store.index import Index, SharedFile
-from panal.store.roots import Root, disk_error
+from panal.store.roots import Root
 from panal.store.space import check_reserve
+from panal.store.staging import Staging
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, content_id
@@ -60,22 +61,40 @@ class FolderFiles:
         self._small.banned = transfer.banned
         self._leftovers = {path.name.partition("-")[0]: path for path in scratch.iterdir()}
         """Files that were received before a stop, and not put in place any more, by id."""
-        self._run = secrets.token_hex(4)
+        self._copyable: set[ContentId | None] | None = None
+        """Small contents that may be had from elsewhere here, once that was looked up."""
         self._clock = clock
         self._flushed_at_s = clock.now_s()
-        self._batch: list[Ready] = []
-        self._batch_bytes = 0
+        self._batch: Staging | None = None
+        self._staging = asyncio.Lock()
         self._flushing = asyncio.Lock()
-        self._written = 0
+        self._bundles = Bundles(self._small, self._new_batch, self._place, transfer)
         self.taken: list[CollectionEntry] = []
 
     async def __aenter__(self) -> "FolderFiles":
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._batch is not None:
+            self._batch.close()
         await self._session.close()
 
-    async def fetch_small(self, entries: list[CollectionEntry]) -> None:
+    async def fetch_bundled(self, wanted: Sequence[Group]) -> list[Group]:
+        """What comes in bundles is put in place; the rest is left over."""
+        if self._copyable is None:
+            self._copyable = await asyncio.to_thread(self._may_copy, wanted)
+        here = self._copyable
+        rest = await self._bundles.fetch([g for g in wanted if g[0].content not in here])
+        return rest + [group for group in wanted if group[0].content in here]
+
+    def _may_copy(self, wanted: Sequence[Group]) -> set[ContentId | None]:
+        """Which of these may be copied from elsewhere here."""
+        contents = {group[0].content for group in wanted if group[0].content is not None}
+        left_over = {content for content in contents if content.hex() in self._leftovers}
+        known = self._index.one_of_each(list(contents))
+        return {*left_over, *(file.content for file in known)}
+
+    async def fetch_small(self, entries: Group) -> None:
         """One content of at most one chunk, for all the paths that have it."""
         transfer = self._transfer.begin()
         entry = entries[0]
@@ -98,32 +117,32 @@ class FolderFiles:
     async def _gather(
         self, data: bytes, manifest: Manifest, entries: Sequence[CollectionEntry]
     ) -> None:
-        """Write a content under temporary names, one for each path."""
+        """Stage a content, once for each path."""
         for entry in entries:
-            source = self._temporary(entry)
-            await asyncio.to_thread(write_file, source, data, entry)
-            self._batch.append(Ready(source, entry, manifest))
-            self._batch_bytes += len(data)
-            if self._is_due():
+            async with self._staging:
+                batch = self._batch = self._batch or self._new_batch()
+                await to_end(asyncio.to_thread(batch.write, data, entry, manifest))
+            if self._is_due(batch):
                 await self.flush()
 
-    def _is_due(self) -> bool:
-        is_full = len(self._batch) >= BATCH_FILES or self._batch_bytes >= BATCH_BYTES
+    def _is_due(self, batch: Staging) -> bool:
+        is_full = len(batch.files) >= BATCH_FILES or batch.size_bytes >= BATCH_BYTES
         return is_full or self._clock.now_s() - self._flushed_at_s >= BATCH_S
 
-    def _temporary(self, entry: CollectionEntry) -> Path:
-        self._written += 1
-        content = "" if entry.content is None else entry.content.hex()
-        return self._scratch / f"{content}-{self._run}-{self._written}"
+    def _new_batch(self) -> Staging:
+        return Staging(self._scratch, self._root)
 
     async def flush(self) -> None:
         """Put in place what was gathered; others gather the next batch meanwhile."""
         async with self._flushing:
-            batch, self._batch, self._batch_bytes = self._batch, [], 0
+            async with self._staging:
+                batch, self._batch = self._batch, None
             self._flushed_at_s = self._clock.now_s()
-            if batch:
-                placed = await place_all(self._sharing, self._root, batch)
-                self.taken += placed.taken
+            if batch is not None:
+                await self._place(batch)
+
+    async def _place(self, batch: Staging) -> None:
+        self.taken += await place_all(self._sharing, batch)
 
     def _count(self, entries: Sequence[CollectionEntry], fetched_bytes: int) -> None:
         """The first of these was fetched, unless nothing was; the others are copies of it."""
@@ -158,7 +177,7 @@ class FolderFiles:
 
     # Files of several chunks --------------------------------------------------------------
 
-    async def fetch_large(self, entries: list[CollectionEntry]) -> None:
+    async def fetch_large(self, entries: Group) -> None:
         """One content of several chunks; its further paths are copies made here."""
         first, *others = entries
         transfer = self._transfer.begin()
@@ -189,32 +208,34 @@ class FolderFiles:
     async def _copy(self, entry: CollectionEntry) -> bool:
         """Put the same content from elsewhere in the folder in place, if it is there."""
         for shared in await asyncio.to_thread(self._copies, entry):
-            source = self._temporary(entry)
+            batch = self._new_batch()
             try:
-                manifest = await asyncio.to_thread(self._write_copy, shared, source, entry)
+                await to_end(asyncio.to_thread(self._write_copy, shared, batch, entry))
             except ContentChanged:
+                batch.close()
                 continue
-            placed = await place_all(self._sharing, self._root, [Ready(source, entry, manifest)])
-            self.taken += placed.taken
+            except BaseException:
+                batch.close()
+                raise
+            await self._place(batch)
             return True
         return False
 
-    def _write_copy(self, shared: SharedFile, source: Path, entry: CollectionEntry) -> Manifest:
-        """A verified copy under a temporary name; ContentChanged where it is no longer that."""
+    def _write_copy(self, shared: SharedFile, batch: Staging, entry: CollectionEntry) -> None:
+        """Stage a verified copy; ContentChanged where it is no longer that."""
         from_file = self._root.open_unchanged(shared.path, shared.fingerprint)
+
+        def put(descriptor: int) -> Manifest:
+            _copy_bytes(from_file, descriptor)
+            manifest = hash_descriptor(descriptor, entry.size_bytes)
+            if content_id(manifest.encode()) != entry.content:
+                raise ContentChanged("The copy is not what was shared.")
+            return manifest
+
         try:
-            write_file(source, b"", entry)
-            with source.open("r+b") as file:
-                _copy_bytes(from_file, file.fileno())
-                manifest = hash_descriptor(file.fileno(), entry.size_bytes)
-                os.utime(file.fileno(), ns=(entry.mtime_ns, entry.mtime_ns))
-        except OSError as error:
-            raise disk_error(error, "copy a file of the folder") from None
+            batch.make(entry, put)
         finally:
             os.close(from_file)
-        if content_id(manifest.encode()) != entry.content:
-            raise ContentChanged("The copy is not what was shared.")
-        return manifest
 
 
 def _copy_bytes(source: int, target: int) -> None:

@@ -1,13 +1,38 @@
 """How far a folder has come: the sum of what its files have, read while it runs."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from panal.clock import Clock
 from panal.peer.fetching import Transfer
 from panal.swarm.messages import Progress, SourceId, SourceProgress
+from panal.wire.collection import CollectionEntry
+from panal.wire.ids import PeerName
 
 RATE_OVER_S = 2.0
+
+
+@dataclass(slots=True)
+class BundleTransfer(Transfer):
+    """One bundle; a thread counts what it has verified of it."""
+
+    files: int = 0
+    copied_files: int = 0
+    copied_bytes: int = 0
+    """Further paths of what came once."""
+
+    def hold(self, is_held: bool) -> None:
+        """Our own rate limit holds it back, or no more."""
+        self.is_held = is_held
+
+    def count(self, entries: Sequence[CollectionEntry]) -> None:
+        """One content has come, for all these paths."""
+        size_bytes = entries[0].size_bytes
+        self.files += 1
+        self.bytes_done += size_bytes
+        self.copied_files += len(entries) - 1
+        self.copied_bytes += (len(entries) - 1) * size_bytes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +57,19 @@ class FolderTransfer(Transfer):
         transfer = Transfer()
         self.active.append(transfer)
         return transfer
+
+    def begin_bundle(self) -> BundleTransfer:
+        """One more bundle is on its way."""
+        transfer = BundleTransfer()
+        self.active.append(transfer)
+        return transfer
+
+    def end_bundle(self, transfer: BundleTransfer, peer: PeerName) -> None:
+        """A bundle has come, with as much as it has counted."""
+        self.bytes_by_peer[peer] += transfer.bytes_done
+        self.files_done += transfer.files + transfer.copied_files
+        self.kept_bytes += transfer.copied_bytes
+        self.end(transfer, transfer.bytes_done)
 
     def end(self, transfer: Transfer, size_bytes: int) -> None:
         """A content has come, or not: then with the bytes 0."""
@@ -60,13 +98,17 @@ class FolderTransfer(Transfer):
         self.bytes_done = self.kept_bytes + self.ended_bytes + here
         self._measure()
         self.progress = Progress(
-            chunks_written=self.files_done,
+            chunks_written=self.files_done + self._files_in_bundles(),
             chunk_count=self.files,
             rate_bytes_s=self._rate_bytes_s,
             sources=self._all_sources(),
             reason=self.reason,
             held_back=self.held_back,
         )
+
+    def _files_in_bundles(self) -> int:
+        bundles = [t for t in self.active if isinstance(t, BundleTransfer)]
+        return sum(bundle.files + bundle.copied_files for bundle in bundles)
 
     def _measure(self) -> None:
         since_s, at_first = self._rate_since

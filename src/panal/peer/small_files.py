@@ -20,7 +20,7 @@ from panal.wire.address import authority
 from panal.wire.catalogue import Provider
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import ContentId, PeerName
-from panal.wire.manifest import MIN_CHUNK_BYTES, Kind, Manifest, content_id, manifest_of
+from panal.wire.manifest import MIN_CHUNK_BYTES, Kind, Manifest, content_id
 from panal.wire.names import printable
 
 REQUEST_S = 60.0
@@ -34,10 +34,10 @@ def is_small(entry: CollectionEntry) -> bool:
     return entry.size_bytes <= MIN_CHUNK_BYTES
 
 
-def manifest_of_small(data: bytes) -> Manifest:
+def manifest_of_small(data: bytes | memoryview) -> Manifest:
     """The manifest of at most one chunk."""
-    hashes = [blake3(data).digest()] if data else []
-    return manifest_of(len(data), hashlib.sha256(data).digest(), hashes)
+    hashes = blake3(data).digest() if data else b""
+    return Manifest(Kind.FILE, len(data), MIN_CHUNK_BYTES, hashlib.sha256(data).digest(), hashes)
 
 
 class _NotThere(Exception):
@@ -59,7 +59,7 @@ class SmallFiles:
         self._folder = folder
         self._locate = locate
         self._session = session
-        self._limit = limit
+        self.limit = limit
         self._clock = clock
         self._before_waiting = before_waiting
         self._providers: dict[PeerName, Provider] = {}
@@ -89,9 +89,9 @@ class SmallFiles:
                         data, manifest = await self._ask(provider, entry)
                     except Unreachable as error:
                         reason = str(error)
-                        self._providers.pop(provider.peer, None)
+                        self.drop(provider)
                     except _NotThere:
-                        self._limit.give_back(entry.size_bytes, provider.peer)
+                        self.limit.give_back(entry.size_bytes, provider.peer)
                         reason = f"{provider.peer} does not have all of the folder yet"
                     except IntegrityError as error:
                         reason = str(error)
@@ -104,6 +104,16 @@ class SmallFiles:
             await self._before_waiting()
             await self._clock.sleep(pause_s)
             pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
+
+    async def look(self) -> list[Provider]:
+        """Who has the folder, or some of it; the tracker is asked unless somebody is known."""
+        if not self.usable():
+            await self._look_for(self._folder, "")
+        return self.usable()
+
+    def drop(self, provider: Provider) -> None:
+        """It does not answer; the tracker may name it again."""
+        self._providers.pop(provider.peer, None)
 
     def usable(self) -> list[Provider]:
         """Who is known to have the folder and has not lied."""
@@ -128,10 +138,10 @@ class SmallFiles:
         self, provider: Provider, entry: CollectionEntry, transfer: Transfer
     ) -> None:
         """Wait for the limit before asking: while a provider sends, only its own time counts."""
-        if self._limit.is_on:
+        if self.limit.is_on:
             transfer.is_held = True
             try:
-                await self._limit.admit(entry.size_bytes, provider.peer)
+                await self.limit.admit(entry.size_bytes, provider.peer)
             finally:
                 transfer.is_held = False
 
@@ -146,7 +156,7 @@ class SmallFiles:
             manifest = manifest_of_small(data)
             if content_id(manifest.encode()) == entry.content:
                 return data, manifest
-        await self._blame(provider, entry)
+        await self.blame(provider, entry)
         raise IntegrityError(f"{peer} sent wrong bytes and is not asked any more")
 
     async def _receive(self, provider: Provider, entry: CollectionEntry) -> bytes:
@@ -176,7 +186,7 @@ class SmallFiles:
             words = str(error) or type(error).__name__
             raise Unreachable(f"{provider.peer} does not answer ({words})") from None
 
-    async def _blame(self, provider: Provider, entry: CollectionEntry) -> None:
+    async def blame(self, provider: Provider, entry: CollectionEntry) -> None:
         """Ban the provider, unless the folder's list is what is wrong: then IntegrityError."""
         assert entry.content is not None  # noqa: S101 (a file)
         try:

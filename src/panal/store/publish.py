@@ -24,11 +24,9 @@ def publish(
     path: SafePath,
     *,
     replace: bool = False,
-    sync_folder: bool = True,
 ) -> Fingerprint:
     """Make the durable file `source` appear as `path`; return when the name is durable too.
 
-    Without `sync_folder` the caller makes the name durable.
     The fingerprint is that of the source, all of which publishing keeps: a file that somebody
     edits as soon as it is there has another. TargetTaken where something stands there, unless
     `replace`. The source must be synced and lie on the root's file system.
@@ -36,22 +34,31 @@ def publish(
     with root.parent_for_writing(path) as (folder, name):
         try:
             fingerprint = Fingerprint.of(source.stat(), root.device)
-            if replace:
-                os.rename(source, name, dst_dir_fd=folder)
-            else:
-                _place(source, folder, name)
-            if sync_folder:
-                os.fsync(folder)
+            publish_at(os.fspath(source), folder, name, path, replace=replace)
+            os.fsync(folder)
             return fingerprint
-        except (FileExistsError, IsADirectoryError):
-            raise TargetTaken(
-                f"{printable(path)} is already there with other content; it was left as it is."
-            ) from None
         except OSError as error:
             raise disk_error(error, f"put {printable(path)} in place") from None
 
 
-def _place(source: Path, folder: int, name: str) -> None:
+def publish_at(
+    source: str, folder: int, name: str, path: SafePath, *, replace: bool = False
+) -> None:
+    """As `publish`, into an open folder; the caller makes the name durable."""
+    try:
+        if replace:
+            os.rename(source, name, dst_dir_fd=folder)
+        else:
+            _place(source, folder, name)
+    except (FileExistsError, IsADirectoryError):
+        raise TargetTaken(
+            f"{printable(path)} is already there with other content; it was left as it is."
+        ) from None
+    except OSError as error:
+        raise disk_error(error, f"put {printable(path)} in place") from None
+
+
+def _place(source: str | Path, folder: int, name: str) -> None:
     for way in (rename_noreplace, link_and_unlink):
         try:
             return way(source, folder, name)
@@ -61,7 +68,7 @@ def _place(source: Path, folder: int, name: str) -> None:
     return placeholder_and_rename(source, folder, name)
 
 
-def rename_noreplace(source: Path, folder: int, name: str) -> None:
+def rename_noreplace(source: str | Path, folder: int, name: str) -> None:
     """Rename unless the name is taken, in one step (Linux 3.15 and later)."""
     renameat2 = getattr(_libc, "renameat2", None)
     if renameat2 is None:
@@ -79,13 +86,13 @@ def rename_noreplace(source: Path, folder: int, name: str) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def link_and_unlink(source: Path, folder: int, name: str) -> None:
+def link_and_unlink(source: str | Path, folder: int, name: str) -> None:
     """A second name, then the first one away; needs hard links."""
     os.link(source, name, dst_dir_fd=folder, follow_symlinks=False)
-    source.unlink()
+    os.unlink(source)
 
 
-def placeholder_and_rename(source: Path, folder: int, name: str) -> None:
+def placeholder_and_rename(source: str | Path, folder: int, name: str) -> None:
     """Take the name with an empty file of ours, then rename over it; works everywhere."""
     os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder))
     try:

@@ -1,13 +1,11 @@
-"""What a file system does with names, found by trying it; and many files made durable at once."""
+"""What a file system does with names, found by trying it."""
 
-import ctypes
 import os
 import shutil
 from pathlib import Path
 
 from panal.wire.portability import PROBED_CHARACTERS, TargetLimits
 
-_libc = ctypes.CDLL(None, use_errno=True)
 _COMPOSED, _DECOMPOSED = "p\u00e9", "pe\u0301"
 
 
@@ -36,15 +34,3 @@ def _holds(folder: Path, name: str) -> bool:
         return name in os.listdir(folder) or name in {"case", _COMPOSED, _DECOMPOSED}
     except OSError:
         return False
-
-
-def start_writing_back(descriptor: int) -> None:
-    """Let the disk begin with a file that will be synced soon; a hint, where it is known.
-
-    So that syncing many small files after one another costs few commits of the file system's
-    journal, not one each.
-    """
-    begin = getattr(_libc, "sync_file_range", None)
-    if begin is not None:
-        write = 2
-        begin(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), write)

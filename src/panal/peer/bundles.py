@@ -1,0 +1,179 @@
+"""A folder's small files in bundles, from every provider that gives them, several at once.
+
+What comes is verified content by content and staged in the thread that received it. What
+does not come is left over, to be asked for one by one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from panal.errors import IntegrityError, Unreachable
+from panal.peer.bundle_plan import BundlePlan
+from panal.peer.bundle_source import BundleSource, NoBundles
+from panal.peer.folder_transfer import BundleTransfer, FolderTransfer
+from panal.peer.placing import to_end
+from panal.peer.small_files import SmallFiles, manifest_of_small
+from panal.store.staging import Staging
+from panal.wire.bundle import WrongMember, members
+from panal.wire.catalogue import Provider
+from panal.wire.collection import CollectionEntry
+from panal.wire.ids import ContentId
+from panal.wire.manifest import content_id
+
+CONNECTIONS = 4
+"""Bundles under way at once, each with a buffer of 4 MiB: that bounds the memory."""
+EACH = 2
+"""Connections to one provider: it reads the next bundle while one is on the wire."""
+
+Group = Sequence[CollectionEntry]
+"""The entries of one content."""
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What came of one request."""
+
+    missing: list[Group]
+    failed: Unreachable | None = None
+    """It broke off, or there was no answer."""
+    lie: str = ""
+    """What was wrong about the answer."""
+    wrong: CollectionEntry | None = None
+    """Whose bytes or size were not those of the folder's list."""
+
+
+class Bundles:
+    """Fetches in bundles what can be had so."""
+
+    def __init__(
+        self,
+        small: SmallFiles,
+        new_batch: Callable[[], Staging],
+        place: Callable[[Staging], Awaitable[None]],
+        transfer: FolderTransfer,
+    ) -> None:
+        self._small = small
+        self._new_batch = new_batch
+        self._place = place
+        self._transfer = transfer
+        self._without: set[Provider] = set()
+        """Who does not know bundles."""
+
+    async def fetch(self, wanted: Sequence[Group]) -> list[Group]:
+        """Put in place what comes in bundles; the rest. IntegrityError: the list is wrong."""
+        usable = [p for p in await self._small.look() if p not in self._without] if wanted else []
+        providers = (usable[:CONNECTIONS] * EACH)[:CONNECTIONS]
+        if not providers:
+            return list(wanted)
+        plan = BundlePlan(wanted)
+        with ThreadPoolExecutor(len(providers), thread_name_prefix="bundle") as threads:
+            tasks = [
+                asyncio.create_task(self._work(provider, plan, len(providers), threads))
+                for provider in providers
+            ]
+            try:
+                await asyncio.gather(*tasks)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        return plan.left()
+
+    async def _work(
+        self, provider: Provider, plan: BundlePlan, at_once: int, threads: ThreadPoolExecutor
+    ) -> None:
+        """One connection's bundles, one after the other."""
+        source = BundleSource(provider, self._small.limit)
+        try:
+            while provider in self._small.usable() and provider not in self._without:
+                groups = plan.take(provider.peer, at_once)
+                if not groups:
+                    return
+                await self._one(source, provider, groups, plan, threads)
+        finally:
+            source.close()
+
+    async def _one(
+        self,
+        source: BundleSource,
+        provider: Provider,
+        groups: list[Group],
+        plan: BundlePlan,
+        threads: ThreadPoolExecutor,
+    ) -> None:
+        transfer = self._transfer.begin_bundle()
+        batch = self._new_batch()
+        try:
+            outcome = await _in_thread(threads, source, groups, batch, transfer)
+        except NoBundles:
+            self._without.add(provider)
+            outcome = _Outcome(groups)
+        except BaseException:
+            batch.close()
+            raise
+        finally:
+            self._transfer.end_bundle(transfer, provider.peer)
+        lacks = None if outcome.failed or outcome.lie else provider.peer
+        plan.give_back(outcome.missing, lacks if provider not in self._without else None)
+        await self._place(batch)
+        if outcome.failed is not None:
+            self._small.drop(provider)
+        if outcome.wrong is not None:
+            await self._small.blame(provider, outcome.wrong)
+        elif outcome.lie:
+            self._small.banned[provider.peer] = outcome.lie
+
+
+async def _in_thread(
+    threads: ThreadPoolExecutor,
+    source: BundleSource,
+    groups: list[Group],
+    batch: Staging,
+    transfer: BundleTransfer,
+) -> _Outcome:
+    loop = asyncio.get_running_loop()
+    working = loop.run_in_executor(threads, _receive, source, groups, batch, transfer)
+    return await to_end(working, source.cancel)
+
+
+def _receive(
+    source: BundleSource, groups: list[Group], batch: Staging, transfer: BundleTransfer
+) -> _Outcome:
+    left: dict[ContentId, Group] = {}
+    for group in groups:
+        assert group[0].content is not None  # noqa: S101 (a file)
+        left[group[0].content] = group
+    sizes_bytes = {content: group[0].size_bytes for content, group in left.items()}
+    outcome = _Outcome([])
+    batch.check_room()  # others write to the disk too
+    try:
+        tar, outcome.failed = source.receive(sizes_bytes, transfer.hold)
+        _stage(tar, sizes_bytes, left, batch, transfer)
+    except Unreachable as error:
+        outcome.failed = error
+    except WrongMember as error:
+        outcome.wrong, outcome.lie = left[error.content][0], str(error)
+    except IntegrityError as error:
+        if outcome.failed is None:  # else it ends where the connection did
+            outcome.lie = str(error)
+    outcome.missing = list(left.values())
+    return outcome
+
+
+def _stage(
+    tar: memoryview,
+    sizes_bytes: Mapping[ContentId, int],
+    left: dict[ContentId, Group],
+    batch: Staging,
+    transfer: BundleTransfer,
+) -> None:
+    """Verify and write the members, one after the other; what is staged is no longer `left`."""
+    for member in members(tar, sizes_bytes):
+        manifest = manifest_of_small(member.data)
+        if content_id(manifest.encode()) != member.content:
+            raise WrongMember(member.content, "wrong bytes")
+        for entry in left[member.content]:
+            batch.write(member.data, entry, manifest)
+        transfer.count(left.pop(member.content))

@@ -1,0 +1,132 @@
+"""Verified files under temporary names, put under their final ones together."""
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from panal.errors import TargetTaken
+from panal.store.durable import MANY, sync_file_system, sync_files, syncs_whole
+from panal.store.fingerprints import Fingerprint
+from panal.store.hashing import HashedFile
+from panal.store.parents import Parents
+from panal.store.publish import publish_at
+from panal.store.roots import Root, disk_error
+from panal.store.space import check_reserve
+from panal.wire.collection import CollectionEntry, EntryType
+from panal.wire.manifest import Manifest
+from panal.wire.names import SafePath
+
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """One verified file, and what it becomes."""
+
+    name: str
+    entry: CollectionEntry
+    manifest: Manifest
+    fingerprint: Fingerprint
+
+
+class Staging:
+    """One batch of files in a folder of temporary ones; for one thread at a time.
+
+    What is not put in place stays there, named `<content id>-...`, for a later run.
+    """
+
+    def __init__(self, folder: Path, root: Root) -> None:
+        self._folder = os.fspath(folder)
+        self._root = root
+        self._run = secrets.token_hex(8)
+        try:
+            self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise disk_error(error, "store the files of the folder") from None
+        self.files: list[Staged] = []
+        self.size_bytes = 0
+
+    def close(self) -> None:
+        """Let the folder go."""
+        os.close(self._descriptor)
+
+    def check_room(self) -> None:
+        """NoSpace where the disk has not so much left that more may come."""
+        check_reserve(Path(self._folder))
+
+    def write(self, data: bytes | memoryview, entry: CollectionEntry, manifest: Manifest) -> None:
+        """A verified file's bytes, with the entry's time and executable bit."""
+
+        def put(descriptor: int) -> Manifest:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(descriptor, left) :]
+            return manifest
+
+        self.make(entry, put)
+
+    def make(self, entry: CollectionEntry, put: Callable[[int], Manifest]) -> None:
+        """A file that `put` writes and verifies; what it raises leaves nothing staged."""
+        assert entry.content is not None  # noqa: S101 (a file)
+        name = f"{entry.content.hex()}-{self._run}-{len(self.files)}"
+        mode = 0o777 if entry.type is EntryType.EXECUTABLE else 0o666
+        try:
+            descriptor = os.open(name, _CREATE, mode, dir_fd=self._descriptor)
+            try:
+                manifest = put(descriptor)
+                os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
+                fingerprint = Fingerprint.of(os.fstat(descriptor), self._root.device)
+            except BaseException:
+                os.unlink(name, dir_fd=self._descriptor)
+                raise
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise disk_error(error, "store a file of the folder") from None
+        self.files.append(Staged(name, entry, manifest, fingerprint))
+        self.size_bytes += entry.size_bytes
+
+    def publish(self) -> tuple[list[HashedFile], list[CollectionEntry]]:
+        """Make the files durable, then their names; and the entries whose names were taken.
+
+        What came under those names meanwhile is left as it is.
+        """
+        placed: list[HashedFile] = []
+        taken: list[CollectionEntry] = []
+        try:
+            sync_files(self._descriptor, [staged.name for staged in self.files])
+            with Parents(partial(self._root.parent_for_writing, sync=False)) as parents:
+                for staged in self.files:
+                    entry = staged.entry
+                    assert entry.content is not None  # noqa: S101 (a file)
+                    folder, name = parents.of(entry.path)
+                    try:
+                        publish_at(f"{self._folder}/{staged.name}", folder, name, entry.path)
+                    except TargetTaken:
+                        taken.append(entry)
+                        continue
+                    placed.append(
+                        HashedFile(entry.path, staged.fingerprint, entry.content, staged.manifest)
+                    )
+            self._sync_folders([file.path for file in placed])
+        except OSError as error:
+            raise disk_error(error, "make the folder's files durable") from None
+        return placed, taken
+
+    def _sync_folders(self, paths: list[SafePath]) -> None:
+        """Make names durable: of files, and of the folders above, which may be new."""
+        one_of_each: dict[str, SafePath] = {}
+        for path in paths:
+            above, _, name = path.rpartition("/")
+            while above not in one_of_each:
+                one_of_each[above] = SafePath(f"{above}/{name}" if above else name)
+                above, _, name = above.rpartition("/")
+        if len(one_of_each) >= MANY and syncs_whole(self._descriptor):
+            sync_file_system(self._descriptor)
+            return
+        for path in one_of_each.values():
+            with self._root.parent_for_writing(path) as (folder, _):
+                os.fsync(folder)
