@@ -2,9 +2,7 @@
 
 import asyncio
 
-from panal.peer.lanes import OTHER_CLIENTS, Lane, Lanes
-from panal.swarm.upload_slots import FIRST_SLOTS, SlotCount
-from tests.support.clock import VirtualClock
+from panal.peer.lanes import OTHERS_AT_ONCE, PEERS_AT_ONCE, Lane, Lanes
 
 
 class Receiver:
@@ -27,7 +25,7 @@ async def settle() -> None:
 
 
 async def test_turns_come_in_order_and_as_many_at_once_as_there_are_slots() -> None:
-    lane = Lane(SlotCount(2), VirtualClock())
+    lane = Lane(2)
     receivers = [Receiver(lane) for _ in range(5)]
     await settle()
     assert [r.is_served for r in receivers] == [True, True, False, False, False]
@@ -40,7 +38,7 @@ async def test_turns_come_in_order_and_as_many_at_once_as_there_are_slots() -> N
 
 
 async def test_who_goes_away_leaves_its_place_waiting_or_served_or_just_called() -> None:
-    lane = Lane(SlotCount(1), VirtualClock())
+    lane = Lane(1)
     served, waiting, called, last = (Receiver(lane) for _ in range(4))
     await settle()
     waiting.task.cancel()
@@ -56,14 +54,14 @@ async def test_who_goes_away_leaves_its_place_waiting_or_served_or_just_called()
 
 
 async def test_others_have_a_lane_of_their_own() -> None:
-    lanes = Lanes(VirtualClock())
-    peers = [Receiver(lanes.of(is_peer=True)) for _ in range(FIRST_SLOTS + 3)]
+    lanes = Lanes()
+    peers = [Receiver(lanes.of(is_peer=True)) for _ in range(PEERS_AT_ONCE + 3)]
     browser = Receiver(lanes.of(is_peer=False))
-    others = [Receiver(lanes.of(is_peer=False)) for _ in range(OTHER_CLIENTS)]
+    others = [Receiver(lanes.of(is_peer=False)) for _ in range(OTHERS_AT_ONCE)]
     await settle()
-    assert sum(peer.is_served for peer in peers) == FIRST_SLOTS
+    assert sum(peer.is_served for peer in peers) == PEERS_AT_ONCE
     assert browser.is_served
-    assert sum(other.is_served for other in others) == OTHER_CLIENTS - 1
+    assert sum(other.is_served for other in others) == OTHERS_AT_ONCE - 1
     for receiver in (*peers, browser, *others):
         receiver.let_go.set()
     await asyncio.gather(*(r.task for r in (*peers, browser, *others)))

@@ -1,5 +1,7 @@
 """Whom a download keeps in touch with."""
 
+from random import Random
+
 from panal.swarm.messages import (
     BytesArrived,
     CancelFetch,
@@ -128,7 +130,7 @@ def test_those_who_made_room_do_not_come_back_before_all_were_tried() -> None:
 
 
 def test_no_more_than_a_thousand_are_known_and_the_most_failed_is_forgotten_first() -> None:
-    neighbours = Neighbours(4)
+    neighbours = Neighbours(4, Random(0))
     for number in range(MAX_SOURCES_KNOWN):
         neighbours.found(source_id(f"p{number}"), 0.0)
     assert neighbours.found(A, 0.0) == []

@@ -209,7 +209,7 @@ class PeerApp:
         self.live_settings = KeptSettings(SettingRecords(index), settings.given_limits(), self._use)
         sender = Sender(self.upload_limit)
         defer(sender.close)
-        lanes = Lanes(self.clock)
+        lanes = Lanes()
         content_routes = ContentRoutes(
             contents,
             sender,

@@ -32,7 +32,7 @@ class BundleRoutes:
         that changed is left out, where a stream would have to break off.
         """
         wanted = parse_request(await _body(request))
-        async with self._lanes.of(is_peer=is_peer(request)).turn() as turn:
+        async with self._lanes.of(is_peer=is_peer(request)).turn():
             tar = await self._contents.bundle(wanted)
             answer = web.StreamResponse(
                 headers={**PROTOCOL_HEADER, **INERT, hdrs.CACHE_CONTROL: "no-store"}
@@ -44,7 +44,6 @@ class BundleRoutes:
             if request.transport is None:
                 raise ConnectionResetError("The receiver is gone.")
             await self._sender.send_bytes(request.transport, tar)
-            turn.sent_bytes += len(tar)
             await answer.write_eof()
         return answer
 

@@ -11,7 +11,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from panal.errors import NotHereYet, UsageError
 from panal.peer.access import PROTOCOL_HEADER, Role, Route, json_answer, problem
 from panal.peer.contents import Contents, OpenContent
-from panal.peer.lanes import Lanes, Turn
+from panal.peer.lanes import Lanes
 from panal.peer.neighbourhood import MOST_PEERS, NamedPeer, NamedPeers
 from panal.peer.never_sent import NeverSent
 from panal.peer.sending import Sender
@@ -138,12 +138,12 @@ class ContentRoutes:
             among, most = await _choice(request, chunk_count)
             if not opened.is_whole or not self._never_sent.has_any(content, chunk_count, among):
                 return web.Response(status=204, headers=PROTOCOL_HEADER)
-            async with self._lanes.of(is_peer=True).turn() as turn:
+            async with self._lanes.of(is_peer=True).turn():
                 granted = self._never_sent.grant(content, chunk_count, among, most)
                 if granted is None:
                     return web.Response(status=204, headers=PROTOCOL_HEADER)
                 try:
-                    return await self._send_granted(request, content, opened, granted, turn)
+                    return await self._send_granted(request, content, opened, granted)
                 except BaseException:
                     self._never_sent.give_back(content, *granted)
                     raise
@@ -156,7 +156,6 @@ class ContentRoutes:
         content: ContentId,
         opened: OpenContent,
         granted: tuple[int, int],
-        turn: Turn,
     ) -> web.StreamResponse:
         first, count = granted
         chunk_bytes = chunk_size_for(opened.size_bytes)
@@ -170,7 +169,7 @@ class ContentRoutes:
         }
         if request.transport is None or request.transport.is_closing():
             raise ConnectionResetError("The receiver is gone.")
-        return await self._send_pieces(request, opened, 200, headers, [(b"", part)], b"", turn)
+        return await self._send_pieces(request, opened, 200, headers, [(b"", part)], b"")
 
     async def content(self, request: web.Request) -> web.StreamResponse:
         """A content's bytes, whole or in ranges."""
@@ -223,10 +222,8 @@ class ContentRoutes:
             headers[hdrs.CONTENT_TYPE] = layout.content_type
             pieces, closing = list(layout.parts), layout.closing
         status = 206 if ranges is not None else 200
-        async with self._lanes.of(is_peer=is_peer(request)).turn() as turn:
-            answer = await self._send_pieces(
-                request, opened, status, headers, pieces, closing, turn
-            )
+        async with self._lanes.of(is_peer=is_peer(request)).turn():
+            answer = await self._send_pieces(request, opened, status, headers, pieces, closing)
         for _, part in pieces:
             self._never_sent.sent(content, *opened.chunks_in(part.start, part.stop))
         return answer
@@ -239,7 +236,6 @@ class ContentRoutes:
         headers: Mapping[str, str],
         pieces: list[tuple[bytes, ByteRange]],
         closing: bytes,
-        turn: Turn,
     ) -> web.StreamResponse:
         answer = web.StreamResponse(status=status, headers=headers)
         answer.content_length = sum(len(head) + part.length for head, part in pieces) + len(closing)
@@ -253,7 +249,6 @@ class ContentRoutes:
             # back for the first bytes of a body, and ours go round it.
             await answer.write(head)
             await self._sender.send(transport, opened, part)
-            turn.sent_bytes += part.length
         await answer.write_eof(closing)
         return answer
 

@@ -1,43 +1,35 @@
-"""Receivers wait in order of arrival; a few are sent to at a time."""
+"""Receivers wait in order of arrival; some are sent to at a time.
+
+As many as this, and no adapting: each of fewer slots gives a receiver a whole chunk sooner, but
+a receiver that is busy with others leaves its slot half used, and a fast uplink then idles.
+docs/DESIGN.md has the figures.
+"""
 
 import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 
-from panal.clock import Clock
-from panal.swarm.upload_slots import SlotCount
-
-OTHER_CLIENTS = 16
-"""Slots for clients that are no peers: they come one at a time and wait for nobody's peers."""
-
-
-class Turn:
-    """One receiver's turn; `sent_bytes` is what it was sent in it."""
-
-    def __init__(self) -> None:
-        self.sent_bytes = 0
+PEERS_AT_ONCE = 32
+OTHERS_AT_ONCE = 16
+"""Clients that are no peers come one at a time, and wait for nobody's peers."""
 
 
 class Lane:
     """One queue and its slots; the event loop's own."""
 
-    def __init__(self, count: SlotCount, clock: Clock) -> None:
-        self._count = count
-        self._clock = clock
-        self._busy = 0
+    def __init__(self, slots: int) -> None:
+        self._free = slots
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[Turn]:
+    async def turn(self) -> AsyncIterator[None]:
         """Wait for a slot and hold it."""
         await self._enter()
-        turn = Turn()
         try:
-            yield turn
+            yield
         finally:
-            self._busy -= 1
-            self._count.sent(turn.sent_bytes, bool(self._waiting), self._clock.now_s())
+            self._free += 1
             self._let_in()
 
     async def _enter(self) -> None:
@@ -48,26 +40,26 @@ class Lane:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
-                self._busy -= 1
+                self._free += 1
                 self._let_in()
             else:
                 self._waiting.remove(place)
             raise
 
     def _let_in(self) -> None:
-        while self._waiting and self._busy < self._count.slots:
+        while self._waiting and self._free:
             place = self._waiting.popleft()
             if not place.done():
-                self._busy += 1
+                self._free -= 1
                 place.set_result(None)
 
 
 class Lanes:
     """The queues of one peer: other peers', and everybody else's."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._peers = Lane(SlotCount(), clock)
-        self._others = Lane(SlotCount(OTHER_CLIENTS), clock)
+    def __init__(self) -> None:
+        self._peers = Lane(PEERS_AT_ONCE)
+        self._others = Lane(OTHERS_AT_ONCE)
 
     def of(self, *, is_peer: bool) -> Lane:
         """Where a request waits."""

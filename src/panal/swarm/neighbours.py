@@ -4,10 +4,11 @@ A neighbour is a source whose availability is followed or being asked for, or wh
 still runs; there are at most MAX_NEIGHBOURS. Decides nothing of chunks.
 """
 
+import heapq
 from collections.abc import Iterator
 
 from panal.swarm.messages import Drop, Follow, Order, SourceId
-from panal.swarm.picker import Rarity
+from panal.swarm.picker import Chance, Rarity
 from panal.swarm.sources import Source, Stage
 
 MAX_NEIGHBOURS = 40
@@ -15,6 +16,11 @@ MAX_SOURCES_KNOWN = 1_000
 QUIET_BEFORE_SWAP_S = 15.0
 """Nothing came from anybody for so long: neighbours make room for those who wait."""
 SWAP_EVERY_S = 1.0
+USELESS_SWAP_EVERY_S = 0.25
+"""Who has nothing that is missing makes room so often for one who might: else those who came
+first would only ever know each other."""
+USELESS_AFTER_S = 2.0
+"""But not before it was a neighbour for so long."""
 HELPFUL_FOR_S = 60.0
 """Who sent bytes within this time makes room for nobody."""
 PLACE_KEPT_S = 30.0
@@ -24,7 +30,8 @@ PLACE_KEPT_S = 30.0
 class Neighbours:
     """All sources that are known, and the few of them that are in touch."""
 
-    def __init__(self, chunk_count: int) -> None:
+    def __init__(self, chunk_count: int, chance: Chance) -> None:
+        self._chance = chance
         self.known: dict[SourceId, Source] = {}
         self.near: dict[SourceId, Source] = {}
         self.rarity = Rarity(chunk_count)
@@ -60,23 +67,31 @@ class Neighbours:
         room = MAX_NEIGHBOURS - len(self.near)
         if room <= 0:
             return []
-        # Those never tried come first: else many that never help could keep them out.
-        waiting = sorted(
-            self._waiting(now_s), key=lambda source: (source.failures, source.rests_until_s)
-        )
-        return [self._follow(source, now_s) for source in waiting[:room]]
+        # Those that failed least come first: else many that never help could keep them out.
+        waiting = [
+            (s.failures, self._chance.randrange(1 << 30), s.id) for s in self._waiting(now_s)
+        ]
+        return [self._follow(self.known[of], now_s) for _, _, of in heapq.nsmallest(room, waiting)]
 
     def who_makes_room(self, missing: int, quiet_since_s: float, now_s: float) -> Source | None:
-        """Who is missed least, if others wait and nothing comes: it is to be sent away."""
-        if len(self.near) < MAX_NEIGHBOURS or now_s - quiet_since_s <= QUIET_BEFORE_SWAP_S:
+        """Who is missed least, if others wait: it is to be sent away."""
+        if len(self.near) < MAX_NEIGHBOURS or now_s - self._swapped_at_s < USELESS_SWAP_EVERY_S:
             return None
-        if now_s - self._swapped_at_s < SWAP_EVERY_S or next(self._waiting(now_s), None) is None:
+        if next(self._waiting(now_s), None) is None:
             return None
-        removable = [s for s in self.near.values() if self._helps_not(s, now_s, missing)]
+        removable = [s for s in self.near.values() if self._has_nothing(s, now_s, missing)]
+        is_quiet = now_s - quiet_since_s > QUIET_BEFORE_SWAP_S
+        if not removable and is_quiet and now_s - self._swapped_at_s >= SWAP_EVERY_S:
+            removable = [s for s in self.near.values() if self._helps_not(s, now_s, missing)]
         if not removable:
             return None
         self._swapped_at_s = now_s
         return min(removable, key=lambda source: source.helped_at_s)
+
+    def _has_nothing(self, source: Source, now_s: float, missing: int) -> bool:
+        is_new = now_s - source.near_since_s < USELESS_AFTER_S
+        is_ready = source.stage is Stage.READY and source.fetch is None
+        return is_ready and not is_new and not source.bits & missing
 
     def _helps_not(self, source: Source, now_s: float, missing: int) -> bool:
         if now_s - source.helped_at_s <= (HELPFUL_FOR_S if source.bytes else QUIET_BEFORE_SWAP_S):
@@ -112,7 +127,7 @@ class Neighbours:
             self.near.pop(source.id, None)
 
     def _follow(self, source: Source, now_s: float) -> Order:
-        source.stage, source.helped_at_s = Stage.OPENING, now_s
+        source.stage, source.helped_at_s, source.near_since_s = Stage.OPENING, now_s, now_s
         self.near[source.id] = source
         return Follow(source.id)
 

@@ -63,7 +63,7 @@ class DownloadState:
         self.missing = bitfield.full(chunk_count) & ~written
         self.free = self.missing
         """Missing, and nobody is asked for it."""
-        self.neighbours = Neighbours(chunk_count)
+        self.neighbours = Neighbours(chunk_count, chance)
         self.asking = Asking()
         self.finished = False
         self.quiet_since_s: float | None = None

@@ -7,12 +7,12 @@ bring a chunk would take it from each other, and from an honest one that is slow
 
 from panal.swarm.sources import Source
 
-SILENCE_PATIENCE_S = 2.0
+SILENCE_PATIENCE_S = 0.5
 """How long a claim waits for bytes, in a queue or later, before another holder may have it."""
 LATE_CHUNK_S = 10.0
 LATE_CHUNK_FACTOR = 4.0
-GAIN_S = 1.0
-GAIN_FACTOR = 2.0
+GAIN_S = 0.2
+GAIN_FACTOR = 1.2
 """Chunks on their way are taken over where that wins so many seconds at twice the time."""
 TAKEN_IN_VAIN = 16
 """After so many without a chunk all are more patient."""
