@@ -92,14 +92,14 @@ def named(name: bytes) -> bytes:
     ],
 )
 def test_what_was_not_asked_for_is_refused(tar: bytes) -> None:
-    with pytest.raises(IntegrityError):
+    with pytest.raises((IntegrityError, WrongMember)):
         read(tar, SIZES)
 
 
 def test_every_byte_of_a_header_counts() -> None:
     tar = tar_of({ONE: FILES[ONE]})
     for at in range(BLOCK_BYTES):
-        with pytest.raises(IntegrityError):
+        with pytest.raises((IntegrityError, WrongMember)):
             read(tar[:at] + bytes([tar[at] ^ 1]) + tar[at + 1 :], SIZES)
     with pytest.raises(IntegrityError):  # between the bytes and the next block
         read(tar[: BLOCK_BYTES + 901] + b"x" + tar[BLOCK_BYTES + 902 :], SIZES)

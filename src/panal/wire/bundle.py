@@ -88,7 +88,7 @@ class Member:
     """A part of the tar's buffer: it lives as long as that."""
 
 
-class WrongMember(IntegrityError):
+class WrongMember(Exception):
     """A member that was asked for, and is not what was: a lie, or the list of them is wrong."""
 
     def __init__(self, content: ContentId, what: str) -> None:
@@ -99,7 +99,8 @@ class WrongMember(IntegrityError):
 def members(tar: memoryview, sizes_bytes: Mapping[ContentId, int]) -> Iterator[Member]:
     """The members of a bundle, of which each id was asked for with its size.
 
-    IntegrityError at the first byte that is not as it must be; what came before it stands.
+    IntegrityError or WrongMember at the first byte that is not as it must be; what came before
+    it stands.
     Members may be missing; they may come in any order, each once.
     """
     left = {content.hex().encode(): content for content in sizes_bytes}
