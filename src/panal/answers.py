@@ -37,11 +37,11 @@ class SearchAnswer(msgspec.Struct):
     """One page of hits."""
 
     hits: list[HitInfo]
-    """The best match first."""
+    """The best match first; without words, every path in order."""
     next: str | None
     """What asks for the next page; null after the last."""
     capped: bool
-    """More matched than were ranked."""
+    """More than 10,000 names matched, and only 10,000 were ranked; never so without words."""
 
 
 class PeerAnswer(msgspec.Struct):

@@ -37,7 +37,7 @@ from panal.tracker.server import TrackerSettings
 from panal.web.control import owner_routes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
 logging.getLogger("panal").addHandler(logging.NullHandler())  # silent unless asked
 LOOK_AGAIN_S = 0.05
@@ -56,16 +56,27 @@ async def running_peer(settings: PeerSettings) -> "AsyncIterator[PeerApp]":
         await app.stop()
 
 
+async def search_pages(
+    asked: Node | Tracker, words: str, limit: int, only: Only | None = None
+) -> "AsyncGenerator[SearchAnswer]":
+    """The pages of a search one by one, until there are `limit` hits or no more."""
+    page: str | None = ""
+    while page is not None and limit > 0:
+        answer = await asked.search(words, page, min(limit, LARGEST_PAGE), only)
+        limit -= len(answer.hits)
+        page = answer.next
+        yield answer
+
+
 async def search_all(
     asked: Node | Tracker, words: str, limit: int, only: Only | None = None
 ) -> SearchAnswer:
     """As many hits as are wanted, over as many pages as that takes."""
-    answer = await asked.search(words, "", min(limit, LARGEST_PAGE), only)
-    while answer.next and len(answer.hits) < limit:
-        wanted = min(limit - len(answer.hits), LARGEST_PAGE)
-        more = await asked.search(words, answer.next, wanted, only)
-        answer = SearchAnswer(answer.hits + more.hits, more.next, answer.capped)
-    return answer
+    whole = SearchAnswer([], None, capped=False)
+    async for page in search_pages(asked, words, limit, only):
+        whole = SearchAnswer(whole.hits, page.next, whole.capped or page.capped)
+        whole.hits += page.hits
+    return whole
 
 
 class Peer:

@@ -42,6 +42,35 @@ async def test_filters(tracker: tuple[str, str]) -> None:
     assert await found(*tracker, "--peer-name", "one", "--min-size", "2.5k") == {"large.bin"}
 
 
+async def test_everything_is_listed_over_as_many_pages_as_it_takes(
+    tracker: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.python.LARGEST_PAGE", 2)
+    monkeypatch.setattr("panal.tracker.search.RANK_LIMIT", 1)
+    monkeypatch.setattr("panal.tracker.sqlite_queries.RANK_LIMIT", 1)
+    answer = await panal("search", *tracker, "--limit", "1000000")
+    everything = ["album", "album/song.bin", "large.bin", "other.bin", "small.bin"]
+    assert [line.split("  ")[0] for line in answer.out.splitlines()] == everything
+    assert answer.err == ""
+    document = (await panal("search", *tracker, "--json")).json()
+    assert [hit["names"][0]["path"] for hit in document["hits"]] == everything
+    assert (document["capped"], document["next"]) == (False, None)
+    answer = await panal("search", *tracker, "--limit", "3")
+    assert [line.split("  ")[0] for line in answer.out.splitlines()] == everything[:3]
+    assert answer.err == "There are more than 3: add words, or raise --limit.\n"
+
+
+async def test_what_was_not_ranked_is_told(
+    tracker: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.tracker.sqlite_queries.RANK_LIMIT", 3)
+    answer = await panal("search", *tracker, "bin")
+    assert len(answer.out.splitlines()) == 3
+    assert answer.err == (
+        "More than 10,000 names match: the best of the first 10,000 are shown. Narrow it.\n"
+    )
+
+
 async def test_peers_and_when_they_were_heard_of(tracker: tuple[str, str]) -> None:
     lines = (await panal("peers", *tracker)).out.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["one", "two"]

@@ -12,8 +12,11 @@ from panal.errors import UsageError
 from panal.tracker.search import (
     MAX_NAMES_PER_HIT,
     MAX_PAGE_BYTES,
+    RANK_LIMIT,
     Match,
+    RankedPage,
     fold,
+    listed,
     match_class,
     rank,
     searchable,
@@ -172,6 +175,50 @@ def test_a_page_is_bounded_in_bytes() -> None:
     assert sum(len(named.path) for hit in page.hits for named in hit.names) <= MAX_PAGE_BYTES
 
 
+def _listing(rows: list[Match], page_size: int) -> list[RankedPage]:
+    rows = sorted(rows, key=lambda row: (row.path, row.content, row.peer))
+    pages = [listed(understand(SearchQuery(page_size=page_size)), rows)]
+    while pages[-1].next_page:
+        query = SearchQuery(page=pages[-1].next_page, page_size=page_size)
+        pages.append(listed(understand(query), rows))
+    return pages
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcAé"), st.integers(0, 2), st.sampled_from("xyz"))))
+def test_a_listing_names_every_path_once_a_content_whatever_the_pages(
+    found: list[tuple[str, int, str]],
+) -> None:
+    rows = [_row(path, number, peer) for path, number, peer in sorted(set(found))]
+    names = [
+        [(named.path, hit.content, named.peer) for named in hit.names]
+        for page in _listing(rows, 2)
+        for hit in page.hits
+    ]
+    told = [one for some in names for one in some]
+    assert told == sorted((row.path, row.content, row.peer) for row in rows)
+    assert len(names) == len({(row.path, row.content) for row in rows})
+
+
+def test_only_words_are_ranked_and_contents_asked_for_by_id() -> None:
+    assert understand(SearchQuery(peer="one", kind=Kind.FILE, min_size_bytes=1)).is_listing
+    for query in (SearchQuery("a"), SearchQuery(content=content(1)), SearchQuery(sha256=b"h" * 32)):
+        assert not understand(query).is_listing
+
+
+def test_a_listed_page_takes_no_more_than_it_shows() -> None:
+    rows = iter([_row(f"{number:04}", number) for number in range(100)])
+    assert len(listed(understand(SearchQuery(page_size=10)), rows).hits) == 10
+    assert len(list(rows)) == 89
+
+
+def test_a_listed_page_is_bounded_in_bytes_and_in_entries() -> None:
+    rows = [_row(f"{number:04}/" + "x" * 4_000, number) for number in range(1_000)]
+    sizes = [sum(len(hit.names[0].path) for hit in page.hits) for page in _listing(rows, 1_000)]
+    assert max(sizes) <= MAX_PAGE_BYTES < sum(sizes)
+    many = [_row(path, 1, f"peer_{number}") for path in "ab" for number in range(RANK_LIMIT)]
+    assert [len(page.hits) for page in _listing(many, 10)] == [1, 1]
+
+
 @pytest.mark.parametrize(
     "token",
     [
@@ -182,6 +229,7 @@ def test_a_page_is_bounded_in_bytes() -> None:
         base64.urlsafe_b64encode(b"\xff\xff").decode(),
         base64.urlsafe_b64encode(json.dumps([1, 2, "a"]).encode()).decode(),
         base64.urlsafe_b64encode(json.dumps([True, "a", "a"]).encode()).decode(),
+        base64.urlsafe_b64encode(b'[2,"\\ud800","a"]').decode(),
         base64.urlsafe_b64encode(b"[" * 100_000).decode(),
         base64.urlsafe_b64encode(b"[" + b"9" * 9_000 + b',"a","a"]').decode(),
     ],

@@ -229,7 +229,7 @@ async def test_a_broken_stream_drops_nothing(tracker: Tracker, peer: TinyPeer, c
 async def test_two_copies_under_two_paths(tracker: Tracker, peer: TinyPeer) -> None:
     await tracker.register(peer.who, peer.port)
     await tracker.announce(peer.who, announcement(entry("a", 1), entry("b", 1)))
-    (hit,) = (await tracker.search()).hits
+    (hit,) = (await tracker.search(content=content(1))).hits
     assert ({named.path for named in hit.names}, hit.providers) == ({"a", "b"}, 1)
     await tracker.announce(peer.who, announcement(removed=("a",)))
     assert set(await tracker.providers(content(1))) == {"peer_1"}
@@ -432,6 +432,28 @@ async def test_search_in_pages(tracker: Tracker, peer: TinyPeer) -> None:
         if not page:
             break
     assert seen == [content(number) for number in range(5)]
+
+
+async def test_everything_is_listed_in_pages_and_never_capped(
+    tracker: Tracker, peer: TinyPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.tracker.search.RANK_LIMIT", 3)
+    monkeypatch.setattr("panal.tracker.sqlite_queries.RANK_LIMIT", 3)
+    await tracker.register(peer.who, peer.port)
+    files = [entry(f"file {number:02}", number % 3) for number in range(10)]
+    await tracker.announce(peer.who, announcement(*files))
+    assert (await tracker.search("file")).capped
+    seen: list[str] = []
+    page = ""
+    while True:
+        answer = await tracker.search(peer=peer.who.name, page=page, page_size=4)
+        assert not answer.capped
+        assert all(hit.providers == 1 for hit in answer.hits)
+        seen += [named.path for hit in answer.hits for named in hit.names]
+        page = answer.next_page
+        if not page:
+            break
+    assert seen == [file.path for file in files]
 
 
 SECRET = b"s" * 32

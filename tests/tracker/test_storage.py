@@ -6,11 +6,13 @@ Another store joins by one more entry in `STORES`.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from panal.errors import TooLarge
-from panal.tracker.search import RANK_LIMIT, understand
+from panal.tracker.search import RANK_LIMIT, Match, understand
+from panal.tracker.search import listed as listed_page
 from panal.tracker.sqlite import SqliteStorage
 from panal.tracker.storage import Storage
 from panal.wire.catalogue import Entry, Holding, SearchQuery
@@ -42,7 +44,13 @@ def _announce(storage: Storage, name: PeerName, *entries: Entry, **more) -> byte
 
 def _search(storage: Storage, words: str = "", now_s: float = 1.0, **more) -> set[tuple[str, str]]:
     query = understand(SearchQuery(words, **more))
+    if query.is_listing:
+        return {(row.peer, row.path) for row in storage.entries_in_order(query, now_s)}
     return {(row.peer, row.path) for row in storage.match(query, now_s).rows}
+
+
+def _everything(storage: Storage) -> Iterator[Match]:
+    return storage.entries_in_order(understand(SearchQuery()), 1.0)
 
 
 def _holders(storage: Storage, number: int, now_s: float = 1.0) -> set[tuple[str, bool]]:
@@ -350,6 +358,41 @@ def test_what_matches_too_often_is_capped_but_an_exact_name_is_found(storage: St
     assert matches.capped
     assert len(matches.rows) == RANK_LIMIT
     assert matches.rows[0].path == "z/lib"
-    listed = storage.match(understand(SearchQuery("")), 1.0)
-    assert listed.capped
-    assert "z/lib" not in {row.path for row in listed.rows}
+    assert sum(1 for _ in _everything(storage)) == RANK_LIMIT + 1
+
+
+def test_a_listing_has_the_order_of_paths_then_contents_then_peers(storage: Storage) -> None:
+    _announce(storage, TWO, entry("b", 1), entry("a/z", 1), entry("Z", 3))
+    _announce(storage, ONE, entry("b", 2), entry("a", 1), entry("a/z", 1))
+
+    def listed(**more: Any) -> list[tuple[str, bytes, str]]:
+        rows = storage.entries_in_order(understand(SearchQuery(**more)), 1.0)
+        return [(row.path, row.content, row.peer) for row in rows]
+
+    everything = listed()
+    assert everything == sorted(everything)
+    assert len(everything) == 6
+    page = listed_page(understand(SearchQuery(page_size=2)), _everything(storage))
+    assert listed(page=page.next_page) == everything[1:]  # from the last path on
+    assert listed(peer="Peer_1") == [row for row in everything if row[2] == ONE]
+
+
+def test_a_listing_sorts_nothing(storage: Storage) -> None:
+    plans = []
+
+    def note(statement: str) -> None:
+        if " FROM entries " in statement and "ORDER BY" in statement:
+            plans.append(statement)
+
+    assert isinstance(storage, SqliteStorage)
+    connection = storage._connection
+    _announce(storage, ONE, entry("a"))
+    connection.set_trace_callback(note)
+    narrowed = SearchQuery(peer=ONE, kind=Kind.FILE, min_size_bytes=1, max_size_bytes=9)
+    for query in (SearchQuery(), narrowed):
+        list(storage.entries_in_order(understand(query), 1.0))
+    connection.set_trace_callback(None)
+    assert len(plans) == 3  # both peers; then the one
+    for statement in plans:
+        (step,) = connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+        assert "sqlite_autoindex_entries_1 (peer=? AND path>?)" in step[-1]

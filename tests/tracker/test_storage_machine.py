@@ -197,8 +197,12 @@ class TrackerMachine(RuleBasedStateMachine):
     def search_agrees(self) -> None:
         for words in WORDS:
             search = understand(SearchQuery(words))
-            matches = self.storage.match(search, self.now_s)
-            found = [(row.peer, row.path, row.content, row.size_bytes) for row in matches.rows]
+            if search.is_listing:
+                rows = list(self.storage.entries_in_order(search, self.now_s))
+                assert rows == sorted(rows, key=lambda row: (row.path, row.content, row.peer))
+            else:
+                rows = list(self.storage.match(search, self.now_s).rows)
+            found = [(row.peer, row.path, row.content, row.size_bytes) for row in rows]
             expected = {
                 (name, path, entry.content, entry.size_bytes)
                 for name, peer in self.live().items()

@@ -1,14 +1,14 @@
 """What others share, as a tracker tells it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import click
 
-from panal.answers import HitInfo, PeersAnswer
+from panal.answers import HitInfo, PeersAnswer, SearchAnswer
 from panal.api import Only, Tracker
 from panal.cli.output import name_words, print_json
-from panal.python import search_all
+from panal.python import search_all, search_pages
 from panal.wire.amounts import size_words
 
 
@@ -17,18 +17,31 @@ def search(words: str, trackers: Sequence[str], limit: int, only: Only, *, as_js
 
     async def run() -> None:
         async with Tracker(trackers) as tracker:
-            answer = await search_all(tracker, words, limit, only)
-        if as_json:
-            print_json(answer)
-            return
-        for hit in answer.hits:
-            _print_hit(hit)
-        if not answer.hits:
-            click.echo("Nothing found.", err=True)
-        if answer.next:
-            click.echo(f"There are more than {limit}: add words, or raise --limit.", err=True)
+            if as_json:
+                print_json(await search_all(tracker, words, limit, only))
+                return
+            await _print_pages(search_pages(tracker, words, limit, only), limit)
 
     asyncio.run(run())
+
+
+async def _print_pages(pages: AsyncGenerator[SearchAnswer], limit: int) -> None:
+    """Print each page as it comes, and then what is not among them."""
+    shown, capped = 0, False
+    more: str | None = None
+    async for page in pages:
+        for hit in page.hits:
+            _print_hit(hit)
+        shown, more, capped = shown + len(page.hits), page.next, capped or page.capped
+    if not shown:
+        click.echo("Nothing found.", err=True)
+    if more:
+        click.echo(f"There are more than {limit}: add words, or raise --limit.", err=True)
+    if capped:
+        click.echo(
+            "More than 10,000 names match: the best of the first 10,000 are shown. Narrow it.",
+            err=True,
+        )
 
 
 def _print_hit(hit: HitInfo) -> None:

@@ -7,6 +7,7 @@ event loop never waits for a disk, and no two changes overlap.
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import replace
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from panal.clock import Clock
 from panal.tracker import registry, search
 from panal.tracker.handout import Handout
 from panal.tracker.registry import Admission, PeerRecord, Reach
+from panal.tracker.search import RankedPage, Search
 from panal.tracker.storage import ListedPeer, Storage
 from panal.wire.catalogue import (
     Announcement,
@@ -166,13 +168,19 @@ class Records:
         wanted = search.understand(query)
 
         def work(now_s: float) -> SearchPage:
-            matches = self._storage.match(wanted, now_s)
-            page = search.rank(wanted, matches.rows)
+            page, capped = self._page(wanted, now_s)
             counts = self._storage.provider_counts([hit.content for hit in page.hits], now_s)
             hits = tuple(replace(hit, providers=counts[hit.content]) for hit in page.hits)
-            return SearchPage(hits, page.next_page, matches.capped)
+            return SearchPage(hits, page.next_page, capped)
 
         return await self._run(work)
+
+    def _page(self, wanted: Search, now_s: float) -> tuple[RankedPage, bool]:
+        if wanted.is_listing:
+            with closing(self._storage.entries_in_order(wanted, now_s)) as entries:
+                return search.listed(wanted, entries), False
+        matches = self._storage.match(wanted, now_s)
+        return search.rank(wanted, matches.rows), matches.capped
 
     async def list_peers(self, after: str, limit: int) -> tuple[list[ListedPeer], float]:
         """The live peers by name after `after`, and the time their ages count from."""

@@ -18,6 +18,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 from panal.errors import UsageError
 from panal.wire.catalogue import Hit, NamedBy, SearchQuery
@@ -29,6 +30,7 @@ MAX_NAMES_PER_HIT = 20
 MAX_PAGE_BYTES = 2 * 1024 * 1024
 """Of names on one page: a page must fit a gRPC message of 4 MiB."""
 
+_UNRANKED = 2
 _MARK = "\x1f"
 _END = "\x1e"
 _SHORT = 2
@@ -39,7 +41,10 @@ _BEGINNING = re.compile(rf"(?<![^\W_])(?=[^\W_])|(?=[{_IDEOGRAPH}])")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 SortKey = tuple[int, str, str]
-"""Class of the match, folded path, content id in hex: unique for each hit."""
+"""Class of the match, folded path, content id in hex: unique for each hit.
+
+In a listing the path is as it stands, and the class says nothing.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,11 @@ class Search:
     """0: no limit."""
     after: SortKey | None
     page_size: int
+
+    @property
+    def is_listing(self) -> bool:
+        """Whether nothing is to be ranked: no words, and no content asked for by its id."""
+        return not self.whole and self.content is None and self.sha256 is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +139,7 @@ def understand(query: SearchQuery) -> Search:
 def match_class(search: Search, text: str) -> int:
     """How well a searchable form matches: 0 exact name, 1 whole words, 2 the rest."""
     if search.exact is None:
-        return 2
+        return _UNRANKED
     if search.exact in text:
         return 0
     return 1 if all(_has_whole(word, text) for word in search.whole) else 2
@@ -149,7 +159,8 @@ def rank(search: Search, rows: Iterable[Match]) -> RankedPage:
     names_bytes = 0
     last: SortKey | None = None
     for key, content in ordered[: search.page_size]:
-        hit = _hit(groups[content])
+        group = sorted(groups[content], key=lambda item: (item[0], item[1].peer))
+        hit = _hit([row for _, row in group])
         names_bytes += sum(len(named.path.encode()) for named in hit.names)
         if hits and names_bytes > MAX_PAGE_BYTES:
             break
@@ -159,8 +170,33 @@ def rank(search: Search, rows: Iterable[Match]) -> RankedPage:
     return RankedPage(tuple(hits), _encode_page(last) if more and last is not None else "")
 
 
-def _hit(group: list[tuple[SortKey, Match]]) -> Hit:
-    rows = [row for _, row in sorted(group, key=lambda item: (item[0], item[1].peer))]
+def listed(search: Search, rows: Iterable[Match]) -> RankedPage:
+    """The page that a listing asks for: one hit a path and content, in that order.
+
+    `rows` come in the order of path, content and peer, from `after` on; no more of them are
+    taken than the page needs. It ends early where peers without number have the same files.
+    """
+    hits: list[Hit] = []
+    names_bytes = taken = 0
+    last: SortKey | None = None
+    for (path, content), group in groupby(rows, key=lambda row: (row.path, row.content)):
+        key = (_UNRANKED, path, content.hex())
+        if search.after is not None and key[1:] <= search.after[1:]:
+            continue
+        if last is not None and (len(hits) == search.page_size or taken >= RANK_LIMIT):
+            return RankedPage(tuple(hits), _encode_page(last))
+        alike = list(group)
+        hit = _hit(alike)
+        taken += len(alike)
+        names_bytes += sum(len(named.path.encode()) for named in hit.names)
+        if last is not None and names_bytes > MAX_PAGE_BYTES:
+            return RankedPage(tuple(hits), _encode_page(last))
+        hits.append(hit)
+        last = key
+    return RankedPage(tuple(hits), "")
+
+
+def _hit(rows: list[Match]) -> Hit:
     best = rows[0]
     vouched = next((row.sha256 for row in rows if row.sha256 is not None), None)
     names = tuple(NamedBy(row.peer, row.path) for row in rows[:MAX_NAMES_PER_HIT])
@@ -199,6 +235,11 @@ def _decode_page(token: str) -> SortKey:
     except (binascii.Error, ValueError, RecursionError):
         raise UsageError("This page token was not made by the tracker.") from None
     match found:
-        case [int(quality), str(path), str(content)] if not isinstance(quality, bool):
+        case [int(quality), str(path), str(content)] if _is_key(quality, path):
             return quality, path, content
     raise UsageError("This page token was not made by the tracker.")
+
+
+def _is_key(quality: object, path: str) -> bool:
+    # Half a surrogate is JSON, and nothing that a store can look for.
+    return not isinstance(quality, bool) and path == path.encode("utf-8", "ignore").decode()

@@ -1,6 +1,6 @@
 """The embedded store: a tracker's records in one SQLite file, or in memory."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,14 @@ from typing import Any
 from panal.tracker.database import errors_in_words, open_database
 from panal.tracker.handout import Holder
 from panal.tracker.registry import LEASE_S, PeerRecord, key_of
-from panal.tracker.search import Matches, Search
+from panal.tracker.search import Match, Matches, Search
 from panal.tracker.sqlite_catalogue import CatalogueRows, drop_entries
-from panal.tracker.sqlite_queries import holders_of, matches_of, provider_counts
+from panal.tracker.sqlite_queries import (
+    entries_in_order,
+    holders_of,
+    matches_of,
+    provider_counts,
+)
 from panal.tracker.storage import ListedPeer
 from panal.wire.catalogue import DIGEST_BYTES, Announcement
 from panal.wire.ids import ContentId, PeerName
@@ -148,6 +153,10 @@ class SqliteStorage:
     def match(self, search: Search, now_s: float) -> Matches:
         """The entries of live peers that meet a search's conditions, exact names first."""
         return matches_of(self._connection, search, now_s)
+
+    def entries_in_order(self, search: Search, now_s: float) -> Generator[Match]:
+        """The entries that a listing shows, from a page's beginning on, all there are."""
+        return entries_in_order(self._connection, search, now_s)
 
     def provider_counts(self, contents: Sequence[ContentId], now_s: float) -> dict[ContentId, int]:
         """How many live peers hold each content, whole or in part."""

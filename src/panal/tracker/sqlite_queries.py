@@ -1,7 +1,9 @@
 """What is asked of the SQLite store: who holds a content, which entries match a search."""
 
+import heapq
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import ExitStack, closing
 
 from panal.tracker.registry import key_of
 from panal.tracker.search import RANK_LIMIT, Match, Matches, Search
@@ -23,6 +25,11 @@ _COUNT = f"SELECT count(*) FROM ({_HOLDERS})"  # noqa: S608 (of our own parts)
 _COLUMNS = (
     "SELECT peers.name, entries.path, entries.searchable, entries.content, "
     "entries.size_bytes, entries.kind, entries.sha256"
+)
+_COLUMNS_OF_ONE = (
+    "SELECT ?, path, searchable, content, size_bytes, kind, sha256 FROM entries"
+    # The unique index has this order: nothing is sorted, and what is not taken costs nothing.
+    " WHERE peer = ? AND path >= ?"
 )
 # CROSS JOIN fixes the order: the text index leads where there is something to look up.
 _FROM_TEXT = (
@@ -67,6 +74,42 @@ def matches_of(connection: sqlite3.Connection, search: Search, now_s: float) -> 
     return Matches(rows[:RANK_LIMIT], capped=len(rows) > RANK_LIMIT)
 
 
+def entries_in_order(
+    connection: sqlite3.Connection, search: Search, now_s: float
+) -> Generator[Match]:
+    """The entries of live peers from a page's beginning on, by path, content and peer.
+
+    One cursor a peer, merged: a page costs what it shows, however much there is before and
+    after it. Close it before anything is changed.
+    """
+    peers = "SELECT id, name FROM peers WHERE lease_until_s > ?"
+    given: list[object] = [now_s]
+    if search.peer:
+        peers += " AND key = ?"
+        given.append(key_of(search.peer))
+    with ExitStack() as cursors:
+        merged = heapq.merge(
+            *(
+                cursors.enter_context(closing(_entries_of_one(connection, search, peer, name)))
+                for peer, name in connection.execute(peers, given).fetchall()
+            ),
+            key=lambda row: (row.path, row.content, row.peer),
+        )
+        yield from merged
+
+
+def _entries_of_one(
+    connection: sqlite3.Connection, search: Search, peer: int, name: str
+) -> Generator[Match]:
+    begin = search.after[1] if search.after is not None else ""
+    statement, values = _COLUMNS_OF_ONE, [name, peer, begin]
+    for condition, value in _entry_filters(search):
+        statement += f" AND {condition}"
+        values.append(value)
+    with closing(connection.execute(f"{statement} ORDER BY path", values)) as cursor:
+        yield from map(_match, cursor)
+
+
 def _select(
     connection: sqlite3.Connection,
     search: Search,
@@ -89,14 +132,17 @@ def _select(
         conditions.append(condition)
         values.append(value)
     leading = _FROM_TEXT if indexed else _FROM_PEER if search.peer else _FROM_ALL
-    order = "" if search.exact is not None else " ORDER BY entries.searchable"
-    statement = f"{_COLUMNS} {leading} WHERE {' AND '.join(conditions)}{order} LIMIT ?"
+    statement = f"{_COLUMNS} {leading} WHERE {' AND '.join(conditions)} LIMIT ?"
     return [_match(row) for row in connection.execute(statement, (*values, limit))]
 
 
 def _filters(search: Search) -> Iterable[tuple[str, object]]:
     if search.peer:
         yield "peers.key = ?", key_of(search.peer)
+    yield from _entry_filters(search)
+
+
+def _entry_filters(search: Search) -> Iterable[tuple[str, object]]:
     if search.content is not None:
         yield "entries.content = ?", search.content
     if search.sha256 is not None:

@@ -7,14 +7,14 @@ come in as arguments. A peer is named by its `PeerName`, case aside. `tests/trac
 the contract that every store passes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from panal.tracker.handout import Holder
 from panal.tracker.registry import PeerRecord
-from panal.tracker.search import Matches, Search
+from panal.tracker.search import Match, Matches, Search
 from panal.wire.catalogue import Announcement
 from panal.wire.ids import ContentId, PeerName
 
@@ -77,7 +77,15 @@ class Storage(Protocol):
     def match(self, search: Search, now_s: float) -> Matches:
         """The entries of live peers that meet a search's conditions, exact names first.
 
-        At most `RANK_LIMIT`; a search without words lists in the order of the names.
+        At most `RANK_LIMIT`.
+        """
+        ...
+
+    def entries_in_order(self, search: Search, now_s: float) -> Generator[Match]:
+        """The entries that a listing shows, from a page's beginning on, all there are.
+
+        In the order of path, content and peer; each costs only when it is taken. Close it
+        before the transaction ends.
         """
         ...
 

@@ -147,7 +147,7 @@ class NamedBy:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One content that a search found, under all the names that matched."""
+    """One content that a search found, under all the names that matched; a listing's, under one."""
 
     content: ContentId
     size_bytes: int
@@ -165,7 +165,7 @@ class SearchPage:
     next_page: str
     """Ask with it for the next page; empty after the last."""
     capped: bool
-    """More matched than were ranked."""
+    """More matched than were ranked; never so in a listing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def search(
     max_size: int,
     as_json: bool,
 ) -> None:
-    """Find files by name over everybody's folders; no words list everything.
+    """Find files by name over everybody's folders; no words list every path in order.
 
     Every word must occur in the path; case and accents do not count.
 
