@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -119,3 +120,21 @@ def test_a_renamed_folder_is_moved_and_gone_and_nothing_else(place: Place) -> No
     assert [(m.path, m.twin) for m in found.moved] == [(f"b/{n}", f"a/{n}") for n in range(10)]
     assert [path for path, _ in found.gone] == [SafePath(name) for name in names]
     assert found.fresh == []
+
+
+def test_what_is_indexed_while_others_are_looked_at_is_no_twin_of_itself(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write("known", b"1")
+    place.remember("known")
+    place.write("late", b"22")
+    place.write("fresh", b"333")
+    compare = Comparing._compare
+
+    def late(self: Comparing, *given: Any) -> None:
+        compare(self, *given)
+        place.remember("late")
+
+    monkeypatch.setattr(Comparing, "_compare", late)
+    found = place.comparing.everything(time.time())
+    assert ([path for path, _ in found.fresh], found.moved) == (["fresh"], [])

@@ -145,7 +145,7 @@ class Comparing:
             twin = self._twin(path, found)
             if twin is None:
                 fresh.append((path, found))
-            else:
+            elif twin.twin != path:  # else it was indexed while others were looked at
                 difference.moved.append(twin)
         difference.fresh = fresh
 

@@ -75,7 +75,7 @@ class Twins:
     def of(
         self, path: SafePath, found: Fingerprint, in_same_root: Callable[[str], bool]
     ) -> Moved | None:
-        """A file's twin, where it lies in the same root.
+        """A file's twin, where it lies in the same root; itself, where it is indexed already.
 
         Inode numbers mean nothing across file systems. A time in whole seconds was set by an
         unpacker: then another file of its size may have got the inode of a deleted one.
@@ -87,7 +87,8 @@ class Twins:
             "AND device = ?",
             (found.inode, found.mtime_ns, found.size_bytes, found.device),
         )
-        for (twin,) in rows:
-            if in_same_root(str(twin)):
-                return Moved(path, found, str(twin))
-        return None
+        twins = [str(twin) for (twin,) in rows]
+        if path in twins:
+            return Moved(path, found, path)
+        twin = next(filter(in_same_root, twins), None)
+        return None if twin is None else Moved(path, found, twin)
