@@ -106,6 +106,8 @@ class FolderAnswer(msgspec.Struct):
     """Of all its files."""
     skipped: dict[str, int]
     """What was left out, by reason."""
+    skipped_folders: dict[str, int]
+    """How many of them are folders; what is in those is not counted."""
     skipped_examples: dict[str, list[str]]
     """Some of their paths, by reason."""
 
@@ -323,6 +325,8 @@ class StatusAnswer(msgspec.Struct):
     """How many files are still to be hashed."""
     skipped: dict[str, int]
     """What is not shared, by reason."""
+    skipped_folders: dict[str, int]
+    """How many of them are folders; what is in those is not counted."""
     skipped_examples: dict[str, list[str]]
     """Some of their paths, by reason."""
     roots: list[RootAnswer]

@@ -238,6 +238,7 @@ class Node:
             bytes=size_bytes,
             to_hash=app.scanning.to_hash,
             skipped=app.scanning.skipped.counts,
+            skipped_folders=app.scanning.skipped.folders,
             skipped_examples=app.scanning.skipped.examples,
             roots=[
                 RootAnswer(name, str(place)) for name, place in app.root.places().items() if name
@@ -336,6 +337,7 @@ def folder_answer(added: AddedFolder, tracker: str) -> FolderAnswer:
         empty_folders=added.empty_folders,
         bytes=added.size_bytes,
         skipped=added.skipped.counts,
+        skipped_folders=added.skipped.folders,
         skipped_examples=added.skipped.examples,
     )
 

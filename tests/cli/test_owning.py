@@ -28,6 +28,21 @@ async def peer(network: Network) -> RunningPeer:
     return await network.peer("one", shares_folder=False)
 
 
+async def test_ls_says_what_is_left_out(peer: RunningPeer) -> None:
+    (peer.folder / ".git").mkdir()
+    for name in (".hidden", "a.pem", "b.key"):
+        (peer.folder / name).write_bytes(b"x")
+    await peer.app.scanning.scan()
+    assert (await panal("ls", "--peer", peer.url)).err.splitlines() == [
+        "Nothing is shared yet.",
+        "Left out: 2 files (a secret by its name)",
+        "Left out: 1 file and 1 folder with all in it (hidden)",
+    ]
+    listed = (await panal("ls", "--peer", peer.url, "--json")).json()
+    assert listed["skipped"] == {"hidden": 2, "a secret by its name": 2}
+    assert listed["skipped_folders"] == {"hidden": 1}
+
+
 async def test_ls_shows_all_pages(peer: RunningPeer, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await panal("ls", "--peer", peer.url)).err == "Nothing is shared yet.\n"
     for name in ("b.txt", "a.txt", "sub/c.txt"):
@@ -43,7 +58,11 @@ async def test_the_environment_names_the_peer(
     peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PANAL_PEER", peer.url)
-    assert (await panal("ls", "--json")).json() == {"files": []}
+    assert (await panal("ls", "--json")).json() == {
+        "files": [],
+        "skipped": {},
+        "skipped_folders": {},
+    }
 
 
 async def test_add_and_unshare(network: Network, tmp_path: Path) -> None:

@@ -72,6 +72,25 @@ async def test_a_file_that_changes_while_it_is_hashed_is_read_again(
     assert (await peer.request("GET", "/files/a")).body == b"third!"
 
 
+async def test_what_is_left_out_is_logged_once_a_reason(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "panal")
+    peer = await network.peer("one")
+    for name in ("a.pem", "b.pem"):
+        write(peer.folder / name, b"x")
+    for _ in range(3):
+        await peer.app.scanning.scan()
+    write(peer.folder / "c.pem", b"x")
+    (peer.folder / "link").symlink_to("a.pem")
+    await peer.app.scanning.scan()
+    told = [text for text in caplog.messages if text.startswith("Left out")]
+    assert told == [
+        "Left out: 2 files (a secret by its name), as 'a.pem', 'b.pem'.",
+        "Left out: 1 file (symbolic link), as 'link'.",
+    ]
+
+
 async def test_two_looks_at_once_hash_a_file_once(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:

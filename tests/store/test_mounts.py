@@ -212,7 +212,7 @@ def test_rules_of_a_further_root_are_its_own(mounts: Mounts, place: Path) -> Non
     assert paths(mounts) == {"own.txt", "live", "music/song.flac", "disk.iso"}
 
 
-@pytest.mark.parametrize("name", ["tls.key", "CERT.PEM", "id_ed25519", "logins.json"])
+@pytest.mark.parametrize("name", ["tls.key", "CERT.PEM", "id_ed25519", "Cookies"])
 def test_usual_secrets_are_left_out_unless_a_rule_says_otherwise(
     mounts: Mounts, place: Path, name: str
 ) -> None:
@@ -221,6 +221,41 @@ def test_usual_secrets_are_left_out_unless_a_rule_says_otherwise(
     assert left(mounts) == {"a secret by its name": 1}
     (place / "root/.panalignore").write_text(f"!{name}\n")
     assert name in paths(mounts)
+
+
+@pytest.mark.parametrize("folder", ["cookies", "Cookies", "web.key", "id_rsa", "logins.json"])
+def test_a_folder_is_no_secret_by_its_name(mounts: Mounts, place: Path, folder: str) -> None:
+    (place / "root/lib" / folder).mkdir(parents=True)
+    (place / "root/lib" / folder / "index.js").write_bytes(b"code")
+    (place / "root/lib/cookies.js").write_bytes(b"code")
+    (place / "root/cookies").write_bytes(b"no browser writes it so")
+    found = {f"lib/{folder}/index.js", "lib/cookies.js", "cookies"}
+    assert paths(mounts) - ALL == found
+    assert left(mounts) == {}
+
+
+def test_one_rule_shares_every_certificate(mounts: Mounts, place: Path) -> None:
+    (place / "root/etc/ssl").mkdir(parents=True)
+    for name in ("ca.pem", "etc/ssl/site.pem", "etc/ssl/site.key"):
+        (place / "root" / name).write_bytes(b"certificate")
+    (place / "root/.panalignore").write_text("!*.pem\n")
+    assert paths(mounts) - ALL == {"ca.pem", "etc/ssl/site.pem"}
+    assert left(mounts) == {"a secret by its name": 1, "hidden": 1}
+
+
+def test_folders_that_are_left_out_are_counted_apart_and_named_as_such(
+    mounts: Mounts, place: Path
+) -> None:
+    for folder in ("root/.git", "root/build", "music/.cache"):
+        (place / folder).mkdir()
+        (place / folder / "file").write_bytes(b"not looked at")
+    (place / "root/.panalignore").write_text("build/\n")
+    skipped = Skipped()
+    list(mounts.walk(skipped))
+    assert skipped.counts == {"hidden": 3, "ignored": 1}
+    assert skipped.folders == {"hidden": 2, "ignored": 1}
+    assert skipped.examples["hidden"][-1] == "'music/.cache/'"
+    assert skipped.examples["ignored"] == ["'build/'"]
 
 
 def test_rules_that_cannot_be_read_share_nothing(mounts: Mounts, place: Path) -> None:

@@ -25,6 +25,10 @@ class LsDocument(msgspec.Struct):
 
     files: list[FileAnswer]
     """In path order."""
+    skipped: dict[str, int]
+    """What is not shared, by reason."""
+    skipped_folders: dict[str, int]
+    """How many of them are folders; what is in those is not counted."""
 
 
 class AddDocument(AddedAnswer):

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -24,7 +24,7 @@ from panal.cli.unfinished import left_behind_words
 from panal.clock import SystemClock
 from panal.errors import AmbiguousName, IntegrityError, NotFound, UsageError
 from panal.peer.rates import parse_rate, rate_words
-from panal.wire.amounts import size_words
+from panal.wire.amounts import left_out_words, size_words
 
 _RATE = "_bytes_s"
 """What the names of rates end with in the API; here each value has its unit."""
@@ -45,14 +45,15 @@ def ls(peer_url: str, *, as_json: bool) -> None:
     """Print what the peer shares."""
 
     async def work(remote: RemotePeer) -> None:
-        files = await remote.files()
+        files, status = await remote.files(), await remote.status()
         if as_json:
-            print_json(LsDocument(files))
+            print_json(LsDocument(files, status.skipped, status.skipped_folders))
             return
         for file in files:
             _print_file(file)
         if not files:
             click.echo("Nothing is shared yet.", err=True)
+        _print_left_out(status.skipped, status.skipped_folders)
 
     _ask(peer_url, work)
 
@@ -87,14 +88,19 @@ def _print_added(folders: Sequence[FolderAnswer], added: AddedAnswer) -> None:
         click.echo(
             f"{name_words(folder.path)}/  {files}, {size_words(folder.bytes)}  {folder.link}"
         )
-        for reason, count in folder.skipped.items():
-            click.echo(f"  left out: {count} ({reason})", err=True)
+        _print_left_out(folder.skipped, folder.skipped_folders)
     for root in added.roots:
         click.echo(f"{name_words(root.name)}  in place, from {name_words(root.place)}")
     for path in added.again:
         click.echo(f"{name_words(path)}  shared, as it is in the folder")
     for file in added.files:
         click.echo(f"{name_words(file.path)}  {size_words(file.size)}  {file.link}")
+
+
+def _print_left_out(skipped: Mapping[str, int], folders: Mapping[str, int]) -> None:
+    for reason, count in sorted(skipped.items()):
+        words = left_out_words(count, folders.get(reason, 0), reason)
+        click.echo(f"Left out: {words}", err=True)
 
 
 def unshare(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) -> None:

@@ -20,6 +20,7 @@ from panal.store.hashing import HashedFile, Stopping, hash_file
 from panal.store.index import Index, Moved
 from panal.store.mounts import Mounts
 from panal.store.roots import Skipped
+from panal.wire.amounts import left_out_words
 from panal.wire.names import SafePath
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Scanning:
         self._done: set[Seen] = set()
         """What has been hashed since the last look began: it may not have seen that."""
         self.skipped = Skipped()
+        self._told_left_out: set[str] = set()
         self.times_compared = 0
         """How often everything has been compared with the index."""
         self._again: set[str] = set()
@@ -90,6 +92,7 @@ class Scanning:
                 found = await asyncio.to_thread(self._comparing.everything, wall_s)
                 self.skipped = found.skipped
                 self.times_compared += 1
+                self._tell_left_out()
             else:
                 found = await asyncio.to_thread(self._comparing.some, paths, wall_s)
             self._again.update(found.unsettled)
@@ -101,6 +104,15 @@ class Scanning:
             fresh = [item for item in found.fresh if item not in known]
             self._under_way.update(fresh)
         return fresh
+
+    def _tell_left_out(self) -> None:
+        """Log what is not shared and why, each reason once."""
+        for reason, count in sorted(self.skipped.counts.items()):
+            if reason not in self._told_left_out:
+                self._told_left_out.add(reason)
+                words = left_out_words(count, self.skipped.folders.get(reason, 0), reason)
+                examples = ", ".join(self.skipped.examples[reason])
+                log.info("Left out: %s, as %s.", words, examples)
 
     def _is_busy(self, path: SafePath) -> bool:
         if path in self._sharing.busy:
@@ -118,6 +130,7 @@ class Scanning:
             )
         finally:
             self._under_way.difference_update(fresh)
+            self._tell_left_out()  # what could not be read among it
 
     async def _hash_in(self, threads: ThreadPoolExecutor, fresh: list[Seen]) -> None:
         loop = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from panal.wire.names import printable
 
 _LIMIT = 2**63
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +50,25 @@ class Skipped:
     """What a walk left out, by reason, with a few examples each."""
 
     counts: dict[str, int] = field(default_factory=dict)
+    folders: dict[str, int] = field(default_factory=dict)
+    """How many of them are folders: what is in those is not looked at, nor counted."""
     examples: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, reason: str, path: str) -> None:
+    def add(self, reason: str, path: str, *, is_folder: bool = False) -> None:
         """Count one path left out."""
         self.counts[reason] = self.counts.get(reason, 0) + 1
+        if is_folder:
+            self.folders[reason] = self.folders.get(reason, 0) + 1
         shown = self.examples.setdefault(reason, [])
-        if len(shown) < 3:
-            shown.append(printable(path))
+        if len(shown) < _EXAMPLES:
+            shown.append(printable(path + "/" if is_folder else path))
 
     def take_in(self, other: "Skipped", prefix: str) -> None:
         """Count in what another walk left out, of a root with that prefix."""
         for reason, count in other.counts.items():
             shown = self.examples.setdefault(reason, [])
-            shown += [printable(prefix) + text for text in other.examples[reason]]
-            del shown[3:]
+            shown += [printable(prefix)[:-1] + text[1:] for text in other.examples[reason]]
+            del shown[_EXAMPLES:]
             self.counts[reason] = self.counts.get(reason, 0) + count
+        for reason, count in other.folders.items():
+            self.folders[reason] = self.folders.get(reason, 0) + count

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 IGNORE_FILE = ".panalignore"
 MAX_RULES_BYTES = 256 * 1024
-# Hidden names (.ssh, .gnupg, .env, .mozilla) are left out in any case.
+# Files by these names, never folders: a folder `cookies` is somebody's source code. Hidden
+# names (.ssh, .gnupg, .env, .mozilla) are left out in any case.
 _SECRETS = re.compile(
-    r".*\.(key|pem|p12|pfx)|id_(rsa|dsa|ecdsa|ed25519)"
-    r"|key[34]\.db|logins\.json|cookies\.sqlite|Login Data|Cookies",
-    re.IGNORECASE,
+    r"(?i:.*\.(?:key|pem|p12|pfx)|id_(?:rsa|dsa|ecdsa|ed25519))"
+    r"|key[34]\.db|logins\.json|cookies\.sqlite|Login Data|Cookies"
 )
-_ANY_SECRET = re.compile(rf"^(?:{_SECRETS.pattern})$", re.IGNORECASE | re.MULTILINE)
+_ANY_SECRET = re.compile(rf"^(?:{_SECRETS.pattern})$", re.MULTILINE)
 
 
 class Ignoring:
@@ -53,7 +53,7 @@ class Ignoring:
         verdict = self._verdict(path, is_folder) if self._rules else None
         if verdict is not None:
             return "ignored" if verdict else None
-        if _SECRETS.fullmatch(path.rpartition("/")[2]):
+        if not is_folder and _SECRETS.fullmatch(path.rpartition("/")[2]):
             return "a secret by its name"
         return None
 

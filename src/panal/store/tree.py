@@ -76,7 +76,7 @@ class _Reading:
         if reason is None and not is_folder and not entry.is_file(follow_symlinks=False):
             reason = "symbolic link" if entry.is_symlink() else "special file"
         if reason is not None:
-            self._tree.skipped.add(reason, path)
+            self._tree.skipped.add(reason, path, is_folder=is_folder)
             return
         try:
             if is_folder:
@@ -91,7 +91,7 @@ class _Reading:
         try:
             descriptor = os.open(name, _FOLDER_FLAGS, dir_fd=parent)
         except PermissionError:
-            self._tree.skipped.add("unreadable folder", path)
+            self._tree.skipped.add("unreadable folder", path, is_folder=True)
             return
         try:
             self._tree.folders[SafePath(path)] = os.fstat(descriptor)

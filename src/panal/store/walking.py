@@ -90,11 +90,11 @@ class Walk:
         path = above + entry.name
         is_folder = entry.is_dir(follow_symlinks=False)
         if not above and (reason := self._hides(path)):
-            self._skipped.add(reason, path)
+            self._skipped.add(reason, path, is_folder=is_folder)
             return None
         if not is_usual and (reason := self._left_out(path, entry, is_folder=is_folder)):
             if entry.name != STATE_DIRECTORY:
-                self._skipped.add(reason, path)
+                self._skipped.add(reason, path, is_folder=is_folder)
             return None
         if is_folder:
             return path + "/", None

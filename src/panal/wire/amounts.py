@@ -11,3 +11,14 @@ def size_words(size_bytes: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     raise AssertionError
+
+
+def left_out_words(count: int, folders: int, reason: str) -> str:
+    """What was left out for one reason; `folders` are among the `count`."""
+    files = [_counted(count - folders, "file")] if count > folders else []
+    whole = [_counted(folders, "folder") + " with all in it"] if folders else []
+    return f"{' and '.join(files + whole)} ({reason})"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
