@@ -209,9 +209,13 @@ class Node:
     async def add_folder(self, path: str = "") -> FolderAnswer:
         """Share a folder as it is now, as one content; no path: the shared folder itself.
 
-        Made again it takes the place of what it was. NotFound where there is no folder.
+        Made again it takes the place of what it was, and unshared before it is shared again.
+        NotFound where there is no folder, Refused where it is left out for another reason.
         """
-        added = await self._app.collections.add(safe_path(path) if path else None)
+        folder = safe_path(path) if path else None
+        if folder is not None:
+            self._app.adding.take_back(folder)
+        added = await self._app.collections.add(folder)
         return folder_answer(added, self._app.client.address)
 
     def files(self, after: str = "", limit: int = 1_000) -> FilesAnswer:

@@ -100,6 +100,38 @@ async def test_a_folder_in_the_folder_is_added_as_one(network: Network) -> None:
     assert (folder["path"], folder["files"], folder["bytes"]) == ("album", 1, 1_000)
     assert folder["link"].startswith(f"panal:{folder['id']}?name=album")
     assert folder["link"] in (await panal(*words)).out
+    (whole,) = (await panal("add", str(peer.folder), "--json", *words[2:])).json()["folders"]
+    assert (whole["path"], whole["files"]) == ("one", 1)
+
+
+async def test_a_folder_in_the_folder_is_unshared_and_added_again(network: Network) -> None:
+    peer = await network.peer("one")
+    (peer.folder / "album/live").mkdir(parents=True)
+    for name in ("a.txt", "live/b.txt"):
+        (peer.folder / "album" / name).write_bytes(b"a" * 1_000)
+    await until(lambda: len(peer.node.files().files) == 2, "shared")
+    album, at = str(peer.folder / "album"), ("--peer", peer.url)
+    assert (await panal("unshare", album, *at)).code == 0
+    await until(lambda: peer.node.files().files == [], "no longer shared")
+    refused = await panal("add", f"{album}/a.txt", *at)
+    assert refused.code == 7
+    assert "'album' is left out: unshared. Add 'album' first." in refused.err
+    assert (await panal("add", f"{album}/live", *at)).code == 7
+    (folder,) = (await panal("add", album, "--json", *at)).json()["folders"]
+    assert (folder["files"], folder["skipped"]) == (2, {})
+    assert peer.node.status().unshared == []
+    assert len(peer.node.files().files) == 2
+
+
+async def test_a_folder_that_rules_leave_out_is_not_added_empty(network: Network) -> None:
+    peer = await network.peer("one")
+    (peer.folder / "build").mkdir()
+    (peer.folder / "build/a.txt").write_bytes(b"a")
+    (peer.folder / ".panalignore").write_text("build/\n")
+    await peer.app.scanning.scan()
+    refused = await panal("add", str(peer.folder / "build"), "--peer", peer.url)
+    assert refused.code == 7
+    assert "it is left out: ignored." in refused.err
 
 
 async def test_downloads_are_listed_and_steered(peer: RunningPeer) -> None:

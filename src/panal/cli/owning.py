@@ -68,7 +68,7 @@ def add(paths: Sequence[Path], peer_url: str, *, copy: bool, quiet: bool, as_jso
 
     async def work(remote: RemotePeer) -> None:
         folder = Path((await remote.status()).folder)
-        inside = [] if copy else [path for path in paths if path.is_dir() and _below(folder, path)]
+        inside = [] if copy else [path for path in paths if _is_folder_of(folder, path)]
         elsewhere = [str(_whole(path)) for path in paths if path not in inside]
         folders = [await remote.add_folder(_below(folder, path) or "") for path in inside]
         added = AddedAnswer([], [], [])
@@ -148,6 +148,11 @@ def _shared_path(folder: Path, given: str) -> str:
     below = _below(folder, Path(given))
     is_on_disk = given.startswith(("/", "./", "../"))
     return below or (str(_whole(Path(given))) if is_on_disk else given)
+
+
+def _is_folder_of(folder: Path, path: Path) -> bool:
+    """Whether a path is the peer's own folder, or a folder in it."""
+    return path.is_dir() and (_whole(path) == folder.resolve() or _below(folder, path) is not None)
 
 
 def _below(folder: Path, path: Path) -> str | None:

@@ -62,12 +62,15 @@ class Adding:
             if inside is None:
                 added.in_place.append(self._mount(FurtherRoot(name, place, place.is_dir())))
             else:
-                self._share_again(inside)
+                self._share_again(inside, is_folder=place.is_dir())
                 added.again.append(inside)
-        self._root.leave_out(self._records.unshared())
-        self._watching.look_for_roots()
-        self._watching.hint(added.again, 0.0)
+        self._see_to(added.again)
         return added
+
+    def take_back(self, folder: SafePath) -> None:
+        """Leave a folder of the shared one out no more; Refused where more than that does."""
+        self._share_again(folder, is_folder=True)
+        self._see_to([folder])
 
     async def unshare(self, paths: Sequence[str]) -> list[str]:
         """Share these no more, until they are added again; their files stay as they are."""
@@ -77,10 +80,13 @@ class Adding:
                 await self._unmount(name)
             else:
                 self._records.leave_out(name)
+        self._see_to(names)
+        return list(names)
+
+    def _see_to(self, changed: Sequence[str]) -> None:
         self._root.leave_out(self._records.unshared())
         self._watching.look_for_roots()
-        self._watching.hint(names, 0.0)
-        return list(names)
+        self._watching.hint(changed, 0.0)
 
     async def _unmount(self, name: SafePath) -> None:
         self._records.remove_root(name)
@@ -120,6 +126,8 @@ class Adding:
 
     def _refuse_dangerous(self, place: Path) -> None:
         refuse_whole_home(place)
+        if place == self._root.path.resolve():
+            raise Refused(f"{place} is the folder that this peer shares already.")
         state = self._state.resolve()
         if state.is_relative_to(place) or place.is_relative_to(state):
             raise Refused(f"{place} holds or is Panal's own state; it is never shared.")
@@ -152,21 +160,16 @@ class Adding:
         self._root.mount(further)
         return further
 
-    def _share_again(self, path: str) -> None:
+    def _share_again(self, path: str, *, is_folder: bool) -> None:
         if path == "" or path in self._root.further_names():
             return
-        if reason := self._hidden_reason(path):
-            raise Refused(f"{printable(path)} is in the shared folder, but left out: {reason}.")
-        self._records.share_again(path)
-
-    def _hidden_reason(self, path: str) -> str | None:
         parts = path.split("/")
         for count in range(1, len(parts) + 1):
             some = "/".join(parts[:count])
-            reason = self._root.left_out(some, is_folder=count < len(parts))
+            reason = self._root.left_out(some, is_folder=is_folder or count < len(parts))
             if reason and not (reason == "unshared" and some == path):
-                return reason
-        return None
+                raise Refused(_left_out_words(path, some, reason))
+        self._records.share_again(path)
 
     # Copying in -----------------------------------------------------------------------------
 
@@ -193,6 +196,12 @@ class Adding:
             )
         finally:
             os.close(descriptor)
+
+
+def _left_out_words(path: str, part: str, reason: str) -> str:
+    what = "it" if part == path else printable(part)
+    advice = f" Add {what} first." if reason == "unshared" else ""
+    return f"{printable(path)} is in the shared folder, but {what} is left out: {reason}.{advice}"
 
 
 async def _blocks(descriptor: int) -> AsyncIterator[bytes]:
