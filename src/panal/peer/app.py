@@ -141,7 +141,7 @@ class PeerApp:
             self.sharing.withdraw(shared)
 
         contents = Contents(root, index, withdraw)
-        self.sharing = Sharing(root, index, self.announcer, contents)
+        self.sharing = Sharing(root, index, self.announcer, contents, self.clock)
         self.scanning = Scanning(root, index, self.sharing, look, self.clock)
         defer(self.scanning.close)
         self.presence = Presence(root, index, self.announcer, contents, look, announced)

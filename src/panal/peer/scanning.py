@@ -73,6 +73,11 @@ class Scanning:
         taken, self._again = self._again, set()
         return taken
 
+    def tell_rest(self) -> None:
+        """Log what is shared now, unless there is more to come."""
+        if not self._under_way:
+            self._sharing.tell_rest()
+
     def close(self) -> None:
         """Stop hashing, in the middle of a file too."""
         self._stopping.set()

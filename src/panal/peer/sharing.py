@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from panal.clock import Clock
 from panal.errors import ContentChanged, PanalError, Refused, TargetTaken
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
+from panal.peer.telling import Telling
 from panal.store.hashing import HashedFile, Stopping, hash_file, sha256_of_descriptor
 from panal.store.index import Index, Moved, SharedFile
 from panal.store.publish import publish
@@ -24,8 +26,6 @@ from panal.wire.names import SafePath, printable
 log = logging.getLogger(__name__)
 
 PAGE = 1_000
-NAMED_ONE_BY_ONE = 3
-"""More files than these at once are told as a number."""
 
 
 def entry_pages(index: Index, shows: Callable[[str], bool]) -> Iterator[list[Entry]]:
@@ -48,11 +48,15 @@ class Placed:
 class Sharing:
     """Keeps the announcements equal to the index."""
 
-    def __init__(self, root: Root, index: Index, announcer: Announcer, contents: Contents) -> None:
+    def __init__(
+        self, root: Root, index: Index, announcer: Announcer, contents: Contents, clock: Clock
+    ) -> None:
         self._root = root
         self._index = index
         self._announcer = announcer
         self._contents = contents
+        self._clock = clock
+        self._came, self._went = Telling("Sharing"), Telling("No longer sharing")
         self.busy: set[SafePath] = set()
         """Paths that an upload or download is putting in place: scans keep away."""
         self._places: WeakValueDictionary[SafePath, asyncio.Lock] = WeakValueDictionary()
@@ -87,7 +91,18 @@ class Sharing:
             self._announcer.change_entry(before.entry() if before else None, after.entry())
             if before is not None and before.content != after.content:
                 self._contents.taken_back(before.content)
-        _tell("Sharing", [after for _, after in changes])
+        if changes:
+            self._tell(self._came, [after for _, after in changes])
+
+    def _tell(self, telling: Telling, files: Sequence[SharedFile]) -> None:
+        for line in telling.told(files, self._clock.now_s()):
+            log.info("%s", line)
+
+    def tell_rest(self) -> None:
+        """Log what came and went and was not told yet, once that has ended; call it often."""
+        for telling in (self._came, self._went):
+            for line in telling.rest(self._clock.now_s()):
+                log.info("%s", line)
 
     def _not_left_out(self, files: Sequence[HashedFile]) -> list[HashedFile]:
         one_a_folder = {file.path.rpartition("/")[0]: file.path for file in files}
@@ -109,7 +124,8 @@ class Sharing:
                 self._announcer.change_entry(shared.entry(), None)
                 self._contents.taken_back(shared.content)
             self.lost([shared.path for shared in forgotten])
-            _tell("No longer sharing", forgotten)
+            if forgotten:
+                self._tell(self._went, forgotten)
 
     def withdraw(self, shared: SharedFile) -> None:
         """A shared file was found changed while it was served; the next scan looks again."""
@@ -245,11 +261,3 @@ class Sharing:
 def _as_if_shared(file: HashedFile) -> SharedFile:
     sha256 = file.manifest.sha256
     return SharedFile(file.path, file.content, file.fingerprint, sha256, file.sha256_checked)
-
-
-def _tell(what: str, files: Sequence[SharedFile]) -> None:
-    if len(files) > NAMED_ONE_BY_ONE:
-        log.info("%s %d files.", what, len(files))
-        return
-    for file in files:
-        log.info("%s %s (%d bytes).", what, printable(file.path), file.fingerprint.size_bytes)

@@ -84,6 +84,7 @@ class Watching:
                 except PanalError as error:
                     self._warn(str(error))
                 self._look_again()
+                self._scanning.tell_rest()
                 await self._sleep()
             raise self._fault
         finally:
