@@ -144,9 +144,15 @@ class Node:
         """Let a download go before those of a lower priority."""
         return download_answer(self._app.downloads.set_priority(download_id, priority))
 
-    async def remove_download(self, download_id: str) -> None:
-        """Cancel a download if it runs, and take it off the list; what is there ages out."""
-        await self._app.downloads.remove(download_id)
+    async def remove_download(self, download_id: str, *, delete: bool = False) -> None:
+        """Cancel a download if it runs, and take it off the list.
+
+        What is there of it ages out; with `delete` it goes at once, unless another download
+        needs it. A file that is whole and in its place stays in any case.
+        """
+        download = await self._app.downloads.remove(download_id)
+        if delete:
+            await self._app.unfinished.delete(download.record)
 
     async def unfinished(self) -> list[UnfinishedAnswer]:
         """Every unfinished file, the oldest first."""

@@ -205,9 +205,12 @@ class Peer:
         """Let a paused download go on."""
         return self._node.resume_download(download_id)
 
-    async def cancel(self, download_id: str) -> None:
-        """Stop a download and take it off the list; asked for within a day, it goes on."""
-        await self._node.remove_download(download_id)
+    async def cancel(self, download_id: str, *, delete: bool = False) -> None:
+        """Stop a download and take it off the list; asked for within a day, it goes on.
+
+        With `delete` what is there of it is removed at once.
+        """
+        await self._node.remove_download(download_id, delete=delete)
 
     async def settings(self) -> SettingsAnswer:
         """What can be changed while it runs."""

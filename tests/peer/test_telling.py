@@ -7,8 +7,7 @@ from panal.store.fingerprints import Fingerprint
 from panal.store.index import SharedFile
 from panal.wire.ids import ContentId
 from panal.wire.names import SafePath
-from tests.support.network import Network
-from tests.support.network import until
+from tests.support.network import Network, until
 
 
 def files(count: int) -> list[SharedFile]:

@@ -94,6 +94,25 @@ async def test_a_cancelled_one_is_kept_a_day_from_then_on(network: Network) -> N
         assert await peer.node.unfinished() == []
 
 
+async def test_what_is_there_of_a_cancelled_one_is_removed_if_asked(network: Network) -> None:
+    peer = await network.peer("one")
+    kept = orphan(peer, modified_s=peer.app.clock.wall_s())
+    async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:
+        identity = await partly(peer, slow)
+        (other,) = (peer.node.get(slow.content.hex(), "copy.bin").id,)
+        address = f"/api/v1/downloads/{identity}?delete="
+        assert (await peer.request("DELETE", address + "perhaps")).status == 400
+        assert (await peer.request("DELETE", address + "true")).status == 204
+        listed = {file.id: file.download for file in await peer.node.unfinished()}
+        assert listed == {ORPHAN: None, slow.content.hex(): other}
+        await peer.node.pause_download(other)
+        assert (
+            await peer.request("DELETE", address.replace(identity, other) + "true")
+        ).status == 204
+        assert [file.id for file in await peer.node.unfinished()] == [ORPHAN]
+        assert kept.exists()
+
+
 async def test_files_of_a_paused_folder_stay(network: Network) -> None:
     large, small = Random(1).randbytes(3 * MIN_CHUNK_BYTES), b"small"
     peer = await network.peer("one")

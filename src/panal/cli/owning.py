@@ -226,6 +226,7 @@ def change_downloads(
     peer_url: str,
     *,
     priority: int = 0,
+    delete: bool = False,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -235,7 +236,7 @@ def change_downloads(
         known = await remote.downloads()
         chosen = [_meant(known, given) for given in ids]
         for download in chosen:
-            await _change(remote, change, download.id, priority)
+            await _change(remote, change, download.id, priority, delete=delete)
         if change == "cancel":
             after = chosen
         else:
@@ -252,11 +253,13 @@ def change_downloads(
     _ask(peer_url, work)
 
 
-async def _change(remote: RemotePeer, change: str, download_id: str, priority: int) -> None:
+async def _change(
+    remote: RemotePeer, change: str, download_id: str, priority: int, *, delete: bool
+) -> None:
     if change == "priority":
         await remote.prioritise(download_id, priority)
     elif change == "cancel":
-        await remote.cancel(download_id)
+        await remote.cancel(download_id, delete=delete)
     elif change == "pause":
         await remote.pause(download_id)
     else:

@@ -148,9 +148,10 @@ class RemotePeer:
         address, body = f"/api/v1/downloads/{download_id}", {"priority": priority}
         return await self._call("PATCH", address, DownloadAnswer, body)
 
-    async def cancel(self, download_id: str) -> None:
-        """Stop a download and take it off the list."""
-        await self._send("DELETE", f"/api/v1/downloads/{download_id}")
+    async def cancel(self, download_id: str, *, delete: bool) -> None:
+        """Stop a download and take it off the list, and remove what is there of it if asked."""
+        wanted = "true" if delete else "false"
+        await self._send("DELETE", f"/api/v1/downloads/{download_id}?delete={wanted}")
 
     async def unfinished(self) -> list[UnfinishedAnswer]:
         """Every unfinished file, the oldest first."""

@@ -146,7 +146,7 @@ class Downloads:
         self._active_at_once = count
         self._start_queued()
 
-    async def remove(self, download_id: str) -> None:
+    async def remove(self, download_id: str) -> Download:
         """Cancel a download if it runs, and take it off the list.
 
         What is there of it is kept for a day: asked for again, it goes on from there.
@@ -158,6 +158,7 @@ class Downloads:
         self._start_queued()
         if not download.has_ended:
             await self._let_go(download.record)
+        return download
 
     async def close(self) -> None:
         """Stop all, keeping what is there for the next start."""

@@ -98,6 +98,22 @@ class Unfinished:
         """Every one, those that downloads need too, the oldest first."""
         return await asyncio.to_thread(self._all, list(self._records()))
 
+    async def delete(self, record: DownloadRecord) -> None:
+        """Remove at once what is left of a download off the list, unless another needs it."""
+        records = list(self._records())
+
+        def delete() -> int:
+            contents = _contents(record, self._texts)
+            owned = self._owned(records)
+            return sum(
+                remove(leftover)
+                for leftover, owner in owned
+                if leftover.content in contents and not (owner is not None and owner.needs_it)
+            )
+
+        removed = await asyncio.to_thread(delete)
+        log.info("Removed %d unfinished files of a cancelled download.", removed)
+
     async def let_go(self, record: DownloadRecord) -> None:
         """A download has failed or was cancelled: what is left of it ages from now on."""
         wall_s = self._clock.wall_s()

@@ -230,8 +230,14 @@ class ControlRoutes:
         return json_answer(self._node.download(request.match_info["id"]))
 
     async def remove_download(self, request: web.Request) -> web.Response:
-        """Cancel a download, keeping what is there for a day, or take an ended one off the list."""
-        await self._node.remove_download(request.match_info["id"])
+        """Cancel a download, keeping what is there for a day, or take an ended one off the list.
+
+        With `?delete=true` what is there of it is removed at once.
+        """
+        wanted = request.query.get("delete", "false")
+        if wanted not in {"true", "false"}:
+            raise UsageError("delete is true or false.")
+        await self._node.remove_download(request.match_info["id"], delete=wanted == "true")
         return web.Response(status=204)
 
     async def unfinished(self, request: web.Request) -> web.Response:

@@ -189,17 +189,19 @@ def resume(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> N
 
 @downloads.command()
 @ids_argument(*UNDER_WAY, "paused", "done", "failed")
+@click.option("--delete", is_flag=True, help="Remove what is there of them, too.")
 @peer_option
 @quiet_option
 @json_option("CancelDocument")
-def cancel(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
+def cancel(ids: tuple[str, ...], delete: bool, peer_url: str, quiet: bool, as_json: bool) -> None:
     """Stop downloads and take them off the list; ended ones too.
 
-    What is there is kept for 24 hours: asked for again, a download goes on from it.
+    What is there is kept for 24 hours: asked for again, a download goes on from it. With
+    --delete it is removed now, unless another download needs it; whole files always stay.
     """
     from panal.cli.owning import change_downloads
 
-    change_downloads("cancel", ids, peer_url, quiet=quiet, as_json=as_json)
+    change_downloads("cancel", ids, peer_url, delete=delete, quiet=quiet, as_json=as_json)
 
 
 @downloads.command()
