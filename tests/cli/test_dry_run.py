@@ -113,6 +113,23 @@ async def test_no_space(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None
     assert (await asking.plan("data.bin"))["files"] == 0
 
 
+async def test_what_would_wait_for_room_says_so(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = await asking.network.peer("two")
+    full = SimpleNamespace(f_bavail=0, f_bfree=0, f_frsize=1, f_blocks=10**12)
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    answers = [
+        await asking.said("data.bin", "--wait"),
+        await panal("get", "data.bin", "--dry-run", "--peer", two.url),
+    ]
+    for answer in answers:
+        assert answer.code == 0, answer.err
+        assert answer.err.startswith("It would wait for room: ")
+    told = await panal("get", "data.bin", "--dry-run", "--peer", two.url, "--json")
+    assert (told.code, told.json()["error"]) == (0, "no-space")
+
+
 async def test_nobody_has_it_or_nobody_who_answers(asking: Asking) -> None:
     assert (await asking.said("nobodys")).code == 3
     plan = await asking.plan(NOBODY)

@@ -21,7 +21,7 @@ from panal.cli.programs import log_to_stderr, run_until_stopped
 from panal.cli.progress import ProgressLine
 from panal.cli.unfinished import remember_where, remove_empty, remove_old_gets
 from panal.clock import SystemClock
-from panal.errors import PanalError, UsageError, by_slug
+from panal.errors import NoSpace, PanalError, UsageError, by_slug
 from panal.peer.config import PeerSettings
 from panal.python import running_peer
 from panal.wire.amounts import size_words
@@ -31,7 +31,7 @@ from panal.wire.names import STATE_DIRECTORY
 POLL_S = 0.1
 
 
-def dry_run(what: str, into: Path, trackers: Sequence[str], *, as_json: bool) -> None:
+def dry_run(what: str, into: Path, trackers: Sequence[str], *, wait: bool, as_json: bool) -> None:
     """Print what a get would do; nothing is written. The exit code is what it would end with."""
     if into.exists() and not into.is_dir():
         raise UsageError(f"{into} is not a folder.")
@@ -41,7 +41,7 @@ def dry_run(what: str, into: Path, trackers: Sequence[str], *, as_json: bool) ->
         async with Tracker(trackers) as tracker:
             return await tracker.plan(what, destination)
 
-    _tell_plan(asyncio.run(run()), as_json=as_json)
+    _tell_plan(asyncio.run(run()), waits_for_room=wait, as_json=as_json)
 
 
 def dry_run_at_peer(what: str, peer_url: str, *, as_json: bool) -> None:
@@ -52,11 +52,14 @@ def dry_run_at_peer(what: str, peer_url: str, *, as_json: bool) -> None:
         async with RemotePeer(peer_url) as remote:
             return await remote.plan(what)
 
-    _tell_plan(asyncio.run(run()), as_json=as_json)
+    _tell_plan(asyncio.run(run()), waits_for_room=True, as_json=as_json)
 
 
-def _tell_plan(plan: PlanAnswer, *, as_json: bool) -> None:
+def _tell_plan(plan: PlanAnswer, *, waits_for_room: bool, as_json: bool) -> None:
     problem = None if plan.error is None else by_slug(plan.error, plan.reason)
+    would_wait = waits_for_room and isinstance(problem, NoSpace)
+    if would_wait:
+        problem = None
     if as_json:
         print_json(plan)
         sys.exit(0 if problem is None else problem.exit_code)
@@ -68,6 +71,8 @@ def _tell_plan(plan: PlanAnswer, *, as_json: bool) -> None:
     if plan.files is not None:
         click.echo(f"{_files(plan.files)} to fetch, {size_words(plan.bytes or 0)}{there}")
     click.echo(f"{size_words(plan.free)} are free")
+    if would_wait:
+        click.echo(f"It would wait for room: {plan.reason}", err=True)
     if problem is not None:
         raise problem
 

@@ -151,7 +151,8 @@ def get(
     Comes from every peer that has it at once; each chunk is verified before it counts, and
     the file appears under its name only when it is whole. Asked again, it goes on where it
     was stopped. An unknown name ends with code 3, unless --wait is given; an id or link waits
-    until somebody has it. A dry run ends with the code that the real one would end with.
+    until somebody has it. A dry run ends with the code that the real one would end with; what
+    would wait for room (--peer, --wait) says so and ends with 0.
     """
     from panal.cli import getting
 
@@ -161,7 +162,7 @@ def get(
         getting.dry_run_at_peer(what, peer_url, as_json=as_json)
         return
     if dry_run:
-        getting.dry_run(what, into or Path(), trackers, as_json=as_json)
+        getting.dry_run(what, into or Path(), trackers, wait=wait, as_json=as_json)
         return
     if peer_url is not None:
         for name in ("limit_up", "limit_down"):
