@@ -30,7 +30,7 @@ class HitInfo(msgspec.Struct):
     providers: int
     """How many live peers have it."""
     names: list[NameInfo]
-    """Its names that matched."""
+    """Its names that matched, the best 20; without words, the one name that is listed."""
 
 
 class SearchAnswer(msgspec.Struct):

@@ -60,6 +60,20 @@ async def test_everything_is_listed_over_as_many_pages_as_it_takes(
     assert answer.err == "There are more than 3: add words, or raise --limit.\n"
 
 
+async def test_folders_and_further_names_are_told(
+    network: Network, tracker: tuple[str, str]
+) -> None:
+    (line,) = (await panal("search", *tracker, "--type", "folder")).out.splitlines()
+    assert line.startswith("album  folder  1 copy (one)  ")
+    for number in range(30):
+        await network.peers["two"].upload(f"der_{number:02}.h", b"z")
+        if number in {1, 29}:
+            assert await network.peers["two"].app.announcer.announced(30.0)
+            (line,) = (await panal("search", *tracker, "der")).out.splitlines()
+            also = "1 other name" if number == 1 else "19 or more other names"
+            assert f"  1 copy (two), also under {also}  " in line
+
+
 async def test_what_was_not_ranked_is_told(
     tracker: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

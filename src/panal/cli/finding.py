@@ -9,6 +9,7 @@ from panal.answers import HitInfo, PeersAnswer, SearchAnswer
 from panal.api import Only, Tracker
 from panal.cli.output import name_words, print_json
 from panal.python import search_all, search_pages
+from panal.tracker.search import MAX_NAMES_PER_HIT
 from panal.wire.amounts import size_words
 
 
@@ -46,9 +47,15 @@ async def _print_pages(pages: AsyncGenerator[SearchAnswer], limit: int) -> None:
 
 def _print_hit(hit: HitInfo) -> None:
     path = hit.names[0].path if hit.names else hit.name
+    size = "folder" if hit.kind == "collection" else size_words(hit.size)
+    others = len({named.path for named in hit.names} - {path})
+    # The tracker names no more than so many; how many there are it does not say.
+    least = " or more" if len(hit.names) >= MAX_NAMES_PER_HIT else ""
+    names = "name" if (others, least) == (1, "") else "names"
+    also = f", also under {others}{least} other {names}" if others else ""
     copies = "1 copy" if hit.providers == 1 else f"{hit.providers} copies"
     peers = ", ".join(sorted({named.peer for named in hit.names}))
-    click.echo(f"{name_words(path)}  {size_words(hit.size)}  {copies} ({peers})  {hit.id}")
+    click.echo(f"{name_words(path)}  {size}  {copies} ({peers}){also}  {hit.id}")
 
 
 def peers(trackers: Sequence[str], *, as_json: bool) -> None:
