@@ -226,3 +226,15 @@ async def test_a_redirect_to_the_manifest_is_not_followed() -> None:
             with pytest.raises(Unreachable):
                 await fetch_manifest(session, provider, CONTENT)
     assert called == []
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(b"404 No", "no longer shares it"), (b"410 Gone", "has another file there now")],
+)
+async def test_a_source_that_lost_the_file_says_so_in_words(status: bytes, words: str) -> None:
+    answer = b"HTTP/1.1 %b\r\nContent-Length: 0\r\n\r\n" % status
+    async with serving(saying(answer)) as provider:
+        source = HttpSource(provider, CONTENT, MANIFEST, NO_LIMIT)
+        with pytest.raises(SourceFailure, match=words):
+            await source.follow(lambda bits, opening: None)

@@ -21,7 +21,14 @@ from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
 from panal.wire.ranges import ByteRange
-from panal.wire.response import END, MAX_HEAD_BYTES, ResponseHead, parse_chunks, parse_head
+from panal.wire.response import (
+    END,
+    MAX_HEAD_BYTES,
+    ResponseHead,
+    parse_chunks,
+    parse_head,
+    refusal_words,
+)
 
 BUFFER_BYTES = 256 * 1024
 WAKE_BYTES = 32 * 1024
@@ -120,7 +127,7 @@ class ChunkConnection:
     def _ask(self, wanted: ByteRange) -> None:
         head = self._request("GET", "", f"Range: bytes={wanted.start}-{wanted.stop - 1}\r\n")
         if head.status in _ABSENT:
-            raise SourceFailure(Failure.NOT_HERE_YET, f"answered {head.status}")
+            raise SourceFailure(Failure.NOT_HERE_YET, refusal_words(head.status))
         if head.status >= 500:
             raise ConnectionError(f"answered {head.status}")
         content_range = head.fields.get("content-range")

@@ -12,7 +12,7 @@ from typing import cast
 from panal.errors import IntegrityError
 from panal.wire.address import authority
 from panal.wire.have import SILENCE_S, HaveReader
-from panal.wire.response import END, MAX_HEAD_BYTES, parse_head
+from panal.wire.response import END, MAX_HEAD_BYTES, parse_head, refusal_words
 
 CONNECT_S = 5.0
 
@@ -80,7 +80,7 @@ class HaveStream(asyncio.Protocol):
         self._head = None
         status = parse_head(bytes(head[:end]), old_too=True).status
         if status != 200:
-            raise ConnectionError(f"answered {status}")
+            raise ConnectionError(refusal_words(status))
         return bytes(head[end:])
 
     def _end(self, error: Exception | None) -> None:

@@ -55,6 +55,12 @@ def parse_head(raw: bytes, *, old_too: bool = False) -> ResponseHead:
     return ResponseHead(int(status[2]), fields)
 
 
+def refusal_words(status: int) -> str:
+    """What a provider's status says of a content, for people."""
+    known = {404: "no longer shares it", 410: "has another file there now"}
+    return known.get(status, f"answered {status}")
+
+
 def parse_chunks(text: str) -> tuple[int, int] | None:
     """First and count of `Panal-Chunks: first-last`; None where that is not what it says."""
     matched = _CHUNKS.fullmatch(text)
