@@ -1,7 +1,11 @@
 """Whom a download keeps in touch with."""
 
+import math
 from random import Random
 
+import pytest
+
+from panal.swarm import neighbours
 from panal.swarm.messages import (
     BytesArrived,
     CancelFetch,
@@ -19,10 +23,13 @@ from panal.swarm.neighbours import (
     MAX_SOURCES_KNOWN,
     PLACE_KEPT_S,
     QUIET_BEFORE_SWAP_S,
+    USELESS_AFTER_S,
     Neighbours,
 )
 from panal.swarm.sources import Stage
 from tests.swarm import A, B, Driven, only, source_id
+
+JUST = 0.001
 
 
 def crowd(driven: Driven, count: int) -> int:
@@ -72,16 +79,17 @@ def dropped(driven: Driven, after_s: float) -> list[Drop]:
     return only(driven.tell(Ticked(), after_s=after_s), Drop)
 
 
-def test_where_nothing_comes_who_has_nothing_makes_room_for_one_who_waits() -> None:
+def test_who_has_nothing_makes_room_for_one_who_waits() -> None:
     driven = Driven(1)
     quiet_crowd(driven)
-    assert dropped(driven, QUIET_BEFORE_SWAP_S) == []
-    assert dropped(driven, 0.25) == [Drop(source_id("p1"))]
+    assert dropped(driven, USELESS_AFTER_S - JUST) == []
+    assert dropped(driven, 2 * JUST) == [Drop(source_id("p1"))]
     assert driven.state.sources[source_id("p40")].stage is Stage.OPENING
     assert dropped(driven, 5.0) == []  # p1 rests: nobody waits
 
 
-def test_a_place_in_a_queue_is_kept_for_thirty_seconds() -> None:
+def test_a_place_in_a_queue_is_kept_for_thirty_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "USELESS_AFTER_S", math.inf)  # who has nothing goes before
     driven = Driven(1)
     queued = source_id("p0")
     crowd(driven, 40)
@@ -130,14 +138,14 @@ def test_those_who_made_room_do_not_come_back_before_all_were_tried() -> None:
 
 
 def test_no_more_than_a_thousand_are_known_and_the_most_failed_is_forgotten_first() -> None:
-    neighbours = Neighbours(4, Random(0))
+    near = Neighbours(4, Random(0))
     for number in range(MAX_SOURCES_KNOWN):
-        neighbours.found(source_id(f"p{number}"), 0.0)
-    assert neighbours.found(A, 0.0) == []
-    assert A not in neighbours.known
+        near.found(source_id(f"p{number}"), 0.0)
+    assert near.found(A, 0.0) == []
+    assert A not in near.known
     for number, failures in ((5, 2), (7, 9)):
-        source = neighbours.known[source_id(f"p{number}")]
+        source = near.known[source_id(f"p{number}")]
         source.failures = failures
-        neighbours.leave(source, Stage.AWAY, "refused", 1.0)
-    assert neighbours.found(A, 0.0) == [Drop(source_id("p7")), Follow(A)]
-    assert len(neighbours.known) == MAX_SOURCES_KNOWN
+        near.leave(source, Stage.AWAY, "refused", 1.0)
+    assert near.found(A, 0.0) == [Drop(source_id("p7")), Follow(A)]
+    assert len(near.known) == MAX_SOURCES_KNOWN

@@ -3,6 +3,7 @@
 from panal.swarm.sources import RunningFetch, Source, Stage
 from panal.swarm.takeover import (
     GAIN_FACTOR,
+    GAIN_S,
     LATE_CHUNK_S,
     SILENCE_PATIENCE_S,
     TAKEN_IN_VAIN,
@@ -25,7 +26,7 @@ def yields(
     return (take_overs or TakeOvers(CHUNK_BYTES)).may(source, taker, now_s)
 
 
-def test_a_claim_in_a_queue_yields_after_two_seconds() -> None:
+def test_a_claim_in_a_queue_yields_after_a_while() -> None:
     source = holder(asked_at_s=5.0)
     assert not yields(source, Source(B), 5.0 + SILENCE_PATIENCE_S)
     assert yields(source, Source(B), 5.0 + SILENCE_PATIENCE_S + JUST)
@@ -89,11 +90,14 @@ def test_a_quick_source_takes_over_from_one_that_needs_much_longer() -> None:
     quick = Source(B, fetch_rate_bytes_s=4.0 * CHUNK_BYTES)  # a quarter of a second each
     slow, fine = holder(), holder()
     for quarter in range(5):
-        slow.count(CHUNK_BYTES // 80, quarter / 4)
-        fine.count(CHUNK_BYTES // 10, quarter / 4)
+        slow.count(CHUNK_BYTES // 40, quarter / 4)
+        fine.count(CHUNK_BYTES // 6, quarter / 4)
     assert yields(slow, quick, 1.0)
-    assert not yields(fine, quick, 1.0)  # it is half done
-    assert not yields(slow, quick, 0.75)  # too early to tell
+    assert not yields(fine, quick, 1.0)  # it is nearly done
+    early = holder()
+    early.count(CHUNK_BYTES // 800, 0.0)
+    assert not yields(early, quick, GAIN_S - JUST)  # too early to tell
+    assert yields(early, quick, GAIN_S + JUST)
     assert not yields(slow, Source(B), 1.0)  # nobody knows whether it is quick
 
 
@@ -114,11 +118,11 @@ def test_after_many_in_vain_all_are_more_patient_until_a_chunk_comes() -> None:
     take_overs = TakeOvers(CHUNK_BYTES)
     for _ in range(TAKEN_IN_VAIN - 1):
         take_overs.taken()
-    assert yields(holder(), Source(B), 3.0, take_overs)
+    assert yields(holder(), Source(B), 3 * SILENCE_PATIENCE_S, take_overs)
     take_overs.taken()
-    assert not yields(holder(), Source(B), 3.0, take_overs)
+    assert not yields(holder(), Source(B), 3 * SILENCE_PATIENCE_S, take_overs)
     take_overs.chunk_came(0.1)
-    assert yields(holder(), Source(B), 3.0, take_overs)
+    assert yields(holder(), Source(B), 3 * SILENCE_PATIENCE_S, take_overs)
 
 
 def test_what_our_own_limit_holds_back_is_neither_late_nor_silent() -> None:

@@ -26,6 +26,8 @@ HELPFUL_FOR_S = 60.0
 PLACE_KEPT_S = 30.0
 """Nor who has been asked for chunks no longer ago: a place in its queue is worth something."""
 
+_LOTS = 1 << 30
+
 
 class Neighbours:
     """All sources that are known, and the few of them that are in touch."""
@@ -68,10 +70,12 @@ class Neighbours:
         if room <= 0:
             return []
         # Those that failed least come first: else many that never help could keep them out.
+        # Then those never tried; by chance, lest all choose the same.
         waiting = [
-            (s.failures, self._chance.randrange(1 << 30), s.id) for s in self._waiting(now_s)
+            (source.failures, source.near_since_s, self._chance.randrange(_LOTS), source.id)
+            for source in self._waiting(now_s)
         ]
-        return [self._follow(self.known[of], now_s) for _, _, of in heapq.nsmallest(room, waiting)]
+        return [self._follow(self.known[lot[-1]], now_s) for lot in heapq.nsmallest(room, waiting)]
 
     def who_makes_room(self, missing: int, quiet_since_s: float, now_s: float) -> Source | None:
         """Who is missed least, if others wait: it is to be sent away."""
