@@ -26,14 +26,22 @@ from panal.swarm.neighbours import (
     USELESS_AFTER_S,
     Neighbours,
 )
-from panal.swarm.sources import Stage
+from panal.swarm.sources import RunningFetch, Stage
 from tests.swarm import A, B, Driven, only, source_id
 
 JUST = 0.001
 
 
+class Last:
+    """No chance at all: always the last. So nobody is let go by lot."""
+
+    def randrange(self, stop: int, /) -> int:
+        return stop - 1
+
+
 def crowd(driven: Driven, count: int) -> int:
     """So many sources are found; how many of them are followed."""
+    driven.state.neighbours._chance = Last()
     followed = 0
     for number in range(count):
         followed += len(only(driven.tell(SourceFound(source_id(f"p{number}"))), Follow))
@@ -138,7 +146,7 @@ def test_those_who_made_room_do_not_come_back_before_all_were_tried() -> None:
 
 
 def test_no_more_than_a_thousand_are_known_and_the_most_failed_is_forgotten_first() -> None:
-    near = Neighbours(4, Random(0))
+    near = Neighbours(4, Last())
     for number in range(MAX_SOURCES_KNOWN):
         near.found(source_id(f"p{number}"), 0.0)
     assert near.found(A, 0.0) == []
@@ -149,3 +157,27 @@ def test_no_more_than_a_thousand_are_known_and_the_most_failed_is_forgotten_firs
         near.leave(source, Stage.AWAY, "refused", 1.0)
     assert near.found(A, 0.0) == [Drop(source_id("p7")), Follow(A)]
     assert len(near.known) == MAX_SOURCES_KNOWN
+
+
+def test_those_found_late_become_neighbours_as_often_as_the_first() -> None:
+    near = Neighbours(4, Random(1))
+    for number in range(400):
+        near.found(source_id(f"p{number}"), 0.0)
+        assert len(near.near) <= MAX_NEIGHBOURS
+    late = sum(int(source.peer[1:]) >= 200 for source in near.near.values())
+    assert 10 <= late <= 30
+
+
+def test_who_has_all_or_sends_is_not_let_go_by_lot() -> None:
+    near = Neighbours(4, Random(1))
+    for number in range(MAX_NEIGHBOURS):
+        near.found(source_id(f"p{number}"), 0.0)
+        source = near.near[source_id(f"p{number}")]
+        if number % 2:
+            near.opened(source, 0b1111, 0.0)
+        else:
+            source.fetch = RunningFetch(0b1, 0.0)
+    kept = set(near.near)
+    for number in range(40, 400):
+        assert near.found(source_id(f"p{number}"), 0.0) == []
+    assert set(near.near) == kept

@@ -34,6 +34,7 @@ class Neighbours:
 
     def __init__(self, chunk_count: int, chance: Chance) -> None:
         self._chance = chance
+        self._all = (1 << chunk_count) - 1
         self.known: dict[SourceId, Source] = {}
         self.near: dict[SourceId, Source] = {}
         self.rarity = Rarity(chunk_count)
@@ -60,9 +61,26 @@ class Neighbours:
             del self.known[forgotten.id]
             orders.append(Drop(forgotten.id))
         source = self.known[source_id] = Source(source_id)
+        if len(self.near) >= MAX_NEIGHBOURS:
+            orders += self._make_lot(now_s)
         if len(self.near) < MAX_NEIGHBOURS:
             orders.append(self._follow(source, now_s))
         return orders
+
+    def _make_lot(self, now_s: float) -> list[Order]:
+        """Let one go by chance, so that all who are known are neighbours alike.
+
+        Else those who came first would be everybody's neighbours, and those who came last
+        nobody's: half of the uplinks would idle while the others have queues.
+        """
+        if self._chance.randrange(len(self.known)) >= MAX_NEIGHBOURS:
+            return []
+        idle = [s for s in self.near.values() if s.fetch is None and s.bits != self._all]
+        if not idle:
+            return []
+        source = idle[self._chance.randrange(len(idle))]
+        self.leave(source, Stage.AWAY, "made room for another", now_s)
+        return [Drop(source.id)]
 
     def fill(self, now_s: float) -> list[Order]:
         """Follow as many of those that wait as there is room for."""
