@@ -2,6 +2,10 @@
 
 import asyncio
 
+import pytest
+
+from panal.errors import NotHereYet
+from panal.peer import lanes
 from panal.peer.lanes import OTHERS_AT_ONCE, PEERS_AT_ONCE, Lane, Lanes
 
 
@@ -51,6 +55,32 @@ async def test_who_goes_away_leaves_its_place_waiting_or_served_or_just_called()
     assert last.is_served
     last.let_go.set()
     await last.task
+
+
+async def test_who_is_called_and_cancelled_in_one_moment_is_cancelled_and_no_more() -> None:
+    lane = Lane(1)
+    served, waiting, last = (Receiver(lane) for _ in range(3))
+    await settle()
+    served.task.cancel()
+    waiting.task.cancel()
+    done = await asyncio.gather(served.task, waiting.task, return_exceptions=True)
+    assert [type(error) for error in done] == [asyncio.CancelledError] * 2
+    await settle()
+    assert last.is_served
+    last.let_go.set()
+    await last.task
+
+
+async def test_too_many_that_wait_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "MOST_WAITING", 2)
+    lane = Lane(1)
+    receivers = [Receiver(lane) for _ in range(3)]
+    await settle()
+    with pytest.raises(NotHereYet):
+        await Receiver(lane).task
+    for receiver in receivers:
+        receiver.let_go.set()
+    await asyncio.gather(*(r.task for r in receivers))
 
 
 async def test_others_have_a_lane_of_their_own() -> None:

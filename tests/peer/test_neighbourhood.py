@@ -60,7 +60,20 @@ async def test_who_follows_is_named_at_the_address_it_came_from(network: Network
         assert named.body == b'{"peers":[{"peer":"two","host":"127.0.0.1","port":5001}]}'
 
 
-@pytest.mark.parametrize("claim", ["", "two", "two:0", "two:65536", "two:x", "../x:5", ":5"])
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "",
+        "two",
+        "two:0",
+        "two:65536",
+        "two:000001999999999",
+        "two:" + "9" * 5_000,
+        "two:x",
+        "../x:5",
+        ":5",
+    ],
+)
 async def test_who_claims_nonsense_is_served_and_not_named(network: Network, claim: str) -> None:
     peer = await network.peer("one", shares_folder=False)
     content = (await peer.upload("data.bin", Random(4).randbytes(3 * MIN_CHUNK_BYTES)))["id"]

@@ -58,9 +58,16 @@ async def test_each_chunk_comes_once_named_and_right(network: Network) -> None:
 async def test_what_was_fetched_by_range_is_not_sent_as_new(network: Network) -> None:
     path = f"/content/{CONTENT.hex()}"
     ranged = f"Range: bytes=0-{19 * MIN_CHUNK_BYTES - 1}"
-    said = await answers(network, [asking(1), request("GET", path, ranged), asking(ALL, "20")])
+    by_peer = request("GET", path, ranged, "Panal-Protocol: 1")
+    said = await answers(network, [asking(1), by_peer, asking(ALL, "20")])
     assert [answer.status for answer in said] == [200, 206, 200]
     assert said[2].headers["panal-chunks"] == "19-19"
+
+
+async def test_what_a_browser_fetched_is_new_to_the_swarm(network: Network) -> None:
+    path = f"/content/{CONTENT.hex()}"
+    said = await answers(network, [asking(1), request("GET", path), asking(ALL, "20")])
+    assert said[2].status == 200
 
 
 @pytest.mark.parametrize(
@@ -137,6 +144,7 @@ async def test_a_chunk_that_is_there_is_not_taken_and_nobody_blamed(tmp_path: Pa
         (b"HTTP/1.1 204 No Content\r\n\r\n", Failure.NOTHING_UNSENT),
         (b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\n{}", Failure.NOTHING_UNSENT),
         (b"HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n", Failure.NOTHING_UNSENT),
+        (b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n", Failure.NOT_HERE_YET),
         (b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n", Failure.NOT_HERE_YET),
         (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", Failure.BROKEN),
         (GOOD.replace(b"7-7", b"7"), Failure.MISBEHAVED),

@@ -1,5 +1,6 @@
 """One download's decisions, fact by fact: what each leads to, and what it must not."""
 
+import math
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -517,3 +518,32 @@ def test_bytes_and_written_chunks_walk_through_no_list_of_sources() -> None:
     assert (near.walks, known.walks) == (0, 0)
     state.apply(FetchEnded(first), 1.0)
     assert known.walks == 0
+
+
+# What a review found --------------------------------------------------------------------------
+
+
+def test_a_slow_source_is_kept_while_nobody_else_has_what_it_sends() -> None:
+    for others, given_up in ((0b0, False), (0b11, True)):
+        driven = Driven(2)
+        chunk = 1 << driven.open_one_chunk(A, 0b11)
+        driven.tell(SourceFound(B))
+        driven.tell(SourceOpened(B, others & chunk))
+        driven.state.sources[B].rests_until_s = math.inf  # it has it, and takes nothing over
+        ended: list[CancelFetch] = []
+        for _ in range(40):
+            driven.tell(BytesArrived(A, 1_000), after_s=1.0)
+            ended += only(driven.tell(Ticked()), CancelFetch)
+        assert bool(ended) == given_up
+
+
+def test_what_a_seed_chose_although_it_was_asked_of_another_is_not_asked_again_and_again() -> None:
+    driven = Driven(32)
+    driven.open(A, ALL)
+    asked = driven.open_one_chunk(B, ALL >> 1)
+    driven.tell(ChunksGranted(A, asked, 1))
+    (other,) = driven.tell(FetchEnded(B, Failure.TAKEN))
+    assert isinstance(other, Fetch)
+    assert other.first != asked
+    assert driven.tell(FetchEnded(A, Failure.BROKEN)) != []  # now it is free again
+    assert driven.state.free >> asked & 1

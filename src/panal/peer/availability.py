@@ -121,5 +121,7 @@ class Followers:
         frames = bytearray()
         while self._gathered:
             frames += index_frame(self._gathered.popleft())
+        if not frames:
+            return  # two were armed at once, and an empty block would end a chunked answer
         for availability in list(self._all):
             availability.tell(bytes(frames))

@@ -113,6 +113,10 @@ class ChunkConnection:
         finally:
             self._cancelled.clear()
 
+    def forget_cancel(self) -> None:
+        """A cancellation that came when nothing ran shall not end what runs next."""
+        self._cancelled.clear()
+
     def cancel(self) -> None:
         """Make a running fetch end at once, from any thread."""
         self._cancelled.set()
@@ -145,9 +149,10 @@ class ChunkConnection:
             if head.status != 204 and head.content_length != 0:
                 self._disconnect()  # a text follows that nobody reads
             raise SourceFailure(Failure.NOTHING_UNSENT, f"answered {head.status}")
+        if head.status in _ABSENT:
+            raise SourceFailure(Failure.NOT_HERE_YET, refusal_words(head.status))
         if head.status >= 500:
-            failure = Failure.NOT_HERE_YET if head.status == 503 else Failure.BROKEN
-            raise SourceFailure(failure, f"answered {head.status}")
+            raise ConnectionError(f"answered {head.status}")
         chosen = parse_chunks(head.fields.get("panal-chunks", ""))
         if head.status != 200 or chosen is None:
             raise IntegrityError(f"answered {head.status} and named no chunks")

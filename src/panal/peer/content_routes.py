@@ -16,7 +16,7 @@ from panal.peer.neighbourhood import MOST_PEERS, NamedPeer, NamedPeers
 from panal.peer.never_sent import NeverSent
 from panal.peer.sending import Sender
 from panal.wire import bitfield
-from panal.wire.address import is_loopback
+from panal.wire.address import dialling_problem, is_loopback
 from panal.wire.catalogue import Provider
 from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
 from panal.wire.have import opening
@@ -33,6 +33,8 @@ from panal.wire.ranges import (
 )
 
 RETRY_AFTER_S = 2
+MOST_GRANTED = 64
+"""So many chunks go out for one request at most, lest one client is granted all of a file."""
 _OCTETS = "application/octet-stream"
 # What a browser does with shared bytes: save them, never run them.
 INERT = {
@@ -222,9 +224,11 @@ class ContentRoutes:
             headers[hdrs.CONTENT_TYPE] = layout.content_type
             pieces, closing = list(layout.parts), layout.closing
         status = 206 if ranges is not None else 200
+        if request.method == "HEAD":
+            return await self._send_pieces(request, opened, status, headers, pieces, closing)
         async with self._lanes.of(is_peer=is_peer(request)).turn():
             answer = await self._send_pieces(request, opened, status, headers, pieces, closing)
-        for _, part in pieces:
+        for _, part in pieces if is_peer(request) else ():
             self._never_sent.sent(content, *opened.chunks_in(part.start, part.stop))
         return answer
 
@@ -262,16 +266,17 @@ async def _choice(request: web.Request, chunk_count: int) -> tuple[int, int]:
     text = request.query.get("max", "1")
     if not (text.isascii() and text.isdigit() and 0 < len(text) <= 7 and int(text)):
         raise UsageError("max is a number of chunks.")
-    return bitfield.from_bytes(body, chunk_count), int(text)
+    return bitfield.from_bytes(body, chunk_count), min(int(text), MOST_GRANTED)
 
 
 def _follower(request: web.Request) -> Provider | None:
     """Who follows, where it says how it can be followed: at the address that it comes from."""
     name, _, port = request.headers.get("Panal-Peer", "").rpartition(":")
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536 and request.remote):
+    is_port = port.isascii() and port.isdigit() and len(port) <= 5
+    if not is_port or dialling_problem(request.remote or "", int(port)) is not None:
         return None
     try:
-        return Provider(parse_peer_name(name), request.remote, int(port), complete=False)
+        return Provider(parse_peer_name(name), request.remote or "", int(port), complete=False)
     except UsageError:
         return None
 

@@ -7,7 +7,7 @@ into place → index → announce.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -230,6 +230,7 @@ class Fetching:
         )
         self._announcer.hold(content, complete=False)
         providers: dict[SourceId, Provider] = {}
+        dialled: set[SourceId] = set()
 
         def connect(source: SourceId) -> HttpSource:
             provider = providers[source]
@@ -239,17 +240,19 @@ class Fetching:
         async def locate(suspects: Sequence[SourceId]) -> list[SourceId]:
             names = [providers[source].peer for source in suspects]
             found = await self._client.locate(content, self._name, names)
-            named = {_source_id(p): p for p in found if not known_elsewhere(p)}
+            # It has dialled them itself: what others say of the same names does not count.
+            named = {_source_id(p): p for p in found if not known_elsewhere(p, dialled)}
             providers.update(named)
+            dialled.update(named)
             return list(named)
 
-        def known_elsewhere(provider: Provider) -> bool:
+        def known_elsewhere(provider: Provider, among: Collection[SourceId]) -> bool:
             """One peer at two addresses is one source, unless the other does not answer."""
             return any(
-                known.peer == provider.peer
+                providers[source].peer == provider.peer
                 and source != _source_id(provider)
-                and state.sources[source].stage is not Stage.AWAY
-                for source, known in providers.items()
+                and state.sources[source].stage not in {Stage.AWAY, Stage.BANNED}
+                for source in among
                 if source in state.sources
             )
 
@@ -258,7 +261,7 @@ class Fetching:
             log.warning("%s is not used any more: it %s.", ban.source, ban.reason)
 
         def met(follower: Provider) -> None:
-            if follower.peer != self._name and not known_elsewhere(follower):
+            if follower.peer != self._name and not known_elsewhere(follower, providers):
                 providers.setdefault(_source_id(follower), follower)
                 engine.found(_source_id(follower))
 

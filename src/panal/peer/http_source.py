@@ -166,29 +166,32 @@ class HttpSource:
         """Receive over two connections at once: one thread alone is slower than the wire."""
         failures: list[BaseException] = []
 
-        def second() -> None:
+        def keep(work: Callable[[], None]) -> None:
             try:
-                other()
+                work()
             except BaseException as error:
                 failures.append(error)
+                if not _is_harmless(error):
+                    self.cancel()
 
-        thread = threading.Thread(target=second, name="fetch-second")
+        thread = threading.Thread(target=keep, args=(other,), name="fetch-second")
         thread.start()
         try:
-            one()
-        except SourceFailure as error:
-            if error.failure is not Failure.NOTHING_UNSENT:
-                self._second.cancel()
-            raise
-        except BaseException:
-            self._second.cancel()
-            raise
+            keep(one)
         finally:
             thread.join()
+            self._first.forget_cancel()
+            self._second.forget_cancel()
         if failures:
-            raise failures[0]
+            # A lie or a full disk weighs more than a connection that we ended ourselves.
+            raise next((e for e in failures if not isinstance(e, SourceFailure)), failures[0])
 
     def cancel(self) -> None:
         """Make a running fetch end at once, from any thread."""
         self._first.cancel()
         self._second.cancel()
+
+
+def _is_harmless(error: BaseException) -> bool:
+    """Whether the other connection may go on."""
+    return isinstance(error, SourceFailure) and error.failure is Failure.NOTHING_UNSENT

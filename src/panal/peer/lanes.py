@@ -10,9 +10,14 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 
+from panal.errors import NotHereYet
+
 PEERS_AT_ONCE = 32
 OTHERS_AT_ONCE = 16
 """Clients that are no peers come one at a time, and wait for nobody's peers."""
+
+MOST_WAITING = 256
+"""Each that waits holds an open file."""
 
 
 class Lane:
@@ -24,7 +29,7 @@ class Lane:
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a slot and hold it."""
+        """Wait for a slot and hold it; NotHereYet where too many wait already."""
         await self._enter()
         try:
             yield
@@ -33,6 +38,8 @@ class Lane:
             self._let_in()
 
     async def _enter(self) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            raise NotHereYet("Too many wait to be sent bytes; ask again in a moment.")
         place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         self._let_in()
@@ -43,7 +50,8 @@ class Lane:
                 self._free += 1
                 self._let_in()
             else:
-                self._waiting.remove(place)
+                with contextlib.suppress(ValueError):  # called up and cancelled in one moment
+                    self._waiting.remove(place)
             raise
 
     def _let_in(self) -> None:

@@ -51,6 +51,8 @@ class RunningFetch:
     asked_at_s: float
     is_choice: bool = False
     """Whether the source was left the choice."""
+    granted: int = 0
+    """What it said then that it sends, others' claims included."""
     first_byte_at_s: float | None = None
     last_byte_at_s: float = 0.0
     chunk_began_at_s: float = 0.0
@@ -96,16 +98,24 @@ class RunningFetch:
         """How long nothing has come, in the queue or later."""
         return now_s - (self.asked_at_s if self.first_byte_at_s is None else self.last_byte_at_s)
 
-    def impatience(self, now_s: float) -> str:
-        """Why this fetch is given up whoever else there is, or nothing."""
+    def is_measured(self, now_s: float) -> bool:
+        """Whether it has run long enough to be called slow."""
+        return now_s - self.window_began_at_s >= MINIMUM_RATE_OVER_S
+
+    def impatience(self, now_s: float, *, is_only_source: bool = False) -> str:
+        """Why this fetch is given up, or nothing.
+
+        `is_only_source` where nobody else has what it fetches: then slow is better than not
+        at all, and what has come would be lost.
+        """
         if self.first_byte_at_s is None:
             return ""
         if now_s - self.last_byte_at_s > STALL_S:
             return f"sent nothing for {STALL_S:.0f} s"
-        if now_s - self.window_began_at_s >= MINIMUM_RATE_OVER_S:
+        if self.is_measured(now_s):
             slow = self.window_bytes < MINIMUM_RATE_BYTES_S * MINIMUM_RATE_OVER_S
             self.window_began_at_s, self.window_bytes = now_s, 0
-            if slow:
+            if slow and not is_only_source:
                 return f"slower than {MINIMUM_RATE_BYTES_S // 1024} KiB/s"
         return ""
 

@@ -136,7 +136,10 @@ class DownloadState:
         orders: list[Order] = []
         for source in self.neighbours.near.values():
             fetch = source.fetch
-            if fetch is not None and not fetch.ending and (why := fetch.impatience(now_s)):
+            if fetch is None or fetch.ending:
+                continue
+            only = fetch.is_measured(now_s) and not self._others_have(source, fetch.claimed)
+            if why := fetch.impatience(now_s, is_only_source=only):
                 orders.append(_end(source, fetch, why, REST_AFTER_STALL_S))
         orders += self._make_room(now_s)
         orders += self.neighbours.fill(now_s)
@@ -145,6 +148,11 @@ class DownloadState:
             away = [source.id for source in self.sources.values() if source.stage is Stage.AWAY]
             orders.append(AskTracker(tuple(away)))
         return orders
+
+    def _others_have(self, source: Source, chunks: int) -> bool:
+        return any(
+            other is not source and other.bits & chunks for other in self.neighbours.near.values()
+        )
 
     def _bytes_arrived(self, source: Source, count: int, now_s: float) -> list[Order]:
         self.quiet_since_s = now_s
@@ -171,7 +179,9 @@ class DownloadState:
             return
         # Where another is asked for it too, whoever comes first writes it: the other's fetch
         # ends there, as taken.
-        claimed = bitfield.full(count) << first & self.free
+        chosen = bitfield.full(count) << first & self.missing
+        fetch.granted |= chosen
+        claimed = chosen & self.free
         fetch.claimed |= claimed
         self.free ^= claimed
 
@@ -210,10 +220,19 @@ class DownloadState:
         if fetch is None:
             return []
         source.fetch_done(now_s)
-        self.free |= fetch.claimed
+        self._let_go_of(fetch)
         orders = self._judge(source, fetch, failure, reason, now_s)
         self.neighbours.let_go(source)
         return orders + self._occupy_idle(now_s, first=fetch.taker)
+
+    def _let_go_of(self, ended: RunningFetch) -> None:
+        """What was claimed is free again, but for what a seed sends of its own choice."""
+        for source in self.neighbours.near.values():
+            if (fetch := source.fetch) is not None:
+                passes = ended.claimed & fetch.granted & self.missing
+                fetch.claimed |= passes
+                ended.claimed ^= passes
+        self.free |= ended.claimed
 
     def _judge(
         self,
