@@ -126,7 +126,7 @@ class Engine:
         connect: Callable[[SourceId], ChunkSource],
         locate: Callable[[Sequence[SourceId]], Awaitable[list[SourceId]]],
         banned: Callable[[Ban], None],
-        opened: Callable[[SourceId], Awaitable[None]],
+        opened: Callable[[SourceId], Coroutine[None, None, None]],
         clock: Clock,
     ) -> None:
         """`opened` is called with the first few sources that have told what they have."""
@@ -261,7 +261,7 @@ class Engine:
             self._note((SourceOpened if opening else ChunksAvailable)(source_id, bits))
             if opening and self._asked_for_peers < ASKED_FOR_PEERS:
                 self._asked_for_peers += 1
-                self._spawn(self._introduce(source_id))
+                self._spawn(self._opened(source_id))
 
         try:
             await source.follow(tell)
@@ -271,9 +271,6 @@ class Engine:
             self.report(SourceClosed(source_id, str(error), misbehaved))
         except Exception as error:  # nothing that a peer sends may end the download
             self.report(SourceClosed(source_id, repr(error), misbehaved=True))
-
-    async def _introduce(self, source_id: SourceId) -> None:
-        await self._opened(source_id)
 
     async def _ask(self, suspects: tuple[SourceId, ...]) -> None:
         try:
