@@ -12,6 +12,8 @@ from panal.store.partial import PartialFile
 from panal.swarm.engine import SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire import bitfield
+from panal.wire.catalogue import Provider
+from panal.wire.ids import PeerName
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.peer.test_http_source import NO_LIMIT, saying, serving
 from tests.support.network import Network
@@ -165,3 +167,21 @@ async def test_every_other_answer_counts_nothing(
 
 async def test_a_choice_among_others_than_were_asked_for_is_refused(tmp_path: Path) -> None:
     assert await choice(tmp_path, GOOD, among=0b11) == (Failure.MISBEHAVED, [], 0)
+
+
+async def test_a_cancelled_small_request_does_not_end_the_large_one_after_it(
+    network: Network, tmp_path: Path
+) -> None:
+    """A large one goes over two connections, of which the small one used the first."""
+    peer = await network.peer("one", shares_folder=False)
+    await peer.upload("data.bin", DATA)
+    partial = PartialFile(tmp_path / "got", CONTENT, MANIFEST)
+    provider = Provider(PeerName("one"), "127.0.0.1", peer.app.port, complete=True)
+    source = HttpSource(provider, CONTENT, MANIFEST, NO_LIMIT)
+    source.cancel()
+    with pytest.raises(SourceFailure):
+        await asyncio.to_thread(source.fetch, 0, 1, partial, lambda index: None)
+    await asyncio.to_thread(source.fetch, 0, CHUNKS, partial, lambda index: None)
+    assert partial.is_whole
+    source.cancel()
+    partial.close()

@@ -174,6 +174,8 @@ class HttpSource:
                 if not _is_harmless(error):
                     self.cancel()
 
+        # A cancellation of what the first did alone; one of this request the first has too.
+        self._second.forget_cancel()
         thread = threading.Thread(target=keep, args=(other,), name="fetch-second")
         thread.start()
         try:
