@@ -15,7 +15,7 @@ from panal.tracker.server import TrackerServer, TrackerSettings
 from panal.wire import tracker as wire
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
-from panal.wire.catalogue import Announcement, Caller
+from panal.wire.catalogue import Announcement, Caller, Registration
 from panal.wire.dialback import hash_secret, proof_of
 from panal.wire.tracker_pb2_grpc import TrackerStub
 from tests.support.clock import VirtualClock
@@ -32,9 +32,13 @@ class Tracker:
     stub: Any
 
     async def register(
-        self, who: Caller, port: int, bound: tuple[str, ...] = ("127.0.0.1",)
+        self,
+        who: Caller,
+        port: int,
+        bound: tuple[str, ...] = ("127.0.0.1",),
+        digest: bytes = b"",
     ) -> pb.RegisterResponse:
-        request = pb.RegisterRequest(caller=wire.caller_to(who), http_port=port, bound=bound)
+        request = wire.registration_to(Registration(who, port, bound, digest))
         answer: pb.RegisterResponse = await self.stub.Register(request)
         return answer
 

@@ -33,8 +33,9 @@ def registration(
     epoch: int = 1,
     port: int = 5000,
     bound: tuple[str, ...] = ("127.0.0.1",),
+    digest: bytes = b"",
 ) -> Registration:
-    return Registration(caller(name, secret=secret, epoch=epoch), port, bound)
+    return Registration(caller(name, secret=secret, epoch=epoch), port, bound, digest)
 
 
 def record(

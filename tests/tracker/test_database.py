@@ -44,6 +44,22 @@ def test_a_restart_keeps_records_and_grants_leases_anew(written: Path) -> None:
     storage.close()
 
 
+def test_a_restart_brings_nobody_back_who_had_left(written: Path) -> None:
+    storage = SqliteStorage(written, now_s=10.0)
+    with storage.transaction():
+        storage.end_lease(ONE, 20.0)
+    storage.close()
+    storage = SqliteStorage(written, now_s=3.0, lease_s=40.0)
+    assert storage.list_peers("", 9, 3.0) == []
+    with storage.transaction():
+        assert storage.sweep(3.0) == []
+        storage.drop_gone(2.9)  # its time counts from the restart: that clock is gone
+        assert storage.peer(ONE) is not None
+        storage.drop_gone(3.0)
+        assert storage.peer(ONE) is None
+    storage.close()
+
+
 def test_the_digest_is_made_anew_from_the_rows(written: Path) -> None:
     damaged = sqlite3.connect(written)
     damaged.execute("DELETE FROM holdings")

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,28 @@ def test_the_owner_comes_back_and_keeps_its_history() -> None:
     assert not again.afresh
     assert again.record.sequence == 7
     assert again.record.joined_at_s == 3.0
+
+
+def test_the_owner_comes_back_after_its_lease_to_what_it_told() -> None:
+    known = replace(record(), sequence=7, joined_at_s=3.0)
+    same = registration(digest=known.digest)
+    again = admit(known, [], same, "127.0.0.1", REACHED, now_s=90.0)
+    assert not again.afresh
+    assert again.record.sequence == 7  # what was overheard before cannot be played again
+    assert again.record.joined_at_s == 90.0
+
+
+@pytest.mark.parametrize("change", [{"digest": b"o" * 32}, {"digest": b""}])
+def test_an_owner_that_shares_something_else_after_its_lease_begins_afresh(
+    change: dict[str, Any],
+) -> None:
+    again = admit(record(), [], registration(**change), "127.0.0.1", REACHED, now_s=90.0)
+    assert again.afresh
+
+
+def test_another_secret_with_the_same_digest_begins_afresh() -> None:
+    stranger = registration(secret=OTHER_SECRET, digest=record().digest)
+    assert admit(record(), [], stranger, "127.0.0.1", REACHED, now_s=90.0).afresh
 
 
 def test_a_new_epoch_starts_its_sequence_anew() -> None:

@@ -14,6 +14,7 @@ import pytest
 from panal.errors import UsageError
 from panal.tracker.records import Records
 from panal.tracker.redial import DIAL_GAP_S
+from panal.tracker.registry import KEEP_S
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Holding
@@ -288,6 +289,36 @@ async def test_leaving_takes_the_records_along(tracker: Tracker, peer: TinyPeer)
     assert await tracker.paths() == set()
     welcome = await tracker.register(caller(secret=OTHER_SECRET), peer.port)
     assert welcome.digest == NOTHING
+
+
+async def test_a_clean_restart_tells_nothing_again(tracker: Tracker, peer: TinyPeer) -> None:
+    await tracker.register(peer.who, peer.port)
+    digest = await tracker.announce(peer.who, announcement(entry("a", 1)))
+    await tracker.leave(peer.who)
+    assert await tracker.paths() == set()
+    assert await tracker.providers(content(1)) == {}
+    peer.who = caller(epoch=2)
+    assert (await tracker.register(peer.who, peer.port, digest=digest)).digest == digest
+    assert await tracker.paths() == {"a"}
+
+
+async def test_what_a_peer_shares_no_more_is_not_found_when_it_is_back(
+    tracker: Tracker, peer: TinyPeer
+) -> None:
+    await tracker.register(peer.who, peer.port)
+    await tracker.announce(peer.who, announcement(entry("a", 1)))
+    await tracker.leave(peer.who)
+    assert (await tracker.register(peer.who, peer.port, digest=b"o" * 32)).digest == NOTHING
+    assert await tracker.paths() == set()
+
+
+async def test_what_a_peer_left_is_dropped_after_its_time(tracker: Tracker, peer: TinyPeer) -> None:
+    await tracker.register(peer.who, peer.port)
+    digest = await tracker.announce(peer.who, announcement(entry("a", 1)))
+    await tracker.leave(peer.who)
+    tracker.clock._now_s += KEEP_S
+    await tracker.server.sweep()
+    assert (await tracker.register(peer.who, peer.port, digest=digest)).digest == NOTHING
 
 
 async def test_a_lapsed_name_brings_its_new_owner_nothing(tracker: Tracker, peer: TinyPeer) -> None:

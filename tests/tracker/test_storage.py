@@ -212,7 +212,7 @@ def test_nobody_is_named_after_the_lease_even_before_the_sweep(storage: Storage)
         assert storage.provider_counts([content(1)], now_s)[content(1)] == int(named)
 
 
-def test_the_sweep_drops_the_lapsed_with_their_records(storage: Storage) -> None:
+def test_the_sweep_tells_each_lapsed_peer_once_and_names_nothing_of_it(storage: Storage) -> None:
     _announce(storage, ONE, entry("a", 1), holdings=(Holding(content(5), complete=True),))
     _announce(storage, TWO, entry("b", 2))
     with storage.transaction():
@@ -220,8 +220,39 @@ def test_the_sweep_drops_the_lapsed_with_their_records(storage: Storage) -> None
         assert known is not None
         storage.put_peer(known.renewed(50.0, 60.0))
         assert [gone.name for gone in storage.sweep(60.0)] == [ONE]
-    assert storage.peer(ONE) is None
+        assert storage.sweep(61.0) == []
     assert _search(storage, now_s=61.0) == {(TWO, "b")}
+    assert _search(storage, "a", now_s=61.0) == set()
+    assert _holders(storage, 1, now_s=61.0) == _holders(storage, 5, now_s=61.0) == set()
+
+
+def test_a_peer_that_left_comes_back_to_its_catalogue(storage: Storage) -> None:
+    digest = _announce(storage, ONE, entry("a", 1))
+    with storage.transaction():
+        storage.end_lease(ONE, 5.0)
+        assert storage.sweep(6.0) == []  # it said goodbye: nothing to tell
+    assert _search(storage, now_s=6.0) == set()
+    with storage.transaction():
+        known = storage.peer(ONE)
+        assert known is not None
+        storage.put_peer(known.renewed(10.0, 60.0))
+        storage.drop_gone(1_000.0)
+    assert _search(storage, now_s=11.0) == {(ONE, "a")}
+    back = storage.peer(ONE)
+    assert back is not None
+    assert back.digest == digest
+
+
+def test_what_has_long_been_gone_is_dropped(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a", 1))
+    with storage.transaction():
+        storage.end_lease(ONE, 5.0)
+        storage.drop_gone(4.9)
+        assert storage.peer(ONE) is not None
+        storage.drop_gone(5.0)
+        assert storage.peer(ONE) is None
+        assert storage.peer(TWO) is not None
+        assert storage.clear_leftovers(10)
 
 
 def test_a_dropped_peer_leaves_nothing_to_its_successor(storage: Storage) -> None:

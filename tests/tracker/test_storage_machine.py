@@ -44,6 +44,7 @@ messages = st.builds(
 @dataclass
 class ModelPeer:
     lease_until_s: float
+    gone_at_s: float | None = None
     sequence: int = 0
     entries: dict[str, Entry] = field(default_factory=dict)
     holdings: dict[ContentId, Holding] = field(default_factory=dict)
@@ -76,17 +77,19 @@ class TrackerMachine(RuleBasedStateMachine):
     def live(self) -> dict[PeerName, ModelPeer]:
         return {name: peer for name, peer in self.model.items() if self.now_s < peer.lease_until_s}
 
-    @rule(name=names)
-    def join(self, name: PeerName) -> None:
+    @rule(name=names, is_owner=st.booleans())
+    def join(self, name: PeerName, is_owner: bool) -> None:
         with self.storage.transaction():
             known = self.storage.peer(name)
-            if known is None or not known.is_live(self.now_s):
+            assert (known is None) == (name not in self.model)
+            if known is None or not (is_owner or known.is_live(self.now_s)):
                 self.storage.forget(name)
                 self.model[name] = ModelPeer(self.now_s + LEASE_S)
                 self.storage.put_peer(record(name, now_s=self.now_s, lease_s=LEASE_S))
             else:
                 self.storage.put_peer(known.renewed(self.now_s, LEASE_S))
                 self.model[name].lease_until_s = self.now_s + LEASE_S
+                self.model[name].gone_at_s = None
 
     @precondition(lambda self: self.live())
     @rule(data=st.data(), message=messages, gap=st.integers(-3, 3))
@@ -137,8 +140,16 @@ class TrackerMachine(RuleBasedStateMachine):
         with self.storage.transaction():
             self.storage.end_replacement(name, peer.generation)
 
+    @precondition(lambda self: self.live())
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.live())))
+        with self.storage.transaction():
+            self.storage.end_lease(name, self.now_s)
+        self.model[name].lease_until_s = self.model[name].gone_at_s = self.now_s
+
     @rule(name=names)
-    def leave(self, name: PeerName) -> None:
+    def forget(self, name: PeerName) -> None:
         with self.storage.transaction():
             assert self.storage.forget(name) == (name in self.model)
         self.model.pop(name, None)
@@ -149,11 +160,21 @@ class TrackerMachine(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        lapsed = sorted(set(self.model) - set(self.live()))
+        absent = set(self.model) - set(self.live())
+        lapsed = sorted(name for name in absent if self.model[name].gone_at_s is None)
         with self.storage.transaction():
             assert [gone.name for gone in self.storage.sweep(self.now_s)] == lapsed
         for name in lapsed:
-            del self.model[name]
+            self.model[name].gone_at_s = self.now_s
+
+    @rule(kept_s=st.sampled_from([0.0, 30.0]))
+    def drop_gone(self, kept_s: float) -> None:
+        before_s = self.now_s - kept_s
+        with self.storage.transaction():
+            self.storage.drop_gone(before_s)
+        for name, peer in list(self.model.items()):
+            if peer.gone_at_s is not None and peer.gone_at_s <= before_s:
+                del self.model[name]
 
     @rule(limit=st.integers(1, 5))
     def clear_leftovers(self, limit: int) -> None:
@@ -166,7 +187,10 @@ class TrackerMachine(RuleBasedStateMachine):
         self.now_s = 10.0
         self.storage = SqliteStorage(self.folder / "tracker.db", self.now_s, LEASE_S)
         for peer in self.model.values():
-            peer.lease_until_s = self.now_s + LEASE_S
+            if peer.gone_at_s is None:
+                peer.lease_until_s = self.now_s + LEASE_S
+            else:
+                peer.lease_until_s = peer.gone_at_s = self.now_s
 
     @invariant()
     def digests_agree(self) -> None:

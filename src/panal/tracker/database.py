@@ -14,7 +14,7 @@ from panal.errors import NoSpace, PanalError, Refused, StateInUse
 
 _log = logging.getLogger("panal.tracker")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MEMORY = ":memory:"
 
 _SCHEMA = """
@@ -33,6 +33,7 @@ CREATE TABLE peers (
     lease_until_s REAL NOT NULL,
     joined_at_s REAL NOT NULL,
     renewed_at_s REAL NOT NULL,
+    gone_at_s REAL,  -- null while it is here
     digest BLOB NOT NULL,
     generation INTEGER NOT NULL DEFAULT 0,
     entries INTEGER NOT NULL DEFAULT 0,

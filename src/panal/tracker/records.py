@@ -91,14 +91,14 @@ class Records:
         return await self._run(work)
 
     async def leave(self, caller: Caller) -> PeerRecord | None:
-        """Drop the caller's records; None where there were none."""
+        """End the caller's lease; None where it had none."""
 
         def work(now_s: float) -> PeerRecord | None:
             record = self._storage.peer(caller.name)
             if record is None or not record.is_live(now_s):
                 return None
             registry.check_caller(record, caller, now_s)
-            self._storage.forget(caller.name)
+            self._storage.end_lease(caller.name, now_s)
             return record
 
         return await self._run(work)
@@ -191,8 +191,13 @@ class Records:
         return await self._run(work)
 
     async def sweep(self) -> list[PeerRecord]:
-        """Drop the peers whose lease is over; who they were."""
-        return await self._run(self._storage.sweep)
+        """Say whose lease is over since the last time, and drop who has long been gone."""
+
+        def work(now_s: float) -> list[PeerRecord]:
+            self._storage.drop_gone(now_s - registry.KEEP_S)
+            return self._storage.sweep(now_s)
+
+        return await self._run(work)
 
     async def clear_leftovers(self) -> None:
         """Remove the rows of dropped peers, in slices between other work."""

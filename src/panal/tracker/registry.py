@@ -1,7 +1,7 @@
 """Who may join under a name, and who may change its records: decisions only.
 
-A record whose lease is over counts as absent, whether it was swept yet or not. Nothing is
-stored, dialled or awaited here; the time comes in as `now_s`.
+A record whose lease is over counts as absent, but for what its own peer, come back, may keep
+of it. Nothing is stored, dialled or awaited here; the time comes in as `now_s`.
 """
 
 import hmac
@@ -16,6 +16,9 @@ from panal.wire.ids import PeerName
 
 LEASE_S = 60.0
 RENEW_S = 20.0
+KEEP_S = 900.0
+"""How long the catalogue of a peer that is gone is kept, named to nobody: one that comes back
+in time, unchanged, need not tell it again."""
 MAX_COUNTER = (1 << 63) - 1
 """The largest epoch or sequence: what every store can keep."""
 
@@ -124,8 +127,9 @@ def admit(
             f"{displaced[0].name} is already registered at {observed_host} port "
             f"{registration.port}. Give this peer another port."
         )
-    known = existing if existing is not None and existing.is_live(now_s) else None
+    known = existing if existing is not None and _keeps(existing, registration, now_s) else None
     same_epoch = known is not None and known.epoch == caller.epoch
+    was_here = known is not None and known.is_live(now_s)
     record = PeerRecord(
         name=caller.name,
         secret_hash=hash_secret(caller.secret),
@@ -137,7 +141,7 @@ def admit(
         reachable=reach.reachable,
         reachability=reach.words,
         lease_until_s=now_s + lease_s,
-        joined_at_s=known.joined_at_s if known is not None else now_s,
+        joined_at_s=known.joined_at_s if known is not None and was_here else now_s,
         renewed_at_s=now_s,
     )
     return Admission(record, afresh=known is None, displaced=displaced)
@@ -174,6 +178,13 @@ def is_fresh(record: PeerRecord, sequence: int) -> bool:
     if not 1 <= sequence <= MAX_COUNTER:
         raise UsageError(f"A sequence is 1 to {MAX_COUNTER}.")
     return sequence > record.sequence
+
+
+def _keeps(existing: PeerRecord, registration: Registration, now_s: float) -> bool:
+    """Whether what was recorded belongs to the peer that registers; to one that was gone only
+    if it shares the same still: nobody shall find what it has no more."""
+    is_same = existing.is_live(now_s) or existing.digest == registration.digest
+    return is_same and _is_owner(existing, registration.caller)
 
 
 def _is_owner(existing: PeerRecord, caller: Caller) -> bool:

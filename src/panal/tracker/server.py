@@ -127,7 +127,7 @@ class TrackerServer:
         await self._resources.aclose()
 
     async def sweep(self) -> None:
-        """Drop the peers whose lease is over; done every few seconds by itself."""
+        """End the leases that are over; done every few seconds by itself."""
         if self._records is None:
             return
         for record in await self._records.sweep():

@@ -105,7 +105,7 @@ class TrackerService(TrackerServicer):
         )
 
     async def Leave(self, request: pb.LeaveRequest, context: Context) -> pb.LeaveResponse:
-        """Drop a peer at once."""
+        """Name a peer no more, from now on."""
         left = await self._records.leave(wire.caller_from(request.caller))
         if left is not None:
             _log.info("%s left", left.name)

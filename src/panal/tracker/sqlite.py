@@ -34,7 +34,7 @@ ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.sec
     observed_host = excluded.observed_host, port = excluded.port, bound = excluded.bound,
     reachable = excluded.reachable, reachability = excluded.reachability,
     lease_until_s = excluded.lease_until_s, joined_at_s = excluded.joined_at_s,
-    renewed_at_s = excluded.renewed_at_s
+    renewed_at_s = excluded.renewed_at_s, gone_at_s = NULL
 """
 
 
@@ -49,8 +49,9 @@ class SqliteStorage:
     def _take_over(self, now_s: float, lease_s: float) -> None:
         # The clock of the process that wrote these times is gone: leases start anew.
         self._connection.execute(
-            "UPDATE peers SET lease_until_s = ?, joined_at_s = ?, renewed_at_s = ?",
-            (now_s + lease_s, now_s, now_s),
+            "UPDATE peers SET lease_until_s = iif(gone_at_s IS NULL, ?, ?), joined_at_s = ?, "
+            "renewed_at_s = ?, gone_at_s = iif(gone_at_s IS NULL, NULL, ?)",
+            (now_s + lease_s, now_s, now_s, now_s, now_s),
         )
         for (key,) in self._connection.execute("SELECT key FROM peers").fetchall():
             rows = CatalogueRows.of(self._connection, key)
@@ -105,6 +106,13 @@ class SqliteStorage:
                 record.renewed_at_s,
                 bytes(DIGEST_BYTES),
             ),
+        )
+
+    def end_lease(self, name: PeerName, now_s: float) -> None:
+        """From now on a peer is gone: named to nobody, its catalogue kept."""
+        self._connection.execute(
+            "UPDATE peers SET lease_until_s = ?, gone_at_s = ? WHERE key = ?",
+            (now_s, now_s, key_of(name)),
         )
 
     def forget(self, name: PeerName) -> bool:
@@ -171,10 +179,15 @@ class SqliteStorage:
         return [ListedPeer(_record_of(row), row[-1]) for row in rows]
 
     def sweep(self, now_s: float) -> list[PeerRecord]:
-        """Drop the peers whose lease is over; who they were."""
-        lapsed = self._records("WHERE lease_until_s <= ? ORDER BY key", now_s)
-        self._drop(lapsed)
+        """End what is left of leases that are over; whose they were, each told once."""
+        lapsed = self._records("WHERE lease_until_s <= ? AND gone_at_s IS NULL ORDER BY key", now_s)
+        for record in lapsed:
+            self.end_lease(record.name, now_s)
         return lapsed
+
+    def drop_gone(self, before_s: float) -> None:
+        """Drop the peers that have been gone since then or longer, with all their records."""
+        self._drop(self._records("WHERE gone_at_s <= ?", before_s))
 
     def clear_leftovers(self, limit: int) -> bool:
         """Remove up to `limit` rows of peers dropped before; whether more are left."""

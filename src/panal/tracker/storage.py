@@ -49,6 +49,10 @@ class Storage(Protocol):
         """Record a peer; its catalogue and digest stay what they are, empty if it is new."""
         ...
 
+    def end_lease(self, name: PeerName, now_s: float) -> None:
+        """From now on a peer is gone: named to nobody, its catalogue kept."""
+        ...
+
     def forget(self, name: PeerName) -> bool:
         """Drop a peer with all its records at once; whether there was one."""
         ...
@@ -98,7 +102,11 @@ class Storage(Protocol):
         ...
 
     def sweep(self, now_s: float) -> list[PeerRecord]:
-        """Drop the peers whose lease is over; who they were."""
+        """End what is left of leases that are over; whose they were, each told once."""
+        ...
+
+    def drop_gone(self, before_s: float) -> None:
+        """Drop the peers that have been gone since then or longer, with all their records."""
         ...
 
     def clear_leftovers(self, limit: int) -> bool:

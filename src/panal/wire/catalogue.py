@@ -96,6 +96,8 @@ class Registration:
     port: int
     bound: tuple[str, ...]
     """IP literals that it listens on; 0.0.0.0 or :: stands for all of that family."""
+    digest: bytes = b""
+    """Of all that it shares; empty where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)

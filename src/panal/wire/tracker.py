@@ -35,7 +35,8 @@ def registration_from(message: pb.RegisterRequest) -> Registration:
     if not 1 <= len(message.bound) <= MAX_BOUND:
         raise UsageError(f"A peer names 1 to {MAX_BOUND} addresses that it listens on.")
     bound = tuple(str(parse_address(literal)) for literal in message.bound)
-    return Registration(caller_from(message.caller), port, bound)
+    digest = digest_from(message.digest) if message.digest else b""
+    return Registration(caller_from(message.caller), port, bound, digest)
 
 
 def registration_to(registration: Registration) -> pb.RegisterRequest:
@@ -44,6 +45,7 @@ def registration_to(registration: Registration) -> pb.RegisterRequest:
         caller=caller_to(registration.caller),
         http_port=registration.port,
         bound=registration.bound,
+        digest=registration.digest,
     )
 
 

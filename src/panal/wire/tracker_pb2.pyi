@@ -25,14 +25,16 @@ class Caller(_message.Message):
     def __init__(self, name: _Optional[str] = ..., secret: _Optional[bytes] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class RegisterRequest(_message.Message):
-    __slots__ = ("caller", "http_port", "bound")
+    __slots__ = ("caller", "http_port", "bound", "digest")
     CALLER_FIELD_NUMBER: _ClassVar[int]
     HTTP_PORT_FIELD_NUMBER: _ClassVar[int]
     BOUND_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
     caller: Caller
     http_port: int
     bound: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ..., http_port: _Optional[int] = ..., bound: _Optional[_Iterable[str]] = ...) -> None: ...
+    digest: bytes
+    def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ..., http_port: _Optional[int] = ..., bound: _Optional[_Iterable[str]] = ..., digest: _Optional[bytes] = ...) -> None: ...
 
 class RegisterResponse(_message.Message):
     __slots__ = ("observed_host", "lease_s", "renew_s", "reachable", "reachability", "digest")

@@ -97,7 +97,7 @@ class TrackerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Leave(self, request, context):
-        """Go at once, records included.
+        """Go at once: nothing of this peer is named any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
