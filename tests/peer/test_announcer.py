@@ -1,11 +1,16 @@
 """A peer's records at the tracker stay right, whatever happens to either."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import pytest
+
 from panal.errors import NameTaken, Superseded
+from panal.peer import announcer
 from panal.peer.tracker_client import TrackerClient
-from panal.wire.catalogue import Announcement
+from panal.wire.catalogue import Announcement, Caller, Entry
+from panal.wire.ids import ContentId
 from tests.support.network import Network, RunningPeer, until
 
 
@@ -64,6 +69,68 @@ async def test_what_changed_while_the_tracker_was_away_is_told(tmp_path: Path) -
         await network.start_tracker()
         assert await peer.app.announcer.announced(20.0)
         assert await names(peer) == ["meanwhile.txt"]
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The paths that the tracker was told, by stream."""
+    streams: list[list[str]] = []
+    real = TrackerClient.announce
+
+    async def noting(
+        client: TrackerClient, who: Caller, messages: AsyncIterator[Announcement]
+    ) -> bytes:
+        async def noted() -> AsyncIterator[Announcement]:
+            streams.append([])
+            async for message in messages:
+                streams[-1].extend(entry.path for entry in message.entries)
+                yield message
+
+        return await real(client, who, noted())
+
+    monkeypatch.setattr(TrackerClient, "announce", noting)
+    return streams
+
+
+async def test_an_upload_is_announced_before_thousands_that_wait(
+    network: Network, monkeypatch: pytest.MonkeyPatch, told: list[list[str]]
+) -> None:
+    monkeypatch.setattr(announcer, "SLICE_ITEMS", 2)
+    peer = await network.peer("one")
+    for number in range(40):
+        entry = Entry(f"many/{number}", ContentId(bytes([number]) * 32), 1)
+        peer.app.announcer.change_entry(None, entry)
+    answer = await peer.request("PUT", "/upload/one.txt", data=b"1")
+    assert answer.json()["announced"]
+    assert await peer.app.announcer.announced(30.0)
+    paths = [path for stream in told for path in stream]
+    assert len(paths) == 41
+    assert paths.index("one.txt") < 20
+
+
+async def test_news_do_not_wait_until_everything_is_told(
+    tmp_path: Path, told: list[list[str]]
+) -> None:
+    async with Network(tmp_path, renew_s=0.2) as network:
+        peer = await network.peer("one")
+        await peer.upload("a.txt", b"a")
+        await network.stop_tracker()
+        tell, loop = peer.app.announcer, asyncio.get_running_loop()
+        pages, counted = tell._entry_pages, tell.times_told_everything
+        news = Entry("news", ContentId(bytes(32)), 1)
+
+        def changing() -> Iterator[list[Entry]]:
+            for page in pages():
+                if page:
+                    loop.call_soon_threadsafe(tell.change_entry, None, news)
+                yield page
+
+        tell._entry_pages = changing
+        await network.start_tracker()
+        await until(lambda: tell.times_told_everything > counted, "told afresh")
+        assert told[-1] == ["a.txt", "news"]
+        assert await tell.announced(10.0)
+        assert await names(peer) == ["a.txt", "news"]
 
 
 async def test_a_live_name_is_not_taken_over(network: Network) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from panal.errors import PanalError
 from panal.peer import inotify, scanning, watching
+from panal.peer.scanning import Scanning
 from panal.store.hashing import HashedFile, hash_file
+from panal.store.index import Moved
 from tests.support.network import Network, RunningPeer, until
 
 Hashed = list[str]
@@ -332,3 +335,66 @@ async def test_a_start_without_a_root_keeps_what_is_known_of_it(
     (tmp_path / "away").rename(tmp_path / "disk")
     await sees(peer, "disk/a")
     assert hashed == []
+
+
+@pytest.fixture
+def moves_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.Event]:
+    """Files that were only moved are taken in once this is set."""
+    go_on = asyncio.Event()
+    real = Scanning._take_in_moved
+
+    async def later(scanning: Scanning, moved: list[Moved]) -> None:
+        await go_on.wait()
+        await real(scanning, moved)
+
+    monkeypatch.setattr(Scanning, "_take_in_moved", later)
+    yield go_on
+    go_on.set()
+
+
+async def test_a_new_file_does_not_wait_for_those_that_were_moved(
+    network: Network, hashed: Hashed, moves_wait: asyncio.Event
+) -> None:
+    peer = await watched(network)
+    write(peer.folder / "old/a", b"a")
+    await sees(peer, "old/a")
+    (peer.folder / "old").rename(peer.folder / "new")
+    await until(lambda: peer.node.status().to_hash == 1, "the move was seen")
+    write(peer.folder / "b", b"b")
+    await sees(peer, "old/a", "b")
+    moves_wait.set()
+    await sees(peer, "new/a", "b")
+    assert hashed == ["first", "old/a", "b"]
+
+
+async def test_what_is_moved_back_before_it_was_taken_in_stays_shared(
+    network: Network, hashed: Hashed, moves_wait: asyncio.Event
+) -> None:
+    peer = await watched(network)
+    write(peer.folder / "old/a", b"a")
+    await sees(peer, "old/a")
+    (peer.folder / "old").rename(peer.folder / "new")
+    await until(lambda: peer.node.status().to_hash == 1, "the move was seen")
+    (peer.folder / "new").rename(peer.folder / "old")
+    write(peer.folder / "b", b"b")
+    await sees(peer, "old/a", "b")
+    moves_wait.set()
+    await until(lambda: peer.node.status().to_hash == 0, "all is taken in")
+    await sees(peer, "old/a", "b")
+    assert hashed == ["first", "old/a", "b"]
+
+
+async def test_a_twin_is_not_forgotten_while_its_content_moves(
+    network: Network, hashed: Hashed, moves_wait: asyncio.Event
+) -> None:
+    peer = await watched(network)
+    write(peer.folder / "old/a", b"a")
+    await sees(peer, "old/a")
+    os.link(peer.folder / "old/a", peer.folder / "second")
+    await until(lambda: peer.node.status().to_hash == 1, "the second name was seen")
+    (peer.folder / "old/a").unlink()
+    await peer.app.scanning.take_in(await peer.app.scanning.look(["old/a"]))
+    assert shared(peer) == {"old/a"}
+    moves_wait.set()
+    await sees(peer, "second")
+    assert hashed == ["first", "old/a"]

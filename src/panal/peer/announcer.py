@@ -1,18 +1,20 @@
 """This peer's membership: registered, renewed, and the tracker's records kept in step.
 
-Changes gather for 200 ms and go out as one stream. Each renewal carries the digest of all
-that this peer shares; where the tracker's differs, or it has lost this peer, everything is
-told afresh. So a tracker that lost anything heals by itself.
+Changes gather for 200 ms and go out together, many in slices. Each renewal carries the digest
+of all that this peer shares; where the tracker's differs, or it has lost this peer, everything
+is told afresh. So a tracker that lost anything heals by itself.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from dataclasses import replace
 from random import Random
 
 from panal.clock import Clock
 from panal.errors import NameTaken, NotRegistered, PanalError, Superseded, Unreachable
 from panal.peer.tracker_client import TrackerClient
+from panal.peer.untold import Changes, Untold
 from panal.wire.catalogue import (
     Announcement,
     CatalogueDigest,
@@ -29,7 +31,8 @@ DEBOUNCE_S = 0.2
 RENEW_JITTER = 0.1
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 15.0
-MESSAGE_ITEMS = 1_000
+SLICE_ITEMS = 1_000
+"""So many changes are told at once; newer ones then have their turn."""
 LEAVE_DEADLINE_S = 2.0
 
 EntryPages = Callable[[], Iterator[list[Entry]]]
@@ -54,14 +57,14 @@ class Announcer:
         self._chance = chance
         self._digest = CatalogueDigest()
         self._holdings: dict[ContentId, Holding] = {}
-        self._changed_entries: dict[str, Entry | None] = {}
-        self._changed_holdings: dict[ContentId, Holding | None] = {}
+        self._untold = Untold()
         self._changes = 0
         self._changes_told = 0
         self._wake = asyncio.Event()
         self._told = asyncio.Condition()
         self._sequence = 0
         self._welcome: Welcome | None = None
+        self._everything_told = False
         self._failures = 0
         self.problem = "not registered yet"
         """Why the tracker does not list this peer, in words; empty while it does."""
@@ -88,10 +91,10 @@ class Announcer:
             return
         if before is not None:
             self._digest.remove(before)
-            self._changed_entries[before.path] = None
+            self._untold.change_entry(before.path, None)
         if after is not None:
             self._digest.add(after)
-            self._changed_entries[after.path] = after
+            self._untold.change_entry(after.path, after)
         self._note_change()
 
     def hold(self, content: ContentId, *, complete: bool) -> None:
@@ -101,14 +104,15 @@ class Announcer:
             return
         self._forget_holding(content)
         self._digest.add(holding)
-        self._holdings[content] = self._changed_holdings[content] = holding
+        self._holdings[content] = holding
+        self._untold.change_holding(content, holding)
         self._note_change()
 
     def release(self, content: ContentId) -> None:
         """It can be served no more, or has a path now."""
         if content in self._holdings:
             self._forget_holding(content)
-            self._changed_holdings[content] = None
+            self._untold.change_holding(content, None)
             self._note_change()
 
     def _forget_holding(self, content: ContentId) -> None:
@@ -119,12 +123,19 @@ class Announcer:
         self._changes += 1
         self._wake.set()
 
-    async def announced(self, within_s: float) -> bool:
-        """Whether all changes made until now reach the tracker within that time."""
+    async def announced(self, within_s: float, paths: Collection[str] | None = None) -> bool:
+        """Whether the changes of these paths, or all made until now, reach the tracker within
+        that time."""
         wanted = self._changes
+
+        def is_told() -> bool:
+            if paths is not None and self._everything_told:
+                return not self._untold.includes(paths)
+            return self._changes_told >= wanted
+
         try:
             async with asyncio.timeout(within_s), self._told:
-                await self._told.wait_for(lambda: self._changes_told >= wanted)
+                await self._told.wait_for(is_told)
         except TimeoutError:
             return False
         return True
@@ -155,19 +166,20 @@ class Announcer:
             return None
 
     async def _live(self) -> None:
-        welcome = await self._client.register(self._registration)
+        registration = replace(self._registration, digest=self._digest.value())
+        welcome = await self._client.register(registration)
         self._welcome = welcome
         self._registered(welcome)
         if welcome.digest != self._digest.value():
             await self._tell_everything()
         else:
-            self._changed_entries.clear()
-            self._changed_holdings.clear()
+            self._untold.clear()
+            self._everything_told = True
             await self._changes_reached(self._changes)
         renew_at_s = self._next_renewal(welcome)
         while True:
             await self._until_change_or(renew_at_s)
-            if self._changed_entries or self._changed_holdings:
+            if self._untold:
                 await self._tell_changes()
             if self._clock.now_s() >= renew_at_s:
                 await self._renew()
@@ -195,7 +207,7 @@ class Announcer:
         return self._clock.now_s() + welcome.renew_s * jitter
 
     async def _until_change_or(self, at_s: float) -> None:
-        if not (self._changed_entries or self._changed_holdings):
+        if not self._untold:
             timer = asyncio.ensure_future(self._clock.sleep(max(0.0, at_s - self._clock.now_s())))
             woken = asyncio.ensure_future(self._wake.wait())
             try:
@@ -203,8 +215,8 @@ class Announcer:
             finally:
                 timer.cancel()
                 woken.cancel()
-        if self._wake.is_set() and self._changes > self._changes_told:
-            await self._clock.sleep(DEBOUNCE_S)
+            if self._untold:
+                await self._clock.sleep(DEBOUNCE_S)
         self._wake.clear()
 
     async def _renew(self) -> None:
@@ -212,7 +224,7 @@ class Announcer:
             self._registration.caller, self._digest.value()
         )
         self._set_reachability(reachable, words)
-        if not in_step and not (self._changed_entries or self._changed_holdings):
+        if not in_step and not self._untold:
             log.info("The tracker's records differ from ours: announcing everything afresh.")
             await self._tell_everything()
 
@@ -232,27 +244,30 @@ class Announcer:
 
     async def _tell_everything(self) -> None:
         counted = self._changes
-        self._changed_entries.clear()
-        self._changed_holdings.clear()
-        await self._tell(self._everything(), counted)
+        self._untold.clear()
+        self._everything_told = False
+        await self._tell(self._everything())
+        self._everything_told = True
+        self._untold.told()
+        await self._changes_reached(counted if self._untold else self._changes)
         self.times_told_everything += 1
 
     async def _tell_changes(self) -> None:
         counted = self._changes
-        entries, self._changed_entries = self._changed_entries, {}
-        holdings, self._changed_holdings = self._changed_holdings, {}
+        changes = self._untold.take(SLICE_ITEMS)
+        is_all = not self._untold
         try:
-            await self._tell(self._some(entries, holdings), counted)
+            await self._tell(self._slice(changes))
         except PanalError:
-            # Not told, or not known to be: say it again, unless it has changed since.
-            self._changed_entries = {**entries, **self._changed_entries}
-            self._changed_holdings = {**holdings, **self._changed_holdings}
+            self._untold.not_told()
             raise
+        self._untold.told()
+        await self._changes_reached(counted if is_all else self._changes_told)
 
-    async def _tell(self, messages: AsyncIterator[Announcement], counted: int) -> None:
+    async def _tell(self, messages: AsyncIterator[Announcement]) -> None:
+        counted = self._changes
         digest = await self._client.announce(self._registration.caller, messages)
-        await self._changes_reached(counted)
-        if digest != self._digest.value() and counted == self._changes:
+        if digest != self._digest.value() and counted == self._changes and not self._untold:
             log.info("The tracker counts otherwise; it is compared again at the next renewal.")
 
     async def _changes_reached(self, counted: int) -> None:
@@ -264,28 +279,25 @@ class Announcer:
         holdings = tuple(self._holdings.values())
         yield Announcement(self._next_sequence(), replace_all=True, holdings=holdings)
         pages = await asyncio.to_thread(self._entry_pages)
-        while page := await asyncio.to_thread(next, pages, None):
+        while (page := await asyncio.to_thread(next, pages, None)) is not None:
             yield Announcement(self._next_sequence(), entries=tuple(page))
+            # After a page, never before: what it read may have changed meanwhile.
+            if self._untold:
+                yield self._message(self._untold.take(SLICE_ITEMS))
         yield Announcement(self._next_sequence(), all_told=True)
 
-    async def _some(
-        self, entries: dict[str, Entry | None], holdings: dict[ContentId, Holding | None]
-    ) -> AsyncIterator[Announcement]:
-        changes = list(entries.items())
-        for start in range(0, max(len(changes), 1), MESSAGE_ITEMS):
-            part = changes[start : start + MESSAGE_ITEMS]
-            first = start == 0
-            yield Announcement(
-                self._next_sequence(),
-                entries=tuple(entry for _, entry in part if entry is not None),
-                removed_paths=tuple(path for path, entry in part if entry is None),
-                holdings=tuple(h for h in holdings.values() if h is not None) if first else (),
-                removed_holdings=tuple(
-                    content for content, holding in holdings.items() if holding is None
-                )
-                if first
-                else (),
-            )
+    async def _slice(self, changes: Changes) -> AsyncIterator[Announcement]:
+        yield self._message(changes)
+
+    def _message(self, changes: Changes) -> Announcement:
+        entries, holdings = changes.entries, changes.holdings
+        return Announcement(
+            self._next_sequence(),
+            entries=tuple(entry for entry in entries.values() if entry is not None),
+            removed_paths=tuple(path for path, entry in entries.items() if entry is None),
+            holdings=tuple(holding for holding in holdings.values() if holding is not None),
+            removed_holdings=tuple(c for c, holding in holdings.items() if holding is None),
+        )
 
     def _next_sequence(self) -> int:
         self._sequence += 1

@@ -129,11 +129,14 @@ class Comparing:
         """Of what seemed gone, keep what is: files may have come while others were looked at."""
         gone: list[Seen] = []
         for at in range(0, len(difference.gone), PAGE):
-            part = difference.gone[at : at + PAGE]
-            there = self._root.fingerprints([path for path, _ in part])
-            gone += [item for item in part if not self._is_shared(item, there)]
+            gone += self.still_gone(difference.gone[at : at + PAGE])
         self._look_for_roots()
         difference.gone = [item for item in gone if self._root.shows(item[0])]
+
+    def still_gone(self, gone: list[Seen]) -> list[Seen]:
+        """Those that have not come back as they were: what was moved may be moved back."""
+        there = self._root.fingerprints([path for path, _ in gone])
+        return [item for item in gone if not self._is_shared(item, there)]
 
     def _is_shared(self, item: Seen, there: Mapping[SafePath, Fingerprint]) -> bool:
         path, was = item

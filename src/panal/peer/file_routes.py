@@ -130,7 +130,8 @@ class FileRoutes:
             failures.append(_failure(name, error))
 
     async def _answer(self, stored: list[Placed], failures: list[UploadFailure]) -> web.Response:
-        announced = await self._announcer.announced(ANNOUNCED_WITHIN_S) if stored else False
+        paths = [one.file.path for one in stored]
+        announced = await self._announcer.announced(ANNOUNCED_WITHIN_S, paths) if stored else False
         files = [self._uploaded(one.file) for one in stored]
         if not failures:
             status = 201 if any(one.is_new for one in stored) else 200

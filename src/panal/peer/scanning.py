@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from panal.clock import Clock
 from panal.errors import ContentChanged, NotFound, PanalError
-from panal.peer.comparing import Comparing, Seen
+from panal.peer.comparing import PAGE, Comparing, Difference, Seen
 from panal.peer.sharing import Sharing
 from panal.store.hashing import HashedFile, Stopping, hash_file
 from panal.store.index import Index, Moved
@@ -54,6 +54,8 @@ class Scanning:
         )
         self._one_look = asyncio.Lock()
         self._under_way: set[Seen] = set()
+        self._twins_wanted: list[set[str]] = []
+        """Names whose contents go to further names first: until then they are not forgotten."""
         self._done: set[Seen] = set()
         """What has been hashed since the last look began: it may not have seen that."""
         self.skipped = Skipped()
@@ -65,7 +67,7 @@ class Scanning:
 
     @property
     def to_hash(self) -> int:
-        """How many files wait for their hash."""
+        """How many files were found and are not indexed yet."""
         return len(self._under_way)
 
     def take_again(self) -> set[str]:
@@ -86,10 +88,10 @@ class Scanning:
 
     async def scan(self) -> None:
         """Bring index and announcements up to the folder as it is now, hashes included."""
-        await self.hash(await self.look(None))
+        await self.take_in(await self.look(None))
 
-    async def look(self, paths: Collection[str] | None) -> list[Seen]:
-        """Compare some paths, or all; index what moved and went, and return what to hash."""
+    async def look(self, paths: Collection[str] | None) -> Difference:
+        """Compare some paths, or all; what is to be taken in and no look before has found."""
         async with self._one_look:
             wall_s = self._clock.wall_s()
             self._done.clear()
@@ -101,14 +103,13 @@ class Scanning:
             else:
                 found = await asyncio.to_thread(self._comparing.some, paths, wall_s)
             self._again.update(found.unsettled)
-            while found.moved:
-                await self._take_in_moved(found.moved[:MOVED_AT_ONCE])
-                del found.moved[:MOVED_AT_ONCE]
-            await self._sharing.forget([item for item in found.gone if not self._is_busy(item[0])])
-            known = self._under_way | self._done
-            fresh = [item for item in found.fresh if item not in known]
-            self._under_way.update(fresh)
-        return fresh
+            found.fresh = [item for item in found.fresh if self._is_new(item)]
+            found.moved = [move for move in found.moved if self._is_new(move.seen())]
+            self._under_way.update(found.fresh, (move.seen() for move in found.moved))
+        return found
+
+    def _is_new(self, item: Seen) -> bool:
+        return item not in self._under_way and item not in self._done
 
     def _tell_left_out(self) -> None:
         """Log what is not shared and why, each reason once."""
@@ -120,13 +121,33 @@ class Scanning:
                 log.info("Left out: %s, as %s.", words, examples)
 
     def _is_busy(self, path: SafePath) -> bool:
-        if path in self._sharing.busy:
+        if path in self._sharing.busy or any(path in wanted for wanted in self._twins_wanted):
             self._again.add(path)
             return True
         return False
 
-    async def hash(self, fresh: Sequence[Seen]) -> None:
-        """Hash, index and announce what a look has found."""
+    async def take_in(self, found: Difference) -> None:
+        """Index and announce what a look has found, hashing what is new.
+
+        What one look has found may be taken in beside another's, a part of each in turn: a
+        new file does not wait for thousands that were moved before.
+        """
+        await asyncio.gather(self._take_in_known(found), self._hash(found.fresh))
+
+    async def _take_in_known(self, found: Difference) -> None:
+        wanted = {move.twin for move in found.moved}
+        self._twins_wanted.append(wanted)
+        try:
+            for at in range(0, len(found.moved), MOVED_AT_ONCE):
+                await self._take_in_moved(found.moved[at : at + MOVED_AT_ONCE])
+        finally:
+            self._twins_wanted.remove(wanted)
+            self._under_way.difference_update(move.seen() for move in found.moved)
+        for at in range(0, len(found.gone), PAGE):
+            gone = await asyncio.to_thread(self._comparing.still_gone, found.gone[at : at + PAGE])
+            await self._sharing.forget([item for item in gone if not self._is_busy(item[0])])
+
+    async def _hash(self, fresh: Sequence[Seen]) -> None:
         small = [item for item in fresh if item[1].size_bytes <= BATCH_BYTES]
         large = [item for item in fresh if item[1].size_bytes > BATCH_BYTES]
         try:
@@ -171,6 +192,7 @@ class Scanning:
         still_so = await asyncio.to_thread(self._still_so, moved)
         wanted = [f for f in still_so if not self._is_busy(f.path)]
         self._again.update(await self._sharing.remember_moved(wanted))
+        self._done.update(move.seen() for move in wanted)
 
     def _still_so(self, known: list[Known]) -> list[Known]:
         """Those that nobody has changed since: a later hash may be indexed already."""

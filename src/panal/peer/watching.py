@@ -13,7 +13,7 @@ from pathlib import Path
 
 from panal.clock import Clock
 from panal.errors import PanalError
-from panal.peer.comparing import SETTLED_S, Seen
+from panal.peer.comparing import SETTLED_S, Difference
 from panal.peer.inotify import FolderWatch
 from panal.peer.presence import Presence
 from panal.peer.scanning import Scanning
@@ -50,7 +50,7 @@ class Watching:
         self._wake = asyncio.Event()
         self._watches: dict[str, FolderWatch] = {}
         self._watch_again_at_s: dict[str, float] = {}
-        self._hashing: set[asyncio.Task[None]] = set()
+        self._taking_in: set[asyncio.Task[None]] = set()
         self._fault: BaseException | None = None
         self._roots_at_s = self._full_at_s = self._full_not_before_s = 0.0
         self._failed_before = ""
@@ -90,9 +90,9 @@ class Watching:
         finally:
             for name in list(self._watches):
                 await self._unwatch(name)
-            for task in self._hashing:
+            for task in self._taking_in:
                 task.cancel()
-            await asyncio.gather(*self._hashing, return_exceptions=True)
+            await asyncio.gather(*self._taking_in, return_exceptions=True)
 
     def _warn(self, words: str) -> None:
         if words != self._failed_before:
@@ -123,13 +123,13 @@ class Watching:
             due = {path for path, due_s in self._hints.items() if due_s <= now_s + DEBOUNCE_S}
             for path in due:
                 del self._hints[path]
-            self._begin_hashing(await self._scanning.look(due))
+            self._take_in(await self._scanning.look(due))
 
     async def _look_at_all(self, began_s: float) -> None:
         self._hints.clear()
         self._full_at_s = math.inf  # a hint meanwhile may want it sooner
         try:
-            self._begin_hashing(await self._scanning.look(None))
+            self._take_in(await self._scanning.look(None))
         finally:
             now_s = self._clock.now_s()
             spent_s = now_s - began_s
@@ -143,14 +143,14 @@ class Watching:
         for path in self._scanning.take_again():
             self._hints.setdefault(path, due_s)
 
-    def _begin_hashing(self, fresh: list[Seen]) -> None:
-        if fresh:
-            task = asyncio.create_task(self._scanning.hash(fresh))
-            self._hashing.add(task)
-            task.add_done_callback(self._hashed)
+    def _take_in(self, found: Difference) -> None:
+        if found.fresh or found.moved or found.gone:
+            task = asyncio.create_task(self._scanning.take_in(found))
+            self._taking_in.add(task)
+            task.add_done_callback(self._taken_in)
 
-    def _hashed(self, task: asyncio.Task[None]) -> None:
-        self._hashing.discard(task)
+    def _taken_in(self, task: asyncio.Task[None]) -> None:
+        self._taking_in.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             if isinstance(error, PanalError):
                 self._warn(str(error))

@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
@@ -51,6 +51,10 @@ class Moved:
     fingerprint: Fingerprint
     twin: str
 
+    def seen(self) -> tuple[SafePath, Fingerprint]:
+        """What a look at the folder has seen of it."""
+        return self.path, self.fingerprint
+
 
 _SHARE = """
 INSERT OR REPLACE INTO shared (device, inode, size_bytes, mtime_ns, path, content)
@@ -90,8 +94,7 @@ class Index:
                 "(device, inode, size_bytes, mtime_ns, path, content) VALUES (?, ?, ?, ?, ?, ?)",
                 map(_shared_row, files),
             )
-            for content in {shared.content for shared in before.values()}:
-                _drop_orphans(database, content)
+            _drop_orphans(database, (shared.content for shared in before.values()))
             # What was checked here before stays so: only then is the row another than ours.
             told = [file.path for file in files if not file.sha256_checked]
             after = self._by_paths(told) if told else {}
@@ -105,15 +108,13 @@ class Index:
         """
         changes = []
         with self.writing() as database:
+            known = self._by_paths([path for move in moves for path in (move.path, move.twin)])
             for move in moves:
-                before, twin = self.by_path(move.path), self.by_path(move.twin)
-                if twin is None or twin.fingerprint != move.fingerprint:
-                    continue
-                after = replace(twin, path=move.path)
-                database.execute(_SHARE, (*astuple(move.fingerprint), move.path, twin.content))
-                if before is not None and before.content != twin.content:
-                    _drop_orphans(database, before.content)
-                changes.append((before, after))
+                twin = known.get(move.twin)
+                if twin is not None and twin.fingerprint == move.fingerprint:
+                    changes.append((known.get(move.path), replace(twin, path=move.path)))
+            database.executemany(_SHARE, (_row(after) for _, after in changes))
+            _drop_orphans(database, (before.content for before, _ in changes if before))
         return changes
 
     def forget(self, gone: Sequence[tuple[SafePath, Fingerprint]]) -> list[SharedFile]:
@@ -121,14 +122,14 @@ class Index:
 
         A path that is remembered with another fingerprint meanwhile stays.
         """
-        forgotten = []
         with self.writing() as database:
-            for path, fingerprint in gone:
-                before = self.by_path(path)
-                if before is not None and before.fingerprint == fingerprint:
-                    database.execute("DELETE FROM shared WHERE path = ?", (path,))
-                    _drop_orphans(database, before.content)
-                    forgotten.append(before)
+            known = self._by_paths([path for path, _ in gone])
+            forgotten = [
+                known[p] for p, seen in gone if p in known and known[p].fingerprint == seen
+            ]
+            paths = ((shared.path,) for shared in forgotten)
+            database.executemany("DELETE FROM shared WHERE path = ?", paths)
+            _drop_orphans(database, (shared.content for shared in forgotten))
         return forgotten
 
     def mark_sha256(self, content: ContentId, *, right: bool) -> None:
@@ -283,9 +284,13 @@ def _shared_row(file: HashedFile) -> tuple[object, ...]:
     )
 
 
-def _drop_orphans(database: sqlite3.Connection, content: ContentId | None) -> None:
-    database.execute(
+def _row(shared: SharedFile) -> tuple[object, ...]:
+    return (*astuple(shared.fingerprint), shared.path, shared.content)
+
+
+def _drop_orphans(database: sqlite3.Connection, contents: Iterable[ContentId]) -> None:
+    database.executemany(
         "DELETE FROM contents WHERE id = ? "
         "AND NOT EXISTS (SELECT 1 FROM shared WHERE content = contents.id)",
-        (content,),
+        ((content,) for content in set(contents)),
     )
