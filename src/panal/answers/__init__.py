@@ -1,0 +1,53 @@
+"""The JSON of the API, as structs: their field names are the contract."""
+
+from panal.answers.downloads import (
+    DownloadAnswer,
+    DownloadsAnswer,
+    PlanAnswer,
+    SourceAnswer,
+    UnfinishedAnswer,
+    UnfinishedFilesAnswer,
+)
+from panal.answers.found import (
+    HitInfo,
+    NameInfo,
+    PeerAnswer,
+    PeersAnswer,
+    SearchAnswer,
+)
+from panal.answers.sharing import (
+    AddedAnswer,
+    FileAnswer,
+    FilesAnswer,
+    FolderAnswer,
+    RootAnswer,
+    VerifyAnswer,
+    VerifyProgress,
+)
+from panal.answers.status import (
+    SettingsAnswer,
+    StatusAnswer,
+)
+
+__all__ = [
+    "AddedAnswer",
+    "DownloadAnswer",
+    "DownloadsAnswer",
+    "FileAnswer",
+    "FilesAnswer",
+    "FolderAnswer",
+    "HitInfo",
+    "NameInfo",
+    "PeerAnswer",
+    "PeersAnswer",
+    "PlanAnswer",
+    "RootAnswer",
+    "SearchAnswer",
+    "SettingsAnswer",
+    "SourceAnswer",
+    "StatusAnswer",
+    "UnfinishedAnswer",
+    "UnfinishedFilesAnswer",
+    "VerifyAnswer",
+    "VerifyProgress",
+]

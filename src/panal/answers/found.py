@@ -1,0 +1,70 @@
+"""What is found over everybody's files, and who is here."""
+
+import msgspec
+
+
+class NameInfo(msgspec.Struct):
+    """Under which name, at which peer."""
+
+    peer: str
+    """The peer's name."""
+    path: str
+    """Where it is at that peer."""
+
+
+class HitInfo(msgspec.Struct):
+    """One content that a search found."""
+
+    id: str
+    """Its content id."""
+    name: str
+    """The last part of its best name."""
+    size: int
+    """In bytes; of a folder, its list's."""
+    sha256: str | None
+    """Of the file, in hex, where somebody vouches for it."""
+    kind: str
+    """file or collection."""
+    link: str
+    """For chats and mails, and for `get`."""
+    providers: int
+    """How many live peers have it."""
+    names: list[NameInfo]
+    """Its names that matched, the best 20; without words, the one name that is listed."""
+
+
+class SearchAnswer(msgspec.Struct):
+    """One page of hits."""
+
+    hits: list[HitInfo]
+    """The best match first; without words, every path in order."""
+    next: str | None
+    """What asks for the next page; null after the last."""
+    capped: bool
+    """More than 10,000 names matched, and only 10,000 were ranked; never so without words."""
+
+
+class PeerAnswer(msgspec.Struct):
+    """One live peer."""
+
+    name: str
+    """What it is called."""
+    host: str
+    """Where it answers; empty where you cannot call it."""
+    port: int
+    """Its HTTP port."""
+    reachable: bool
+    """Whether the tracker's call came through."""
+    files: int
+    """How many files and folders it shares."""
+    joined_s_ago: float
+    """When it came, in seconds before now."""
+    renewed_s_ago: float
+    """When it was last heard of, in seconds before now."""
+
+
+class PeersAnswer(msgspec.Struct):
+    """Who is here."""
+
+    peers: list[PeerAnswer]
+    """By name."""

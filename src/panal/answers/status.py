@@ -1,0 +1,63 @@
+"""A peer's own state and settings."""
+
+import msgspec
+
+from panal.answers.sharing import RootAnswer
+
+
+class SettingsAnswer(msgspec.Struct):
+    """What can be changed while the peer runs."""
+
+    active_downloads: int
+    """How many downloads run at once; the others wait in the queue."""
+    upload_limit_bytes_s: int
+    """To all together; of all limits, 0 is none."""
+    download_limit_bytes_s: int
+    """From all together."""
+    upload_limit_per_peer_bytes_s: int
+    """To each remote address, however many connections it has."""
+    download_limit_per_peer_bytes_s: int
+    """From each peer, over all downloads."""
+
+
+class StatusAnswer(msgspec.Struct):
+    """This peer's own state."""
+
+    name: str
+    """This peer's."""
+    urls: list[str]
+    """Where it answers."""
+    folder: str
+    """What it shares."""
+    trackers: list[str]
+    """Whom it asks."""
+    registered: bool
+    """Whether a tracker knows it."""
+    reachable: bool
+    """Whether the tracker's call came through."""
+    problem: str
+    """What is wrong with either, in words."""
+    files: int
+    """How many it shares."""
+    bytes: int
+    """How many they have."""
+    to_hash: int
+    """How many files are still to be hashed."""
+    skipped: dict[str, int]
+    """What is not shared, by reason."""
+    skipped_folders: dict[str, int]
+    """How many of them are folders; what is in those is not counted."""
+    skipped_examples: dict[str, list[str]]
+    """Some of their paths, by reason."""
+    roots: list[RootAnswer]
+    """What is shared in place from elsewhere."""
+    offline: list[str]
+    """Roots that are not there now, the folder among them; they may come back."""
+    watching: dict[str, str]
+    """By root, "" for the folder: why it is found out about by scans only, in words."""
+    unshared: list[str]
+    """Paths that are left out until they are added again."""
+    unfinished: int
+    """Unfinished files, those of downloads that go on too."""
+    unfinished_bytes: int
+    """What they take of the disk."""

@@ -1,0 +1,175 @@
+"""The peer's own values as the API gives them."""
+
+from panal.answers import (
+    DownloadAnswer,
+    FileAnswer,
+    FolderAnswer,
+    HitInfo,
+    NameInfo,
+    PeerAnswer,
+    PlanAnswer,
+    SearchAnswer,
+    SourceAnswer,
+    UnfinishedAnswer,
+    VerifyAnswer,
+    VerifyProgress,
+)
+from panal.peer.collections import AddedFolder
+from panal.peer.download import Download, State
+from panal.peer.folder_transfer import FolderTransfer
+from panal.peer.planning import Plan
+from panal.peer.unfinished import UnfinishedFile
+from panal.peer.verifying import Verified
+from panal.store.index import SharedFile
+from panal.swarm.messages import SourceProgress
+from panal.wire.catalogue import Hit, PeerInfo, SearchPage
+from panal.wire.links import Link
+
+
+def search_answer(page: SearchPage, tracker: str) -> SearchAnswer:
+    """A page of hits as the API gives it."""
+    hits = [hit_info(hit, tracker) for hit in page.hits]
+    return SearchAnswer(hits, page.next_page or None, page.capped)
+
+
+def hit_info(hit: Hit, tracker: str) -> HitInfo:
+    """A hit as the API gives it."""
+    name = hit.names[0].path.rpartition("/")[2] if hit.names else hit.content.hex()
+    return HitInfo(
+        id=hit.content.hex(),
+        name=name,
+        size=hit.size_bytes,
+        sha256=None if hit.sha256 is None else hit.sha256.hex(),
+        kind=hit.kind.name.lower(),
+        link=str(Link(hit.content, name, hit.size_bytes, tracker)),
+        providers=hit.providers,
+        names=[NameInfo(named.peer, named.path) for named in hit.names],
+    )
+
+
+def peer_answer(info: PeerInfo) -> PeerAnswer:
+    """A peer as the API gives it."""
+    return PeerAnswer(
+        name=info.name,
+        host=info.host,
+        port=info.port,
+        reachable=info.reachable,
+        files=info.entries,
+        joined_s_ago=info.joined_s_ago,
+        renewed_s_ago=info.renewed_s_ago,
+    )
+
+
+def file_answer(shared: SharedFile, tracker: str, *, offline: bool = False) -> FileAnswer:
+    """A shared file as the API gives it."""
+    name = shared.path.rpartition("/")[2]
+    return FileAnswer(
+        path=shared.path,
+        id=shared.content.hex(),
+        size=shared.fingerprint.size_bytes,
+        sha256=shared.sha256.hex() if shared.sha256_checked else None,
+        link=str(Link(shared.content, name, shared.fingerprint.size_bytes, tracker)),
+        offline=offline,
+    )
+
+
+def folder_answer(added: AddedFolder, tracker: str) -> FolderAnswer:
+    """A folder's snapshot as the API gives it."""
+    record = added.record
+    name = record.path.rpartition("/")[2]
+    return FolderAnswer(
+        path=record.path,
+        id=record.content.hex(),
+        link=str(Link(record.content, name, record.manifest.size_bytes, tracker)),
+        files=added.files,
+        empty_folders=added.empty_folders,
+        bytes=added.size_bytes,
+        skipped=added.skipped.counts,
+        skipped_folders=added.skipped.folders,
+        skipped_examples=added.skipped.examples,
+    )
+
+
+def download_answer(download: Download) -> DownloadAnswer:
+    """A download as the API gives it."""
+    record, transfer = download.record, download.transfer
+    progress = transfer.progress
+    is_moving = progress is not None and download.state is State.RUNNING
+    rate = progress.rate_bytes_s if progress is not None and is_moving else 0.0
+    bytes_done = record.size_bytes if download.state is State.DONE else transfer.bytes_done
+    sources = [] if progress is None else progress.sources
+    return DownloadAnswer(
+        id=record.id,
+        what=record.what,
+        content=None if record.content is None else record.content.hex(),
+        name=record.path,
+        state=download.state.value,
+        size=record.size_bytes,
+        priority=record.priority,
+        bytes_done=bytes_done,
+        bytes_resumed=transfer.bytes_resumed,
+        rate_bytes_s=rate,
+        eta_s=(record.size_bytes - bytes_done) / rate if rate > 0 else None,
+        transfer_s=download.transfer_s,
+        reason=download.reason,
+        error=record.error_slug or None,
+        sources=[_source_answer(source, ended=not is_moving) for source in sources],
+        files=transfer.files if isinstance(transfer, FolderTransfer) else 0,
+        files_done=transfer.files_done if isinstance(transfer, FolderTransfer) else 0,
+        held_back=is_moving and transfer.held_back,
+    )
+
+
+def plan_answer(found: Plan) -> PlanAnswer:
+    """A plan as the API gives it."""
+    return PlanAnswer(
+        id=found.content.hex(),
+        kind=None if found.kind is None else found.kind.name.lower(),
+        size=found.size_bytes,
+        path=str(found.path),
+        providers=sorted(provider.peer for provider in found.providers),
+        files=None if found.to_fetch is None else len(found.to_fetch),
+        bytes=found.bytes_to_fetch,
+        files_there=len(found.there),
+        free=found.free_bytes,
+        conflicts=list(found.conflicts),
+        error=None if found.problem is None else found.problem.slug,
+        reason="" if found.problem is None else str(found.problem),
+    )
+
+
+def verify_progress(found: Verified) -> VerifyProgress:
+    """How far re-reading has come, as the API gives it."""
+    answer = VerifyAnswer(
+        found.files, found.size_bytes, found.offline, dict(found.differing.items())
+    )
+    return VerifyProgress(
+        files=found.files,
+        of_files=found.of_files,
+        bytes=found.size_bytes + found.reading_bytes,
+        of_bytes=found.of_bytes,
+        answer=answer if found.is_over else None,
+    )
+
+
+def unfinished_answer(file: UnfinishedFile) -> UnfinishedAnswer:
+    """An unfinished file as the API gives it."""
+    leftover = file.leftover
+    return UnfinishedAnswer(
+        id=leftover.content.hex(),
+        name=file.name,
+        size=leftover.size_bytes,
+        bytes_there=file.here_bytes,
+        bytes_on_disk=leftover.disk_bytes,
+        modified=leftover.modified_s,
+        download=file.download_id,
+        expires=file.expires_s,
+    )
+
+
+def _source_answer(source: SourceProgress, *, ended: bool) -> SourceAnswer:
+    peer = source.source.partition("@")[0]
+    if ended:
+        state = source.state if source.state in {"away", "banned"} else "done"
+        return SourceAnswer(peer, 0.0, source.bytes, state)
+    return SourceAnswer(peer, source.rate_bytes_s, source.bytes, source.state)
