@@ -28,7 +28,7 @@ def test_the_exported_names() -> None:
     assert public(python.Peer) == {
         "begin", "cancel", "downloads", "ended", "files", "get", "pause", "peers", "resume",
         "search", "settings", "change_settings", "status", "url", "verify", "share",
-        "share_folder", "unfinished", "unshare",
+        "share_folder", "unfinished", "unshare", "why",
     }  # fmt: skip
     for name in panal.__all__:
         assert getattr(panal, name)
@@ -74,6 +74,7 @@ def test_without_async(tmp_path: Path) -> None:
         with pytest.raises(NotFound):
             two.get("nothing")
         assert [download.state for download in two.downloads()] == ["done", "failed"]
+        assert two.why(got.id).why.startswith("It is done")
         two.cancel(got.id)
         assert two.url().startswith("http://127.0.0.1:")
 

@@ -19,6 +19,7 @@ from panal.answers import (
     UnfinishedAnswer,
     VerifyAnswer,
     VerifyProgress,
+    WhyAnswer,
 )
 from panal.errors import UsageError
 from panal.peer.app import PeerApp
@@ -26,6 +27,7 @@ from panal.peer.config import DEFAULT_TRACKER, parse_tracker
 from panal.peer.http_source import client_session
 from panal.peer.planning import Target, plan
 from panal.peer.tracker_client import TrackerClient
+from panal.peer.why import facts_of_download
 from panal.views import (
     download_answer,
     file_answer,
@@ -35,6 +37,7 @@ from panal.views import (
     search_answer,
     unfinished_answer,
     verify_progress,
+    why_answer,
 )
 from panal.wire.catalogue import PeerInfo, SearchQuery
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
@@ -129,6 +132,12 @@ class Node:
     def download(self, download_id: str) -> DownloadAnswer:
         """One download."""
         return download_answer(self._app.downloads.get(download_id))
+
+    def why(self, download_id: str) -> WhyAnswer:
+        """What a download waits for, or what limits it."""
+        app, downloads = self._app, self._app.downloads
+        download, turn = downloads.get(download_id), downloads.turn(download_id)
+        return why_answer(facts_of_download(download, turn, app.live_settings.now, app.clock))
 
     async def pause_download(self, download_id: str) -> DownloadAnswer:
         """Stop a download, keeping what is there."""

@@ -26,6 +26,7 @@ from panal.answers import (
     StatusAnswer,
     UnfinishedAnswer,
     VerifyAnswer,
+    WhyAnswer,
 )
 from panal.api import Node, Only, Tracker
 from panal.clock import SystemClock
@@ -196,6 +197,10 @@ class Peer:
     async def downloads(self) -> list[DownloadAnswer]:
         """Every download, the newest last."""
         return self._node.downloads()
+
+    async def why(self, download_id: str) -> WhyAnswer:
+        """What a download waits for, or what limits it, in words and numbers."""
+        return self._node.why(download_id)
 
     async def pause(self, download_id: str) -> DownloadAnswer:
         """Stop a download, keeping what is there."""

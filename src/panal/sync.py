@@ -123,6 +123,7 @@ class Peer(Blocking[python.Peer]):
     begin = _blocking(python.Peer.begin)
     ended = _blocking(python.Peer.ended)
     downloads = _blocking(python.Peer.downloads)
+    why = _blocking(python.Peer.why)
     pause = _blocking(python.Peer.pause)
     resume = _blocking(python.Peer.resume)
     cancel = _blocking(python.Peer.cancel)

@@ -13,17 +13,26 @@ from panal.answers import (
     UnfinishedAnswer,
     VerifyAnswer,
     VerifyProgress,
+    WhyAnswer,
+    WhyContent,
+    WhySource,
 )
 from panal.peer.collections import AddedFolder
 from panal.peer.download import Download, State
+from panal.peer.explaining import ContentFacts, DownloadFacts, content_words, explain_download
 from panal.peer.folder_transfer import FolderTransfer
 from panal.peer.planning import Plan
 from panal.peer.unfinished import UnfinishedFile
 from panal.peer.verifying import Verified
 from panal.store.index import SharedFile
+from panal.swarm.explaining import source_words
 from panal.swarm.messages import SourceProgress
+from panal.swarm.snapshot import SourceFacts
+from panal.wire import bitfield
 from panal.wire.catalogue import Hit, PeerInfo, SearchPage
 from panal.wire.links import Link
+
+ABSENT_LISTED = 1_000
 
 
 def search_answer(page: SearchPage, tracker: str) -> SearchAnswer:
@@ -117,6 +126,53 @@ def download_answer(download: Download) -> DownloadAnswer:
         files=transfer.files if isinstance(transfer, FolderTransfer) else 0,
         files_done=transfer.files_done if isinstance(transfer, FolderTransfer) else 0,
         held_back=is_moving and transfer.held_back,
+    )
+
+
+def why_answer(facts: DownloadFacts) -> WhyAnswer:
+    """What a download waits for, as the API gives it."""
+    words = explain_download(facts)
+    return WhyAnswer(
+        id=facts.id,
+        name=facts.name,
+        state=facts.state,
+        why=words.why,
+        more=list(words.more),
+        advice=words.advice,
+        contents=[_why_content(content, facts.limits) for content in facts.contents],
+        missing_files=[] if facts.folder is None else list(facts.folder.missing),
+    )
+
+
+def _why_content(content: ContentFacts, limits: str) -> WhyContent:
+    swarm, why = content.swarm, content_words(content, limits)
+    if swarm is None:
+        return WhyContent(content.path, why, 0, 0, [], [])
+    quickest = sorted(swarm.sources, key=lambda source: -source.rate_bytes_s)
+    return WhyContent(
+        path=content.path,
+        why=why,
+        chunks=swarm.chunk_count,
+        chunks_missing=swarm.missing,
+        chunks_absent=bitfield.indices(swarm.absent)[:ABSENT_LISTED],
+        sources=[_why_source(source, swarm.rate_bytes_s) for source in quickest],
+    )
+
+
+def _why_source(source: SourceFacts, total_bytes_s: float) -> WhySource:
+    return WhySource(
+        peer=source.peer,
+        state=source.state,
+        words=source_words(source, total_bytes_s),
+        rate_bytes_s=source.rate_bytes_s,
+        chunks_asked=source.asked,
+        chunks_missing=source.useful,
+        chunks_absent=source.alone,
+        silent_s=source.silent_s,
+        seen_s_ago=source.seen_s_ago,
+        next_try_s=source.next_try_s,
+        held_back=source.is_held,
+        evidence=source.reason,
     )
 
 

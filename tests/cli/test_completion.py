@@ -78,6 +78,7 @@ async def test_ids_of_downloads_by_what_can_be_done(peer: RunningPeer) -> None:
     assert await ids("cancel", one) == [two]
     assert await ids("priority", "5") == [one, two]
     assert await offered("downloads", "pause", "--peer", peer.url, "x") == []
+    assert await offered("why", "--peer", peer.url, "") == [one, two]
 
 
 async def test_the_settings_file_names_whom_to_ask(peer: RunningPeer, tmp_path: Path) -> None:

@@ -89,6 +89,10 @@ def alone(*words: str) -> Callable[[Place], Awaitable[Said]]:
     return lambda place: panal(*words, "--json")
 
 
+async def why(place: Place) -> Said:
+    return await panal("why", await place.download(), *place.at, "--json")
+
+
 async def listed(place: Place) -> Said:
     await place.download()
     return await panal("downloads", "list", *place.at, "--json")
@@ -112,6 +116,7 @@ RUNS: dict[str, Callable[[Place], Awaitable[Said]]] = {
     "unshare": unshare,
     "verify": at_peer("verify"),
     "version": alone("version"),
+    "why": why,
 }
 """How each command with `--json` is run to its good end."""
 

@@ -22,6 +22,7 @@ ROLES = {
     ("DELETE", "/api/v1/downloads/{id}"): Role.OWNER,
     ("POST", "/api/v1/downloads/{id}/pause"): Role.OWNER,
     ("POST", "/api/v1/downloads/{id}/resume"): Role.OWNER,
+    ("GET", "/api/v1/downloads/{id}/why"): Role.OWNER,
     ("GET", "/api/v1/unfinished"): Role.OWNER,
     ("GET", "/api/v1/settings"): Role.OWNER,
     ("PATCH", "/api/v1/settings"): Role.OWNER,

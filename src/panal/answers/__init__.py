@@ -28,6 +28,11 @@ from panal.answers.status import (
     SettingsAnswer,
     StatusAnswer,
 )
+from panal.answers.why import (
+    WhyAnswer,
+    WhyContent,
+    WhySource,
+)
 
 __all__ = [
     "AddedAnswer",
@@ -50,4 +55,7 @@ __all__ = [
     "UnfinishedFilesAnswer",
     "VerifyAnswer",
     "VerifyProgress",
+    "WhyAnswer",
+    "WhyContent",
+    "WhySource",
 ]

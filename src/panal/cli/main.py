@@ -50,7 +50,8 @@ def panal(context: click.Context, config: Path | None) -> None:
 for _command in (
     *(running.tracker, running.peer),
     *(finding.search, finding.get, finding.peers),
-    *(owning.ls, owning.add, owning.unshare, owning.downloads, owning.verify, owning.settings),
+    *(owning.ls, owning.add, owning.unshare, owning.downloads, owning.why),
+    *(owning.verify, owning.settings),
     *(upkeep.doctor, upkeep.config, upkeep.schema, upkeep.completion, upkeep.version),
 ):
     panal.add_command(_command)

@@ -30,7 +30,9 @@ _RATE = "_bytes_s"
 """What the names of rates end with in the API; here each value has its unit."""
 
 
-def _ask(peer_url: str, work: Callable[[RemotePeer], Awaitable[None]]) -> None:
+def ask(peer_url: str, work: Callable[[RemotePeer], Awaitable[None]]) -> None:
+    """Do some work with a running peer."""
+
     async def run() -> None:
         async with RemotePeer(peer_url) as remote:
             await work(remote)
@@ -55,7 +57,7 @@ def ls(peer_url: str, *, as_json: bool) -> None:
             click.echo("Nothing is shared yet.", err=True)
         _print_left_out(status.skipped, status.skipped_folders)
 
-    _ask(peer_url, work)
+    ask(peer_url, work)
 
 
 def _print_file(file: FileAnswer) -> None:
@@ -79,7 +81,7 @@ def add(paths: Sequence[Path], peer_url: str, *, copy: bool, quiet: bool, as_jso
         elif not quiet:
             _print_added(folders, added)
 
-    _ask(peer_url, work)
+    ask(peer_url, work)
 
 
 def _print_added(folders: Sequence[FolderAnswer], added: AddedAnswer) -> None:
@@ -117,7 +119,7 @@ def unshare(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) 
             for path in named:
                 click.echo(f"No longer shared: {name_words(path)}")
 
-    _ask(peer_url, work)
+    ask(peer_url, work)
 
 
 def verify(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) -> None:
@@ -140,7 +142,7 @@ def verify(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) -
         if answer.differing:
             sys.exit(IntegrityError.exit_code)
 
-    _ask(peer_url, work)
+    ask(peer_url, work)
 
 
 def _shared_path(folder: Path, given: str) -> str:
@@ -182,7 +184,7 @@ def settings(changes: Sequence[str], peer_url: str, *, as_json: bool) -> None:
             shown = rate_words(value) if name.endswith(_RATE) else value
             click.echo(f"{name.removesuffix(_RATE)} = {shown}")
 
-    _ask(peer_url, work)
+    ask(peer_url, work)
 
 
 def _setting(change: str) -> tuple[str, int]:
@@ -217,7 +219,7 @@ def list_downloads(peer_url: str, *, as_json: bool) -> None:
         if not downloads:
             click.echo("No downloads.", err=True)
 
-    _ask(peer_url, work)
+    ask(peer_url, work)
 
 
 def change_downloads(
@@ -234,7 +236,7 @@ def change_downloads(
 
     async def work(remote: RemotePeer) -> None:
         known = await remote.downloads()
-        chosen = [_meant(known, given) for given in ids]
+        chosen = [meant(known, given) for given in ids]
         for download in chosen:
             await _change(remote, change, download.id, priority, delete=delete)
         if change == "cancel":
@@ -250,7 +252,7 @@ def change_downloads(
             for download in after:
                 _print_download(download)
 
-    _ask(peer_url, work)
+    ask(peer_url, work)
 
 
 async def _change(
@@ -266,7 +268,7 @@ async def _change(
         await remote.resume(download_id)
 
 
-def _meant(known: Sequence[DownloadAnswer], given: str) -> DownloadAnswer:
+def meant(known: Sequence[DownloadAnswer], given: str) -> DownloadAnswer:
     """The one download whose id begins so; NotFound, or AmbiguousName."""
     found = [download for download in known if given and download.id.startswith(given)]
     if not found:

@@ -24,6 +24,7 @@ from panal.answers import (
     UnfinishedFilesAnswer,
     VerifyAnswer,
     VerifyProgress,
+    WhyAnswer,
 )
 from panal.errors import PanalError, Unreachable, UsageError, by_slug
 from panal.peer.http_source import client_session
@@ -134,6 +135,10 @@ class RemotePeer:
     async def download(self, download_id: str) -> DownloadAnswer:
         """One download as it stands."""
         return await self._call("GET", f"/api/v1/downloads/{download_id}", DownloadAnswer)
+
+    async def why(self, download_id: str) -> WhyAnswer:
+        """What a download waits for, or what limits it."""
+        return await self._call("GET", f"/api/v1/downloads/{download_id}/why", WhyAnswer)
 
     async def pause(self, download_id: str) -> DownloadAnswer:
         """Stop a download, keeping what is there."""

@@ -103,7 +103,7 @@ class Bundles:
         plan: BundlePlan,
         threads: ThreadPoolExecutor,
     ) -> None:
-        transfer = self._transfer.begin_bundle()
+        transfer = self._transfer.begin_bundle(provider.peer, len(groups))
         batch = self._new_batch()
         try:
             outcome = await _in_thread(threads, source, groups, batch, transfer)

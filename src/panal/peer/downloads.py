@@ -19,10 +19,12 @@ from panal.peer.queueing import (
     TRY_AGAIN_S,
     Lack,
     Queued,
+    Turn,
     Waiting,
     lack_words,
     to_start,
     to_try_again,
+    turn_of,
 )
 from panal.store.download_records import DownloadRecord, DownloadRecords
 from panal.store.space import Room, room_at
@@ -114,6 +116,10 @@ class Downloads:
             raise NotFound("There is no such download.")
         download.transfer.look()
         return download
+
+    def turn(self, download_id: str) -> Turn | None:
+        """Its place in the queue, if it is there."""
+        return turn_of(download_id, self._queued(), self._active_at_once)
 
     async def pause(self, download_id: str) -> Download:
         """Stop a download, keeping what is there; UsageError once it has ended."""
@@ -213,10 +219,13 @@ class Downloads:
     def _in(self, state: State) -> list[Download]:
         return [d for d in self._downloads.values() if d.record.state == state.value]
 
+    def _queued(self) -> list[Queued]:
+        return [Queued(d.id, d.record.priority) for d in self._in(State.QUEUED)]
+
     def _start_queued(self) -> None:
         if self._is_closing:
             return
-        queued = [Queued(d.id, d.record.priority) for d in self._in(State.QUEUED)]
+        queued = self._queued()
         running = len(self._in(State.RUNNING))
         for download_id in to_start(queued, running, self._active_at_once):
             download = self._downloads[download_id]

@@ -37,6 +37,7 @@ from panal.store.space import allocated_bytes, check_space
 from panal.store.unfinished import leftovers_in, remove
 from panal.swarm.engine import Engine
 from panal.swarm.messages import Ban, Progress, SourceId
+from panal.swarm.snapshot import SwarmFacts
 from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState
 from panal.wire.address import authority, is_loopback
@@ -57,6 +58,8 @@ LONGEST_LOOK_AGAIN_S = 10.0
 class Transfer:
     """How far one content has come; read by others while it runs."""
 
+    path: str = ""
+    """Which of a folder's files it is."""
     bytes_resumed: int = 0
     _engine: Engine | None = None
     _partial: PartialFile | None = None
@@ -79,6 +82,10 @@ class Transfer:
         if self._engine is not None and self._partial is not None:
             self.progress = self._engine.progress()
             self.bytes_done = self._partial.bytes_in(self._partial.written)
+
+    def facts(self) -> SwarmFacts | None:
+        """What there is to say of the swarm at this moment, while one is at work."""
+        return None if self._engine is None else self._engine.facts()
 
     def unfollow(self) -> None:
         """The swarm's work is over; what it came to stays."""
@@ -196,7 +203,11 @@ class Fetching:
         self, content: ContentId, manifest: Manifest, folder: Path, transfer: Transfer
     ) -> AsyncIterator[PartialFile]:
         """A content fetched whole into `<id>.part` in a folder; kept if it is stopped."""
-        async with self._contents_under_way.setdefault(content, asyncio.Lock()):
+        turn = self._contents_under_way.setdefault(content, asyncio.Lock())
+        if turn.locked():
+            transfer.waiting_for = "another download of the same content goes first"
+        async with turn:
+            transfer.waiting_for = ""
             partial = await asyncio.to_thread(_open_partial, folder, content, manifest)
             try:
                 with _saying_what_is_missing(partial):

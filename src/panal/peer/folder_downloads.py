@@ -138,8 +138,9 @@ class FolderDownloads:
     ) -> None:
         try:
             found = await self._check(entries, scratch)
+            transfer.missing = {entry.path for entry in found.missing}
             for entry in found.kept:
-                transfer.keep(entry.size_bytes)
+                transfer.keep(entry)
             self._parts.contents.begin_own(content, self._parts.texts.path(content), manifest)
             self._parts.announcer.hold(content, complete=True)
             await self._fetch_files(content, found, scratch, transfer)

@@ -96,8 +96,8 @@ class FolderFiles:
 
     async def fetch_small(self, entries: Group) -> None:
         """One content of at most one chunk, for all the paths that have it."""
-        transfer = self._transfer.begin()
         entry = entries[0]
+        transfer = self._transfer.begin(entry.path)
         fetched_bytes = 0
         try:
             if not self._batch:  # others write to the disk too
@@ -148,8 +148,9 @@ class FolderFiles:
         """The first of these was fetched, unless nothing was; the others are copies of it."""
         first = 1 if fetched_bytes else 0
         self._transfer.files_done += first
+        self._transfer.missing.difference_update(entry.path for entry in entries[:first])
         for entry in entries[first:]:
-            self._transfer.keep(entry.size_bytes)
+            self._transfer.keep(entry)
 
     def _read_copy(self, entry: CollectionEntry) -> tuple[bytes, Manifest] | None:
         """The bytes of the same small content elsewhere here, verified."""
@@ -180,7 +181,7 @@ class FolderFiles:
     async def fetch_large(self, entries: Group) -> None:
         """One content of several chunks; its further paths are copies made here."""
         first, *others = entries
-        transfer = self._transfer.begin()
+        transfer = self._transfer.begin(first.path)
         size_bytes = 0
         try:
             if not await self._copy(first):
@@ -194,7 +195,7 @@ class FolderFiles:
         self._count([first], size_bytes)
         for entry in others:
             if await self._copy(entry):
-                self._transfer.keep(entry.size_bytes)
+                self._transfer.keep(entry)
             else:
                 await self.fetch_large([entry])
 

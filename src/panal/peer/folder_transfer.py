@@ -17,10 +17,15 @@ RATE_OVER_S = 2.0
 class BundleTransfer(Transfer):
     """One bundle; a thread counts what it has verified of it."""
 
+    peer: str = ""
+    wanted_files: int = 0
+    began_s: float = 0.0
     files: int = 0
     copied_files: int = 0
     copied_bytes: int = 0
     """Further paths of what came once."""
+    came: list[str] = field(default_factory=list)
+    """The paths of all of them."""
 
     def hold(self, is_held: bool) -> None:
         """Our own rate limit holds it back, or no more."""
@@ -33,6 +38,7 @@ class BundleTransfer(Transfer):
         self.bytes_done += size_bytes
         self.copied_files += len(entries) - 1
         self.copied_bytes += (len(entries) - 1) * size_bytes
+        self.came += [entry.path for entry in entries]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +48,8 @@ class FolderTransfer(Transfer):
     clock: Clock
     files: int = 0
     files_done: int = 0
+    missing: set[str] = field(default_factory=set)
+    """Paths that are not here, nor on their way into their places."""
     kept_bytes: int = 0
     """Of files that were there before, or copied from others that were."""
     active: list[Transfer] = field(default_factory=list)
@@ -52,20 +60,21 @@ class FolderTransfer(Transfer):
     _rate_since: tuple[float, int] = (0.0, 0)
     _rate_bytes_s: float = 0.0
 
-    def begin(self) -> Transfer:
+    def begin(self, path: str) -> Transfer:
         """One more content is on its way."""
-        transfer = Transfer()
+        transfer = Transfer(path=path)
         self.active.append(transfer)
         return transfer
 
-    def begin_bundle(self) -> BundleTransfer:
-        """One more bundle is on its way."""
-        transfer = BundleTransfer()
+    def begin_bundle(self, peer: PeerName, files: int) -> BundleTransfer:
+        """One more bundle is on its way, of so many files."""
+        transfer = BundleTransfer(peer=peer, wanted_files=files, began_s=self.clock.now_s())
         self.active.append(transfer)
         return transfer
 
     def end_bundle(self, transfer: BundleTransfer, peer: PeerName) -> None:
         """A bundle has come, with as much as it has counted."""
+        self.missing.difference_update(transfer.came)
         self.bytes_by_peer[peer] += transfer.bytes_done
         self.files_done += transfer.files + transfer.copied_files
         self.kept_bytes += transfer.copied_bytes
@@ -83,10 +92,11 @@ class FolderTransfer(Transfer):
             self.bytes_by_peer[_peer(source)] += source.bytes
         self.banned.update(transfer.banned)
 
-    def keep(self, size_bytes: int) -> None:
+    def keep(self, entry: CollectionEntry) -> None:
         """One file is there without having been fetched."""
+        self.missing.discard(entry.path)
         self.files_done += 1
-        self.kept_bytes += size_bytes
+        self.kept_bytes += entry.size_bytes
 
     def look(self) -> None:
         """Bring what is told up to now."""

@@ -36,6 +36,27 @@ class Waiting:
     lack: Lack
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One's place in the queue."""
+
+    place: int
+    """1 goes next."""
+    queued: int
+    at_once: int
+    highest_priority: int
+    """Of all who are queued."""
+
+
+def turn_of(download_id: str, queued: Sequence[Queued], at_once: int) -> Turn | None:
+    """Where one stands; None where it is not in the queue."""
+    order = to_start(queued, 0, len(queued))
+    if download_id not in order:
+        return None
+    highest = max(download.priority for download in queued)
+    return Turn(order.index(download_id) + 1, len(order), at_once, highest)
+
+
 def to_start(queued: Sequence[Queued], running: int, at_once: int) -> list[str]:
     """Whose turn it is: by priority, then in the order they came."""
     in_order = sorted(queued, key=lambda download: -download.priority)

@@ -26,6 +26,10 @@ class Asking:
         self._in_vain = 0
         self._asks = 0
 
+    def pause_s(self, now_s: float) -> float:
+        """How long until it is asked again; 0 while it is being asked."""
+        return 0.0 if self._under_way else max(0.0, self._next_s - now_s)
+
     def begin_if_due(self, now_s: float) -> bool:
         """Whether to ask now; then a question is under way."""
         if self._under_way or now_s < self._next_s:

@@ -43,6 +43,7 @@ from panal.swarm.messages import (
 )
 from panal.swarm.neighbours import MAX_NEIGHBOURS
 from panal.swarm.progress import progress_of
+from panal.swarm.snapshot import SwarmFacts, facts_of
 from panal.swarm.state import DownloadState
 
 TICK_S = 0.25
@@ -154,6 +155,10 @@ class Engine:
     def progress(self) -> Progress:
         """The download at this moment."""
         return progress_of(self._state, self._clock.now_s())
+
+    def facts(self) -> SwarmFacts:
+        """What there is to say of the download at this moment."""
+        return facts_of(self._state, self._clock.now_s())
 
     async def run(self) -> None:
         """Fetch everything; PanalError where this machine's disk gives up.

@@ -140,6 +140,7 @@ class Neighbours:
         if source.stage is Stage.READY:
             source.last_seen_s = now_s
             self.rarity.remove(source.bits)
+        source.had = source.bits or source.had
         source.bits, source.stage, source.reason = 0, stage, reason
         self.let_go(source)
 

@@ -19,49 +19,61 @@ NAMED = 5
 def progress_of(state: DownloadState, now_s: float) -> Progress:
     """The download at this moment."""
     sources = tuple(
-        SourceProgress(source.id, _state_of(source), source.rate_bytes_s, source.bytes)
+        SourceProgress(source.id, state_of(source), source.rate_bytes_s, source.bytes)
         for source in state.sources.values()
     )
-    moving = state.quiet_since_s is None or now_s - state.quiet_since_s < QUIET_S
     return Progress(
         chunks_written=state.written.bit_count(),
         chunk_count=state.chunk_count,
         rate_bytes_s=sum(source.rate_bytes_s for source in sources),
         sources=sources,
-        reason="" if moving or state.finished else why_waiting(state, now_s),
-        held_back=any(_is_held(source) for source in state.neighbours.near.values()),
+        reason=why_waiting(state, now_s) if is_waiting(state, now_s) else "",
+        held_back=any(is_held(source) for source in state.neighbours.near.values()),
     )
 
 
-def _is_held(source: Source) -> bool:
+def is_waiting(state: DownloadState, now_s: float) -> bool:
+    """Whether nothing has come in for so long that people are told why."""
+    if state.finished or state.quiet_since_s is None:
+        return False
+    return now_s - state.quiet_since_s >= QUIET_S
+
+
+def is_held(source: Source) -> bool:
+    """Whether our own rate limit is what keeps it from sending more."""
     return source.fetch is not None and source.held_share > HELD_SHARE
 
 
 def why_waiting(state: DownloadState, now_s: float) -> str:
     """Why nothing arrives, in words."""
+    return "; ".join(parts_of_wait(state, now_s))
+
+
+def parts_of_wait(state: DownloadState, now_s: float) -> list[str]:
+    """Why nothing arrives, in words: the cause, then who is away or not used, if it matters."""
     sources = state.neighbours.near.values()
     absent = (state.missing & ~state.neighbours.available).bit_count()
     fetching = [source for source in sources if source.fetch is not None]
-    if any(_is_held(source) for source in fetching):
-        return "your own rate limit holds it back"
-    silent = [source for source in fetching if _state_of(source) == "sending"]
+    if any(is_held(source) for source in fetching):
+        return ["your own rate limit holds it back"]
+    silent = [source for source in fetching if state_of(source) == "sending"]
     if silent and not absent:
-        return f"nothing comes from {_names(silent)}"
+        return [f"nothing comes from {_names(silent)}"]
     if fetching and not absent:
-        return f"queued at {_names(fetching)}"
+        return [f"queued at {_names(fetching)}"]
     opening = [source for source in sources if source.stage is Stage.OPENING]
     if opening:
-        return f"connecting to {_names(opening)}"
+        return [f"connecting to {_names(opening)}"]
     if absent and state.asking.problem:
-        return "; ".join([state.asking.problem, *_whereabouts(state, now_s)])
+        return [state.asking.problem, *_whereabouts(state, now_s)]
     if absent and not state.asking.has_answered:
-        return "the tracker has not answered yet"
+        return ["the tracker has not answered yet"]
     if absent:
         chunks = "1 chunk" if absent == 1 else f"{absent} chunks"
         whose = "any chunk" if absent == state.chunk_count else chunks
         known = _whereabouts(state, now_s) or ["the tracker names nobody else, and is asked again"]
-        return f"no provider of {whose} is online; {'; '.join(known)}"
-    return "all sources rest after a failure; trying again shortly"
+        return [f"no provider of {whose} is online", *known]
+    return ["all sources rest after a failure; trying again shortly"]
 
 
 def _names(sources: Iterable[Source]) -> str:
@@ -83,17 +95,19 @@ def _whereabouts(state: DownloadState, now_s: float) -> list[str]:
     seen = {source.peer: source.last_seen_s for source in away if source.last_seen_s is not None}
     if seen:
         last = max(seen, key=lambda peer: seen[peer])
-        words.append(f"last seen: {last}, {_ago(now_s - seen[last])} ago")
+        words.append(f"last seen: {last}, {ago_words(now_s - seen[last])} ago")
     return words
 
 
-def _ago(seconds: float) -> str:
+def ago_words(seconds: float) -> str:
+    """How long something took or is past, roughly."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3_600:.0f} h"
 
 
-def _state_of(source: Source) -> str:
+def state_of(source: Source) -> str:
+    """What a source is doing, in a word."""
     if source.fetch is None or source.stage is not Stage.READY:
         return source.stage.value
     return "queued" if source.fetch.first_byte_at_s is None else "sending"

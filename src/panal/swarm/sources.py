@@ -127,6 +127,8 @@ class Source:
     id: SourceId
     stage: Stage = Stage.FOUND
     bits: int = 0
+    had: int = 0
+    """What it had when it was last in touch."""
     fetch: RunningFetch | None = None
     bytes: int = 0
     rate_bytes_s: float = 0.0

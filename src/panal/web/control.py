@@ -21,6 +21,7 @@ from panal.answers import (
     UnfinishedFilesAnswer,
     VerifyAnswer,
     VerifyProgress,
+    WhyAnswer,
 )
 from panal.api import Node, Only
 from panal.errors import TooLarge, UsageError
@@ -122,6 +123,7 @@ class ControlRoutes:
                 gives=DownloadAnswer,
             ),
             Route("DELETE", "/api/v1/downloads/{id}", owner, self.remove_download),
+            Route("GET", "/api/v1/downloads/{id}/why", owner, self.why, gives=WhyAnswer),
             Route(
                 "POST",
                 "/api/v1/downloads/{id}/pause",
@@ -228,6 +230,10 @@ class ControlRoutes:
     async def download(self, request: web.Request) -> web.Response:
         """One download."""
         return json_answer(self._node.download(request.match_info["id"]))
+
+    async def why(self, request: web.Request) -> web.Response:
+        """What a download waits for, or what limits it."""
+        return json_answer(self._node.why(request.match_info["id"]))
 
     async def remove_download(self, request: web.Request) -> web.Response:
         """Cancel a download, keeping what is there for a day, or take an ended one off the list.

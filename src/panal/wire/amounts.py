@@ -15,10 +15,11 @@ def size_words(size_bytes: float) -> str:
 
 def left_out_words(count: int, folders: int, reason: str) -> str:
     """What was left out for one reason; `folders` are among the `count`."""
-    files = [_counted(count - folders, "file")] if count > folders else []
-    whole = [_counted(folders, "folder") + " with all in it"] if folders else []
+    files = [counted(count - folders, "file")] if count > folders else []
+    whole = [counted(folders, "folder") + " with all in it"] if folders else []
     return f"{' and '.join(files + whole)} ({reason})"
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """A number of things that add an s where there are more."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -123,6 +123,28 @@ def settings(changes: tuple[str, ...], peer_url: str, as_json: bool) -> None:
     run(changes, peer_url, as_json=as_json)
 
 
+@click.command()
+@click.argument(
+    "download_id",
+    metavar="ID",
+    shell_complete=download_ids(*UNDER_WAY, "paused", "done", "failed"),
+)
+@peer_option
+@json_option("WhyAnswer")
+def why(download_id: str, peer_url: str, as_json: bool) -> None:
+    """Say what a download of your running peer waits for, or what limits it.
+
+    Which chunks nobody has and who had them, what each source does, which limit is reached,
+    and what you can do. An ID, as 'panal downloads' shows it, may be shortened.
+
+    \b
+    panal why 3f0a
+    """
+    from panal.cli.why import why as run
+
+    run(download_id, peer_url, as_json=as_json)
+
+
 @click.group(invoke_without_command=True)
 @click.option("--unfinished", is_flag=True, help="List unfinished files instead.")
 @peer_option
@@ -133,6 +155,7 @@ def downloads(context: click.Context, unfinished: bool, peer_url: str, as_json: 
 
     \b
     panal downloads                  list them
+    panal why 3f0a                   what one waits for, or what limits it
     panal downloads pause 3f0a       stop one, keeping what is there
     panal downloads priority 5 3f0a  let it go first
     panal downloads --unfinished     what is there in part, and until when
