@@ -68,8 +68,8 @@ async def test_a_slow_source_a_liar_and_a_missing_chunk(
         why = getter.node.why(identity)
         assert why.state == getter.node.download(identity).state == "waiting"
         cause, _, rest = getter.node.download(identity).reason.partition("; ")
-        assert why.why == f"It waits: {cause}."
-        assert rest.startswith("not used: liar sent a wrong chunk ")
+        assert why.why == f"It waits: {cause}." == "It waits: nothing comes from slow."
+        assert rest.startswith("no provider of 1 chunk is online; not used: liar sent a wrong ch")
         assert "Nobody online has 1 chunk (11)." in why.more
         assert "Only liar, who is not used any more, had them." in why.more
         assert "Have the owner of liar run 'panal verify'" in why.advice

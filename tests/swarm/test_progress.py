@@ -91,7 +91,12 @@ def test_chunks_that_nobody_online_has(has: int, whose: str) -> None:
     driven = started()
     driven.tell(TrackerAnswered())
     driven.open(A, has)
-    assert reason(driven).startswith(f"no provider of {whose} is online; ")
+    told = f"no provider of {whose} is online; the tracker names nobody else, and is asked again"
+    assert reason(driven) == f"queued at peer_a; {told}"
+    driven.tell(BytesArrived(A, 1))
+    assert reason(driven) == f"nothing comes from peer_a; {told}"
+    driven.tell(FetchEnded(A, Failure.CANCELLED))
+    assert reason(driven) == told
 
 
 def test_who_was_last_seen_and_when_it_is_tried_again() -> None:

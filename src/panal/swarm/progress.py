@@ -50,30 +50,36 @@ def why_waiting(state: DownloadState, now_s: float) -> str:
 
 
 def parts_of_wait(state: DownloadState, now_s: float) -> list[str]:
-    """Why nothing arrives, in words: the cause, then who is away or not used, if it matters."""
+    """Why nothing arrives, in words: the cause, then what else is missing and who is away."""
     sources = state.neighbours.near.values()
-    absent = (state.missing & ~state.neighbours.available).bit_count()
-    fetching = [source for source in sources if source.fetch is not None]
-    if any(is_held(source) for source in fetching):
+    if any(is_held(source) for source in sources):
         return ["your own rate limit holds it back"]
-    silent = [source for source in fetching if state_of(source) == "sending"]
-    if silent and not absent:
-        return [f"nothing comes from {_names(silent)}"]
-    if fetching and not absent:
-        return [f"queued at {_names(fetching)}"]
+    absent = _absent_parts(state, now_s)
+    silent = [source for source in sources if state_of(source) == "sending"]
+    if silent:
+        return [f"nothing comes from {_names(silent)}", *absent]
+    queued = [source for source in sources if state_of(source) == "queued"]
+    if queued:
+        return [f"queued at {_names(queued)}", *absent]
     opening = [source for source in sources if source.stage is Stage.OPENING]
     if opening:
         return [f"connecting to {_names(opening)}"]
-    if absent and state.asking.problem:
+    return absent or ["all sources rest after a failure; trying again shortly"]
+
+
+def _absent_parts(state: DownloadState, now_s: float) -> list[str]:
+    """That chunks are missing everywhere, and who is away or not used."""
+    absent = (state.missing & ~state.neighbours.available).bit_count()
+    if not absent:
+        return []
+    if state.asking.problem:
         return [state.asking.problem, *_whereabouts(state, now_s)]
-    if absent and not state.asking.has_answered:
+    if not state.asking.has_answered:
         return ["the tracker has not answered yet"]
-    if absent:
-        chunks = "1 chunk" if absent == 1 else f"{absent} chunks"
-        whose = "any chunk" if absent == state.chunk_count else chunks
-        known = _whereabouts(state, now_s) or ["the tracker names nobody else, and is asked again"]
-        return [f"no provider of {whose} is online", *known]
-    return ["all sources rest after a failure; trying again shortly"]
+    chunks = "1 chunk" if absent == 1 else f"{absent} chunks"
+    whose = "any chunk" if absent == state.chunk_count else chunks
+    known = _whereabouts(state, now_s) or ["the tracker names nobody else, and is asked again"]
+    return [f"no provider of {whose} is online", *known]
 
 
 def _names(sources: Iterable[Source]) -> str:
