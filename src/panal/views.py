@@ -53,6 +53,7 @@ def hit_info(hit: Hit, tracker: str) -> HitInfo:
         link=str(Link(hit.content, name, hit.size_bytes, tracker)),
         providers=hit.providers,
         names=[NameInfo(named.peer, named.path) for named in hit.names],
+        names_total=hit.names_total,
     )
 
 

@@ -143,7 +143,7 @@ def test_one_hit_a_content_with_its_names() -> None:
     rows = [_row(f"copy {number:03}.txt", 1, f"peer_{number}") for number in range(30)]
     rows.append(_row("copy.txt", 1, "last", sha256=b"x" * 32))
     (hit,) = rank(understand(SearchQuery("copy.txt")), rows).hits
-    assert len(hit.names) == MAX_NAMES_PER_HIT
+    assert (len(hit.names), hit.names_total) == (MAX_NAMES_PER_HIT, 31)
     assert (hit.names[0].peer, hit.sha256) == ("last", b"x" * 32)
 
 

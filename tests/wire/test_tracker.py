@@ -164,6 +164,7 @@ HIT = Hit(
     Kind.COLLECTION,
     b"h" * 32,
     (NamedBy(PeerName("p"), "a"), NamedBy(PeerName("q"), "b/c")),
+    7,
     2,
 )
 
@@ -172,7 +173,7 @@ HIT = Hit(
     "page",
     [
         SearchPage((), "", False),
-        SearchPage((HIT, Hit(OTHER, MAX_CONTENT_BYTES, Kind.FILE, None, (), 0)), "more", True),
+        SearchPage((HIT, Hit(OTHER, MAX_CONTENT_BYTES, Kind.FILE, None, (), 0, 0)), "more", True),
     ],
 )
 def test_a_page(page: SearchPage) -> None:

@@ -31,6 +31,8 @@ class HitInfo(msgspec.Struct):
     """How many live peers have it."""
     names: list[NameInfo]
     """Its names that matched, the best 20; without words, the one name that is listed."""
+    names_total: int
+    """How many of its names matched, each peer's counted."""
 
 
 class SearchAnswer(msgspec.Struct):

@@ -9,7 +9,6 @@ from panal.answers import HitInfo, PeersAnswer, SearchAnswer
 from panal.api import Only, Tracker
 from panal.cli.output import name_words, print_json
 from panal.python import search_all, search_pages
-from panal.tracker.search import MAX_NAMES_PER_HIT
 from panal.wire.amounts import size_words
 
 
@@ -49,8 +48,8 @@ def _print_hit(hit: HitInfo) -> None:
     path = hit.names[0].path if hit.names else hit.name
     size = "folder" if hit.kind == "collection" else size_words(hit.size)
     others = len({named.path for named in hit.names} - {path})
-    # The tracker names no more than so many; how many there are it does not say.
-    least = " or more" if len(hit.names) >= MAX_NAMES_PER_HIT else ""
+    # The tracker names the best of many: of the rest, some may be the same path elsewhere.
+    least = " or more" if hit.names_total > len(hit.names) else ""
     names = "name" if (others, least) == (1, "") else "names"
     also = f", also under {others}{least} other {names}" if others else ""
     copies = "1 copy" if hit.providers == 1 else f"{hit.providers} copies"

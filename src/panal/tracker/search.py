@@ -200,7 +200,7 @@ def _hit(rows: list[Match]) -> Hit:
     best = rows[0]
     vouched = next((row.sha256 for row in rows if row.sha256 is not None), None)
     names = tuple(NamedBy(row.peer, row.path) for row in rows[:MAX_NAMES_PER_HIT])
-    return Hit(best.content, best.size_bytes, best.kind, vouched, names, providers=0)
+    return Hit(best.content, best.size_bytes, best.kind, vouched, names, len(rows), providers=0)
 
 
 def _marked(folded: str) -> str:

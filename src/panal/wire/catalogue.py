@@ -156,6 +156,8 @@ class Hit:
     kind: Kind
     sha256: bytes | None
     names: tuple[NamedBy, ...]
+    names_total: int
+    """How many there are: the tracker names only the best of many."""
     providers: int
 
 

@@ -160,6 +160,7 @@ def hit_from(message: pb.Hit) -> Hit:
         names=tuple(
             NamedBy(parse_peer_name(named.peer), safe_path(named.path)) for named in message.names
         ),
+        names_total=max(message.names_total, len(message.names)),
         providers=message.providers,
     )
 
@@ -173,6 +174,7 @@ def hit_to(hit: Hit) -> pb.Hit:
         sha256=hit.sha256 or b"",
         names=[pb.NamedBy(peer=named.peer, path=named.path) for named in hit.names],
         providers=hit.providers,
+        names_total=hit.names_total,
     )
 
 

@@ -199,20 +199,22 @@ class NamedBy(_message.Message):
     def __init__(self, peer: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("content", "size_bytes", "kind", "sha256", "names", "providers")
+    __slots__ = ("content", "size_bytes", "kind", "sha256", "names", "providers", "names_total")
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     NAMES_FIELD_NUMBER: _ClassVar[int]
     PROVIDERS_FIELD_NUMBER: _ClassVar[int]
+    NAMES_TOTAL_FIELD_NUMBER: _ClassVar[int]
     content: bytes
     size_bytes: int
     kind: Kind
     sha256: bytes
     names: _containers.RepeatedCompositeFieldContainer[NamedBy]
     providers: int
-    def __init__(self, content: _Optional[bytes] = ..., size_bytes: _Optional[int] = ..., kind: _Optional[_Union[Kind, str]] = ..., sha256: _Optional[bytes] = ..., names: _Optional[_Iterable[_Union[NamedBy, _Mapping]]] = ..., providers: _Optional[int] = ...) -> None: ...
+    names_total: int
+    def __init__(self, content: _Optional[bytes] = ..., size_bytes: _Optional[int] = ..., kind: _Optional[_Union[Kind, str]] = ..., sha256: _Optional[bytes] = ..., names: _Optional[_Iterable[_Union[NamedBy, _Mapping]]] = ..., providers: _Optional[int] = ..., names_total: _Optional[int] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
     __slots__ = ("hits", "next_page", "capped")
