@@ -337,6 +337,27 @@ async def test_a_start_without_a_root_keeps_what_is_known_of_it(
     assert hashed == []
 
 
+async def test_what_was_unshared_at_the_start_is_watched_once_it_is_shared_again(
+    network: Network, tmp_path: Path
+) -> None:
+    peer = await watched(network)
+    write(peer.folder / "album/disc/a", b"a")
+    write(tmp_path / "music/live/b", b"b")
+    await peer.node.add([str(tmp_path / "music")])
+    await sees(peer, "album/disc/a", "music/live/b")
+    await peer.node.unshare(["album", "music/live"])
+    await sees(peer)
+    await network.stop_peer("one")
+    peer = await network.peer("one")
+    write(peer.folder / "first", b"first")
+    await sees(peer, "first")
+    await peer.node.add([str(peer.folder / "album"), str(tmp_path / "music/live")])
+    await sees(peer, "first", "album/disc/a", "music/live/b")
+    write(peer.folder / "album/disc/new", b"new")
+    write(tmp_path / "music/live/new", b"new")
+    await sees(peer, "first", "album/disc/a", "music/live/b", "album/disc/new", "music/live/new")
+
+
 @pytest.fixture
 def moves_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.Event]:
     """Files that were only moved are taken in once this is set."""

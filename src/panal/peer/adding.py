@@ -86,6 +86,7 @@ class Adding:
     def _see_to(self, changed: Sequence[str]) -> None:
         self._root.leave_out(self._records.unshared())
         self._watching.look_for_roots()
+        self._watching.watch_below(changed)
         self._watching.hint(changed, 0.0)
 
     async def _unmount(self, name: SafePath) -> None:

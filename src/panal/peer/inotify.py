@@ -10,6 +10,7 @@ import os
 import select
 import struct
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,21 +57,27 @@ class FolderWatch:
         self._paths: dict[int, str] = {}
         self._watches: dict[str, int] = {}
         self._inotify = -1
-        self._stop_read, self._stop_write = os.pipe2(os.O_CLOEXEC)
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC)
         self._stopping = threading.Event()
+        self._wanted: deque[str] = deque()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def start(self) -> None:
         """Watch; the first thing told is "", once everything is watched."""
         self._thread.start()
 
+    def watch_below(self, folder: str) -> None:
+        """A folder that was left out is so no more."""
+        self._wanted.append(folder)
+        os.write(self._wake_write, b"x")
+
     def stop(self) -> None:
         """End watching; nothing is told after."""
         self._stopping.set()
-        os.write(self._stop_write, b"x")
+        os.write(self._wake_write, b"x")
         self._thread.join()
-        os.close(self._stop_read)
-        os.close(self._stop_write)
+        os.close(self._wake_read)
+        os.close(self._wake_write)
 
     def _run(self) -> None:
         try:
@@ -92,7 +99,13 @@ class FolderWatch:
                 os.close(self._inotify)
 
     def _wait(self) -> bool:
-        select.select([self._inotify, self._stop_read], [], [])
+        ready, _, _ = select.select([self._inotify, self._wake_read], [], [])
+        if self._wake_read in ready:
+            os.read(self._wake_read, READ_BYTES)
+        while self._wanted:
+            folder = self._wanted.popleft()
+            if not self._left_out(folder):
+                self._add_tree(folder)
         return not self._stopping.wait(GATHER_S)
 
     def _read(self) -> set[str]:

@@ -73,6 +73,15 @@ class Watching:
         self._roots_at_s = 0.0
         self._wake.set()
 
+    def watch_below(self, paths: Iterable[str]) -> None:
+        """These paths may have been left out until now."""
+        for path in paths:
+            first, _, below = path.partition("/")
+            is_further = first in self._watches
+            watch = self._watches.get(first if is_further else "")
+            if watch is not None:
+                watch.watch_below(below if is_further else path)
+
     async def run(self) -> None:
         """Look at what changed, again and again, until cancelled."""
         try:
