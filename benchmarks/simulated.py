@@ -97,7 +97,8 @@ class SimulatedPeer:
         self.busy = 0
         self.waiting: deque[tuple[SimulatedPeer, Fetch | FetchAny]] = deque()
         self.never_sent = NeverSent(Random(swarm.chance.random()))
-        self.sending: set[Transfer] = set()
+        self.sending: dict[Transfer, None] = {}
+        """In order: a set's would differ from run to run."""
         self.receiving: dict[SourceId, Transfer] = {}
         self.followers: dict[SourceId, SimulatedPeer] = {}
         self.untold = 0
@@ -293,13 +294,13 @@ class SimulatedSwarm:
         """Bytes begin to flow."""
         transfer.left_bytes = float(self.chunk_bytes)
         transfer.since_s = self.now_s
-        transfer.sender.sending.add(transfer)
+        transfer.sender.sending[transfer] = None
         transfer.receiver.receiving[transfer.sender.id] = transfer
         self._share(transfer)
 
     def _share(self, changed: Transfer) -> None:
         sender, receiver = changed.sender, changed.receiver
-        for transfer in {*sender.sending, *receiver.receiving.values()}:
+        for transfer in dict.fromkeys((*sender.sending, *receiver.receiving.values())):
             transfer.advance(self.now_s)
             rate = min(
                 transfer.sender.up_bytes_s / len(transfer.sender.sending),
@@ -337,7 +338,7 @@ class SimulatedSwarm:
         """A transfer is over; its slot is free."""
         sender, receiver = transfer.sender, transfer.receiver
         transfer.version += 1
-        sender.sending.discard(transfer)
+        sender.sending.pop(transfer, None)
         del receiver.receiving[sender.id]
         for other in (*list(sender.sending)[:1], *list(receiver.receiving.values())[:1]):
             self._share(other)
