@@ -17,9 +17,10 @@ from random import Random
 from benchmarks.hosts import Link
 from benchmarks.scenarios import SCENARIOS, Scenario
 from panal.peer.availability import GATHERED_S, MOST_GATHERED_S
-from panal.peer.lanes import PEERS_AT_ONCE
+from panal.peer.lanes import MOST_WAITING, PEERS_AT_ONCE
 from panal.peer.neighbourhood import MOST_PEERS
 from panal.peer.never_sent import NeverSent
+from panal.peer.turns import Turns
 from panal.swarm.engine import ASKED_FOR_PEERS, TICK_S
 from panal.swarm.messages import (
     AskTracker,
@@ -94,8 +95,9 @@ class SimulatedPeer:
             swarm.chunk_bytes, swarm.chunk_count, self.bits, Random(swarm.chance.random())
         )
         self.done_s: float | None = 0.0 if is_seed else None
-        self.busy = 0
-        self.waiting: deque[tuple[SimulatedPeer, Fetch | FetchAny]] = deque()
+        self.turns: Turns[SourceId] = Turns(PEERS_AT_ONCE, MOST_WAITING)
+        self.asking: dict[SourceId, tuple[SimulatedPeer, Fetch | FetchAny]] = {}
+        """Who waits for its turn, each at an address of its own."""
         self.never_sent = NeverSent(Random(swarm.chance.random()))
         self.sending: dict[Transfer, None] = {}
         """In order: a set's would differ from run to run."""
@@ -209,7 +211,10 @@ class SimulatedPeer:
         if isinstance(order, FetchAny) and not self.can_choose(order):
             self.swarm.end(self, receiver, Failure.NOTHING_UNSENT)
             return
-        self.waiting.append((receiver, order))
+        if self.turns.arrive(receiver.id, receiver.id) is not None:
+            self.swarm.end(self, receiver, Failure.NOT_HERE_YET)
+            return
+        self.asking[receiver.id] = receiver, order
         self.serve()
 
     def can_choose(self, order: FetchAny) -> bool:
@@ -219,14 +224,15 @@ class SimulatedPeer:
 
     def serve(self) -> None:
         """Let the next ones in."""
-        while self.waiting and self.busy < PEERS_AT_ONCE:
-            receiver, order = self.waiting.popleft()
+        while (called := self.turns.call()) is not None:
+            receiver, order = self.asking.pop(called[1])
             transfer = Transfer(self, receiver)
             if isinstance(order, FetchAny):
                 chosen = self.never_sent.grant(
                     CONTENT, self.swarm.chunk_count, order.among, order.most
                 )
                 if chosen is None:
+                    self.turns.end(receiver.id)
                     self.swarm.end(self, receiver, Failure.NOTHING_UNSENT)
                     continue
                 transfer.granted = chosen
@@ -235,16 +241,14 @@ class SimulatedPeer:
             else:
                 first, chunks = order.first, order.count
             transfer.indices.extend(range(first, first + chunks))
-            self.busy += 1
             self.swarm.begin(transfer)
 
     def cancelled_by(self, receiver: "SimulatedPeer") -> None:
         """A receiver hung up."""
-        for place, (waiting, _) in enumerate(self.waiting):
-            if waiting is receiver:
-                del self.waiting[place]
-                self.swarm.end(self, receiver, Failure.CANCELLED)
-                return
+        if self.asking.pop(receiver.id, None) is not None:
+            self.turns.leave(receiver.id, receiver.id)
+            self.swarm.end(self, receiver, Failure.CANCELLED)
+            return
         transfer = receiver.receiving.get(self.id)
         if transfer is not None:
             if transfer.granted is not None:
@@ -346,7 +350,7 @@ class SimulatedSwarm:
             sender.never_sent.sent(CONTENT, wrote, 1)
             receiver.wrote(sender, wrote)
         self.end(sender, receiver, failure)
-        sender.busy -= 1
+        sender.turns.end(receiver.id)
         sender.serve()
 
     def end(self, sender: SimulatedPeer, receiver: SimulatedPeer, failure: Failure | None) -> None:

@@ -1,24 +1,35 @@
-"""Receivers take turns in order of arrival, and one that goes leaves its place."""
+"""Receivers take turns, one that goes leaves its place, and what waits holds no file."""
 
 import asyncio
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from panal.errors import NotHereYet
 from panal.peer import lanes
+from panal.peer.contents import Contents, OpenContent
 from panal.peer.lanes import OTHERS_AT_ONCE, PEERS_AT_ONCE, Lane, Lanes
+from panal.store.index import SharedFile
+from tests.support.network import Network, until
+from tests.support.raw_http import connection, request
+
+LARGE_BYTES = 64 * 1024 * 1024
+"""More than any socket holds."""
 
 
 class Receiver:
     """One that waits for its turn and holds it until it is let go."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, host: str = "10.0.0.1") -> None:
+        self.host = host
         self.is_served = False
         self.let_go = asyncio.Event()
         self.task = asyncio.create_task(self._take(lane))
 
     async def _take(self, lane: Lane) -> None:
-        async with lane.turn():
+        async with lane.turn(self.host):
             self.is_served = True
             await self.let_go.wait()
 
@@ -81,6 +92,78 @@ async def test_too_many_that_wait_are_sent_away(monkeypatch: pytest.MonkeyPatch)
     for receiver in receivers:
         receiver.let_go.set()
     await asyncio.gather(*(r.task for r in receivers))
+
+
+async def test_one_address_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "MOST_WAITING", 4)
+    lane = Lane(8)
+    greedy = [Receiver(lane) for _ in range(8 + 4)]
+    await settle()
+    assert sum(receiver.is_served for receiver in greedy) == 8
+    other = Receiver(lane, "10.0.0.2")
+    await settle()
+    assert other.is_served
+    with pytest.raises(NotHereYet):  # the last in the full room had to go for the newcomer
+        await greedy[-1].task
+    for receiver in (*greedy, other):
+        receiver.let_go.set()
+    await asyncio.gather(*(r.task for r in (*greedy[:-1], other)))
+
+
+async def test_all_addresses_of_a_v6_network_are_one() -> None:
+    lane = Lane(4)
+    greedy = [Receiver(lane, f"2a00::{n:x}") for n in range(1, 9)]
+    other = Receiver(lane, "2a00:0:0:1::1")
+    await settle()
+    assert [sum(receiver.is_served for receiver in greedy), other.is_served] == [4, True]
+    for receiver in (*greedy, other):
+        receiver.let_go.set()
+    await asyncio.gather(*(r.task for r in (*greedy, other)))
+
+
+def held_open(path: Path) -> int:
+    """How many descriptors of this process lie on a file."""
+    return [Path(f"/proc/self/fd/{fd}").resolve() for fd in os.listdir("/proc/self/fd")].count(path)
+
+
+@pytest.mark.parametrize("kind", ["by id", "by path", "of its choice"])
+async def test_who_waits_holds_no_file_and_gets_what_is_there_when_its_turn_comes(
+    network: Network, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(lanes, "PEERS_AT_ONCE", 1)
+    monkeypatch.setattr(lanes, "OTHERS_AT_ONCE", 1)
+    peer = await network.peer("one", shares_folder=False)
+    large = (await peer.upload("large", bytes(LARGE_BYTES)))["id"]
+    small = (await peer.upload("small", b"small"))["id"]
+    asking = {
+        "by id": request("GET", f"/content/{small}", "Panal-Protocol: 1"),
+        "by path": request("GET", "/files/small", "Panal-Protocol: 1"),
+        "of its choice": request("POST", f"/content/{small}/next", body=b"\1"),
+    }[kind]
+    path = peer.folder / "small"
+    async with AsyncExitStack() as stack:
+        slow = await stack.enter_async_context(connection(peer.app.port))
+        await slow.send(request("GET", f"/content/{large}", "Panal-Protocol: 1"))
+        assert (await slow.head()).status == 200
+        waiting = [await stack.enter_async_context(connection(peer.app.port)) for _ in range(3)]
+        opens = 0
+        open_path = Contents.open_path
+
+        def counted(self: Contents, shared: SharedFile) -> OpenContent:
+            nonlocal opens
+            opens += 1
+            return open_path(self, shared)
+
+        monkeypatch.setattr(Contents, "open_path", counted)
+        for wire in waiting:
+            await wire.send(asking)
+        await until(lambda: opens == 3, "all were looked at")
+        assert held_open(path) == 0
+        path.write_bytes(b"other")
+        slow.writer.close()
+        for wire in waiting:
+            # The first finds it changed, and then it is withdrawn.
+            assert (await wire.answer()).status in {404, 410}
 
 
 async def test_others_have_a_lane_of_their_own() -> None:

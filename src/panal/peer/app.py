@@ -20,6 +20,7 @@ from panal.peer.announcer import Announcer
 from panal.peer.bundle_routes import BundleRoutes
 from panal.peer.collections import Collections
 from panal.peer.config import PeerSettings
+from panal.peer.content_answers import ContentAnswers
 from panal.peer.content_routes import ContentRoutes
 from panal.peer.contents import Contents
 from panal.peer.download_way import DownloadWay
@@ -209,18 +210,14 @@ class PeerApp:
         self.live_settings = KeptSettings(SettingRecords(index), settings.given_limits(), self._use)
         sender = Sender(self.upload_limit)
         defer(sender.close)
-        lanes = Lanes()
+        lanes, never_sent = Lanes(), NeverSent(self._chance)
+        answers = ContentAnswers(sender, lanes, never_sent)
         content_routes = ContentRoutes(
-            contents,
-            sender,
-            lanes,
-            NeverSent(self._chance),
-            caller.secret,
-            self._chance,
+            contents, answers, lanes, never_sent, caller.secret, self._chance
         )
         bundle_routes = BundleRoutes(contents, sender, lanes)
         file_routes = FileRoutes(
-            uploads, index, contents, content_routes, self.announcer, settings.trackers[0]
+            uploads, index, contents, answers, self.announcer, settings.trackers[0]
         )
         self.routes = [
             *content_routes.routes(),

@@ -4,7 +4,7 @@ from aiohttp import hdrs, web
 
 from panal.errors import TooLarge
 from panal.peer.access import PROTOCOL_HEADER, Role, Route
-from panal.peer.content_routes import INERT, is_peer
+from panal.peer.content_answers import INERT, is_peer
 from panal.peer.contents import Contents
 from panal.peer.lanes import Lanes
 from panal.peer.sending import Sender
@@ -32,7 +32,8 @@ class BundleRoutes:
         that changed is left out, where a stream would have to break off.
         """
         wanted = parse_request(await _body(request))
-        async with self._lanes.of(is_peer=is_peer(request)).turn():
+        lane = self._lanes.of(is_peer=is_peer(request))
+        async with lane.turn(request.remote or ""):
             tar = await self._contents.bundle(wanted)
             answer = web.StreamResponse(
                 headers={**PROTOCOL_HEADER, **INERT, hdrs.CACHE_CONTROL: "no-store"}

@@ -40,8 +40,15 @@ class OpenContent:
     """What the file must still be; None for a partial file, which is ours alone."""
 
     def close(self) -> None:
-        """Let the file go."""
-        os.close(self.descriptor)
+        """Let the file go, unless that was done already."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its bytes can be read."""
+        return self.descriptor >= 0
 
     def is_unchanged(self) -> bool:
         """Whether the open file still is what was hashed."""

@@ -10,7 +10,7 @@ from aiohttp import BodyPartReader, hdrs, web
 from panal.errors import NotFound, PanalError, UnsafeName, UsageError
 from panal.peer.access import PROTOCOL_HEADER, Role, Route, json_answer
 from panal.peer.announcer import Announcer
-from panal.peer.content_routes import ContentRoutes
+from panal.peer.content_answers import ContentAnswers
 from panal.peer.contents import Contents
 from panal.peer.forms import UNREADABLE, part_parameters
 from panal.peer.sharing import Placed
@@ -50,14 +50,14 @@ class FileRoutes:
         uploads: Uploads,
         index: Index,
         contents: Contents,
-        content_routes: ContentRoutes,
+        answers: ContentAnswers,
         announcer: Announcer,
         tracker: str,
     ) -> None:
         self._uploads = uploads
         self._index = index
         self._contents = contents
-        self._content_routes = content_routes
+        self._answers = answers
         self._announcer = announcer
         self._tracker = tracker
 
@@ -168,13 +168,13 @@ class FileRoutes:
         shared = self._index.by_path(path)
         if shared is None:
             raise NotFound("There is no such file here.")
-        opened = self._contents.open_path(shared)
-        try:
-            return await self._content_routes.send(
-                request, shared.content, opened, path, by_path=True
-            )
-        finally:
-            opened.close()
+        return await self._answers.send(
+            request,
+            shared.content,
+            lambda: self._contents.open_path(shared),
+            path,
+            by_path=True,
+        )
 
     async def folder(self, request: web.Request) -> web.StreamResponse:
         """The listing of the whole folder."""

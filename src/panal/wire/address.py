@@ -35,6 +35,17 @@ def is_loopback(literal: str) -> bool:
     return parse_address(literal).is_loopback
 
 
+def place_of(literal: str) -> str:
+    """Where an address belongs, when shares are dealt out: an IPv6 host has all of its /64."""
+    try:
+        address = parse_address(literal)
+    except UsageError:
+        return literal
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(ip_network((address, 64), strict=False))
+
+
 def dialling_problem(host: str, port: int, *, over_loopback: bool = True) -> str | None:
     """Why nobody may be sent to this address, in words, or None.
 

@@ -1,0 +1,79 @@
+"""Whose turn it is to be sent bytes: places take turns, within one the first to come; pure.
+
+A place is where requests come from, such as one address. One alone may have every slot. What a
+place has beyond its share counts for nothing while others wait: they are let in beside it, so
+that no place, however slowly it receives, shuts others out. So at most twice the slots are held.
+"""
+
+from collections import Counter, deque
+from typing import Generic, TypeVar
+
+Who = TypeVar("Who")
+
+SHARES = 4
+"""A place's share is this part of the slots, and one at least."""
+
+
+class Turns(Generic[Who]):
+    """The slots, who holds them by place, and the lines in front of them."""
+
+    def __init__(self, slots: int, most_waiting: int) -> None:
+        self._slots = slots
+        self._share = max(1, slots // SHARES)
+        self._most_waiting = most_waiting
+        self._held: Counter[str] = Counter()
+        self._lines: dict[str, deque[Who]] = {}
+        """Of each place where somebody waits; the place whose turn is next comes first."""
+        self._waiting = 0
+
+    def arrive(self, place: str, who: Who) -> Who | None:
+        """Stand in line; who has to go for it where too many wait: perhaps the same.
+
+        The last of the longest line goes, so that no place fills the room that all wait in.
+        """
+        line = self._lines.setdefault(place, deque())
+        line.append(who)
+        self._waiting += 1
+        if self._waiting <= self._most_waiting:
+            return None
+        longest = max(self._lines, key=lambda at: (len(self._lines[at]), at == place))
+        last = self._lines[longest][-1]
+        self.leave(longest, last)
+        return last
+
+    def leave(self, place: str, who: Who) -> None:
+        """Out of the line; nothing where it does not stand in it."""
+        line = self._lines.get(place)
+        if line is not None and who in line:
+            line.remove(who)
+            self._shortened(place)
+
+    def call(self) -> tuple[str, Who] | None:
+        """The next who gets a slot, and its place; None while nobody does."""
+        place = self._next()
+        if place is None:
+            return None
+        who = self._lines[place].popleft()
+        self._held[place] += 1
+        self._shortened(place)
+        if (line := self._lines.pop(place, None)) is not None:
+            self._lines[place] = line  # behind the others now
+        return place, who
+
+    def end(self, place: str) -> None:
+        """A slot that was held from there is free."""
+        self._held[place] -= 1
+        if not self._held[place]:
+            del self._held[place]
+
+    def _next(self) -> str | None:
+        if sum(min(held, self._share) for held in self._held.values()) < self._slots:
+            for place in self._lines:
+                if self._held[place] < self._share:
+                    return place
+        return next(iter(self._lines), None) if self._held.total() < self._slots else None
+
+    def _shortened(self, place: str) -> None:
+        self._waiting -= 1
+        if not self._lines[place]:
+            del self._lines[place]
