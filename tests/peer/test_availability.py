@@ -3,8 +3,10 @@
 import asyncio
 from typing import Any, cast
 
+import pytest
+
 from panal.peer.availability import MOST_UNREAD_BYTES, Availability, Followers
-from panal.wire.have import index_frame
+from panal.wire.have import HEARTBEAT, HEARTBEAT_S, index_frame
 
 
 class Wire:
@@ -59,6 +61,32 @@ async def test_what_comes_before_the_answer_has_begun_is_told_with_it() -> None:
     one.tell(index_frame(2))
     task = begin(one, wire, chunked=True)
     await until(wire, b"8\r\n" + index_frame(1) + index_frame(2) + b"\r\n")
+    one.end()
+    await task
+
+
+async def test_a_heartbeat_comes_only_after_five_seconds_without_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 1_000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
+    one, wire = Availability(0, 9, None), Wire()
+    task = begin(one, wire)
+
+    async def pass_by(duration_s: float) -> int:
+        """How many heartbeats came after that time."""
+        nonlocal now_s
+        now_s += duration_s
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return wire.written.count(index_frame(HEARTBEAT))
+
+    assert await pass_by(0.0) == 0
+    assert await pass_by(HEARTBEAT_S) == 1
+    assert await pass_by(HEARTBEAT_S - 1) == 1
+    one.tell(index_frame(3))
+    assert await pass_by(HEARTBEAT_S - 1) == 1
+    assert await pass_by(1.0) == 2
     one.end()
     await task
 

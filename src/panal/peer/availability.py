@@ -27,10 +27,12 @@ class Availability:
         self.chunk_count = chunk_count
         self.follower = follower
         """Who follows, where it has said so."""
-        self._ended = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._ended = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._is_chunked = False
         self._untold = b""
+        self._told_at_s = 0.0
 
     def tell(self, frames: bytes) -> None:
         """Further chunks are here."""
@@ -51,15 +53,18 @@ class Availability:
         """
         self._is_chunked = chunked
         self._transport = transport
+        self._told_at_s = self._loop.time()
         if self._untold:
             self._write(self._untold)
         while not self._ended.done():
-            await asyncio.wait({self._ended}, timeout=HEARTBEAT_S)
-            if not self._ended.done():
+            left_s = self._told_at_s + HEARTBEAT_S - self._loop.time()
+            if left_s <= 0:
                 self._write(index_frame(HEARTBEAT))
+            else:
+                await asyncio.wait({self._ended}, timeout=left_s)
 
     def _write(self, frames: bytes) -> None:
-        transport = self._transport
+        transport, self._told_at_s = self._transport, self._loop.time()
         if transport is None or transport.is_closing():
             self.end()
         elif transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
