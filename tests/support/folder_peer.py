@@ -86,6 +86,11 @@ class FolderPeer:
         """What was asked for in bundles."""
         self.reached = asyncio.Event()
         self.release = asyncio.Event()
+        self.health_asked = 0
+        self.released_after = 1 << 30
+        """`release` is set when its health was asked for so often."""
+        self.seems_dead = False
+        """Whether it breaks off when its health is asked for."""
         self._ended = asyncio.Event()
         self._secret = blake3(name.encode()).digest()
 
@@ -94,6 +99,7 @@ class FolderPeer:
         """Serve and be listed, the folder as `path`."""
         app = web.Application()
         app.router.add_get("/dialback/{nonce}", self._dialback)
+        app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/content/{id}/manifest", self._manifest)
         app.router.add_get("/content/{id}/have", self._have)
         app.router.add_get("/content/{id}", self._content)
@@ -137,6 +143,15 @@ class FolderPeer:
     async def _dialback(self, request: web.Request) -> web.Response:
         nonce = bytes.fromhex(request.match_info["nonce"])
         return web.Response(text=proof_of(nonce, hash_secret(self._secret)))
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        self.health_asked += 1
+        if self.health_asked >= self.released_after:
+            self.release.set()
+        if self.seems_dead:
+            assert request.transport is not None
+            request.transport.abort()
+        return web.Response(text="ok\n")
 
     async def _manifest(self, request: web.Request) -> web.Response:
         return web.Response(body=self._found(request)[1].encode())

@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from panal.errors import IntegrityError, Unreachable
 from panal.peer.bundle_plan import BundlePlan
 from panal.peer.bundle_source import BundleSource, NoBundles
 from panal.peer.folder_transfer import BundleTransfer, FolderTransfer
 from panal.peer.placing import to_end
+from panal.peer.queue_patience import queue_patience
 from panal.peer.small_files import SmallFiles, manifest_of_small
 from panal.store.staging import Staging
 from panal.wire.bundle import WrongMember, members
@@ -106,7 +108,10 @@ class Bundles:
         transfer = self._transfer.begin_bundle(provider.peer, len(groups))
         batch = self._new_batch()
         try:
-            outcome = await _in_thread(threads, source, groups, batch, transfer)
+            small = self._small
+            patience = queue_patience(small.session, provider, source.cancel, small.clock)
+            async with patience as answered:
+                outcome = await _in_thread(threads, source, groups, batch, transfer, answered)
         except NoBundles:
             self._without.add(provider)
             outcome = _Outcome(groups)
@@ -132,14 +137,20 @@ async def _in_thread(
     groups: list[Group],
     batch: Staging,
     transfer: BundleTransfer,
+    answered: asyncio.Event,
 ) -> _Outcome:
     loop = asyncio.get_running_loop()
-    working = loop.run_in_executor(threads, _receive, source, groups, batch, transfer)
+    begun = partial(loop.call_soon_threadsafe, answered.set)
+    working = loop.run_in_executor(threads, _receive, source, groups, batch, transfer, begun)
     return await to_end(working, source.cancel)
 
 
 def _receive(
-    source: BundleSource, groups: list[Group], batch: Staging, transfer: BundleTransfer
+    source: BundleSource,
+    groups: list[Group],
+    batch: Staging,
+    transfer: BundleTransfer,
+    begun: Callable[[], object],
 ) -> _Outcome:
     left: dict[ContentId, Group] = {}
     for group in groups:
@@ -149,7 +160,7 @@ def _receive(
     outcome = _Outcome([])
     batch.check_room()  # others write to the disk too
     try:
-        tar, outcome.failed = source.receive(sizes_bytes, transfer.hold)
+        tar, outcome.failed = source.receive(sizes_bytes, begun, transfer.hold)
         _stage(tar, sizes_bytes, left, batch, transfer)
     except Unreachable as error:
         outcome.failed = error

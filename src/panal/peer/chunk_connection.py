@@ -1,47 +1,32 @@
-"""One connection to a provider, and chunks by it: the fast path of receiving.
+"""Chunks of one content over one connection to a provider: the fast path of receiving.
 
-A blocking connection, read in the thread that asks: bytes go from the socket into one reused
-buffer, and from there to the hash and the disk, all of it outside the interpreter's lock.
+From the connection's buffer they go to the hash and the disk, all of it outside the
+interpreter's lock.
 """
 
 import contextlib
-import socket
-import threading
 from collections.abc import Callable
 
 from panal.errors import IntegrityError
-from panal.peer.have_stream import CONNECT_S
+from panal.peer.provider_connection import WAKE_BYTES, ProviderConnection
 from panal.peer.rate_limit import RateLimit
 from panal.store.partial import ChunkTaken, PartialFile
 from panal.swarm.engine import CorruptChunk, SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire import bitfield
-from panal.wire.address import authority
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
 from panal.wire.ranges import ByteRange
-from panal.wire.response import (
-    END,
-    MAX_HEAD_BYTES,
-    ResponseHead,
-    parse_chunks,
-    parse_head,
-    refusal_words,
-)
+from panal.wire.response import ResponseHead, parse_chunks, refusal_words
 
 BUFFER_BYTES = 256 * 1024
-WAKE_BYTES = 32 * 1024
-"""Half of what a new connection's window holds: the kernel would clamp the window to more."""
-FAR_OFF_S = 86_400.0
-"""The engine's clocks decide, and cancel; but only a socket with a timeout is polled before it
-is read, and only a poll waits for WAKE_BYTES without taking any of them."""
 _ABSENT = {404, 410, 416, 503}
 _NO_CHOICE = {204, 404, 405, 501}
 
 
 class ChunkConnection:
-    """Fetches chunks of one content; opened when first used, and again when it broke."""
+    """Fetches chunks of one content, one request after the other."""
 
     def __init__(
         self, provider: Provider, content: ContentId, manifest: Manifest, limit: RateLimit
@@ -50,13 +35,9 @@ class ChunkConnection:
         self._content = content
         self._manifest = manifest
         self._limit = limit
-        self._socket: socket.socket | None = None
-        self._buffer = memoryview(b"")
-        self._ahead = memoryview(b"")
+        self._connection = ProviderConnection(provider, BUFFER_BYTES)
         self._body_bytes = 0
         """Of the running answer's body, what was not received yet."""
-        self._wakes_at = 1
-        self._cancelled = threading.Event()
         self.bytes_received = 0
         self.held_s = 0.0
         """How long our own limit kept bytes from coming."""
@@ -95,37 +76,34 @@ class ChunkConnection:
             self._stop_if_cancelled()
             transfer()
         except ChunkTaken as error:
-            self._disconnect()
+            self._connection.close()
             raise SourceFailure(Failure.TAKEN, str(error)) from None
         except (OSError, EOFError, IntegrityError) as error:
-            self._disconnect()
+            self._connection.close()
             self._stop_if_cancelled()
             broken = not isinstance(error, IntegrityError)
             failure = Failure.BROKEN if broken else Failure.MISBEHAVED
             raise SourceFailure(failure, words_of(error)) from None
         except SourceFailure as error:
             if error.failure is not Failure.NOTHING_UNSENT:
-                self._disconnect()
+                self._connection.close()
             raise
         except BaseException:
-            self._disconnect()
+            self._connection.close()
             raise
         finally:
-            self._cancelled.clear()
+            self._connection.cancelled.clear()
 
     def forget_cancel(self) -> None:
         """A cancellation that came when nothing ran shall not end what runs next."""
-        self._cancelled.clear()
+        self._connection.cancelled.clear()
 
     def cancel(self) -> None:
         """Make a running fetch end at once, from any thread."""
-        self._cancelled.set()
-        if (connection := self._socket) is not None:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        self._connection.cancel()
 
     def _stop_if_cancelled(self) -> None:
-        if self._cancelled.is_set():
+        if self._connection.cancelled.is_set():
             raise SourceFailure(Failure.CANCELLED, "cancelled")
 
     def _ask(self, wanted: ByteRange) -> None:
@@ -147,7 +125,7 @@ class ChunkConnection:
         head = self._request("POST", f"/next?max={most}", fields, body)
         if head.status in _NO_CHOICE:
             if head.status != 204 and head.content_length != 0:
-                self._disconnect()  # a text follows that nobody reads
+                self._connection.close()  # a text follows that nobody reads
             raise SourceFailure(Failure.NOTHING_UNSENT, f"answered {head.status}")
         if head.status in _ABSENT:
             raise SourceFailure(Failure.NOT_HERE_YET, refusal_words(head.status))
@@ -170,68 +148,13 @@ class ChunkConnection:
         return ByteRange(start, offset + length)
 
     def _request(self, method: str, below: str, fields: str, body: bytes = b"") -> ResponseHead:
-        host = authority(self._provider.host, self._provider.port)
-        request = (
-            f"{method} /content/{self._content.hex()}{below} HTTP/1.1\r\nHost: {host}\r\n{fields}"
-            "Accept-Encoding: identity\r\nPanal-Protocol: 1\r\n\r\n"
-        ).encode("ascii") + body
-        reused = self._socket is not None
-        try:
-            return self._exchange(request)
-        except (OSError, EOFError):
-            # A kept connection may have been closed at the other end meanwhile: once more.
-            self._disconnect()
-            self._stop_if_cancelled()
-            if not reused:
-                raise
-            return self._exchange(request)
-
-    def _exchange(self, request: bytes) -> ResponseHead:
-        connection = self._socket or self._connect()
-        self._wake_at(1)
-        connection.sendall(request)
-        filled = 0
-        while (end := bytes(self._buffer[:filled]).find(END)) < 0:
-            if filled >= MAX_HEAD_BYTES:
-                raise IntegrityError("sent a header without end")
-            filled += self._receive(self._buffer[filled:MAX_HEAD_BYTES])
-        end += len(END)
-        self._ahead = memoryview(bytes(self._buffer[end:filled]))
-        return parse_head(bytes(self._buffer[:end]))
-
-    def _connect(self) -> socket.socket:
-        connection = socket.create_connection(
-            (self._provider.host, self._provider.port), timeout=CONNECT_S
-        )
-        connection.settimeout(FAR_OFF_S)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._buffer = memoryview(bytearray(BUFFER_BYTES))
-        self._socket, self._wakes_at = connection, 1
-        self._stop_if_cancelled()  # it may have come while there was nothing to shut down
-        return connection
-
-    def _wake_at(self, count: int) -> None:
-        """Sleep until so many bytes are there: a wake for every packet costs more than they do."""
-        if count != self._wakes_at and self._socket is not None:
-            self._wakes_at = count
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
-
-    def _disconnect(self) -> None:
-        connection, self._socket = self._socket, None
-        if connection is not None:
-            connection.close()
-
-    def _receive(self, view: memoryview) -> int:
-        connection = self._socket
-        count = 0 if connection is None else connection.recv_into(view)
-        if count == 0:
-            raise EOFError("connection closed early")
-        return count
+        path = f"/content/{self._content.hex()}{below}"
+        return self._connection.ask(method, path, fields, body)
 
     def _receive_chunks(
         self, first: int, count: int, into: PartialFile, wrote: Callable[[int], None]
     ) -> None:
-        self._body_bytes = self._bytes_of(first, count).length - len(self._ahead)
+        self._body_bytes = self._bytes_of(first, count).length - len(self._connection.ahead)
         for index in range(first, first + count):
             self._receive_chunk(index, into)
             wrote(index)
@@ -240,7 +163,7 @@ class ChunkConnection:
         writer = into.begin_chunk(index)
         try:
             while writer.remaining_bytes:
-                writer.write(self._fill(min(writer.remaining_bytes, len(self._buffer))))
+                writer.write(self._fill(min(writer.remaining_bytes, BUFFER_BYTES)))
         except BaseException:
             writer.abandon()
             raise
@@ -249,23 +172,23 @@ class ChunkConnection:
 
     def _fill(self, want: int) -> memoryview:
         """The next `want` bytes of the body, in the reused buffer."""
-        filled = 0
-        if self._ahead:
-            part, self._ahead = self._ahead[:want], self._ahead[want:]
-            self._buffer[: len(part)] = part
+        connection, buffer, filled = self._connection, self._connection.buffer, 0
+        if ahead := connection.ahead:
+            part, connection.ahead = ahead[:want], ahead[want:]
+            buffer[: len(part)] = part
             filled = len(part)
             self._count(filled)
         while filled < want:
             most = want - filled
             if self._limit.is_on:
                 most = self._limit.piece_bytes(self._provider.peer, most)
-            count = self._receive(self._buffer[filled : filled + most])
+            count = connection.receive(buffer[filled : filled + most])
             self._body_bytes -= count
             # Not before the first bytes: they show that the wait is over.
-            self._wake_at(max(1, min(WAKE_BYTES, self._body_bytes)))
+            connection.wake_at(max(1, min(WAKE_BYTES, self._body_bytes)))
             filled += count
             self._count(count)
-        return self._buffer[:want]
+        return buffer[:want]
 
     def _count(self, size_bytes: int) -> None:
         """Bytes came in: they count, and their time under the limit passes before the next.
@@ -277,7 +200,7 @@ class ChunkConnection:
             return
         with contextlib.closing(self._limit.waits(size_bytes, self._provider.peer)) as waits:
             for wait_s in waits:
-                self._cancelled.wait(wait_s)
+                self._connection.cancelled.wait(wait_s)
                 self._stop_if_cancelled()
                 self.held_s += wait_s
 

@@ -4,6 +4,7 @@ The bytes make the manifest, and the manifest the id: what differs is a lie, of 
 or of the folder's list. A provider that lied is not asked again for this folder.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 
@@ -15,6 +16,7 @@ from panal.errors import IntegrityError, Unreachable
 from panal.peer.fetching import LONGEST_LOOK_AGAIN_S, LOOK_AGAIN_S, Transfer
 from panal.peer.have_stream import CONNECT_S
 from panal.peer.http_source import fetch_manifest
+from panal.peer.queue_patience import queue_patience
 from panal.peer.rate_limit import RateLimit
 from panal.wire.address import authority
 from panal.wire.catalogue import Provider
@@ -24,6 +26,7 @@ from panal.wire.manifest import MIN_CHUNK_BYTES, Kind, Manifest, content_id
 from panal.wire.names import printable
 
 REQUEST_S = 60.0
+"""For a file, once its answer has begun; before that it waits in the provider's queue."""
 STALL_S = 15.0
 
 Locate = Callable[[ContentId], Awaitable[list[Provider]]]
@@ -58,9 +61,9 @@ class SmallFiles:
     ) -> None:
         self._folder = folder
         self._locate = locate
-        self._session = session
+        self.session = session
         self.limit = limit
-        self._clock = clock
+        self.clock = clock
         self._before_waiting = before_waiting
         self._providers: dict[PeerName, Provider] = {}
         self._asked: dict[PeerName, int] = {}
@@ -102,7 +105,7 @@ class SmallFiles:
                         return data, manifest, provider.peer
             transfer.waiting_for = reason
             await self._before_waiting()
-            await self._clock.sleep(pause_s)
+            await self.clock.sleep(pause_s)
             pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
 
     async def look(self) -> list[Provider]:
@@ -164,24 +167,25 @@ class SmallFiles:
         assert entry.content is not None  # noqa: S101 (a file)
         host = authority(provider.host, provider.port)
         url = f"http://{host}/content/{entry.content.hex()}"
-        timeout = aiohttp.ClientTimeout(total=REQUEST_S, connect=CONNECT_S, sock_read=STALL_S)
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
+        loop = asyncio.get_running_loop()
         try:
-            async with self._session.get(
-                url, timeout=timeout, allow_redirects=False, headers={"Panal-Protocol": "1"}
-            ) as answer:
+            async with (
+                asyncio.timeout(None) as patience,
+                queue_patience(
+                    self.session, provider, lambda: patience.reschedule(loop.time()), self.clock
+                ) as answered,
+                self.session.get(
+                    url, timeout=timeout, allow_redirects=False, headers={"Panal-Protocol": "1"}
+                ) as answer,
+            ):
+                answered.set()
                 if answer.status in {404, 410, 503}:
                     raise _NotThere
                 if answer.status != 200:
                     raise Unreachable(f"{provider.peer} answered {answer.status}")
-                data = bytearray()
-                while len(data) <= entry.size_bytes:
-                    block = await answer.content.read(entry.size_bytes + 1 - len(data))
-                    if not block:
-                        break
-                    data += block
-                if len(data) > entry.size_bytes:
-                    answer.close()
-                return bytes(data)
+                async with asyncio.timeout(REQUEST_S):
+                    return await _body(answer, entry.size_bytes)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             words = str(error) or type(error).__name__
             raise Unreachable(f"{provider.peer} does not answer ({words})") from None
@@ -190,12 +194,26 @@ class SmallFiles:
         """Ban the provider, unless the folder's list is what is wrong: then IntegrityError."""
         assert entry.content is not None  # noqa: S101 (a file)
         try:
-            manifest = await fetch_manifest(self._session, provider, entry.content)
+            manifest = await fetch_manifest(self.session, provider, entry.content)
         except (Unreachable, IntegrityError):
             manifest = None
         if manifest is not None and not describes(manifest, entry):
             raise wrong_list(entry)
         self.banned[provider.peer] = f"sent wrong bytes for {entry.content.hex()}"
+
+
+async def _body(answer: aiohttp.ClientResponse, size_bytes: int) -> bytes:
+    """At most one byte more than there should be; TimeoutError where it stalls."""
+    data = bytearray()
+    while len(data) <= size_bytes:
+        async with asyncio.timeout(STALL_S):
+            block = await answer.content.read(size_bytes + 1 - len(data))
+        if not block:
+            break
+        data += block
+    if len(data) > size_bytes:
+        answer.close()
+    return bytes(data)
 
 
 def describes(manifest: Manifest, entry: CollectionEntry) -> bool:

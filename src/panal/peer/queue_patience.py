@@ -1,0 +1,62 @@
+"""How long a request may stand in a provider's queue: while the provider lives, within a bound.
+
+Of chunks the provider's availability stream says that it lives. Where there is none it is asked,
+now and then, whether it answers anything at all.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import aiohttp
+
+from panal.clock import Clock
+from panal.peer.have_stream import CONNECT_S
+from panal.wire.address import authority
+from panal.wire.catalogue import Provider
+
+ASK_EVERY_S = 15.0
+MOST_ASKED = 20
+"""So often: five minutes in a queue, and others are tried."""
+
+
+@contextlib.asynccontextmanager
+async def queue_patience(
+    session: aiohttp.ClientSession, provider: Provider, give_up: Callable[[], None], clock: Clock
+) -> AsyncIterator[asyncio.Event]:
+    """Watch over a request; the event is to be set when its answer begins.
+
+    Until then `give_up` is called, once, where the provider lives no more or lets it wait for
+    longer than anything should.
+    """
+    answered = asyncio.Event()
+    watching = asyncio.create_task(_watch(session, provider, answered, give_up, clock))
+    try:
+        yield answered
+    finally:
+        watching.cancel()
+
+
+async def _watch(
+    session: aiohttp.ClientSession,
+    provider: Provider,
+    answered: asyncio.Event,
+    give_up: Callable[[], None],
+    clock: Clock,
+) -> None:
+    for _ in range(MOST_ASKED):
+        await clock.sleep(ASK_EVERY_S)
+        if answered.is_set() or not await _lives(session, provider):
+            break
+    if not answered.is_set():
+        give_up()
+
+
+async def _lives(session: aiohttp.ClientSession, provider: Provider) -> bool:
+    url = f"http://{authority(provider.host, provider.port)}/healthz"
+    timeout = aiohttp.ClientTimeout(total=2 * CONNECT_S, connect=CONNECT_S)
+    try:
+        async with session.get(url, timeout=timeout, allow_redirects=False):
+            return True  # whatever it says
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
