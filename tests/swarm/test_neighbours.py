@@ -13,14 +13,17 @@ from panal.swarm.messages import (
     Failure,
     FetchEnded,
     Follow,
+    Order,
     SourceClosed,
     SourceFound,
+    SourceId,
     SourceOpened,
     Ticked,
 )
 from panal.swarm.neighbours import (
     MAX_NEIGHBOURS,
     MAX_SOURCES_KNOWN,
+    OPENING_S,
     PLACE_KEPT_S,
     QUIET_BEFORE_SWAP_S,
     USELESS_AFTER_S,
@@ -124,14 +127,55 @@ def test_who_has_what_is_missing_and_could_not_show_it_yet_stays() -> None:
 def test_where_something_comes_or_nobody_waits_nobody_is_sent_away() -> None:
     driven = Driven(1)
     crowd(driven, MAX_NEIGHBOURS)
-    assert dropped(driven, 100.0) == []
+    for source in driven.state.sources.values():
+        driven.tell(SourceOpened(source.id, 0b1))
+        source.lost = 1
+    assert dropped(driven, QUIET_BEFORE_SWAP_S + 1) == []
     driven.tell(SourceFound(A))
     driven.tell(SourceFound(B))
-    driven.tell(BytesArrived(source_id("p0"), 1))
+    driven.state.quiet_since_s = driven.now_s  # something came just now
+    for source in driven.state.sources.values():
+        source.helped_at_s = driven.now_s - 0.5
     assert dropped(driven, QUIET_BEFORE_SWAP_S) == []
     assert dropped(driven, 0.25) == [Drop(source_id("p1"))]
     assert dropped(driven, 0.75) == []  # one a second
     assert dropped(driven, 0.25) == [Drop(source_id("p2"))]
+
+
+def trickle(driven: Driven, source: SourceId, duration_s: float) -> list[Order]:
+    """A byte every ten seconds comes from one source, and time passes; what is ordered."""
+    orders: list[Order] = []
+    for tick in range(int(4 * duration_s)):
+        if tick % 40 == 0:
+            driven.tell(BytesArrived(source, 1))
+        for order in driven.tell(Ticked(), after_s=0.25):
+            orders.append(order)
+            if isinstance(order, CancelFetch):
+                orders += driven.tell(FetchEnded(order.source, Failure.CANCELLED))
+    return orders
+
+
+def test_who_is_asked_in_vain_makes_room_also_while_another_trickles() -> None:
+    driven = Driven(400)
+    crowd(driven, MAX_NEIGHBOURS)
+    for number in range(MAX_NEIGHBOURS):
+        driven.tell(SourceOpened(source_id(f"p{number}"), 1 << number))
+    driven.tell(SourceFound(A))
+    trickler = source_id("p0")
+    assert only(trickle(driven, trickler, PLACE_KEPT_S - 1), Follow) == []
+    assert Follow(A) in trickle(driven, trickler, 5.0)
+    made_room = {s.id for s in driven.state.sources.values() if s.stage is Stage.AWAY}
+    assert made_room
+    assert trickler not in made_room
+
+
+def test_who_does_not_say_what_it_has_makes_room_after_five_seconds() -> None:
+    driven = Driven(1)
+    crowd(driven, MAX_NEIGHBOURS)
+    driven.tell(SourceOpened(source_id("p0"), 0b1))
+    driven.tell(SourceFound(A))
+    assert only(trickle(driven, source_id("p0"), OPENING_S), Follow) == []
+    assert Follow(A) in trickle(driven, source_id("p0"), 0.5)
 
 
 def test_those_who_made_room_do_not_come_back_before_all_were_tried() -> None:

@@ -25,6 +25,8 @@ HELPFUL_FOR_S = 60.0
 """Who sent bytes within this time makes room for nobody."""
 PLACE_KEPT_S = 30.0
 """Nor who has been asked for chunks no longer ago: a place in its queue is worth something."""
+OPENING_S = 5.0
+"""So long, while others wait, for a source to say what it has."""
 
 _LOTS = 1 << 30
 
@@ -102,9 +104,11 @@ class Neighbours:
         if next(self._waiting(now_s), None) is None:
             return None
         removable = [s for s in self.near.values() if self._has_nothing(s, now_s, missing)]
-        is_quiet = now_s - quiet_since_s > QUIET_BEFORE_SWAP_S
-        if not removable and is_quiet and now_s - self._swapped_at_s >= SWAP_EVERY_S:
-            removable = [s for s in self.near.values() if self._helps_not(s, now_s, missing)]
+        if not removable and now_s - self._swapped_at_s >= SWAP_EVERY_S:
+            # Even while others send: one that trickles must not keep all places taken.
+            removable = [s for s in self.near.values() if self._was_asked_in_vain(s, now_s)]
+            if not removable and now_s - quiet_since_s > QUIET_BEFORE_SWAP_S:
+                removable = [s for s in self.near.values() if self._helps_not(s, now_s, missing)]
         if not removable:
             return None
         self._swapped_at_s = now_s
@@ -114,6 +118,16 @@ class Neighbours:
         is_new = now_s - source.near_since_s < USELESS_AFTER_S
         is_ready = source.stage is Stage.READY and source.fetch is None
         return is_ready and not is_new and not source.bits & missing
+
+    def _was_asked_in_vain(self, source: Source, now_s: float) -> bool:
+        if source.stage is Stage.OPENING and source.fetch is None:
+            return now_s - source.near_since_s > OPENING_S
+        if now_s - source.helped_at_s <= (HELPFUL_FOR_S if source.bytes else PLACE_KEPT_S):
+            return False
+        if source.fetch is not None:
+            waits = source.setbacks > 0 or source.fetch.silence_s(now_s) > PLACE_KEPT_S
+            return waits and not source.fetch.ending
+        return source.setbacks > 0
 
     def _helps_not(self, source: Source, now_s: float, missing: int) -> bool:
         if now_s - source.helped_at_s <= (HELPFUL_FOR_S if source.bytes else QUIET_BEFORE_SWAP_S):
