@@ -6,8 +6,9 @@ from random import Random
 import pytest
 
 from panal.peer.http_source import client_session
-from panal.peer.neighbourhood import ask_for_peers
-from panal.wire.ids import ContentId
+from panal.peer.neighbourhood import NamedPeer, ask_for_peers, believed
+from panal.wire.catalogue import Provider
+from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.peer.test_http_source import saying, serving
 from tests.support.network import Network
@@ -42,6 +43,12 @@ async def test_only_addresses_that_may_be_called_are_believed(
     async with serving(saying(answer(said))) as provider, client_session() as session:
         found = await ask_for_peers(session, provider, CONTENT)
     assert [known.peer for known in found] == believed
+
+
+def test_a_public_peer_names_nobody_in_a_private_network() -> None:
+    by = Provider(PeerName("one"), "8.8.8.8", 5000, complete=True)
+    assert believed(NamedPeer("two", "10.0.0.2", 5000), by) is None
+    assert believed(NamedPeer("two", "8.8.4.4", 5000), by) is not None
 
 
 async def test_who_does_not_answer_names_nobody() -> None:

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panal.errors import UsageError
-from panal.wire.address import dialling_problem, host_for_asker, is_loopback, parse_address
+from panal.wire.address import (
+    dialling_problem,
+    hearsay_problem,
+    host_for_asker,
+    is_loopback,
+    parse_address,
+    place_of,
+)
 from tests.wire import PROPERTY
 
 DIALLED = {
@@ -182,3 +189,36 @@ def test_loopback_is_named_on_loopback_only_and_nothing_where_nobody_listens(
     if named is not None:
         assert is_loopback(asker) or not is_loopback(named)
         assert named in bound or ("::" if ":" in named else WILD) in bound
+
+
+@pytest.mark.parametrize(
+    ("teller", "named", "is_believed"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "192.168.1.5", True),
+        ("192.168.1.7", "127.0.0.1", False),
+        ("192.168.1.7", "::1", False),
+        ("192.168.1.7", "::ffff:127.0.0.1", False),
+        ("192.168.1.7", "192.168.1.5", True),
+        ("192.168.1.7", "8.8.8.8", True),
+        ("192.168.1.7", "169.254.169.254", False),
+        ("192.168.1.7", "0.0.0.0", False),
+        ("8.8.8.8", "192.168.1.5", False),
+        ("8.8.8.8", "100.64.0.1", False),
+        ("8.8.8.8", "::ffff:10.0.0.5", False),
+        ("::ffff:8.8.8.8", "10.0.0.5", False),
+        ("2a00:1450::1", "fd00::5", False),
+        ("8.8.8.8", "8.8.4.4", True),
+        ("127.0.0.1", "169.254.169.254", False),
+    ],
+)
+def test_a_peer_may_name_only_what_it_could_itself_reach(
+    teller: str, named: str, is_believed: bool
+) -> None:
+    assert (hearsay_problem(named, 5000, teller) is None) is is_believed
+
+
+def test_a_place_is_an_address_and_in_v6_a_network() -> None:
+    assert place_of("::ffff:10.0.0.5") == place_of("10.0.0.5") != place_of("10.0.0.6")
+    assert place_of("2a00::1") == place_of("2a00::ffff:1") != place_of("2a00:0:0:1::1")
+    assert place_of("fe80::1%eth0") == "fe80::1%eth0"

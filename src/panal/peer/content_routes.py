@@ -12,7 +12,7 @@ from panal.peer.lanes import Lanes
 from panal.peer.neighbourhood import MOST_PEERS, NamedPeer, NamedPeers
 from panal.peer.never_sent import NeverSent
 from panal.wire import bitfield
-from panal.wire.address import dialling_problem, is_loopback
+from panal.wire.address import dialling_problem, hearsay_problem
 from panal.wire.catalogue import Provider
 from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
 from panal.wire.have import opening
@@ -101,11 +101,11 @@ class ContentRoutes:
     async def peers(self, request: web.Request) -> web.Response:
         """Who else fetches a content: a swarm outlives its tracker."""
         content = parse_content_id(request.match_info["id"])
-        over_loopback = is_loopback(request.remote or "")
+        asker = request.remote or ""
         known = [
             follower
             for follower in self._contents.followers(content)
-            if over_loopback or not is_loopback(follower.host)
+            if hearsay_problem(follower.host, follower.port, asker) is None
         ]
         chosen = self._chance.sample(known, min(MOST_PEERS, len(known)))
         named = [NamedPeer(p.peer, p.host, p.port) for p in chosen]

@@ -9,7 +9,7 @@ import msgspec
 
 from panal.errors import PanalError
 from panal.peer.have_stream import CONNECT_S
-from panal.wire.address import authority, dialling_problem, is_loopback
+from panal.wire.address import authority, hearsay_problem
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId, parse_peer_name
 
@@ -55,12 +55,12 @@ async def ask_for_peers(
         named = msgspec.json.decode(bytes(raw), type=NamedPeers).peers
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, UnicodeDecodeError):
         return []
-    return [known for peer in named[:MOST_PEERS] if (known := _believed(peer, provider))]
+    return [known for peer in named[:MOST_PEERS] if (known := believed(peer, provider))]
 
 
-def _believed(named: NamedPeer, by: Provider) -> Provider | None:
-    over_loopback = is_loopback(by.host)
-    if dialling_problem(named.host, named.port, over_loopback=over_loopback) is not None:
+def believed(named: NamedPeer, by: Provider) -> Provider | None:
+    """A named peer as a provider, where it may be called and is one that `by` could reach."""
+    if hearsay_problem(named.host, named.port, by.host) is not None:
         return None
     try:
         return Provider(parse_peer_name(named.peer), named.host, named.port, complete=False)

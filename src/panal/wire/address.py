@@ -63,6 +63,19 @@ def dialling_problem(host: str, port: int, *, over_loopback: bool = True) -> str
     return _address_problem(address)
 
 
+def hearsay_problem(host: str, port: int, teller: str) -> str | None:
+    """Why an address that a peer named may not be called, in words, or None.
+
+    `teller` is the address of that peer. It may name only what it could itself reach: loopback
+    from loopback, and addresses of private networks not from a public one.
+    """
+    told_by = parse_address(teller)
+    problem = dialling_problem(host, port, over_loopback=told_by.is_loopback)
+    if problem is None and told_by.is_global and not parse_address(host).is_global:
+        return f"{host} is in a private network, and was named from outside"
+    return problem
+
+
 def _address_problem(address: Address) -> str | None:
     if address.is_unspecified or address.is_multicast or address.is_link_local:
         return f"{address} is not the address of one machine"
