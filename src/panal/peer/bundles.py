@@ -128,7 +128,7 @@ class Bundles:
         if outcome.wrong is not None:
             await self._small.blame(provider, outcome.wrong)
         elif outcome.lie:
-            self._small.banned[provider.peer] = outcome.lie
+            self._small.ban(provider, outcome.lie)
 
 
 async def _in_thread(

@@ -7,7 +7,7 @@ into place → index → announce.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -27,6 +27,7 @@ from panal.errors import (
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
 from panal.peer.http_source import HttpSource, fetch_manifest
+from panal.peer.known_providers import KnownProviders
 from panal.peer.neighbourhood import ask_for_peers
 from panal.peer.rate_limit import RateLimit
 from panal.peer.sharing import Sharing
@@ -40,7 +41,7 @@ from panal.swarm.messages import Ban, Progress, SourceId
 from panal.swarm.snapshot import SwarmFacts
 from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState
-from panal.wire.address import authority, is_loopback
+from panal.wire.address import is_loopback
 from panal.wire.catalogue import Hit, Provider, Registration, SearchQuery
 from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.ids import ContentId
@@ -240,8 +241,12 @@ class Fetching:
             manifest.chunk_bytes, manifest.chunk_count, partial.written, self._chance
         )
         self._announcer.hold(content, complete=False)
-        providers: dict[SourceId, Provider] = {}
-        dialled: set[SourceId] = set()
+
+        def is_in_use(source: SourceId) -> bool:
+            known = state.sources.get(source)
+            return known is not None and known.stage not in {Stage.AWAY, Stage.BANNED}
+
+        providers = KnownProviders(self._name, is_in_use)
 
         def connect(source: SourceId) -> HttpSource:
             provider = providers[source]
@@ -249,32 +254,17 @@ class Fetching:
             return HttpSource(provider, content, manifest, self.limit, own)
 
         async def locate(suspects: Sequence[SourceId]) -> list[SourceId]:
-            names = [providers[source].peer for source in suspects]
-            found = await self._client.locate(content, self._name, names)
-            # It has dialled them itself: what others say of the same names does not count.
-            named = {_source_id(p): p for p in found if not known_elsewhere(p, dialled)}
-            providers.update(named)
-            dialled.update(named)
-            return list(named)
-
-        def known_elsewhere(provider: Provider, among: Collection[SourceId]) -> bool:
-            """One peer at two addresses is one source, unless the other does not answer."""
-            return any(
-                providers[source].peer == provider.peer
-                and source != _source_id(provider)
-                and state.sources[source].stage not in {Stage.AWAY, Stage.BANNED}
-                for source in among
-                if source in state.sources
-            )
+            providers.forget(state.sources)
+            names = providers.names(suspects)
+            return providers.named(await self._client.locate(content, self._name, names))
 
         def banned(ban: Ban) -> None:
-            transfer.banned[providers[ban.source].peer] = ban.reason
+            transfer.banned[providers.ban(ban.source).peer] = ban.reason
             log.warning("%s is not used any more: it %s.", ban.source, ban.reason)
 
         def met(follower: Provider) -> None:
-            if follower.peer != self._name and not known_elsewhere(follower, providers):
-                providers.setdefault(_source_id(follower), follower)
-                engine.found(_source_id(follower))
+            if (source := providers.heard(follower)) is not None:
+                engine.found(source)
 
         async def opened(source: SourceId) -> None:
             for known in await ask_for_peers(self._session, providers[source], content):
@@ -381,7 +371,3 @@ def _named_exactly(hits: Sequence[Hit], asked: ByName) -> list[Hit]:
         for hit in hits
         if any(asked.name in {n.path, n.path.rpartition("/")[2]} for n in hit.names)
     ]
-
-
-def _source_id(provider: Provider) -> SourceId:
-    return SourceId(f"{provider.peer}@{authority(provider.host, provider.port)}")

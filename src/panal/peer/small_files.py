@@ -69,7 +69,9 @@ class SmallFiles:
         self._asked: dict[PeerName, int] = {}
         """How many requests each has now."""
         self.banned: dict[str, str] = {}
-        """Who lied, and how, in words."""
+        """Who lied, and how, in words; by name, for people."""
+        self._banned_at: set[tuple[str, int]] = set()
+        """At which address: a liar may come back under another name."""
 
     async def get(
         self, entry: CollectionEntry, transfer: Transfer
@@ -120,7 +122,16 @@ class SmallFiles:
 
     def usable(self) -> list[Provider]:
         """Who is known to have the folder and has not lied."""
-        return [p for name, p in self._providers.items() if name not in self.banned]
+        return [
+            provider
+            for name, provider in self._providers.items()
+            if name not in self.banned and (provider.host, provider.port) not in self._banned_at
+        ]
+
+    def ban(self, provider: Provider, why: str) -> None:
+        """It lied: not asked any more for this folder."""
+        self.banned[provider.peer] = why
+        self._banned_at.add((provider.host, provider.port))
 
     async def _look_for(self, content: ContentId | None, reason: str) -> str:
         """Ask the tracker who holds it; why that did not help, in words."""
@@ -199,7 +210,7 @@ class SmallFiles:
             manifest = None
         if manifest is not None and not describes(manifest, entry):
             raise wrong_list(entry)
-        self.banned[provider.peer] = f"sent wrong bytes for {entry.content.hex()}"
+        self.ban(provider, f"sent wrong bytes for {entry.content.hex()}")
 
 
 async def _body(answer: aiohttp.ClientResponse, size_bytes: int) -> bytes:
