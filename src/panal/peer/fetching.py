@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from weakref import WeakValueDictionary
@@ -17,16 +17,14 @@ import aiohttp
 
 from panal.clock import Clock
 from panal.errors import (
-    AmbiguousName,
     IntegrityError,
     NoSpace,
-    NotFound,
-    PanalError,
     Unreachable,
 )
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
 from panal.peer.http_source import HttpSource, fetch_manifest
+from panal.peer.identifying import identify
 from panal.peer.known_providers import KnownProviders
 from panal.peer.neighbourhood import ask_for_peers
 from panal.peer.rate_limit import RateLimit
@@ -42,12 +40,12 @@ from panal.swarm.snapshot import SwarmFacts
 from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState
 from panal.wire.address import is_loopback
-from panal.wire.catalogue import Hit, Provider, Registration, SearchQuery
+from panal.wire.catalogue import Provider, Registration
 from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.ids import ContentId
-from panal.wire.links import ByName, BySha256, Link, What
-from panal.wire.manifest import Kind, Manifest
-from panal.wire.names import SafePath, printable, safe_path
+from panal.wire.links import Link, What
+from panal.wire.manifest import Manifest
+from panal.wire.names import SafePath
 
 log = logging.getLogger(__name__)
 
@@ -312,62 +310,3 @@ def _saying_what_is_missing(partial: PartialFile) -> Iterator[None]:
             raise
         missing_bytes = max(0, partial.manifest.size_bytes - allocated_bytes(partial.path))
         raise NoSpace(str(error), str(partial.path.parent), missing_bytes) from None
-
-
-async def identify(client: TrackerClient, asked: What) -> Link:
-    """The one content that was meant; NotFound, or AmbiguousName listing them."""
-    if isinstance(asked, Link):
-        return asked if asked.name or asked.inside else await _with_name(client, asked)
-    if isinstance(asked, BySha256):
-        page = await client.search(SearchQuery(sha256=asked.sha256))
-        return choose(list(page.hits), f"sha256:{asked.sha256.hex()}")
-    page = await client.search(SearchQuery(words=asked.name))
-    named = _named_exactly(page.hits, asked)
-    if not named and (folder := await _in_a_folder(client, asked.name)) is not None:
-        return folder
-    return choose(named, asked.name)
-
-
-async def _in_a_folder(client: TrackerClient, asked: str) -> Link | None:
-    """`name/path` where the name is a shared folder's; the longest such name."""
-    parts = asked.split("/")
-    for count in range(len(parts) - 1, 0, -1):
-        name = "/".join(parts[:count])
-        page = await client.search(SearchQuery(words=name, kind=Kind.COLLECTION))
-        if hits := _named_exactly(page.hits, ByName(name)):
-            return replace(choose(hits, name), inside=safe_path("/".join(parts[count:])))
-    return None
-
-
-async def _with_name(client: TrackerClient, link: Link) -> Link:
-    """A bare id gets the name under which others share it, where somebody does."""
-    try:
-        page = await client.search(SearchQuery(content=link.content))
-    except PanalError:
-        return link  # the tracker may come back; the id is enough to begin with
-    return choose(list(page.hits), "") if page.hits else link
-
-
-def choose(hits: list[Hit], asked: str) -> Link:
-    """The one content that was meant; NotFound, or AmbiguousName listing them."""
-    if not hits:
-        raise NotFound(f"Nobody shares {printable(asked)}.")
-    if len(hits) > 1:
-        listed = "; ".join(
-            f"{hit.content.hex()} {printable(hit.names[0].path)} ({hit.size_bytes} bytes)"
-            for hit in hits[:10]
-            if hit.names
-        )
-        raise AmbiguousName(f"{printable(asked)} means {len(hits)} contents, ask by id: {listed}")
-    hit = hits[0]
-    name = hit.names[0].path.rpartition("/")[2] if hit.names else None
-    return Link(hit.content, name, hit.size_bytes)
-
-
-def _named_exactly(hits: Sequence[Hit], asked: ByName) -> list[Hit]:
-    """The hits that bear the name itself, so that `data` does not mean `data-old` too."""
-    return [
-        hit
-        for hit in hits
-        if any(asked.name in {n.path, n.path.rpartition("/")[2]} for n in hit.names)
-    ]

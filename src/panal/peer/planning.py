@@ -15,10 +15,10 @@ from panal.errors import (
     TooLarge,
     Unreachable,
 )
-from panal.peer.fetching import identify
 from panal.peer.folder_check import Comparison, compare, other_content
 from panal.peer.folder_downloads import on_disk_bytes
 from panal.peer.http_source import fetch_manifest, fetch_text
+from panal.peer.identifying import identify
 from panal.peer.tracker_client import TrackerClient
 from panal.store.hashing import hash_file
 from panal.store.roots import Root
