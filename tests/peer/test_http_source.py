@@ -14,7 +14,7 @@ from panal.errors import IntegrityError, Unreachable
 from panal.peer.http_source import HttpSource, client_session, fetch_manifest
 from panal.peer.rate_limit import RateLimit
 from panal.store.partial import PartialFile
-from panal.swarm.engine import CorruptChunk, SourceFailure
+from panal.swarm.chunk_source import CorruptChunk, SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire.catalogue import Provider
 from panal.wire.have import GREETING

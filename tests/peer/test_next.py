@@ -9,7 +9,7 @@ import pytest
 
 from panal.peer.http_source import HttpSource
 from panal.store.partial import PartialFile
-from panal.swarm.engine import SourceFailure
+from panal.swarm.chunk_source import SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire import bitfield
 from panal.wire.catalogue import Provider

@@ -11,7 +11,7 @@ from panal.peer.http_source import HttpSource
 from panal.peer.rate_limit import LOOK_AGAIN_S, PEERS_KEPT, RateLimit
 from panal.peer.sending import SENDING_THREADS, Sender
 from panal.store.partial import PartialFile
-from panal.swarm.engine import SourceFailure
+from panal.swarm.chunk_source import SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from panal.wire.ranges import ByteRange

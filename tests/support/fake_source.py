@@ -7,7 +7,7 @@ from collections.abc import Callable
 from blake3 import blake3
 
 from panal.store.partial import PartialFile
-from panal.swarm.engine import CorruptChunk, SourceFailure
+from panal.swarm.chunk_source import CorruptChunk, SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire import bitfield
 from panal.wire.ids import ContentId

@@ -10,7 +10,8 @@ import pytest
 
 from panal.errors import NoSpace, PanalError, Unreachable
 from panal.store.partial import PartialFile
-from panal.swarm.engine import Engine, SourceFailure
+from panal.swarm.chunk_source import SourceFailure
+from panal.swarm.engine import Engine
 from panal.swarm.messages import Ban, Failure, SourceId
 from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState

@@ -11,7 +11,7 @@ from panal.errors import IntegrityError
 from panal.peer.provider_connection import WAKE_BYTES, ProviderConnection
 from panal.peer.rate_limit import RateLimit
 from panal.store.partial import ChunkTaken, PartialFile
-from panal.swarm.engine import CorruptChunk, SourceFailure
+from panal.swarm.chunk_source import CorruptChunk, SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire import bitfield
 from panal.wire.catalogue import Provider

@@ -12,7 +12,7 @@ from panal.peer.have_stream import CONNECT_S, follow
 from panal.peer.rate_limit import RateLimit
 from panal.store.partial import PartialFile
 from panal.store.texts import manifest_of_text
-from panal.swarm.engine import SourceFailure
+from panal.swarm.chunk_source import SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire import bitfield
 from panal.wire.address import authority

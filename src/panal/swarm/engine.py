@@ -10,11 +10,11 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
 from panal.clock import Clock
 from panal.errors import PanalError
 from panal.store.partial import PartialFile
+from panal.swarm.chunk_source import ChunkSource, CorruptChunk, SourceFailure
 from panal.swarm.messages import (
     AskTracker,
     Ban,
@@ -50,70 +50,6 @@ TICK_S = 0.25
 SYNC_EVERY_S = 2.0
 ASKED_FOR_PEERS = 4
 """So many sources are asked who else fetches: those that follow us make themselves known."""
-
-
-class SourceFailure(Exception):
-    """A fetch or stream failed by its source's fault, or was cancelled."""
-
-    def __init__(self, failure: Failure, reason: str) -> None:
-        super().__init__(reason)
-        self.failure = failure
-
-
-class CorruptChunk(Exception):
-    """A source sent a chunk that is not what its hash says."""
-
-    def __init__(self, index: int) -> None:
-        super().__init__(f"wrong chunk {index}")
-        self.index = index
-
-
-class ChunkSource(Protocol):
-    """One provider of one content."""
-
-    @property
-    def bytes_received(self) -> int:
-        """Bytes of chunks since it was made; read from another thread."""
-        ...
-
-    @property
-    def held_s(self) -> float:
-        """How long our own rate limit made it wait since then; read from another thread."""
-        ...
-
-    async def follow(self, tell: Callable[[int, bool], None]) -> None:
-        """Tell which chunks it has, first all (True), then further ones, until it ends.
-
-        SourceFailure says why it ended.
-        """
-        ...
-
-    def fetch(
-        self, first: int, count: int, into: PartialFile, wrote: Callable[[int], None]
-    ) -> None:
-        """Fetch consecutive chunks in the calling thread; `wrote` follows each right one.
-
-        SourceFailure, CorruptChunk, or the disk's PanalError.
-        """
-        ...
-
-    def fetch_any(
-        self,
-        among: int,
-        most: int,
-        into: PartialFile,
-        granted: Callable[[int, int], None],
-        wrote: Callable[[int], None],
-    ) -> None:
-        """Fetch consecutive chunks of the source's choice; `granted` says which, before any.
-
-        Raises as `fetch` does.
-        """
-        ...
-
-    def cancel(self) -> None:
-        """Make a running fetch end soon, from any thread."""
-        ...
 
 
 class Engine:

@@ -1,0 +1,71 @@
+"""What the engine needs of a provider: to be told what it has, and to fetch from it."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from panal.store.partial import PartialFile
+from panal.swarm.messages import Failure
+
+
+class SourceFailure(Exception):
+    """A fetch or stream failed by its source's fault, or was cancelled."""
+
+    def __init__(self, failure: Failure, reason: str) -> None:
+        super().__init__(reason)
+        self.failure = failure
+
+
+class CorruptChunk(Exception):
+    """A source sent a chunk that is not what its hash says."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"wrong chunk {index}")
+        self.index = index
+
+
+class ChunkSource(Protocol):
+    """One provider of one content."""
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of chunks since it was made; read from another thread."""
+        ...
+
+    @property
+    def held_s(self) -> float:
+        """How long our own rate limit made it wait since then; read from another thread."""
+        ...
+
+    async def follow(self, tell: Callable[[int, bool], None]) -> None:
+        """Tell which chunks it has, first all (True), then further ones, until it ends.
+
+        SourceFailure says why it ended.
+        """
+        ...
+
+    def fetch(
+        self, first: int, count: int, into: PartialFile, wrote: Callable[[int], None]
+    ) -> None:
+        """Fetch consecutive chunks in the calling thread; `wrote` follows each right one.
+
+        SourceFailure, CorruptChunk, or the disk's PanalError.
+        """
+        ...
+
+    def fetch_any(
+        self,
+        among: int,
+        most: int,
+        into: PartialFile,
+        granted: Callable[[int, int], None],
+        wrote: Callable[[int], None],
+    ) -> None:
+        """Fetch consecutive chunks of the source's choice; `granted` says which, before any.
+
+        Raises as `fetch` does.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Make a running fetch end soon, from any thread."""
+        ...
