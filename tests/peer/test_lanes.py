@@ -12,6 +12,8 @@ from panal.peer import lanes
 from panal.peer.contents import Contents, OpenContent
 from panal.peer.lanes import OTHERS_AT_ONCE, PEERS_AT_ONCE, Lane, Lanes
 from panal.store.index import SharedFile
+from panal.wire.bundle import encode_request
+from panal.wire.ids import parse_content_id
 from tests.support.network import Network, until
 from tests.support.raw_http import connection, request
 
@@ -164,6 +166,31 @@ async def test_who_waits_holds_no_file_and_gets_what_is_there_when_its_turn_come
         for wire in waiting:
             # The first finds it changed, and then it is withdrawn.
             assert (await wire.answer()).status in {404, 410}
+
+
+@pytest.mark.parametrize("kind", ["by id", "by path", "of its choice", "bundle"])
+async def test_slow_receivers_at_one_address_keep_nobody_else_waiting(
+    network: Network, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(lanes, "PEERS_AT_ONCE", 4)
+    peer = await network.peer("one", shares_folder=False)
+    large = (await peer.upload("large", bytes(LARGE_BYTES)))["id"]
+    small = (await peer.upload("small", b"small"))["id"]
+    ids = encode_request([parse_content_id(small)])
+    asking = {
+        "by id": request("GET", f"/content/{small}", "Panal-Protocol: 1"),
+        "by path": request("GET", "/files/small", "Panal-Protocol: 1"),
+        "of its choice": request("POST", f"/content/{small}/next", body=b"\1"),
+        "bundle": request("POST", "/api/v1/bundle", "Panal-Protocol: 1", body=ids),
+    }[kind]
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            slow = await stack.enter_async_context(connection(peer.app.port))
+            await slow.send(request("GET", f"/content/{large}", "Panal-Protocol: 1"))
+            assert (await slow.head()).status == 200
+        other = await stack.enter_async_context(connection(peer.app.port, source="127.0.0.2"))
+        await other.send(asking)
+        assert b"small" in (await other.answer()).body
 
 
 async def test_others_have_a_lane_of_their_own() -> None:

@@ -89,8 +89,10 @@ def request(method: str, path: str, *lines: str, body: bytes = b"") -> bytes:
 
 
 @asynccontextmanager
-async def connection(port: int, host: str = "127.0.0.1") -> AsyncIterator[RawConnection]:
-    reader, writer = await asyncio.open_connection(host, port)
+async def connection(
+    port: int, host: str = "127.0.0.1", source: str = "127.0.0.1"
+) -> AsyncIterator[RawConnection]:
+    reader, writer = await asyncio.open_connection(host, port, local_addr=(source, 0))
     try:
         yield RawConnection(reader, writer)
     finally:
