@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from panal.answers import UnfinishedAnswer
-from panal.cli.unfinished import left_behind_words, remember_where, remove_old_gets
+from panal.cli.unfinished import (
+    KNOWN_KEPT_S,
+    keep_known_folder,
+    left_behind_words,
+    remember_where,
+    remove_old_gets,
+)
 from panal.peer.ageing import KEPT_S
 from panal.peer.config import PeerSettings
 
@@ -69,9 +75,42 @@ def test_one_that_runs_stays(tmp_path: Path) -> None:
         os.utime(path, (NOW_S - KEPT_S,) * 2)
     sweep(made)
     assert index.exists()
+    keep_known_folder(made.state)  # one more like it was refused, and has left nothing
+    assert index.exists()
     running.close()
     os.utime(made.state, (NOW_S - KEPT_S,) * 2)
     sweep(made)
+    assert not made.state.exists()
+
+
+def known_folder(place: Path) -> PeerSettings:
+    """The state of a get of a folder."""
+    made = settings(place)
+    (made.state / "collections").mkdir(parents=True)
+    for name in ("index.sqlite", "secret", "collections/" + "ab" * 32):
+        (made.state / name).touch()
+    return made
+
+
+def test_what_is_known_of_a_folder_stays_longer(tmp_path: Path) -> None:
+    made = known_folder(tmp_path)
+    keep_known_folder(made.state)
+    assert {path.name for path in made.state.iterdir()} == {"index.sqlite", "collections"}
+    made.partials.mkdir(parents=True)
+    (made.partials / PART).touch()
+    remember_where(made)
+    for age_s, is_known in ((KNOWN_KEPT_S - 1, True), (KNOWN_KEPT_S, False)):
+        for path in (*made.partials.glob("*"), *made.state.iterdir(), made.state):
+            os.utime(path, (NOW_S - age_s,) * 2)
+        sweep(made)
+        assert made.state.exists() == is_known
+        assert not made.folder.joinpath(".panal").exists()
+
+
+def test_nothing_is_known_of_a_file(tmp_path: Path) -> None:
+    made = known_folder(tmp_path)
+    next((made.state / "collections").iterdir()).unlink()
+    keep_known_folder(made.state)
     assert not made.state.exists()
 
 

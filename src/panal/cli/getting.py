@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import secrets
-import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -19,7 +18,7 @@ from panal.cli.documents import GetDocument, GetSource
 from panal.cli.output import name_words, print_json
 from panal.cli.programs import log_to_stderr, run_until_stopped
 from panal.cli.progress import ProgressLine
-from panal.cli.unfinished import remember_where, remove_empty, remove_old_gets
+from panal.cli.unfinished import keep_known_folder, remember_where, remove_empty, remove_old_gets
 from panal.clock import SystemClock
 from panal.errors import NoSpace, PanalError, UsageError, by_slug
 from panal.peer.config import PeerSettings
@@ -107,6 +106,7 @@ def get_settings(
         state_dir=user_state_path("panal") / "get" / key,
         partial_dir=destination / STATE_DIRECTORY / "partial",
         shares_folder=False,
+        asked_anew=True,
     )
 
 
@@ -151,7 +151,7 @@ def get(
 
 def _tidy(settings: PeerSettings) -> None:
     """What is left of a get's own state; partial files stay for the next time, or a day."""
-    shutil.rmtree(settings.state, ignore_errors=True)
+    keep_known_folder(settings.state)
     remove_empty(settings.partials)
     if settings.partials.exists():
         remember_where(settings)

@@ -18,10 +18,14 @@ from panal.errors import PanalError
 from panal.peer.ageing import KEPT_S
 from panal.peer.config import PeerSettings
 from panal.peer.unfinished import remove_old_of_nobody
+from panal.store.texts import FOLDER as TEXTS
 from panal.wire.amounts import size_words
 
 _WHERE = "partials"
 """In the state of a get: the directory that its unfinished file is in."""
+_INDEX = "index.sqlite"
+KNOWN_KEPT_S = 30 * 24 * 3600.0
+"""What a get knows of a folder that it has fetched, unless it is asked for again."""
 
 
 def list_unfinished(peer_url: str, *, as_json: bool) -> None:
@@ -89,8 +93,32 @@ def remove_old_gets(states: Path, own: Path, wall_s: float) -> None:
     with contextlib.suppress(OSError):
         for state in states.iterdir():
             with contextlib.suppress(OSError, PanalError):
-                if state != own and wall_s - _modified_s(state) >= KEPT_S and not _is_in_use(state):
-                    _remove(state, wall_s)
+                age_s = wall_s - _modified_s(state)
+                if state != own and age_s >= KEPT_S and not _is_in_use(state):
+                    _remove_unfinished(state, wall_s)
+                    if age_s >= KNOWN_KEPT_S or not _knows_folder(state):
+                        shutil.rmtree(state)
+
+
+def keep_known_folder(state: Path) -> None:
+    """Remove a get's state, except what makes it quick to ask for the same folder again.
+
+    Left alone where another get uses it: then this one was refused.
+    """
+    if _is_in_use(state):
+        return
+    if not _knows_folder(state):
+        shutil.rmtree(state, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        for path in state.iterdir():
+            if path.name != TEXTS and not path.name.startswith(_INDEX):
+                path.unlink(missing_ok=True)
+
+
+def _knows_folder(state: Path) -> bool:
+    lists = state / TEXTS
+    return lists.is_dir() and any(lists.iterdir())
 
 
 def _modified_s(state: Path) -> float:
@@ -98,7 +126,7 @@ def _modified_s(state: Path) -> float:
 
 
 def _is_in_use(state: Path) -> bool:
-    index = state / "index.sqlite"
+    index = state / _INDEX
     if not index.exists():
         return False
     try:
@@ -109,12 +137,15 @@ def _is_in_use(state: Path) -> bool:
     return False
 
 
-def _remove(state: Path, wall_s: float) -> None:
+def _remove_unfinished(state: Path, wall_s: float) -> None:
+    note = state / _WHERE
     with contextlib.suppress(FileNotFoundError):
-        partials = Path(os.fsdecode((state / _WHERE).read_bytes()))
+        partials = Path(os.fsdecode(note.read_bytes()))
         remove_old_of_nobody(partials, wall_s)
         remove_empty(partials)
-    shutil.rmtree(state)
+        modified_s = state.stat().st_mtime
+        note.unlink()
+        os.utime(state, (modified_s, modified_s))  # it has not been asked for again
 
 
 def remove_empty(partials: Path) -> None:

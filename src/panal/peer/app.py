@@ -46,9 +46,11 @@ from panal.peer.watching import Watching
 from panal.store.download_records import DownloadRecords
 from panal.store.index import Index, SharedFile
 from panal.store.mounts import Mounts
+from panal.store.placed_records import PlacedRecords
 from panal.store.root_records import RootRecords
 from panal.store.roots import disk_error
 from panal.store.setting_records import SettingRecords
+from panal.store.texts import FOLDER as TEXTS
 from panal.store.texts import Texts
 from panal.wire.address import authority, parse_address
 from panal.wire.catalogue import Registration
@@ -115,6 +117,11 @@ class PeerApp:
             raise disk_error(error, f"use the folder {settings.folder}") from None
         self.index = await asyncio.to_thread(Index, settings.state / "index.sqlite")
         defer(self.index.close)
+        placed = PlacedRecords(self.index)
+        download_records = DownloadRecords(self.index)
+        if settings.asked_anew:
+            await asyncio.to_thread(placed.begin_run, self.clock.wall_s())
+            download_records.remove_all()
         caller = begin_epoch(settings.state, settings.peer_name, self.clock.wall_s())
         self.client = TrackerClient(settings.trackers)
         self._cleanup.push_async_callback(self.client.close)
@@ -162,8 +169,7 @@ class PeerApp:
             clock=self.clock,
             chance=self._chance,
         )
-        download_records = DownloadRecords(index)
-        texts = Texts(settings.state / "collections")
+        texts = Texts(settings.state / TEXTS, keeps_one=settings.asked_anew)
         self.collections = Collections(
             root=root,
             index=index,
@@ -175,7 +181,8 @@ class PeerApp:
             clock=self.clock,
             whole_folder_name=settings.name,
         )
-        await self.collections.restore(download_records.contents_under_way())
+        if not settings.asked_anew:
+            await self.collections.restore(download_records.contents_under_way())
         self.presence.changed = self.collections.offering.look_again
         folders = FolderDownloads(
             FolderParts(
@@ -187,8 +194,10 @@ class PeerApp:
                 contents=contents,
                 announcer=self.announcer,
                 texts=texts,
+                placed=placed,
                 clock=self.clock,
                 partials=settings.partials,
+                ends_with_download=settings.ends_with_download,
             )
         )
         self.unfinished = Unfinished(

@@ -32,6 +32,10 @@ class PeerSettings:
     """Where partial files lie; None: in the state directory."""
     shares_folder: bool = True
     """False for a stand-alone `get`, which shares only what it fetches."""
+    asked_anew: bool = False
+    """A stand-alone `get`: what earlier ones have put in place is known, and not shared yet."""
+    ends_with_download: bool = False
+    """A folder that is whole when it is asked for is not shared: nobody could come for it."""
     allowed_hosts: frozenset[str] = field(default_factory=frozenset)
     """Host names that requests may use besides literals and localhost."""
     upload_limit_bytes_s: int | None = None

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,14 +11,20 @@ from panal.errors import PanalError, TargetTaken, UnsafeName
 from panal.peer.sharing import Sharing
 from panal.store.hashing import HashedFile, hash_file
 from panal.store.index import Index
+from panal.store.placed_records import PlacedRecords
 from panal.store.roots import Fingerprint, Root
 from panal.store.target import target_limits
 from panal.store.tree import Standing, standing
 from panal.wire.collection import CollectionEntry
-from panal.wire.names import printable
+from panal.wire.ids import ContentId
+from panal.wire.names import SafePath, printable
 from panal.wire.portability import unholdable
 
 NAMED_CONFLICTS = 20
+PAGE = 4_096
+BATCH_FILES = 256
+BATCH_BYTES = 64 * 1024 * 1024
+"""What is hashed before it is remembered together; a larger file goes alone."""
 
 
 @dataclass(slots=True)
@@ -32,6 +38,15 @@ class Comparison:
     unsure: list[CollectionEntry] = field(default_factory=list)
     """Files of the same size are there: only hashing can tell."""
     conflicts: list[str] = field(default_factory=list)
+
+    def take_in(self, other: "Comparison") -> None:
+        """Add what further entries have shown."""
+        self.missing += other.missing
+        self.kept += other.kept
+        self.empty_folders += other.empty_folders
+        self.unsure += other.unsure
+        if other.conflicts:  # one folder's may be in both
+            self.conflicts = list(dict.fromkeys(self.conflicts + other.conflicts))
 
     def refuse_conflicts(self) -> None:
         """TargetTaken, naming them, where there are any."""
@@ -72,15 +87,26 @@ def other_content(entry: CollectionEntry) -> str:
     return f"{printable(entry.path)} has other content"
 
 
+def pages(entries: Sequence[CollectionEntry]) -> Iterator[Sequence[CollectionEntry]]:
+    """Entries a page at a time: what stands under all their names would take much memory."""
+    for start in range(0, len(entries), PAGE):
+        yield entries[start : start + PAGE]
+
+
 class FolderCheck:
     """Looks at the target, and writes nothing into it."""
 
-    def __init__(self, root: Root, index: Index, sharing: Sharing, scratch: Path) -> None:
+    def __init__(
+        self, root: Root, index: Index, placed: PlacedRecords, sharing: Sharing, scratch: Path
+    ) -> None:
         """`scratch` is where names may be tried: on the target's file system."""
         self._root = root
         self._index = index
+        self._placed = placed
         self._sharing = sharing
         self._scratch = scratch
+        self._placed_before: list[SafePath] = []
+        """By earlier gets, and unchanged since."""
 
     async def look(self, entries: Sequence[CollectionEntry]) -> Comparison:
         """What is to be fetched; UnsafeName where the target cannot hold the names.
@@ -91,50 +117,87 @@ class FolderCheck:
         problem = unholdable((entry.path for entry in entries), limits)
         if problem is not None:
             raise UnsafeName(f"The folder cannot be taken. {problem}")
-        there = await asyncio.to_thread(standing, self._root.path, [e.path for e in entries])
-        result = compare(entries, there)
-        await self._hash_unsure(result, there)
+        result = Comparison()
+        for page in pages(entries):
+            result.take_in(await asyncio.to_thread(self._compared, page))
+        await self._hash_unsure(result)
         result.refuse_conflicts()
         return result
 
-    async def _hash_unsure(self, result: Comparison, there: Standing) -> None:
-        known = await asyncio.to_thread(self._known, result.unsure, there)
-        to_hash = [entry for entry in result.unsure if not known[entry]]
-        workers = os.cpu_count() or 1
-        found = await asyncio.gather(
-            *(asyncio.to_thread(self._hash_all, to_hash[n::workers]) for n in range(workers))
-        )
-        hashed = {file.path: file for part in found for file in part}
-        same: list[HashedFile] = []
-        for entry in result.unsure:
-            file = hashed.get(entry.path)
-            if known[entry] == entry.content:
+    async def share_placed_before(self) -> None:
+        """Share what earlier gets have put in place, as if this one had hashed it."""
+        paths = self._placed_before
+        for start in range(0, len(paths), PAGE):
+            files = await asyncio.to_thread(self._placed.files, paths[start : start + PAGE])
+            await self._sharing.remember(files)
+        if paths:
+            await asyncio.to_thread(self._placed.forget)
+
+    def _compared(self, entries: Sequence[CollectionEntry]) -> Comparison:
+        """These entries; a file that has not changed since its content was known is believed."""
+        there = standing(self._root.path, [entry.path for entry in entries])
+        result = compare(entries, there)
+        unsure, result.unsure = result.unsure, []
+        device = self._root.device
+        found = {e.path: Fingerprint.of(there.found[e.path], device) for e in unsure}
+        known = self._known(found)
+        for entry in unsure:
+            content = known.get(entry.path)
+            if content is None:
+                result.unsure.append(entry)
+            elif content == entry.content:
                 result.kept.append(entry)
-            elif file is not None and file.content == entry.content:
-                result.kept.append(entry)
-                same.append(file)
             else:
                 result.conflicts.append(other_content(entry))
-        await self._sharing.remember(same)
+        return result
 
-    def _known(
-        self, entries: list[CollectionEntry], there: Standing
-    ) -> dict[CollectionEntry, bytes | None]:
-        """Which content the index knows each file to have, unchanged since."""
-        known: dict[CollectionEntry, bytes | None] = {}
-        for entry in entries:
-            shared = self._index.by_path(entry.path)
-            found = Fingerprint.of(there.found[entry.path], self._root.device)
-            known[entry] = (
-                shared.content if shared is not None and shared.fingerprint == found else None
-            )
-        return known
+    def _known(self, found: Mapping[SafePath, Fingerprint]) -> dict[SafePath, ContentId]:
+        placed = self._placed.unchanged(found)
+        self._placed_before += placed
+        shared = self._index.by_paths(list(found))
+        return placed | {
+            file.path: file.content
+            for file in shared.values()
+            if file.fingerprint == found[file.path]
+        }
 
-    def _hash_all(self, entries: list[CollectionEntry]) -> list[HashedFile]:
-        hashed = []
-        for entry in entries:
-            try:
-                hashed.append(hash_file(self._root, entry.path))
-            except PanalError:
-                continue  # it cannot be read, so it is not known to be the same
-        return hashed
+    async def _hash_unsure(self, result: Comparison) -> None:
+        """Several at once, remembered in batches."""
+        left = batches(result.unsure)
+
+        async def work() -> None:
+            for batch in left:
+                hashed = await asyncio.to_thread(self._hash_all, batch)
+                same: list[HashedFile] = []
+                for entry, file in zip(batch, hashed, strict=True):
+                    if file is not None and file.content == entry.content:
+                        result.kept.append(entry)
+                        same.append(file)
+                    else:
+                        result.conflicts.append(other_content(entry))
+                await self._sharing.remember(same)
+
+        await asyncio.gather(*(work() for _ in range(os.cpu_count() or 1)))
+
+    def _hash_all(self, entries: Sequence[CollectionEntry]) -> list[HashedFile | None]:
+        return [self._hash(entry) for entry in entries]
+
+    def _hash(self, entry: CollectionEntry) -> HashedFile | None:
+        try:
+            return hash_file(self._root, entry.path)
+        except PanalError:
+            return None  # it cannot be read, so it is not known to be the same
+
+
+def batches(entries: Sequence[CollectionEntry]) -> Iterator[list[CollectionEntry]]:
+    """Entries in groups worth a transaction, none larger than one thread should keep alone."""
+    batch: list[CollectionEntry] = []
+    size_bytes = 0
+    for entry in entries:
+        if batch and (len(batch) == BATCH_FILES or size_bytes >= BATCH_BYTES):
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(entry)
+        size_bytes += entry.size_bytes
+    if batch:
+        yield batch

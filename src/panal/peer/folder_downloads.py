@@ -28,6 +28,7 @@ from panal.peer.folder_transfer import FolderTransfer
 from panal.peer.sharing import Sharing
 from panal.peer.small_files import is_small
 from panal.store.index import Index
+from panal.store.placed_records import PlacedRecords
 from panal.store.roots import Root, disk_error
 from panal.store.space import allocated_bytes, check_space
 from panal.store.texts import Texts
@@ -58,8 +59,11 @@ class FolderParts:
     contents: Contents
     announcer: Announcer
     texts: Texts
+    placed: PlacedRecords
     clock: Clock
     partials: Path
+    ends_with_download: bool
+    """A stand-alone get: it shares a folder only while it fetches it."""
 
 
 class FolderDownloads:
@@ -141,9 +145,10 @@ class FolderDownloads:
             transfer.missing = {entry.path for entry in found.missing}
             for entry in found.kept:
                 transfer.keep(entry)
-            self._parts.contents.begin_own(content, self._parts.texts.path(content), manifest)
-            self._parts.announcer.hold(content, complete=True)
-            await self._fetch_files(content, found, scratch, transfer)
+            if found.missing or not self._parts.ends_with_download:
+                self._parts.contents.begin_own(content, self._parts.texts.path(content), manifest)
+                self._parts.announcer.hold(content, complete=True)
+                await self._fetch_files(content, found, scratch, transfer)
             await asyncio.to_thread(make_folders, self._parts.root, found.empty_folders)
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
         except NoSpace as error:
@@ -156,8 +161,10 @@ class FolderDownloads:
     async def _check(self, entries: Sequence[CollectionEntry], scratch: Path) -> Comparison:
         parts = self._parts
         names = scratch.with_suffix(".names")
-        check = FolderCheck(parts.root, parts.index, parts.sharing, names)
+        check = FolderCheck(parts.root, parts.index, parts.placed, parts.sharing, names)
         found = await check.look(entries)
+        if found.missing or not parts.ends_with_download:
+            await check.share_placed_before()
         wanted = sum(map(on_disk_bytes, found.missing))
         here = await asyncio.to_thread(self._here, found, scratch)
         await asyncio.to_thread(check_space, parts.partials, wanted - here)
@@ -203,7 +210,12 @@ class FolderDownloads:
     async def finish(
         self, content: ContentId, manifest: Manifest, base: SafePath, inside: SafePath | None
     ) -> None:
-        """Share what is whole: the folder as it was shared there, if all of it was asked for."""
+        """Share what is whole: the folder as it was shared there, if all of it was asked for.
+
+        A get that ends here leaves its list to the next one.
+        """
+        if self._parts.ends_with_download:
+            return
         if inside is None:
             await self._parts.collections.register(base, content, manifest)
         else:

@@ -15,7 +15,7 @@ from panal.errors import (
     TooLarge,
     Unreachable,
 )
-from panal.peer.folder_check import Comparison, compare, other_content
+from panal.peer.folder_check import Comparison, compare, other_content, pages
 from panal.peer.folder_downloads import on_disk_bytes
 from panal.peer.http_source import fetch_manifest, fetch_text
 from panal.peer.identifying import identify
@@ -141,8 +141,10 @@ async def _asked(
 
 def _look_at(folder: Path, entries: Sequence[CollectionEntry]) -> Comparison:
     """What is missing, what is there, and what else stands under wanted names."""
-    there = standing(folder, [e.path for e in entries]) if folder.is_dir() else Standing()
-    found = compare(entries, there)
+    found = Comparison()
+    for page in pages(entries):
+        there = standing(folder, [e.path for e in page]) if folder.is_dir() else Standing()
+        found.take_in(compare(page, there))
     if not found.unsure:
         return found
     root = Root(folder)

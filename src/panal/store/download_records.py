@@ -62,6 +62,10 @@ class DownloadRecords:
         """Forget a download."""
         self._index.write("DELETE FROM downloads WHERE id = ?", (download_id,))
 
+    def remove_all(self) -> None:
+        """Forget every download."""
+        self._index.write("DELETE FROM downloads", ())
+
 
 def _record(row: tuple[object, ...]) -> DownloadRecord:
     identity, what, path, priority, wait, state, content, size_bytes, slug, text = row

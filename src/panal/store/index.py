@@ -83,7 +83,7 @@ class Index:
         """
         paths = [file.path for file in files]
         with self.writing() as database:
-            before = self._by_paths(paths)
+            before = self.by_paths(paths)
             database.executemany(
                 "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
                 "SET sha256_checked = max(sha256_checked, excluded.sha256_checked)",
@@ -97,7 +97,7 @@ class Index:
             _drop_orphans(database, (shared.content for shared in before.values()))
             # What was checked here before stays so: only then is the row another than ours.
             told = [file.path for file in files if not file.sha256_checked]
-            after = self._by_paths(told) if told else {}
+            after = self.by_paths(told) if told else {}
         return [(before.get(f.path), after.get(f.path) or _as_remembered(f)) for f in files]
 
     def remember_moved(self, moves: Sequence[Moved]) -> list[tuple[SharedFile | None, SharedFile]]:
@@ -108,7 +108,7 @@ class Index:
         """
         changes = []
         with self.writing() as database:
-            known = self._by_paths([path for move in moves for path in (move.path, move.twin)])
+            known = self.by_paths([path for move in moves for path in (move.path, move.twin)])
             for move in moves:
                 twin = known.get(move.twin)
                 if twin is not None and twin.fingerprint == move.fingerprint:
@@ -123,7 +123,7 @@ class Index:
         A path that is remembered with another fingerprint meanwhile stays.
         """
         with self.writing() as database:
-            known = self._by_paths([path for path, _ in gone])
+            known = self.by_paths([path for path, _ in gone])
             forgotten = [
                 known[p] for p, seen in gone if p in known and known[p].fingerprint == seen
             ]
@@ -142,6 +142,10 @@ class Index:
     def by_path(self, path: str) -> SharedFile | None:
         """The shared file under a path."""
         return next(self._files("WHERE path = ?", (path,)), None)
+
+    def by_paths(self, paths: Sequence[str]) -> dict[str, SharedFile]:
+        """The shared files under these paths."""
+        return {shared.path: shared for shared in self._files_of_many("WHERE path IN ({})", paths)}
 
     def by_content(self, content: ContentId) -> list[SharedFile]:
         """Every file with this content."""
@@ -221,9 +225,6 @@ class Index:
         """One change of one of the index's tables; NoSpace."""
         with self.writing() as database:
             database.execute(change, values)
-
-    def _by_paths(self, paths: Sequence[str]) -> dict[str, SharedFile]:
-        return {shared.path: shared for shared in self._files_of_many("WHERE path IN ({})", paths)}
 
     def _files_of_many(self, where: str, values: Sequence[object]) -> Iterator[SharedFile]:
         """The files of a question about many values; the first `{}` of it stands for them."""

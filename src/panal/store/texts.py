@@ -23,11 +23,17 @@ def manifest_of_text(text: bytes) -> Manifest:
     return replace(manifest, kind=Kind.COLLECTION)
 
 
+FOLDER = "collections"
+"""In a state directory: where the texts are."""
+
+
 class Texts:
     """One directory of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keeps_one: bool = False) -> None:
+        """With `keeps_one`, each text takes the place of whatever was there."""
         self.folder = folder
+        self._keeps_one = keeps_one
 
     def path(self, content: ContentId) -> Path:
         """Where a text lies, if it is here."""
@@ -53,6 +59,8 @@ class Texts:
     def take(self, durable: Path, content: ContentId) -> None:
         """Give a durable file in this directory its final name."""
         os.rename(durable, self.path(content))
+        if self._keeps_one:
+            self.keep_only([content])
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)

@@ -173,5 +173,10 @@ def get(
         getting.get_at_peer(what, peer_url, wait=wait, quiet=quiet, as_json=as_json)
         return
     settings = getting.get_settings(what, into or Path(), trackers, hosts, is_open=is_open)
-    settings = replace(settings, upload_limit_bytes_s=limit_up, download_limit_bytes_s=limit_down)
+    settings = replace(
+        settings,
+        upload_limit_bytes_s=limit_up,
+        download_limit_bytes_s=limit_down,
+        ends_with_download=share_for == 0,
+    )
     getting.get(what, settings, share_for, wait=wait, quiet=quiet, as_json=as_json)
