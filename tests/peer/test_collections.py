@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from panal.errors import TargetTaken
-from panal.peer import downloads
+from panal.peer import collections, downloads, folder_check
 from panal.store.space import reserve_bytes
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from panal.wire.portability import TargetLimits
@@ -102,6 +102,34 @@ async def test_what_is_there_already_is_kept(network: Network) -> None:
     assert answer.state == "done"
     assert sum(source.bytes for source in answer.sources) == 0  # their twins were there
     assert (two.folder / "tree/a/b/large.bin").read_bytes() == LARGE
+
+
+async def test_however_few_are_looked_at_together(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collections, "PAGE", 3)
+    monkeypatch.setattr(folder_check, "PAGE", 3)
+    monkeypatch.setattr(folder_check, "BATCH_FILES", 2)
+    one = await shared_tree(network, small_files=20)
+    (network.place / "one" / "tree2").mkdir()  # sorts right behind the folder's files
+    (network.place / "one" / "tree2/beside.txt").write_bytes(b"beside")
+    added = await one.node.add_folder("tree")
+    assert (added.files, added.skipped) == (26, {})
+    two = await network.peer("two", shares_folder=False)
+    for fetched in (True, False):
+        answer = await two.fetched(added.link)
+        assert answer.state == "done"
+        assert (sum(source.bytes for source in answer.sources) > 0) == fetched
+        assert described(two.folder / "tree") == described(one.folder / "tree")
+    make_tree(network.place / "three" / "tree", 20)
+    three = await network.peer("three", shares_folder=False)
+    answer = await three.fetched(added.link)
+    assert (answer.state, answer.bytes_resumed) == ("done", added.bytes)
+    (network.place / "four" / "tree").mkdir(parents=True)
+    (network.place / "four" / "tree/many").write_bytes(b"no folder")
+    four = await network.peer("four", shares_folder=False)
+    reason = (await four.fetched(added.link)).reason
+    assert "1 names are taken, and nothing was fetched: 'tree/many' is no folder." in reason
 
 
 async def test_conflicts_are_told_together_and_nothing_is_written(network: Network) -> None:

@@ -9,8 +9,7 @@ are not kept. It stays what it was until it is made again, and then takes the ol
 """
 
 import asyncio
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from panal.clock import Clock
@@ -24,22 +23,23 @@ from panal.peer.sharing import Sharing
 from panal.store.collection_records import CollectionRecord, CollectionRecords
 from panal.store.index import Index, SharedFile
 from panal.store.mounts import Mounts
-from panal.store.roots import Fingerprint, Skipped
+from panal.store.roots import Skipped
 from panal.store.texts import Texts
-from panal.store.tree import Tree, read_tree
+from panal.store.tree import Tree, TreeFile, read_tree
 from panal.wire.collection import (
     MAX_MTIME_NS,
     MIN_MTIME_NS,
     CollectionEntry,
     EntryType,
-    decode,
     encode,
+    read,
 )
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath, printable
 
 LOOK_AGAIN_S = 0.05
+PAGE = 1_000
 SETTLING_SCANS = 20
 """How often a folder in which files are still being written is looked at again."""
 
@@ -105,8 +105,8 @@ class Collections:
             raise TargetTaken(f"{printable(name)} is a file that is shared already.")
         base = path or ""
         tree = await self._tree_at_rest(base)
-        indexed = await asyncio.to_thread(self._index.files_below, f"{base}/" if base else "")
-        entries = snapshot(base, tree, indexed)
+        indexed = self._indexed_below(f"{base}/" if base else "")
+        entries = await asyncio.to_thread(snapshot, base, tree, indexed)
         content, manifest = await asyncio.to_thread(lambda: self._texts.keep(encode(entries)))
         record = CollectionRecord(name, base, content, manifest)
         await self._take_in(record, entries)
@@ -121,15 +121,11 @@ class Collections:
 
     async def register(self, path: SafePath, content: ContentId, manifest: Manifest) -> None:
         """Share a folder whose text is kept already, in place of what the path had before."""
-
-        def listed() -> tuple[CollectionEntry, ...]:
-            kept = self._texts.read(content)
-            return () if kept is None else decode(kept[0])
-
-        entries = await asyncio.to_thread(listed)
+        kept = await asyncio.to_thread(self._texts.read, content)
+        entries = () if kept is None else read(kept[0])
         await self._take_in(CollectionRecord(path, path, content, manifest), entries)
 
-    async def _take_in(self, record: CollectionRecord, entries: Sequence[CollectionEntry]) -> None:
+    async def _take_in(self, record: CollectionRecord, entries: Iterable[CollectionEntry]) -> None:
         await asyncio.to_thread(self._records.save, record, entries)
         before = self.offering.known.get(record.path)
         await self.offering.take_in(record)
@@ -159,13 +155,15 @@ class Collections:
             while self._scanning.to_hash:  # by a scan that began before
                 await self._clock.sleep(LOOK_AGAIN_S)
             tree = await asyncio.to_thread(self._read, base)
-            known = await asyncio.to_thread(self._index.fingerprints, f"{base}/" if base else "")
             wall_s = self._clock.wall_s()
+            young = {
+                path: file
+                for path, file in tree.files.items()
+                if abs(wall_s - file.mtime_ns / 1e9) < 2 * SETTLED_S
+            }
+            known = await asyncio.to_thread(self._index.by_paths, list(young))
             moving = [
-                path
-                for path, status in tree.files.items()
-                if abs(wall_s - status.st_mtime) < 2 * SETTLED_S
-                and not _is_as_indexed(known.get(path), status)
+                path for path, file in young.items() if not _is_as_indexed(known.get(path), file)
             ]
             if not moving:
                 return tree
@@ -174,6 +172,15 @@ class Collections:
             f"{len(moving)} files are still being written, such as {printable(moving[0])}: "
             "try again when the folder rests."
         )
+
+    def _indexed_below(self, prefix: str) -> Iterator[SharedFile]:
+        after = prefix
+        while page := self._index.files_after(after, PAGE):
+            for shared in page:
+                if not shared.path.startswith(prefix):
+                    return
+                yield shared
+            after = page[-1].path
 
     def _read(self, base: str) -> Tree:
         name = self._root.root_name(base)
@@ -188,33 +195,36 @@ class Collections:
         return self._root.left_out(path, is_folder=is_folder)
 
 
-def _is_as_indexed(indexed: Fingerprint | None, status: os.stat_result) -> bool:
+def _is_as_indexed(indexed: SharedFile | None, found: TreeFile) -> bool:
     """Whether a file is what was hashed, whichever number its disk has now."""
-    found = Fingerprint.of(status, status.st_dev)
-    return indexed is not None and replace(indexed, device=found.device) == found
+    return indexed is not None and replace(indexed.fingerprint, device=0) == found.fingerprint
 
 
-def snapshot(base: str, tree: Tree, indexed: list[SharedFile]) -> list[CollectionEntry]:
-    """The entries of a folder; what of the tree is not shared is counted as skipped."""
-    shared = {file.path: file for file in indexed}
+def snapshot(base: str, tree: Tree, indexed: Iterable[SharedFile]) -> list[CollectionEntry]:
+    """The entries of a folder; what of the tree is not shared is counted as skipped.
+
+    The files of the tree are used up.
+    """
     cut = len(base) + 1 if base else 0
     entries = []
-    for path, status in tree.files.items():
-        file = shared.get(path)
-        if file is None or not _is_as_indexed(file.fingerprint, status):
-            tree.skipped.add("not shared", path)
+    for shared in indexed:
+        file = tree.files.get(shared.path)
+        if file is None or not _is_as_indexed(shared, file):
             continue
-        kind = EntryType.EXECUTABLE if status.st_mode & 0o100 else EntryType.FILE
-        size_bytes, mtime_ns = status.st_size, _mtime_ns(status.st_mtime_ns)
+        del tree.files[shared.path]
+        kind = EntryType.EXECUTABLE if file.is_executable else EntryType.FILE
+        path, size_bytes = SafePath(shared.path[cut:]), file.fingerprint.size_bytes
         entries.append(
-            CollectionEntry(SafePath(path[cut:]), kind, file.content, size_bytes, mtime_ns)
+            CollectionEntry(path, kind, shared.content, size_bytes, _mtime_ns(file.mtime_ns))
         )
+    for path in tree.files:
+        tree.skipped.add("not shared", path)
     return entries + _empty_folders(tree, cut, [entry.path for entry in entries])
 
 
 def _empty_folders(tree: Tree, cut: int, files: list[SafePath]) -> list[CollectionEntry]:
     """The folders in which no file and no other folder is, as far as a snapshot has them."""
-    folders = {path[cut:]: status.st_mtime_ns for path, status in tree.folders.items()}
+    folders = {path[cut:]: mtime_ns for path, mtime_ns in tree.folders.items()}
     used = {path.rpartition("/")[0] for path in [*files, *folders]}
     return [
         CollectionEntry(SafePath(path), EntryType.EMPTY_FOLDER, None, 0, _mtime_ns(mtime_ns))

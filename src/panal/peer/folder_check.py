@@ -153,7 +153,7 @@ class FolderCheck:
 
     def _known(self, found: Mapping[SafePath, Fingerprint]) -> dict[SafePath, ContentId]:
         placed = self._placed.unchanged(found)
-        self._placed_before += placed
+        self._placed_before += [path for path in found if path in placed]  # no further copies
         shared = self._index.by_paths(list(found))
         return placed | {
             file.path: file.content

@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import stat
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,7 @@ from panal.store.space import allocated_bytes, check_space
 from panal.store.texts import Texts
 from panal.store.tree import standing
 from panal.store.unfinished import in_use
-from panal.wire.collection import MAX_TEXT_BYTES, CollectionEntry, decode, placed_at
+from panal.wire.collection import MAX_TEXT_BYTES, CollectionEntry, placed_at, read
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath, printable
@@ -102,8 +101,7 @@ class FolderDownloads:
             await self._fetch_text(content, manifest, transfer)
             kept = await asyncio.to_thread(self._parts.texts.read, content)
         assert kept is not None  # noqa: S101 (fetched just now)
-        listed = await asyncio.to_thread(decode, kept[0])
-        return await asyncio.to_thread(placed_at, listed, base, inside)
+        return await asyncio.to_thread(placed_at, read(kept[0]), base, inside)
 
     async def _fetch_text(self, content: ContentId, manifest: Manifest, transfer: Transfer) -> None:
         texts = self._parts.texts
@@ -251,9 +249,15 @@ def on_disk_bytes(entry: CollectionEntry) -> int:
 
 def _by_content(entries: Sequence[CollectionEntry]) -> list[Group]:
     """Entries of one content together."""
-    groups: dict[ContentId | None, list[CollectionEntry]] = defaultdict(list)
+    groups: dict[ContentId | None, Group] = {}
     for entry in entries:
-        groups[entry.content].append(entry)
+        group = groups.get(entry.content)
+        if group is None:
+            groups[entry.content] = (entry,)  # most are alone, where a list takes twice as much
+        elif isinstance(group, list):
+            group.append(entry)
+        else:
+            groups[entry.content] = [*group, entry]
     return list(groups.values())
 
 

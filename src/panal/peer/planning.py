@@ -25,7 +25,7 @@ from panal.store.roots import Root
 from panal.store.space import Room, allocated_bytes, lacking, room_at
 from panal.store.tree import Standing, standing
 from panal.wire.catalogue import Provider
-from panal.wire.collection import MAX_TEXT_BYTES, CollectionEntry, EntryType, decode, placed_at
+from panal.wire.collection import MAX_TEXT_BYTES, CollectionEntry, EntryType, placed_at, read
 from panal.wire.ids import ContentId
 from panal.wire.links import Link, parse_what
 from panal.wire.manifest import Kind, Manifest
@@ -85,7 +85,7 @@ async def plan(
     providers = await client.locate(link.content, target.asker)
     manifest, text = await _asked(session, providers, link.content)
     if text is not None:
-        entries = placed_at(await asyncio.to_thread(decode, text), path, link.inside)
+        entries = await asyncio.to_thread(placed_at, read(text), path, link.inside)
     elif manifest is not None and link.inside is not None:
         raise NotFound("That is a file, not a folder: there is nothing inside.")
     else:

@@ -12,9 +12,10 @@ none is there twice, and none that has an entry is the folder of another. The sa
 the same text, so the same content id.
 """
 
+import io
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -70,16 +71,19 @@ class CollectionEntry:
 
 def encode(entries: Iterable[CollectionEntry]) -> bytes:
     """The canonical text of a folder; UsageError where its entries do not fit together."""
-    ordered = sorted(entries, key=lambda entry: entry.path.encode("utf-8"))
+    ordered = sorted(entries, key=lambda entry: entry.path)  # as their bytes in UTF-8 would be
     for entry in ordered:
         problem = entry.problem()
         if problem is None and (named := path_problem(entry.path)) is not None:
             problem = f"The name {brief(entry.path)} cannot be used: {named}."
         if problem is not None:
             raise UsageError(problem)
-    if (problem := _clash(ordered)) is not None:
+    if (problem := _clash(lambda: (entry.path.encode("utf-8") for entry in ordered))) is not None:
         raise UsageError(problem)
-    text = "\n".join([_FIRST_LINE, *(entry.line() for entry in ordered), ""]).encode("utf-8")
+    lines = io.BytesIO()
+    for line in itertools.chain([_FIRST_LINE], (entry.line() for entry in ordered)):
+        lines.write(line.encode("utf-8") + b"\n")
+    text = lines.getvalue()
     if len(text) > MAX_TEXT_BYTES:
         raise TooLarge(
             f"A folder's list has at most {MAX_TEXT_BYTES} bytes, and this one {len(text)}: "
@@ -93,21 +97,39 @@ def decode(text: bytes) -> tuple[CollectionEntry, ...]:
 
     IntegrityError where the text is not canonical, UnsafeName where a path may not be taken.
     """
+    return tuple(read(text))
+
+
+def read(text: bytes) -> Iterator[CollectionEntry]:
+    """The same one by one, so that they need not all be in memory beside what is made of them.
+
+    They are good once the last one was taken: only then is it known that they fit together.
+    """
     if len(text) > MAX_TEXT_BYTES:
         raise IntegrityError(f"The collection has more than {MAX_TEXT_BYTES} bytes.")
-    try:
-        lines = text.decode("utf-8").split("\n")
-    except UnicodeDecodeError:
-        raise IntegrityError("The collection is not UTF-8.") from None
-    if lines[0] != _FIRST_LINE or len(lines) < 2 or lines[-1] != "":
+    if not text.startswith(_FIRST_LINE.encode() + b"\n") or not text.endswith(b"\n"):
         raise IntegrityError("That is no collection of a kind that this version knows.")
-    entries = tuple(_entry(line) for line in lines[1:-1])
-    paths = [entry.path.encode("utf-8") for entry in entries]
-    if any(later < earlier for earlier, later in itertools.pairwise(paths)):
+    for line in _lines(text):
+        try:
+            decoded = line.decode("utf-8")
+        except UnicodeDecodeError:
+            raise IntegrityError("The collection is not UTF-8.") from None
+        yield _entry(decoded)
+
+    def paths() -> Iterator[bytes]:
+        return (line.split(b" ", 4)[4] for line in _lines(text))
+
+    if any(later < earlier for earlier, later in itertools.pairwise(paths())):
         raise IntegrityError("The collection's entries are not in order.")
-    if (problem := _clash(entries)) is not None:
+    if (problem := _clash(paths)) is not None:
         raise IntegrityError(problem)
-    return entries
+
+
+def _lines(text: bytes) -> Iterator[bytes]:
+    """The lines of the entries, without their newlines."""
+    lines = io.BytesIO(text)
+    lines.readline()
+    return (line[:-1] for line in lines)
 
 
 def _entry(line: str) -> CollectionEntry:
@@ -132,42 +154,44 @@ def _entry(line: str) -> CollectionEntry:
     return entry
 
 
-def _clash(ordered: Iterable[CollectionEntry]) -> str | None:
-    """Which path is there twice, or is an entry and a folder; None where none is."""
-    seen: set[str] = set()
-    folders: set[str] = set()
-    for entry in ordered:
-        if entry.path in seen:
-            return f"The collection has {brief(entry.path)} twice."
-        seen.add(entry.path)
-        parent = entry.path.rpartition("/")[0]
+def _clash(paths: Callable[[], Iterable[bytes]]) -> str | None:
+    """Which path is there twice, or is an entry and a folder; None where none is.
+
+    `paths` gives them in order, as often as it is called.
+    """
+    for earlier, later in itertools.pairwise(paths()):
+        if earlier == later:
+            return f"The collection has {_brief(later)} twice."
+    folders: set[bytes] = set()
+    for path in paths():
+        parent = path.rpartition(b"/")[0]
         while parent and parent not in folders:
             folders.add(parent)
-            parent = parent.rpartition("/")[0]
-    if both := seen & folders:
-        return f"The collection has {brief(min(both))} as an entry and as the folder of another."
+            parent = parent.rpartition(b"/")[0]
+    for path in paths():
+        if path in folders:
+            return f"The collection has {_brief(path)} as an entry and as the folder of another."
     return None
 
 
+def _brief(path: bytes) -> str:
+    return brief(path.decode("utf-8", "surrogateescape"))
+
+
 def placed_at(
-    entries: Sequence[CollectionEntry], base: SafePath, inside: str | None = None
+    entries: Iterable[CollectionEntry], base: SafePath, inside: str | None = None
 ) -> tuple[CollectionEntry, ...]:
     """The entries under the paths that they get below `base`, or all there is below `inside`.
 
     `inside` may be one file: then it is `base` itself. NotFound where nothing is there,
     UnsafeName where a path becomes one that may not be written.
     """
-    wanted = entries if inside is None else _below(entries, inside)
-    if inside is not None and not wanted:
-        raise NotFound(f"There is no {brief(inside)} in that folder.")
-    if not wanted:
-        return (CollectionEntry(base, EntryType.EMPTY_FOLDER, None, 0, 0),)
     cut = 0 if inside is None else len(inside) + 1
-    return tuple(
+    placed = tuple(
         replace(entry, path=visible_path(f"{base}/{rest}" if (rest := entry.path[cut:]) else base))
-        for entry in wanted
+        for entry in entries
+        if inside is None or entry.path == inside or entry.path.startswith(f"{inside}/")
     )
-
-
-def _below(entries: Sequence[CollectionEntry], inside: str) -> list[CollectionEntry]:
-    return [e for e in entries if e.path == inside or e.path.startswith(f"{inside}/")]
+    if not placed and inside is not None:
+        raise NotFound(f"There is no {brief(inside)} in that folder.")
+    return placed or (CollectionEntry(base, EntryType.EMPTY_FOLDER, None, 0, 0),)
