@@ -16,7 +16,7 @@ from panal.store.index import Index
 from panal.store.mounts import FurtherRoot, Mounts
 from panal.store.root_records import RootRecords
 from panal.store.roots import Skipped
-from panal.store.walking import Run
+from panal.store.walking import Piece, Recall
 from panal.wire.names import SafePath, safe_path
 from tests.peer.test_watching import write
 
@@ -87,18 +87,18 @@ def test_any_two_states_differ_by_what_was_changed(place: Place, seed: int) -> N
 def test_what_comes_while_others_are_looked_at_is_not_gone(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = place.root.runs_of
+    real = place.root.pieces_of
 
-    def runs_of(name: str, skipped: Skipped) -> Iterator[Run]:
-        for run in real(name, skipped):
-            if name == "" and run[0][0] == "b":  # its folder has been listed by now
+    def pieces_of(name: str, skipped: Skipped, recall: Recall) -> Iterator[Piece]:
+        for piece in real(name, skipped, recall):
+            if name == "" and isinstance(piece, list):  # its folder has been listed by now
                 place.write("a", b"uploaded")
                 place.remember("a")
-            yield run
+            yield piece
 
     place.write("b", b"b")
     place.remember("b")
-    monkeypatch.setattr(place.root, "runs_of", runs_of)
+    monkeypatch.setattr(place.root, "pieces_of", pieces_of)
     found = place.comparing.everything(time.time())
     assert (found.fresh, found.gone) == ([], [])
 

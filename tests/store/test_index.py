@@ -11,14 +11,16 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from panal.errors import NoSpace, PanalError, Refused, StateInUse
 from panal.store.hashing import HashedFile
-from panal.store.index import MANY, Index, Moved, SharedFile
-from panal.store.index_file import SCHEMA_VERSION
+from panal.store.index import MANY, UNCHECKED, Index, Moved, SharedFile
+from panal.store.index_file import SCHEMA_VERSION, SELECT_SHARED
 from panal.store.roots import Fingerprint
+from panal.wire.catalogue import CatalogueDigest
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, content_id
 from panal.wire.names import safe_path
@@ -272,7 +274,7 @@ def test_an_index_of_a_later_version_is_refused_in_words(path: Path) -> None:
     index._database.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
     index.close()
     for _ in range(2):  # and is not kept locked by the refusal
-        with pytest.raises(PanalError, match=r"later Panal \(version 2\).*made again"):
+        with pytest.raises(PanalError, match=r"later Panal \(version 3\).*made again"):
             Index(path)
     assert in_another_process(path).startswith("failed The index was written by a later Panal")
     database = sqlite3.connect(path)
@@ -521,3 +523,101 @@ def test_many_at_once_are_remembered_as_one_by_one(index: Index) -> None:
     again = index.remember([replace(file, sha256_checked=False) for file in files])
     assert again == [(after, after) for _, after in first]  # what was checked stays so
     assert index.one_of_each([found, content(2)[1]]) == [first[0][1]]
+
+
+# What is kept beside the files -------------------------------------------------------------
+
+
+def total_of(index: Index) -> bytes:
+    digest = CatalogueDigest()
+    for entry in index.entries_after("", -1):
+        digest.add(entry)
+    return digest.value()
+
+
+def test_an_index_of_the_first_version_keeps_its_files(path: Path) -> None:
+    index = Index(path)
+    shared = remember(index, "a/b")
+    index.seen_folders.keep([("a", b"seen")])
+    for part in ("TABLE seen_folders", "TABLE catalogue_total", "INDEX unchecked"):
+        index._database.execute("DROP " + part)
+    index._database.execute("PRAGMA user_version=1")
+    index.close()
+    for _ in range(2):
+        index = Index(path)
+        assert index.by_path("a/b") == shared
+        assert index.total.value() is None
+        assert index.seen_folders.recall("a") is None
+        index.close()
+    index = Index(path)
+    remember(index, "c", 2)
+    assert index.total.value() is None
+    index.total.keep(total_of(index))
+    remember(index, "d", 3)
+    assert index.total.value() == total_of(index)
+    index.close()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_total_is_that_of_all_entries_or_not_known(index: Index, seed: int) -> None:
+    chance = Random(seed)
+    names = ["a", "b/c", "b/d", "e"]
+    known = 0
+    for _ in range(40):
+        name, number = chance.choice(names), chance.randrange(3)
+        match chance.randrange(5):
+            case 0:
+                gone = [f for f in index.files_below("") if f.path == name]
+                index.forget([(f.path, f.fingerprint) for f in gone * 2])
+            case 1:
+                index.mark_sha256(content(number)[1], right=chance.random() < 0.5)
+            case 2:
+                twins = index.by_content(content(number)[1])
+                moves = [Moved(safe_path(name), twin.fingerprint, twin.path) for twin in twins]
+                index.remember_moved(moves)
+            case _:
+                remember(index, name, number, checked=chance.random() < 0.5)
+        if (total := index.total.value()) is None:
+            index.total.keep(total_of(index))
+        else:
+            known += 1
+            assert total == total_of(index)
+    assert known > 20
+
+
+def test_a_failed_change_leaves_total_and_folders_as_they_were(index: Index) -> None:
+    remember(index, "a/b")
+    index.seen_folders.begin()
+    index.seen_folders.keep([("a", b"seen")])
+    before = index.total.value()
+
+    def fail_late() -> None:
+        with index.writing() as database:
+            index.seen_folders.forget_above(database, ["a/b"])
+            index.total.forget(database)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_late()
+    assert (index.total.value(), index.seen_folders.recall("a")) == (before, b"seen")
+
+
+def test_a_change_forgets_every_folder_above_and_no_other(index: Index) -> None:
+    folders = ["", "a", "a/b", "a/c", "d"]
+    index.seen_folders.begin()
+    index.seen_folders.keep([(folder, b"seen") for folder in folders])
+    remember(index, "a/b/file")
+    kept = {folder for folder in folders if index.seen_folders.recall(folder)}
+    assert kept == {"a/c", "d"}
+    index.seen_folders.keep([(folder, b"late") for folder in folders])
+    assert {folder for folder in folders if index.seen_folders.recall(folder)} == kept
+    index.seen_folders.begin()
+    index.seen_folders.keep([("a", b"seen")])
+    assert index.seen_folders.recall("a") == b"seen"
+
+
+def test_what_is_unchecked_is_found_without_looking_at_the_rest(index: Index) -> None:
+    question = SELECT_SHARED + UNCHECKED
+    plan = index.rows("EXPLAIN QUERY PLAN " + question, ())
+    assert any("INDEX unchecked" in str(step[3]) for step in plan)
+    assert not any(str(step[3]) in {"SCAN shared", "SCAN contents"} for step in plan)

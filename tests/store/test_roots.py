@@ -8,14 +8,13 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from panal.errors import ContentChanged, NoSpace, NotFound, PanalError, Refused, RootOffline
-from panal.store.ignoring import Ignoring
 from panal.store.roots import Fingerprint, Root, Skipped, disk_error
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import SafePath
@@ -562,13 +561,16 @@ def test_a_file_that_vanishes_during_a_walk_is_not_there(
 ) -> None:
     for name in ("one", "two"):
         (folder / name).write_bytes(b"bytes")
-    real = Ignoring.has_no_say
+    real = os.scandir
 
-    def unlinking(self: Ignoring, names: Any) -> bool:  # asked between the listing and the stats
+    @contextlib.contextmanager
+    def unlinking(descriptor: int) -> Iterator[Any]:  # between the listing and the stats
+        with real(descriptor) as listed:
+            entries = list(listed)
         (folder / "two").unlink()
-        return real(self, names)
+        yield entries
 
-    monkeypatch.setattr(Ignoring, "has_no_say", unlinking)
+    monkeypatch.setattr(os, "scandir", unlinking)
     assert [path for path, _ in root.walk(Skipped())] == ["one"]
 
 

@@ -4,16 +4,16 @@ What differs and has been left alone for a moment is to be hashed, unless the in
 the same inode unchanged under another name: then it was only moved.
 """
 
-import itertools
-from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 
+from panal.errors import NoSpace
 from panal.store.index import LAST, Index, Moved
 from panal.store.mounts import Mounts
 from panal.store.root_records import Twins
 from panal.store.roots import Fingerprint, Skipped
-from panal.store.walking import FileRow, Run
+from panal.store.walking import FileRow, Listed, Piece, Run, Stretch
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import SafePath, path_problem
 
@@ -21,6 +21,8 @@ SETTLED_S = 0.5
 """A file modified more recently is still being written."""
 
 PAGE = 2_000
+_BEHIND = "\x00"
+"""A path with it is the next one in order: no path contains control characters."""
 
 Seen = tuple[SafePath, Fingerprint]
 
@@ -52,11 +54,13 @@ class Comparing:
         """Every root that is there."""
         difference = Difference()
         had_any = has_rows(self._index, "")
+        self._index.seen_folders.begin()
+        recall = self._index.seen_folders.recall
         for name in ("", *sorted(self._root.further_names())):
             # Of a root that comes back during the walk nothing was seen, and nothing is gone.
             if self._root.shows(name):
-                runs = self._root.runs_of(name, difference.skipped)
-                self._compare(runs, self._known_in(name), wall_s, difference)
+                pieces = self._root.pieces_of(name, difference.skipped, recall)
+                self._compare(pieces, self._known_in(name), wall_s, difference)
         self._settle_gone(difference)
         if had_any:
             self._sort_out_moved(difference)
@@ -65,6 +69,7 @@ class Comparing:
     def some(self, paths: Collection[str], wall_s: float) -> Difference:
         """Only these paths, and whatever is below them."""
         difference = Difference()
+        self._index.seen_folders.begin()
         wanted = set(paths)
         for path in sorted(wanted):
             if path_problem(path) is not None or _has_parent_in(path, wanted):
@@ -77,53 +82,76 @@ class Comparing:
 
     def _compare_below(self, path: SafePath, wall_s: float, difference: Difference) -> None:
         found = self._root.fingerprint(path)
-        file, below = _Known(self._rows_of(path)), _Known(self._pages_below(path))
         one: list[Run] = []
-        runs: Iterable[Run] = ()
+        pieces: Iterable[Piece] = ()
         if self._root.left_out_with(path, is_folder=found is None) is None:
             if found is None:
-                runs = self._root.runs(Skipped(), path)
+                pieces = self._root.pieces(Skipped(), path, self._index.seen_folders.recall)
             elif found.size_bytes <= MAX_CONTENT_BYTES:
                 one = [[(path, *astuple(found))]]
-        self._compare(one, file, wall_s, difference)
-        self._compare(runs, below, wall_s, difference)
+        self._compare(one, self._known_as(path), wall_s, difference)
+        self._compare(pieces, self._known_below(path), wall_s, difference)
 
     def _compare(
-        self, runs: Iterable[Run], known: "_Known", wall_s: float, difference: Difference
+        self, pieces: Iterable[Piece], known: "_Known", wall_s: float, difference: Difference
     ) -> None:
         """Two lists in the order of paths, side by side: a run of files that is as it was is
-        compared as a whole."""
-        for run in runs:
-            rows = known.up_to(run[-1][0])
-            if rows == run:
-                continue
-            by_path = {row[0]: row for row in rows}
-            for found in run:
-                _compare_one(found, by_path.pop(found[0], None), wall_s, difference)
-            difference.gone += map(_seen, by_path.values())
+        compared as a whole, and a stretch that is recalled is not read from the index."""
+        differing: set[str] = set()
+        seen: list[Listed] = []
+        for piece in pieces:
+            if isinstance(piece, Stretch):
+                difference.gone += map(_seen, known.skip(piece))
+            elif isinstance(piece, Listed):
+                if piece.folder not in differing:
+                    seen.append(piece)
+                if len(seen) >= PAGE:
+                    self._keep(seen)
+            elif (rows := known.up_to(piece[-1][0])) != piece:
+                differing.add(piece[0][0].rpartition("/")[0])
+                by_path = {row[0]: row for row in rows}
+                for found in piece:
+                    _compare_one(found, by_path.pop(found[0], None), wall_s, difference)
+                difference.gone += map(_seen, by_path.values())
         difference.gone += map(_seen, known.rest())
+        self._keep(seen)
+
+    def _keep(self, seen: list[Listed]) -> None:
+        with suppress(NoSpace):  # then the next look reads the index again
+            self._index.seen_folders.keep([(listed.folder, listed.seen) for listed in seen])
+        seen.clear()
 
     def _known_in(self, name: str) -> "_Known":
         """What is indexed of a root."""
-        further = self._root.further_names()
         if name == "":
-            pages = self._pages("", LAST)
-            if further:
-                pages = ([r for r in p if r[0].partition("/")[0] not in further] for p in pages)
-            return _Known(pages)
-        return _Known(itertools.chain(self._rows_of(name), self._pages_below(name)))
+            is_alone = not self._root.further_names()
+            return _Known(self._rows if is_alone else self._own_rows, "", LAST)
+        return _Known(self._rows, name + "/", name + "/" + LAST, self._row_of(name))
 
-    def _pages_below(self, folder: str) -> Iterator[Run]:
-        return self._pages(folder + "/", folder + "/" + LAST)
+    def _known_as(self, path: str) -> "_Known":
+        return _Known(self._rows, LAST, LAST, self._row_of(path))
 
-    def _rows_of(self, path: str) -> Iterator[Run]:
-        if (shared := self._index.by_path(path)) is not None:
-            yield [(path, *astuple(shared.fingerprint))]
+    def _known_below(self, folder: str) -> "_Known":
+        return _Known(self._rows, folder + "/", folder + "/" + LAST)
 
-    def _pages(self, after: str, before: str) -> Iterator[Run]:
+    def _row_of(self, path: str) -> Run:
+        shared = self._index.by_path(path)
+        return [] if shared is None else [(path, *astuple(shared.fingerprint))]
+
+    def _rows(self, after: str, before: str) -> Iterator[FileRow]:
+        """What is indexed between two paths."""
         while page := self._index.file_rows(after, before, PAGE):
-            yield page
+            yield from page
             after = page[-1][0]
+
+    def _own_rows(self, after: str, before: str) -> Iterator[FileRow]:
+        """The same without the further roots, past which it leaps."""
+        further = self._root.further_names()
+        for start in sorted(name + "/" for name in further):
+            if after < start < before:
+                yield from (row for row in self._rows(after, start) if row[0] not in further)
+                after = start + LAST
+        yield from (row for row in self._rows(after, before) if row[0] not in further)
 
     def _settle_gone(self, difference: Difference) -> None:
         """Of what seemed gone, keep what is: files may have come while others were looked at."""
@@ -160,29 +188,38 @@ class Comparing:
 class _Known:
     """Rows of the index in the order of paths, read as they are needed."""
 
-    def __init__(self, pages: Iterable[Run]) -> None:
-        self._pages = iter(pages)
-        self._read: Run = []
-        self._at = 0
+    def __init__(
+        self,
+        read: Callable[[str, str], Iterator[FileRow]],
+        after: str,
+        before: str,
+        first: Iterable[FileRow] = (),
+    ) -> None:
+        """`read` gives the rows between two paths; `first` come before all of them."""
+        self._read = read
+        self._after = after
+        self._before = before
+        self._first = list(first)
 
     def up_to(self, path: str) -> Run:
         """The next rows whose path is not behind that one."""
-        while not self._read or self._read[-1][0] <= path:
-            page = next(self._pages, None)
-            if page is None:
-                break
-            self._read = self._read[self._at :] + page
-            self._at = 0
-        end = bisect_right(self._read, path, self._at, key=_path)
-        rows = self._read[self._at : end]
-        self._at = end
-        return rows
+        return list(self._taken(path + _BEHIND, path))
+
+    def skip(self, stretch: Stretch) -> Iterator[FileRow]:
+        """The next rows before a stretch, whose own are left out."""
+        return self._taken(stretch.first, stretch.last)
 
     def rest(self) -> Iterator[FileRow]:
         """All that are left."""
-        yield from self._read[self._at :]
-        for page in self._pages:
-            yield from page
+        return self._taken(self._before, self._before)
+
+    def _taken(self, before: str, go_on_after: str) -> Iterator[FileRow]:
+        """The rows before a path; the next ones are those behind another."""
+        while self._first and self._first[0][0] < before:
+            yield self._first.pop(0)
+        if self._after < before:
+            yield from self._read(self._after, min(before, self._before))
+        self._after = max(self._after, go_on_after)
 
 
 def has_rows(index: Index, root_name: str) -> bool:
@@ -198,10 +235,6 @@ def _has_parent_in(path: str, paths: set[str]) -> bool:
         if path in paths:
             return True
     return False
-
-
-def _path(row: FileRow) -> str:
-    return row[0]
 
 
 def _seen(row: FileRow) -> Seen:

@@ -22,16 +22,18 @@ class Fingerprint:
     @classmethod
     def of(cls, status: os.stat_result, root_device: int = 0) -> "Fingerprint":
         """The fingerprint in a stat result, as seen from a root on that device."""
-        return cls(*cls.numbers(status, root_device))
+        device = 0 if status.st_dev == root_device else status.st_dev
+        return cls(*cls.as_kept(device, status.st_ino, status.st_size, status.st_mtime_ns))
 
     @staticmethod
-    def numbers(status: os.stat_result, root_device: int) -> tuple[int, int, int, int]:
-        """The same as bare numbers, of which a walk makes many."""
-        device, inode, mtime_ns = status.st_dev, status.st_ino, status.st_mtime_ns
+    def as_kept(
+        device: int, inode: int, size_bytes: int, mtime_ns: int
+    ) -> tuple[int, int, int, int]:
+        """The numbers of a stat result as the index can hold them; device 0 is the root's own."""
         return (
-            0 if device == root_device else _as_stored(device),
+            _as_stored(device) if device else 0,
             inode if inode < _LIMIT else _as_stored(inode),
-            status.st_size,
+            size_bytes,
             mtime_ns if -_LIMIT <= mtime_ns < _LIMIT else _as_stored(mtime_ns),
         )
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from blake3 import blake3
+
 from panal.errors import PanalError
 
 if TYPE_CHECKING:
@@ -30,14 +32,38 @@ class Ignoring:
 
     def __init__(self) -> None:
         self._rules: dict[str, GitIgnoreSpec] = {}
-        self.unshared: frozenset[str] = frozenset()
+        self._texts: dict[str, str] = {}
+        self._unshared: frozenset[str] = frozenset()
+        self._unshared_mark = b""
+
+    @property
+    def unshared(self) -> frozenset[str]:
         """Paths that are left out until they are added again."""
+        return self._unshared
+
+    @unshared.setter
+    def unshared(self, paths: frozenset[str]) -> None:
+        self._unshared = paths
+        self._unshared_mark = _hashed(sorted(paths)) if paths else b""
+
+    def mark(self, folder: str) -> bytes:
+        """Stands for all that `reason` says of names in a folder, as long as it is the same."""
+        texts = []
+        at = folder
+        while self._texts:
+            if at in self._texts:
+                texts += [at, self._texts[at]]
+            if not at:
+                break
+            at = at.rpartition("/")[0]
+        return self._unshared_mark + (_hashed(texts) if texts else b"")
 
     def enter(self, folder: str, descriptor: int) -> None:
         """Read a folder's rules anew; PanalError where they are there and cannot be read."""
         text = _rules_text(folder, descriptor)
         if text is None:
             self._rules.pop(folder, None)
+            self._texts.pop(folder, None)
             return
         from pathspec import GitIgnoreSpec
 
@@ -45,6 +71,7 @@ class Ignoring:
             self._rules[folder] = GitIgnoreSpec.from_lines(text.splitlines())
         except ValueError as error:
             raise PanalError(f"{_named(folder)} has a wrong rule: {error}.") from None
+        self._texts[folder] = text
 
     def reason(self, path: str, *, is_folder: bool) -> str | None:
         """Why a path is left out, or None."""
@@ -73,6 +100,12 @@ class Ignoring:
                 if verdict is not None:
                     return verdict
         return None
+
+
+def _hashed(texts: list[str]) -> bytes:
+    # A line feed and a number: no two lists come to the same.
+    whole = "".join(f"{len(text)}\n{text}" for text in texts)
+    return blake3(whole.encode("utf-8", "surrogatepass")).digest()
 
 
 def _rules_text(folder: str, descriptor: int) -> str | None:

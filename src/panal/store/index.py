@@ -8,9 +8,11 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from panal.errors import NoSpace
+from panal.store.catalogue_total import CatalogueTotal
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
 from panal.store.index_file import SELECT_SHARED, no_space, open_database
+from panal.store.seen_folders import SeenFolders
 from panal.store.walking import FileRow
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId
@@ -56,6 +58,9 @@ class Moved:
         return self.path, self.fingerprint
 
 
+UNCHECKED = "WHERE content IN (SELECT id FROM contents WHERE sha256_checked = 0) ORDER BY path"
+Change = tuple[SharedFile | None, SharedFile | None]
+"""A path as it was before, and as it is now."""
 _SHARE = """
 INSERT OR REPLACE INTO shared (device, inode, size_bytes, mtime_ns, path, content)
 VALUES (?, ?, ?, ?, ?, ?)
@@ -70,6 +75,8 @@ class Index:
         self._lock = threading.RLock()
         self._folder = path.parent
         self._database = open_database(path)
+        self.total = CatalogueTotal(self.rows, self.writing)
+        self.seen_folders = SeenFolders(self.rows, self.writing)
 
     def close(self) -> None:
         """Let another process have it."""
@@ -84,6 +91,8 @@ class Index:
         paths = [file.path for file in files]
         with self.writing() as database:
             before = self.by_paths(paths)
+            if self._checks_others(files):
+                self.total.forget(database)
             database.executemany(
                 "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
                 "SET sha256_checked = max(sha256_checked, excluded.sha256_checked)",
@@ -98,7 +107,9 @@ class Index:
             # What was checked here before stays so: only then is the row another than ours.
             told = [file.path for file in files if not file.sha256_checked]
             after = self.by_paths(told) if told else {}
-        return [(before.get(f.path), after.get(f.path) or _as_remembered(f)) for f in files]
+            changes = [(before.get(f.path), after.get(f.path) or _as_remembered(f)) for f in files]
+            self._changed(database, changes)
+        return changes
 
     def remember_moved(self, moves: Sequence[Moved]) -> list[tuple[SharedFile | None, SharedFile]]:
         """Record files under further names with the contents of their twins, all or nothing.
@@ -106,7 +117,7 @@ class Index:
         Each as it was before and is now; one whose twin is remembered otherwise meanwhile is
         left out.
         """
-        changes = []
+        changes: list[tuple[SharedFile | None, SharedFile]] = []
         with self.writing() as database:
             known = self.by_paths([path for move in moves for path in (move.path, move.twin)])
             for move in moves:
@@ -115,6 +126,7 @@ class Index:
                     changes.append((known.get(move.path), replace(twin, path=move.path)))
             database.executemany(_SHARE, (_row(after) for _, after in changes))
             _drop_orphans(database, (before.content for before, _ in changes if before))
+            self._changed(database, changes)
         return changes
 
     def forget(self, gone: Sequence[tuple[SafePath, Fingerprint]]) -> list[SharedFile]:
@@ -130,14 +142,46 @@ class Index:
             paths = ((shared.path,) for shared in forgotten)
             database.executemany("DELETE FROM shared WHERE path = ?", paths)
             _drop_orphans(database, (shared.content for shared in forgotten))
+            self._changed(database, [(before, None) for before in forgotten])
         return forgotten
+
+    def forget_all(self, database: sqlite3.Connection) -> None:
+        """Share nothing any more, before any look and in this transaction; contents stay."""
+        database.execute("DELETE FROM shared")
+        database.execute("DELETE FROM seen_folders")
+        self.total.forget(database)
+
+    def _changed(self, database: sqlite3.Connection, changes: Sequence[Change]) -> None:
+        """What else stands for the rows of `shared` follows them, in the same transaction."""
+        if not changes:
+            return
+        last = {shared.path: change for change in changes for shared in change if shared}
+        self.total.change(
+            database,
+            [before.entry() for before, _ in last.values() if before is not None],
+            [after.entry() for _, after in last.values() if after is not None],
+        )
+        self.seen_folders.forget_above(database, last)
+
+    def _checks_others(self, files: Sequence[HashedFile]) -> bool:
+        """Whether the SHA-256 of a known content is vouched for from now on."""
+        question = "SELECT 1 FROM contents WHERE sha256_checked < 1 AND id IN ({}) LIMIT 1"
+        contents = [file.content for file in files if file.sha256_checked]
+        for start in range(0, len(contents), MANY):
+            some = tuple(contents[start : start + MANY])
+            if self.rows(question.format(",".join("?" * len(some))), some):
+                return True
+        return False
 
     def mark_sha256(self, content: ContentId, *, right: bool) -> None:
         """Record the outcome of checking a content's SHA-256 here."""
         with self.writing() as database:
+            before = self.by_content(content)
             database.execute(
                 "UPDATE contents SET sha256_checked = ? WHERE id = ?", (1 if right else -1, content)
             )
+            after = self.by_content(content)
+            self.total.change(database, [f.entry() for f in before], [f.entry() for f in after])
 
     def by_path(self, path: str) -> SharedFile | None:
         """The shared file under a path."""
@@ -179,7 +223,7 @@ class Index:
 
     def unchecked(self) -> list[SharedFile]:
         """The files whose SHA-256 nobody has computed here yet."""
-        return list(self._files("WHERE sha256_checked = 0 ORDER BY path", ()))
+        return list(self._files(UNCHECKED, ()))
 
     def totals(self) -> tuple[int, int]:
         """How many files are shared, and their bytes."""

@@ -17,7 +17,7 @@ from panal.store.disk_errors import disk_error
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE contents (
     id             BLOB PRIMARY KEY,   -- content id
@@ -49,6 +49,18 @@ CREATE TABLE downloads (
     error_slug TEXT NOT NULL,          -- empty unless it failed
     error_text TEXT NOT NULL
 );
+"""
+_SINCE_VERSION_2 = """
+CREATE TABLE seen_folders (
+    folder TEXT PRIMARY KEY,           -- as paths have it; empty: the shared folder itself
+    seen   BLOB NOT NULL               -- digest of its listing, and what that came to
+);
+CREATE TABLE catalogue_total (
+    only   INTEGER PRIMARY KEY CHECK (only = 0),
+    digest BLOB NOT NULL               -- over the entry of every shared path
+);
+CREATE INDEX unchecked ON contents (id) WHERE sha256_checked = 0;
+INSERT INTO catalogue_total SELECT 0, zeroblob(32) WHERE NOT EXISTS (SELECT 1 FROM shared);
 """
 SELECT_SHARED = """
 SELECT path, content, device, inode, shared.size_bytes, mtime_ns, sha256, sha256_checked
@@ -134,8 +146,9 @@ def _prepare(database: sqlite3.Connection) -> None:
             f"The index was written by a later Panal (version {version}); update Panal, "
             "or delete it: it is made again from the folder."
         )
-    if version == 0:
-        database.executescript(f"BEGIN;{_SCHEMA};PRAGMA user_version={SCHEMA_VERSION};COMMIT")
+    if version < SCHEMA_VERSION:
+        script = _SCHEMA + _SINCE_VERSION_2 if version == 0 else _SINCE_VERSION_2
+        database.executescript(f"BEGIN;{script};PRAGMA user_version={SCHEMA_VERSION};COMMIT")
     (verdict,) = run("PRAGMA quick_check(1)").fetchone()  # 0.2 s for 300,000 files
     if verdict != "ok":
         raise _Damaged(verdict)

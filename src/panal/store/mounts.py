@@ -14,7 +14,7 @@ from pathlib import Path
 
 from panal.errors import Refused
 from panal.store.roots import Fingerprint, Root, Skipped
-from panal.store.walking import Run, name_problem
+from panal.store.walking import Listed, Piece, Recall, Stretch, name_problem
 from panal.wire.names import SafePath, printable
 
 
@@ -53,7 +53,9 @@ class _SingleFile(_Elsewhere):
         self.is_online = False
         return False
 
-    def runs(self, skipped: Skipped, below: str = "") -> Iterator[Run]:
+    def pieces(
+        self, skipped: Skipped, below: str = "", recall: Recall | None = None
+    ) -> Iterator[Piece]:
         """The file."""
         name = SafePath(self._place.name)
         found = self.fingerprint(name)
@@ -210,35 +212,60 @@ class Mounts(Root):
         """Why something in the top folder is not shared under its name, or None."""
         return "hidden by a further root of that name" if name in self._further else None
 
-    def runs(self, skipped: Skipped, below: str = "") -> Iterator[Run]:
+    def pieces(
+        self, skipped: Skipped, below: str = "", recall: Recall | None = None
+    ) -> Iterator[Piece]:
         """The files of every root, or of the folder `below`, or root of that name; see Root."""
         if below:
-            yield from self._runs_led(skipped, below)
+            yield from self._pieces_led(skipped, below, recall)
             return
         for name, root in self._roots().items():
             if root.is_online:
-                yield from self.runs_of(name, skipped)
+                yield from self.pieces_of(name, skipped, recall)
 
-    def runs_of(self, name: str, skipped: Skipped) -> Iterator[Run]:
+    def pieces_of(
+        self, name: str, skipped: Skipped, recall: Recall | None = None
+    ) -> Iterator[Piece]:
         """The files of one root, in the order of their paths."""
-        return self._runs_led(skipped, name) if name else super().runs(skipped)
+        if name:
+            return self._pieces_led(skipped, name, recall)
+        return super().pieces(skipped, recall=recall)
 
-    def _runs_led(self, skipped: Skipped, below: str) -> Iterator[Run]:
+    def _pieces_led(self, skipped: Skipped, below: str, recall: Recall | None) -> Iterator[Piece]:
         led = self._led(below)
         if led is None:
-            yield from super().runs(skipped, below)
+            yield from super().pieces(skipped, below, recall)
             return
         inner = Skipped()
         name = self.root_name(below)
         is_folder = self._further[name][0].is_folder
         start = name + "/" if is_folder else ""
-        for run in led[0].runs(inner, led[1] if is_folder else ""):
-            whole: Run = []
-            for row in run:
-                if name_problem(start + row[0]):
-                    inner.add("unsafe name", row[0])
-                else:
-                    whole.append((start + row[0], *row[1:]))
-            if whole:
-                yield whole
+        inner_recall = None if recall is None else lambda folder: recall(_joined(name, folder))
+        pieces = led[0].pieces(inner, led[1] if is_folder else "", inner_recall)
+        yield from _prefixed(start, name, pieces, inner)
         skipped.take_in(inner, f"{name}/")
+
+
+def _joined(name: str, folder: str) -> str:
+    return f"{name}/{folder}" if folder else name
+
+
+def _prefixed(start: str, name: str, pieces: Iterator[Piece], skipped: Skipped) -> Iterator[Piece]:
+    """The files of a further root under its name, but for those that are unsafe there."""
+    shortened: set[str] = set()
+    for piece in pieces:
+        if isinstance(piece, Stretch):
+            yield Stretch(start + piece.first, start + piece.last)
+        elif isinstance(piece, Listed):
+            if piece.folder not in shortened:
+                yield Listed(_joined(name, piece.folder), piece.seen)
+        else:
+            whole = [(start + row[0], *row[1:]) for row in piece]
+            safe = [row for row in whole if name_problem(row[0]) is None]
+            if len(safe) < len(whole):
+                shortened.add(piece[0][0].rpartition("/")[0])
+                for row in piece:
+                    if name_problem(start + row[0]) is not None:
+                        skipped.add("unsafe name", row[0])
+            if safe:
+                yield safe

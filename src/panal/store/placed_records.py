@@ -58,7 +58,7 @@ class PlacedRecords:
                 f"SELECT {_COLUMNS} FROM shared WHERE mtime_ns < ?",
                 (began_ns - YOUNG_NS,),
             )
-            database.execute("DELETE FROM shared")
+            self._index.forget_all(database)
             database.execute("DELETE FROM contents WHERE id NOT IN (SELECT content FROM placed)")
 
     def forget(self) -> None:

@@ -18,7 +18,7 @@ from panal.store.disk_errors import disk_error as disk_error
 from panal.store.fingerprints import Fingerprint as Fingerprint
 from panal.store.fingerprints import Skipped as Skipped
 from panal.store.ignoring import Ignoring
-from panal.store.walking import Run, Walk, name_problem
+from panal.store.walking import Piece, Recall, Walk, name_problem
 from panal.wire.names import STATE_DIRECTORY, SafePath, printable
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -82,17 +82,17 @@ class Root:
 
     def _top(self) -> int:
         """A descriptor of the folder itself, to be closed by the caller; RootOffline."""
-        place = printable(str(self.path))
         try:
             descriptor = self._open_top()
         except OSError as error:
+            place = printable(str(self.path))
             if error.errno in _EXHAUSTED:  # it says nothing about the folder
                 raise disk_error(error, f"open the folder {place}") from None
             raise RootOffline(f"The folder {place} is not there now: {error.strerror}.") from None
         status = os.fstat(descriptor)
         if not self.is_online or self._identity not in {None, (status.st_dev, status.st_ino)}:
             os.close(descriptor)
-            raise RootOffline(f"The folder {place} is not there now.")
+            raise RootOffline(f"The folder {printable(str(self.path))} is not there now.")
         return descriptor
 
     def open_file(self, path: SafePath) -> tuple[int, Fingerprint]:
@@ -186,12 +186,15 @@ class Root:
             os.close(descriptor)
 
     def walk(self, skipped: Skipped, below: str = "") -> Iterator[tuple[SafePath, Fingerprint]]:
-        """Every regular file below the folder, one by one; see `runs`."""
-        for run in self.runs(skipped, below):
-            for path, *numbers in run:
-                yield SafePath(path), Fingerprint(*numbers)
+        """Every regular file below the folder, one by one; see `pieces`."""
+        for piece in self.pieces(skipped, below):
+            if isinstance(piece, list):
+                for path, *numbers in piece:
+                    yield SafePath(path), Fingerprint(*numbers)
 
-    def runs(self, skipped: Skipped, below: str = "") -> Iterator[Run]:
+    def pieces(
+        self, skipped: Skipped, below: str = "", recall: Recall | None = None
+    ) -> Iterator[Piece]:
         """Every regular file below the folder; what is left out is counted in `skipped`.
 
         Hidden names, links, special files, unsafe names, what is larger than any content,
@@ -199,7 +202,8 @@ class Root:
         vanishes meanwhile is simply not there; PanalError where one cannot be read for
         another reason, for that says nothing about its files.
         """
-        return Walk(self._folder, self.ignoring, self.hides, self.device, skipped).runs(below)
+        walk = Walk(self._folder, self.ignoring, self.hides, self.device, skipped, recall)
+        return walk.pieces(below)
 
     def hides(self, name: str) -> str | None:
         """Why something in the top folder is not shared under its name, or None."""
