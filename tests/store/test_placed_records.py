@@ -42,8 +42,11 @@ def ran(index: Index, *files: HashedFile) -> PlacedRecords:
 
 def test_what_a_run_has_placed_is_known_to_the_next_and_not_shared(index: Index) -> None:
     files = [hashed("one"), hashed("other", checked=False)]
+    index.total.keep(bytes(32))
+    index.seen_folders.keep([("", b"seen")])
     placed = ran(index, *files)
     assert index.totals() == (0, 0)
+    assert (index.total.value(), index.seen_folders.recall("")) == (None, None)
     found = {file.path: file.fingerprint for file in files}
     assert placed.unchanged(found) == {file.path: file.content for file in files}
     assert sorted(placed.files(list(found)), key=lambda file: file.path) == files

@@ -79,11 +79,16 @@ class Announcer:
 
     # What is shared -----------------------------------------------------------------------
 
-    def start_with(self, entries: Iterator[list[Entry]]) -> None:
-        """Count in what the index remembers; it is told at registration."""
+    def start_with(self, entries: Iterator[list[Entry]]) -> bytes:
+        """Count in what the index remembers, which is told at registration; the digest of it."""
         for page in entries:
             for entry in page:
                 self._digest.add(entry)
+        return self._digest.value()
+
+    def start_at(self, digest: bytes) -> None:
+        """As `start_with`, where the digest is known."""
+        self._digest = CatalogueDigest(digest)
 
     def change_entry(self, before: Entry | None, after: Entry | None) -> None:
         """One path is shared, shared with another content, or shared no more."""

@@ -13,7 +13,7 @@ from random import Random
 from aiohttp import web
 
 from panal.clock import Clock
-from panal.errors import PanalError, PortTaken
+from panal.errors import NoSpace, PanalError, PortTaken
 from panal.peer.access import Route, application
 from panal.peer.adding import Adding
 from panal.peer.announcer import Announcer
@@ -60,6 +60,8 @@ log = logging.getLogger(__name__)
 BACKLOG = 256
 KEEP_ALIVE_S = 30.0
 DRAIN_S = 2.0
+COMPARED_FIRST_S = 2.0
+"""So long a peer waits at most for its first comparison before it registers."""
 
 
 class PeerApp:
@@ -143,7 +145,7 @@ class PeerApp:
             self.clock,
             self._chance,
         )
-        await asyncio.to_thread(self.announcer.start_with, entry_pages(index, root.shows))
+        await asyncio.to_thread(self._count_in, all_there=all(announced.values()))
 
         def withdraw(shared: SharedFile) -> None:
             self.sharing.withdraw(shared)
@@ -240,13 +242,34 @@ class PeerApp:
         defer(self.sharing.stop)
         defer(self.verifying.stop)
         self._cleanup.push_async_callback(self._leave)
-        self._keep(self.announcer.run())
+        self._keep(self._announce())
         self._keep(self.collections.offering.run())
         self.downloads.restore()
         self._keep(self.downloads.look_for_room())
         self._keep(self.unfinished.run())
         if settings.shares_folder:
             self._keep(self.watching.run())
+
+    def _count_in(self, *, all_there: bool) -> None:
+        """Begin with the digest of what the index remembers of roots that are there."""
+        total = self.index.total
+        if all_there and (known := total.value()) is not None:
+            self.announcer.start_at(known)
+            return
+        digest = self.announcer.start_with(entry_pages(self.index, self.root.shows))
+        if all_there:
+            with contextlib.suppress(NoSpace):
+                total.keep(digest)
+
+    async def _announce(self) -> None:
+        """Register once the folder has been compared with the index, if that is soon.
+
+        Telling the tracker everything would take the interpreter from the comparison.
+        """
+        if self.settings.shares_folder:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.scanning.compared.wait(), COMPARED_FIRST_S)
+        await self.announcer.run()
 
     async def _serve(self, sockets: list[socket.socket], routes: list[Route]) -> None:
         app = application(routes, self.settings.allowed_hosts)

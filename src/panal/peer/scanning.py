@@ -62,6 +62,8 @@ class Scanning:
         self._told_left_out: set[str] = set()
         self.times_compared = 0
         """How often everything has been compared with the index."""
+        self.compared = asyncio.Event()
+        """Set once that has been done."""
         self._again: set[str] = set()
         self._stopping = Stopping()
 
@@ -106,6 +108,8 @@ class Scanning:
             found.fresh = [item for item in found.fresh if self._is_new(item)]
             found.moved = [move for move in found.moved if self._is_new(move.seen())]
             self._under_way.update(found.fresh, (move.seen() for move in found.moved))
+            if paths is None:
+                self.compared.set()
         return found
 
     def _is_new(self, item: Seen) -> bool:

@@ -1,0 +1,92 @@
+"""A peer's start: what it knows counts at once, and it compares before it registers."""
+
+import threading
+
+import pytest
+
+from panal.peer import app
+from panal.peer.announcer import Announcer
+from panal.peer.comparing import Comparing, Difference
+from panal.wire.catalogue import CatalogueDigest
+from tests.peer.test_watching import write
+from tests.support.network import Network, RunningPeer, until
+
+
+def catalogue_digest(peer: RunningPeer) -> bytes:
+    digest = CatalogueDigest()
+    for entry in peer.app.index.entries_after("", -1):
+        digest.add(entry)
+    return digest.value()
+
+
+async def shares(peer: RunningPeer, count: int) -> None:
+    await until(lambda: peer.app.index.totals()[0] == count, "everything shared")
+    await peer.app.announcer.announced(10.0)
+
+
+async def test_a_restart_knows_its_digest_without_adding_it_up(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "a/two", "a/three"):
+        write(network.place / "ana" / name, name.encode())
+    await shares(await network.peer("ana"), 3)
+    await network.stop_peer("ana")
+    monkeypatch.setattr(Announcer, "start_with", lambda *given: pytest.fail("added up"))
+    ana = await network.peer("ana")
+    await shares(ana, 3)
+    assert ana.app.announcer._digest.value() == catalogue_digest(ana)
+
+
+async def test_a_digest_that_is_not_known_is_added_up_once(network: Network) -> None:
+    write(network.place / "ana/one", b"one")
+    ana = await network.peer("ana")
+    await shares(ana, 1)
+    ana.app.index.write("DELETE FROM catalogue_total", ())
+    await network.stop_peer("ana")
+    ana = await network.peer("ana")
+    assert ana.app.index.total.value() == catalogue_digest(ana)
+    assert ana.app.announcer._digest.value() == catalogue_digest(ana)
+
+
+async def test_a_peer_compares_its_folder_before_it_registers(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        write(network.place / "ana" / name, name.encode())
+    await shares(await network.peer("ana"), 2)
+    await network.stop_peer("ana")
+    (network.place / "ana/two").unlink()
+    order: list[str] = []
+    everything, run = Comparing.everything, Announcer.run
+
+    def comparing(self: Comparing, wall_s: float) -> Difference:
+        order.append("compared")
+        return everything(self, wall_s)
+
+    async def running(self: Announcer) -> None:
+        order.append("registering")
+        await run(self)
+
+    monkeypatch.setattr(Comparing, "everything", comparing)
+    monkeypatch.setattr(Announcer, "run", running)
+    await shares(await network.peer("ana"), 1)
+    assert order[:2] == ["compared", "registering"]
+
+
+async def test_a_long_comparison_does_not_hold_back_the_registration(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on = threading.Event()
+    everything = Comparing.everything
+
+    def comparing(self: Comparing, wall_s: float) -> Difference:
+        may_go_on.wait(30.0)
+        return everything(self, wall_s)
+
+    monkeypatch.setattr(Comparing, "everything", comparing)
+    monkeypatch.setattr(app, "COMPARED_FIRST_S", 0.01)
+    try:
+        ana = await network.peer("ana")
+        assert not ana.app.scanning.compared.is_set()
+    finally:
+        may_go_on.set()
