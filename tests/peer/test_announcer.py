@@ -108,6 +108,25 @@ async def test_an_upload_is_announced_before_thousands_that_wait(
     assert paths.index("one.txt") < 20
 
 
+async def test_who_shares_much_waits_while_the_tracker_takes_it_and_not_without_one(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcer, "ENOUGH_UNTOLD", 3)
+    monkeypatch.setattr(announcer, "SLICE_ITEMS", 1)
+    monkeypatch.setattr(announcer, "ROOM_WITHIN_S", 30.0)
+    tell = (await network.peer("one")).app.announcer
+    for number in range(9):
+        tell.change_entry(None, Entry(str(number), ContentId(bytes([number]) * 32), 1))
+    assert len(tell._untold) == 9
+    await tell.room()
+    assert len(tell._untold) == 2
+    for number in range(9):
+        tell.change_entry(None, Entry(f"x{number}", ContentId(bytes([number]) * 32), 1))
+    tell.problem = "The tracker does not answer."
+    await tell.room()
+    assert len(tell._untold) > 2
+
+
 async def test_news_do_not_wait_until_everything_is_told(
     tmp_path: Path, told: list[list[str]]
 ) -> None:

@@ -1,6 +1,7 @@
 """A peer's start: what it knows counts at once, and it compares before it registers."""
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -59,9 +60,9 @@ async def test_a_peer_compares_its_folder_before_it_registers(
     order: list[str] = []
     everything, run = Comparing.everything, Announcer.run
 
-    def comparing(self: Comparing, wall_s: float) -> Difference:
+    def comparing(self: Comparing, wall_s: float, *more: Any) -> Difference:
         order.append("compared")
-        return everything(self, wall_s)
+        return everything(self, wall_s, *more)
 
     async def running(self: Announcer) -> None:
         order.append("registering")
@@ -79,9 +80,9 @@ async def test_a_long_comparison_does_not_hold_back_the_registration(
     may_go_on = threading.Event()
     everything = Comparing.everything
 
-    def comparing(self: Comparing, wall_s: float) -> Difference:
+    def comparing(self: Comparing, wall_s: float, *more: Any) -> Difference:
         may_go_on.wait(30.0)
-        return everything(self, wall_s)
+        return everything(self, wall_s, *more)
 
     monkeypatch.setattr(Comparing, "everything", comparing)
     monkeypatch.setattr(app, "COMPARED_FIRST_S", 0.01)

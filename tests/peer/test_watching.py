@@ -388,6 +388,25 @@ async def test_a_new_file_does_not_wait_for_those_that_were_moved(
     assert hashed == ["first", "old/a", "b"]
 
 
+async def test_no_full_scan_finds_again_what_is_being_moved(
+    network: Network, moves_wait: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "MOVED_AT_ONCE", 1)
+    peer = await watched(network)
+    write(peer.folder / "old/a", b"a")
+    await sees(peer, "old/a")
+    (peer.folder / "old").rename(peer.folder / "new")
+    await until(lambda: peer.node.status().to_hash == 1, "the move was seen")
+    compared = peer.app.scanning.times_compared
+    peer.app.watching.hint([""], 0.0)
+    write(peer.folder / "b", b"b")
+    await sees(peer, "old/a", "b")  # news go on
+    assert peer.app.scanning.times_compared == compared
+    moves_wait.set()
+    await sees(peer, "new/a", "b")
+    await until(lambda: peer.app.scanning.times_compared > compared, "the full scan after it")
+
+
 async def test_what_is_moved_back_before_it_was_taken_in_stays_shared(
     network: Network, hashed: Hashed, moves_wait: asyncio.Event
 ) -> None:

@@ -528,6 +528,11 @@ def test_many_at_once_are_remembered_as_one_by_one(index: Index) -> None:
 # What is kept beside the files -------------------------------------------------------------
 
 
+def recalled(index: Index, folder: str) -> object:
+    rows = index.rows("SELECT seen FROM seen_folders WHERE folder = ?", (folder,))
+    return rows[0][0] if rows else None
+
+
 def total_of(index: Index) -> bytes:
     digest = CatalogueDigest()
     for entry in index.entries_after("", -1):
@@ -547,7 +552,7 @@ def test_an_index_of_the_first_version_keeps_its_files(path: Path) -> None:
         index = Index(path)
         assert index.by_path("a/b") == shared
         assert index.total.value() is None
-        assert index.seen_folders.recall("a") is None
+        assert recalled(index, "a") is None
         index.close()
     index = Index(path)
     remember(index, "c", 2)
@@ -587,7 +592,7 @@ def test_the_total_is_that_of_all_entries_or_not_known(index: Index, seed: int) 
 
 def test_a_failed_change_leaves_total_and_folders_as_they_were(index: Index) -> None:
     remember(index, "a/b")
-    index.seen_folders.begin()
+    index.seen_folders.begin("")
     index.seen_folders.keep([("a", b"seen")])
     before = index.total.value()
 
@@ -599,21 +604,34 @@ def test_a_failed_change_leaves_total_and_folders_as_they_were(index: Index) -> 
 
     with pytest.raises(RuntimeError):
         fail_late()
-    assert (index.total.value(), index.seen_folders.recall("a")) == (before, b"seen")
+    assert (index.total.value(), recalled(index, "a")) == (before, b"seen")
 
 
 def test_a_change_forgets_every_folder_above_and_no_other(index: Index) -> None:
     folders = ["", "a", "a/b", "a/c", "d"]
-    index.seen_folders.begin()
+    index.seen_folders.begin("")
     index.seen_folders.keep([(folder, b"seen") for folder in folders])
     remember(index, "a/b/file")
-    kept = {folder for folder in folders if index.seen_folders.recall(folder)}
+    kept = {folder for folder in folders if recalled(index, folder)}
     assert kept == {"a/c", "d"}
     index.seen_folders.keep([(folder, b"late") for folder in folders])
-    assert {folder for folder in folders if index.seen_folders.recall(folder)} == kept
-    index.seen_folders.begin()
+    assert {folder for folder in folders if recalled(index, folder)} == kept
+    index.seen_folders.begin("")
     index.seen_folders.keep([("a", b"seen")])
-    assert index.seen_folders.recall("a") == b"seen"
+    assert recalled(index, "a") == b"seen"
+
+
+def test_a_look_recalls_what_is_below_and_nothing_that_changed_since(index: Index) -> None:
+    folders = ["", "a", "a/b", "a/b/c", "a-b", "a0", "b"]
+    index.seen_folders.begin("")
+    index.seen_folders.keep([(folder, folder.encode()) for folder in folders])
+    recall = index.seen_folders.begin("a")
+    assert [folder for folder in folders if recall(folder) is not None] == ["a", "a/b", "a/b/c"]
+    assert recall("a/b") == b"a/b"
+    recall = index.seen_folders.begin("")
+    assert [folder for folder in folders if recall(folder) is not None] == folders
+    remember(index, "a/b/file")
+    assert [folder for folder in folders if recall(folder) is None] == ["", "a", "a/b"]
 
 
 def test_what_is_unchecked_is_found_without_looking_at_the_rest(index: Index) -> None:

@@ -6,6 +6,7 @@ is told afresh. So a tracker that lost anything heals by itself.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import replace
@@ -34,6 +35,9 @@ LONGEST_RETRY_S = 15.0
 SLICE_ITEMS = 1_000
 """So many changes are told at once; newer ones then have their turn."""
 LEAVE_DEADLINE_S = 2.0
+ENOUGH_UNTOLD = 5_000
+ROOM_WITHIN_S = 2.0
+"""What is shared is indexed, whatever the tracker does."""
 
 EntryPages = Callable[[], Iterator[list[Entry]]]
 
@@ -144,6 +148,12 @@ class Announcer:
         except TimeoutError:
             return False
         return True
+
+    async def room(self) -> None:
+        """Wait while much is untold and the tracker takes it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ROOM_WITHIN_S), self._told:
+                await self._told.wait_for(lambda: len(self._untold) < ENOUGH_UNTOLD or self.problem)
 
     # Membership ---------------------------------------------------------------------------
 

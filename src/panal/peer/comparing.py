@@ -6,7 +6,7 @@ the same inode unchanged under another name: then it was only moved.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 
 from panal.errors import NoSpace
 from panal.store.index import LAST, Index, Moved
@@ -50,18 +50,20 @@ class Comparing:
         self._index = index
         self._twins = Twins(index)
 
-    def everything(self, wall_s: float) -> Difference:
-        """Every root that is there."""
+    def everything(
+        self, wall_s: float, is_new: Callable[[Seen], bool] = lambda _: True
+    ) -> Difference:
+        """Every root that is there; of what has to be hashed, only what is new."""
         difference = Difference()
         had_any = has_rows(self._index, "")
-        self._index.seen_folders.begin()
-        recall = self._index.seen_folders.recall
+        recall = self._index.seen_folders.begin("")
         for name in ("", *sorted(self._root.further_names())):
             # Of a root that comes back during the walk nothing was seen, and nothing is gone.
             if self._root.shows(name):
                 pieces = self._root.pieces_of(name, difference.skipped, recall)
                 self._compare(pieces, self._known_in(name), wall_s, difference)
         self._settle_gone(difference)
+        difference.fresh = list(filter(is_new, difference.fresh))
         if had_any:
             self._sort_out_moved(difference)
         return difference
@@ -69,7 +71,6 @@ class Comparing:
     def some(self, paths: Collection[str], wall_s: float) -> Difference:
         """Only these paths, and whatever is below them."""
         difference = Difference()
-        self._index.seen_folders.begin()
         wanted = set(paths)
         for path in sorted(wanted):
             if path_problem(path) is not None or _has_parent_in(path, wanted):
@@ -86,9 +87,10 @@ class Comparing:
         pieces: Iterable[Piece] = ()
         if self._root.left_out_with(path, is_folder=found is None) is None:
             if found is None:
-                pieces = self._root.pieces(Skipped(), path, self._index.seen_folders.recall)
+                recall = self._index.seen_folders.begin(path)
+                pieces = self._root.pieces(Skipped(), path, recall)
             elif found.size_bytes <= MAX_CONTENT_BYTES:
-                one = [[(path, *astuple(found))]]
+                one = [[(path, *found.numbers())]]
         self._compare(one, self._known_as(path), wall_s, difference)
         self._compare(pieces, self._known_below(path), wall_s, difference)
 
@@ -136,7 +138,7 @@ class Comparing:
 
     def _row_of(self, path: str) -> Run:
         shared = self._index.by_path(path)
-        return [] if shared is None else [(path, *astuple(shared.fingerprint))]
+        return [] if shared is None else [(path, *shared.fingerprint.numbers())]
 
     def _rows(self, after: str, before: str) -> Iterator[FileRow]:
         """What is indexed between two paths."""
@@ -172,17 +174,16 @@ class Comparing:
 
     def _sort_out_moved(self, difference: Difference) -> None:
         fresh = []
-        for path, found in difference.fresh:
-            twin = self._twin(path, found)
-            if twin is None:
-                fresh.append((path, found))
-            elif twin.twin != path:  # else it was indexed while others were looked at
-                difference.moved.append(twin)
+        for at in range(0, len(difference.fresh), PAGE):
+            part = difference.fresh[at : at + PAGE]
+            twins = self._twins.of(part, self._root.root_name)
+            for item in part:
+                twin = twins.get(item[0])
+                if twin is None:
+                    fresh.append(item)
+                elif twin.twin != twin.path:  # else it was indexed while others were looked at
+                    difference.moved.append(twin)
         difference.fresh = fresh
-
-    def _twin(self, path: SafePath, found: Fingerprint) -> Moved | None:
-        root_name = self._root.root_name(path)
-        return self._twins.of(path, found, lambda other: self._root.root_name(other) == root_name)
 
 
 class _Known:
@@ -200,26 +201,38 @@ class _Known:
         self._after = after
         self._before = before
         self._first = list(first)
+        self._ahead: Iterator[FileRow] | None = None
+        """The rows from here on: one question for many folders, none of them recalled."""
+        self._next: FileRow | None = None
 
     def up_to(self, path: str) -> Run:
         """The next rows whose path is not behind that one."""
-        return list(self._taken(path + _BEHIND, path))
+        return list(self._ahead_before(path + _BEHIND))
 
     def skip(self, stretch: Stretch) -> Iterator[FileRow]:
         """The next rows before a stretch, whose own are left out."""
-        return self._taken(stretch.first, stretch.last)
+        yield from self._first_before(stretch.first)
+        if self._after < stretch.first:
+            yield from self._read(self._after, min(stretch.first, self._before))
+        self._after, self._ahead = max(self._after, stretch.last), None
 
     def rest(self) -> Iterator[FileRow]:
         """All that are left."""
-        return self._taken(self._before, self._before)
+        return self._ahead_before(self._before)
 
-    def _taken(self, before: str, go_on_after: str) -> Iterator[FileRow]:
-        """The rows before a path; the next ones are those behind another."""
+    def _first_before(self, before: str) -> Iterator[FileRow]:
         while self._first and self._first[0][0] < before:
             yield self._first.pop(0)
-        if self._after < before:
-            yield from self._read(self._after, min(before, self._before))
-        self._after = max(self._after, go_on_after)
+
+    def _ahead_before(self, before: str) -> Iterator[FileRow]:
+        yield from self._first_before(before)
+        if self._ahead is None:
+            self._ahead = self._read(self._after, self._before)
+            self._next = next(self._ahead, None)
+        while self._next is not None and self._next[0] < before:
+            self._after = self._next[0]
+            yield self._next
+            self._next = next(self._ahead, None)
 
 
 def has_rows(index: Index, root_name: str) -> bool:

@@ -58,6 +58,7 @@ class Scanning:
         """Names whose contents go to further names first: until then they are not forgotten."""
         self._done: set[Seen] = set()
         """What has been hashed since the last look began: it may not have seen that."""
+        self._large_moves = 0
         self.skipped = Skipped()
         self._told_left_out: set[str] = set()
         self.times_compared = 0
@@ -71,6 +72,12 @@ class Scanning:
     def to_hash(self) -> int:
         """How many files were found and are not indexed yet."""
         return len(self._under_way)
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether many moved or deleted files are being taken in: a look at everything would
+        find them again."""
+        return self._large_moves > 0
 
     def take_again(self) -> set[str]:
         """Paths that were not settled, or changed while they were read: look at them soon."""
@@ -98,7 +105,7 @@ class Scanning:
             wall_s = self._clock.wall_s()
             self._done.clear()
             if paths is None:
-                found = await asyncio.to_thread(self._comparing.everything, wall_s)
+                found = await asyncio.to_thread(self._comparing.everything, wall_s, self._is_new)
                 self.skipped = found.skipped
                 self.times_compared += 1
                 self._tell_left_out()
@@ -139,16 +146,29 @@ class Scanning:
         await asyncio.gather(self._take_in_known(found), self._hash(found.fresh))
 
     async def _take_in_known(self, found: Difference) -> None:
+        is_large = len(found.moved) + len(found.gone) >= MOVED_AT_ONCE
+        self._large_moves += is_large
+        try:
+            await self._take_in_moves(found)
+        finally:
+            self._large_moves -= is_large
+
+    async def _take_in_moves(self, found: Difference) -> None:
         wanted = {move.twin for move in found.moved}
         self._twins_wanted.append(wanted)
         try:
-            for at in range(0, len(found.moved), MOVED_AT_ONCE):
-                await self._take_in_moved(found.moved[at : at + MOVED_AT_ONCE])
+            while found.moved:
+                moved = found.moved[:MOVED_AT_ONCE]
+                del found.moved[:MOVED_AT_ONCE]
+                await self._sharing.room()
+                await self._take_in_moved(moved)
         finally:
             self._twins_wanted.remove(wanted)
             self._under_way.difference_update(move.seen() for move in found.moved)
-        for at in range(0, len(found.gone), PAGE):
-            gone = await asyncio.to_thread(self._comparing.still_gone, found.gone[at : at + PAGE])
+        while found.gone:
+            gone = await asyncio.to_thread(self._comparing.still_gone, found.gone[:PAGE])
+            del found.gone[:PAGE]
+            await self._sharing.room()
             await self._sharing.forget([item for item in gone if not self._is_busy(item[0])])
 
     async def _hash(self, fresh: Sequence[Seen]) -> None:
@@ -189,6 +209,7 @@ class Scanning:
         return rest
 
     async def _take_in(self, known: list[HashedFile]) -> None:
+        await self._sharing.room()
         still_so = await asyncio.to_thread(self._still_so, known)
         await self._sharing.remember([f for f in still_so if not self._is_busy(f.path)])
 
@@ -197,6 +218,7 @@ class Scanning:
         wanted = [f for f in still_so if not self._is_busy(f.path)]
         self._again.update(await self._sharing.remember_moved(wanted))
         self._done.update(move.seen() for move in wanted)
+        self._under_way.difference_update(move.seen() for move in moved)
 
     def _still_so(self, known: list[Known]) -> list[Known]:
         """Those that nobody has changed since: a later hash may be indexed already."""

@@ -79,6 +79,10 @@ class Sharing:
         remembered = {after.path: after for _, after in changes}
         return [remembered.get(file.path) or _as_if_shared(file) for file in files]
 
+    async def room(self) -> None:
+        """Wait while the tracker is being told more than enough."""
+        await self._announcer.room()
+
     async def remember_moved(self, moves: Sequence[Moved]) -> set[SafePath]:
         """As `remember`, for files known under another name; those that are not any more."""
         changes = await asyncio.to_thread(self._index.remember_moved, moves)

@@ -36,6 +36,9 @@ class Untold:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def change_entry(self, path: str, entry: Entry | None) -> None:
         """A path has a new value."""
         self._waiting.entries[path] = entry

@@ -110,7 +110,7 @@ class Watching:
 
     async def _sleep(self) -> None:
         now_s = self._clock.now_s()
-        full_s = max(self._full_at_s, self._full_not_before_s)
+        full_s = self._full_due_s()
         until_s = min([full_s, self._roots_at_s, *self._hints.values()])
         timer = asyncio.ensure_future(self._clock.sleep(max(0.0, until_s - now_s)))
         woken = asyncio.ensure_future(self._wake.wait())
@@ -125,7 +125,7 @@ class Watching:
 
     async def _look(self) -> None:
         now_s = self._clock.now_s()
-        if now_s >= max(self._full_at_s, self._full_not_before_s):
+        if now_s >= self._full_due_s():
             await self._look_at_all(now_s)
         elif any(due_s <= now_s for due_s in self._hints.values()):
             # A little ahead: both names of what was renamed, though told in two parts.
@@ -133,6 +133,11 @@ class Watching:
             for path in due:
                 del self._hints[path]
             self._take_in(await self._scanning.look(due))
+
+    def _full_due_s(self) -> float:
+        if self._scanning.is_moving:
+            return math.inf  # its end wakes
+        return max(self._full_at_s, self._full_not_before_s)
 
     async def _look_at_all(self, began_s: float) -> None:
         self._hints.clear()

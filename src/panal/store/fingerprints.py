@@ -25,6 +25,10 @@ class Fingerprint:
         device = 0 if status.st_dev == root_device else status.st_dev
         return cls(*cls.as_kept(device, status.st_ino, status.st_size, status.st_mtime_ns))
 
+    def numbers(self) -> tuple[int, int, int, int]:
+        """As the index keeps it."""
+        return self.device, self.inode, self.size_bytes, self.mtime_ns
+
     @staticmethod
     def as_kept(
         device: int, inode: int, size_bytes: int, mtime_ns: int

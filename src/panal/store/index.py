@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from panal.errors import NoSpace
@@ -330,7 +330,7 @@ def _shared_row(file: HashedFile) -> tuple[object, ...]:
 
 
 def _row(shared: SharedFile) -> tuple[object, ...]:
-    return (*astuple(shared.fingerprint), shared.path, shared.content)
+    return (*shared.fingerprint.numbers(), shared.path, shared.content)
 
 
 def _drop_orphans(database: sqlite3.Connection, contents: Iterable[ContentId]) -> None:

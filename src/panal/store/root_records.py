@@ -1,6 +1,6 @@
 """Further roots, and paths left out, as the index keeps them; moved files found again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from panal.store.index import Index, Moved
@@ -19,6 +19,7 @@ _TABLES = (
     ) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS shared_by_inode ON shared (inode, mtime_ns)",
 )
+_NUMBERS = "device, inode, size_bytes, mtime_ns"
 
 
 class RootRecords:
@@ -73,22 +74,28 @@ class Twins:
         self._index = index
 
     def of(
-        self, path: SafePath, found: Fingerprint, in_same_root: Callable[[str], bool]
-    ) -> Moved | None:
-        """A file's twin, where it lies in the same root; itself, where it is indexed already.
+        self, files: Sequence[tuple[SafePath, Fingerprint]], root_name: Callable[[str], str]
+    ) -> dict[SafePath, Moved]:
+        """Those of up to `MANY` files that have a twin in the same root; itself, where one is
+        indexed already.
 
         Inode numbers mean nothing across file systems. A time in whole seconds was set by an
         unpacker: then another file of its size may have got the inode of a deleted one.
         """
-        if found.mtime_ns % 1_000_000_000 == 0:
-            return None
-        rows = self._index.rows(
-            "SELECT path FROM shared WHERE inode = ? AND mtime_ns = ? AND size_bytes = ? "
-            "AND device = ?",
-            (found.inode, found.mtime_ns, found.size_bytes, found.device),
-        )
-        twins = [str(twin) for (twin,) in rows]
-        if path in twins:
-            return Moved(path, found, path)
-        twin = next(filter(in_same_root, twins), None)
-        return None if twin is None else Moved(path, found, twin)
+        wanted = [found.inode for _, found in files if found.mtime_ns % 1_000_000_000]
+        names: dict[tuple[object, ...], list[str]] = {}
+        marks = ",".join("?" * len(wanted))
+        question = f"SELECT path, {_NUMBERS} FROM shared WHERE inode IN ({marks})"  # noqa: S608
+        for path, *numbers in self._index.rows(question, tuple(wanted)):
+            names.setdefault(tuple(numbers), []).append(str(path))
+        twins = {}
+        for path, found in files:
+            alike = names.get(found.numbers(), ()) if found.mtime_ns % 1_000_000_000 else ()
+            if path in alike:
+                twins[path] = Moved(path, found, path)
+            elif alike:
+                root = root_name(path)
+                twin = next((name for name in alike if root_name(name) == root), None)
+                if twin is not None:
+                    twins[path] = Moved(path, found, twin)
+        return twins

@@ -22,14 +22,26 @@ class SeenFolders:
         self._writing = writing
         self._changed: set[str] = set()
 
-    def begin(self) -> None:
-        """A look begins: what changes from now on may be otherwise than it finds it."""
-        self._changed = set()
+    def begin(self, below: str) -> Callable[[str], bytes | None]:
+        """A look at a folder and all below it begins; what was kept of one, while it asks.
 
-    def recall(self, folder: str) -> bytes | None:
-        """What was kept of a folder, if the index still has its files so."""
-        rows = self._rows("SELECT seen FROM seen_folders WHERE folder = ?", (folder,))
-        return bytes(rows[0][0]) if rows else None  # type: ignore[call-overload]
+        Nothing is recalled of a folder whose files have changed in the index since. All is
+        read at once: a question for each folder would wait for its turn among changes.
+        """
+        self._changed = set()
+        first, last = below + "/", below + "0"  # the next character in order
+        rows = self._rows(
+            "SELECT folder, seen FROM seen_folders WHERE ?1 = '' OR folder = ?1 "
+            "OR folder > ?2 AND folder < ?3",
+            (below, first, last),
+        )
+        kept = {str(folder): seen for folder, seen in rows}
+
+        def recall(folder: str) -> bytes | None:
+            seen = None if folder in self._changed else kept.get(folder)
+            return None if seen is None else bytes(seen)  # type: ignore[call-overload]
+
+        return recall
 
     def keep(self, seen: Sequence[tuple[str, bytes]]) -> None:
         """Keep what this look found of folders, but for those changed since; NoSpace."""
