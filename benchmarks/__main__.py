@@ -22,18 +22,18 @@ from benchmarks import faults, memory, sharing, single, small_files, swarm, toge
 from benchmarks.hosts import CannotRun, congestion_control
 from benchmarks.places import MEDIA
 from benchmarks.processes import Broken, MachineLoad
-from benchmarks.rows import Aim, Row, skipped, table
+from benchmarks.rows import Aim, Row, document, skipped, table
 from benchmarks.scenarios import SCENARIOS, drawn
 
 Benchmark = Callable[[], Iterator[Row]]
 _RESTART = re.compile(r"find ([\d.]+) s; compared after a restart ([\d.]+) s")
 
 
-def benchmarks(rounds: int, random_seed: int) -> dict[str, Benchmark]:
+def benchmarks(rounds: int, random_seed: int, plot: Path | None = None) -> dict[str, Benchmark]:
     """Every benchmark by name, in the order of the table."""
     found: dict[str, Benchmark] = {}
     for scenario in (*SCENARIOS, *drawn(random_seed)):
-        found[f"swarm-{scenario.name}"] = partial(swarm.rows, [scenario], 1)
+        found[f"swarm-{scenario.name}"] = partial(swarm.rows, [scenario], 1, plot)
     for fault in faults.FAULTS:
         name = f"fault-{fault.name.replace(' ', '-')}"
         found[name] = partial(faults.rows, [fault.name])
@@ -90,11 +90,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of which medians are taken")
     parser.add_argument("--random", type=int, default=random.randrange(10**6))
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="a Markdown document, too")
     parser.add_argument("--list", action="store_true", help="name the benchmarks")
     asked = parser.parse_args()
+    plot = asked.write.with_suffix(".svg") if asked.write else None
     chosen = {
         name: run
-        for name, run in benchmarks(asked.rounds, asked.random).items()
+        for name, run in benchmarks(asked.rounds, asked.random, plot).items()
         if not asked.only or any(word in name for word in asked.only)
     }
     if asked.list:
@@ -107,9 +109,11 @@ def main() -> None:
     load = MachineLoad()
     rows = [row for name, run in chosen.items() for row in _all_of(name, run)]
     print(f"{time.monotonic() - began_s:.0f} s, machine {load.busy_share():.0%} busy")
+    if asked.write:
+        asked.write.write_text(document(about, rows))
     if asked.json:
-        document = {"machine": about, "rows": [row.document() for row in rows]}
-        print(json.dumps(document, indent=1), file=out)
+        described = {"machine": about, "rows": [row.document() for row in rows]}
+        print(json.dumps(described, indent=1), file=out)
     else:
         print(f"\n{about}\n\n{table(rows)}", file=out)
 

@@ -100,10 +100,18 @@ class Host:
 
     def traffic(self) -> Traffic:
         """What this host's interface has sent."""
+        fields = self._counters()
+        return Traffic(int(fields[9]), int(fields[10]))
+
+    def received_bytes(self) -> int:
+        """What it has received, headers aside, since it exists."""
+        fields = self._counters()
+        return int(fields[1]) - HEADER_BYTES * int(fields[2])
+
+    def _counters(self) -> list[str]:
         with inside(self.namespace):
             lines = Path("/proc/thread-self/net/dev").read_text().splitlines()
-        fields = next(line for line in lines if line.strip().startswith("eth0:")).split()
-        return Traffic(int(fields[9]), int(fields[10]))
+        return next(line for line in lines if line.strip().startswith("eth0:")).split()
 
 
 @contextlib.contextmanager

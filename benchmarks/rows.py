@@ -64,6 +64,26 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(f"| {text} |" for text in texts)
 
 
+def document(about: str, rows: Sequence[Row]) -> str:
+    """The page that keeps one run."""
+    return f"""# Benchmarks
+
+One run of `make bench`, as it came: what falls short stands beside what holds. The aims are those
+of [ROADMAP.md](ROADMAP.md); [DESIGN.md](DESIGN.md) says what holds the others back. Another machine
+gives other seconds and nearly the same ratios; `make bench BENCH='--write docs/BENCHMARKS.md'`
+writes this page anew.
+
+{about}
+
+![How much of the file the receivers have over time](BENCHMARKS.svg)
+
+The first row over time: each band reaches from the receiver that has least to the one that has
+most. Dashed is the bound, which counts no packet headers.
+
+{table(rows)}
+"""
+
+
 def _cells(row: Row) -> tuple[str, ...]:
     ratio = "" if row.ratio is None else f"{row.ratio:.3f}"
     return (row.name, row.panal, row.other, ratio, str(row.aim or ""), row.holds, row.note)

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import simulated
+from benchmarks.curve import Curve, svg
 from benchmarks.hosts import CannotRun, Host, Network, congestion_control
 from benchmarks.places import FILE_NAME, SHARED_MEMORY, make_file
 from benchmarks.processes import Broken, MachineLoad
@@ -42,6 +44,7 @@ class Outcome:
     gbit: float
     waste: float
     busy_share: float
+    curve: Curve
 
     @property
     def ratio(self) -> float:
@@ -87,11 +90,13 @@ def _measure(program: str, scenario: Scenario, at: Place, swarm: Swarm, original
     everybody = (at.seed, *at.peers, at.tracker)
     cpu_before_s = sum(one.cpu_s() for one in swarm.programs.values())
     sent_before = {host: host.traffic() for host in everybody}
+    curve = Curve(scenario.size_bytes)
+    curve.begin(at.peers)
     load = MachineLoad()
     began_s = time.monotonic()
     for host in at.peers:
         swarm.begin(host)
-    finished_s = wait_for_all(swarm, at.peers, began_s, scenario.bound_s() * LIMIT)
+    finished_s = wait_for_all(swarm, at.peers, began_s, scenario.bound_s() * LIMIT, curve)
     busy_share = load.busy_share()
     cpu_s = sum(one.cpu_s() for one in swarm.programs.values()) - cpu_before_s
     sent_bytes = sum((host.traffic() - sent_before[host]).payload_bytes for host in everybody)
@@ -108,11 +113,16 @@ def _measure(program: str, scenario: Scenario, at: Place, swarm: Swarm, original
         delivered_bytes * 8 / 1e9,
         sent_bytes / delivered_bytes,
         busy_share,
+        curve,
     )
 
 
 def wait_for_all(
-    swarm: Swarm, hosts: tuple[Host, ...], began_s: float, limit_s: float
+    swarm: Swarm,
+    hosts: tuple[Host, ...],
+    began_s: float,
+    limit_s: float,
+    curve: Curve | None = None,
 ) -> dict[Host, float]:
     """When each finished, from `began_s`; those that did not within the limit are left out."""
     finished_s: dict[Host, float] = {}
@@ -122,6 +132,8 @@ def wait_for_all(
             if swarm.is_done(host):
                 finished_s[host] = time.monotonic() - began_s
                 waiting.discard(host)
+        if curve is not None:
+            curve.sample(began_s)
         time.sleep(POLL_S)
     for host in waiting:
         print(f"  {host.name} did not finish: {swarm.why(host)}", file=sys.stderr)
@@ -152,8 +164,11 @@ def run(scenario: Scenario, programs: Sequence[str], rounds: int) -> dict[str, l
     return outcomes
 
 
-def rows(scenarios: Sequence[Scenario], rounds: int) -> Iterator[Row]:
-    """A row a scenario; CPU and waste beside the first."""
+def rows(scenarios: Sequence[Scenario], rounds: int, plot: Path | None = None) -> Iterator[Row]:
+    """A row a scenario, and one for the simulator's; CPU and waste beside the first.
+
+    The first is drawn to `plot`, where that is given.
+    """
     for scenario in scenarios:
         try:
             outcomes = run(scenario, PROGRAMS, rounds)
@@ -169,7 +184,19 @@ def rows(scenarios: Sequence[Scenario], rounds: int) -> Iterator[Row]:
             Aim(scenario.aim, at_most=True),
             f"{scenario.words()}; machine {panal.busy_share:.0%} busy",
         )
+        expected = simulated.simulate(scenario, seed=1).ratio
+        yield Row(
+            f"simulator, {scenario.name}",
+            f"{panal.ratio:.3f} in shaped networks",
+            f"simulated {expected:.3f}",
+            panal.ratio / expected,
+            Aim(1.05, at_most=True),
+        )
         if scenario is SCENARIOS[0]:
+            if plot is not None:
+                curves = {"Panal": panal.curve, "libtorrent": torrent.curve}
+                title = f"{scenario.name}: {scenario.words()}"
+                plot.write_text(svg(title, curves, scenario.bound_s()))
             cpu, other = panal.cpu_s_per_gbit, torrent.cpu_s_per_gbit
             words = f"{cpu:.2f} CPU-s/Gbit", f"libtorrent {other:.2f}; aim 1.0"
             yield Row(f"CPU, {scenario.name}", *words, cpu, Aim(1.0, at_most=True), "both ends")

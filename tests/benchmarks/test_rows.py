@@ -1,4 +1,4 @@
-from benchmarks.rows import Aim, Row, skipped, table
+from benchmarks.rows import Aim, Row, document, skipped, table
 
 
 def test_an_aim_holds_on_its_own_side() -> None:
@@ -24,3 +24,10 @@ def test_the_columns_of_the_table_line_up() -> None:
     rows = [Row("a", "1 s", "curl 1 s", 1.0, Aim(1.0)), skipped("a longer name", "no root")]
     widths = {len(line) for line in table(rows).splitlines()}
     assert len(widths) == 1
+
+
+def test_the_document_has_the_machine_the_plot_and_the_table() -> None:
+    text = document("2 × a processor", [Row("one", "1 s", "other 2 s", 0.5, Aim(1.0))])
+    assert "\n2 × a processor\n" in text
+    assert "(BENCHMARKS.svg)" in text
+    assert "| one | 1 s   | other 2 s | 0.500 | ≥ 1 | NO    |      |" in text
