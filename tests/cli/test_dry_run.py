@@ -164,3 +164,12 @@ async def test_at_a_running_peer(asking: Asking) -> None:
     assert (await panal("get", "album", *at, "--into", "x")).code == 2
     own = (await panal("get", "data.bin", "--peer", asking.peer.url, "--dry-run", "--json")).json()
     assert (own["files"], own["files_there"], own["providers"]) == (0, 1, [])
+
+
+async def test_a_peer_that_is_only_a_setting_gives_way_to_a_folder_that_was_typed(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PANAL_PEER", "http://127.0.0.1:9")
+    assert (await asking.plan("data.bin"))["path"] == str(asking.into / "data.bin")
+    both = await asking.said("data.bin", "--peer", "http://127.0.0.1:9")
+    assert (both.code, "leave --into out" in both.err) == (2, True)

@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 
@@ -15,6 +15,7 @@ from panal.store import walking
 from panal.store.ignoring import Ignoring
 from panal.store.index import Index
 from panal.store.mounts import FurtherRoot
+from panal.store.seen_folders import FolderLook
 from panal.wire.names import MAX_DEPTH, safe_path
 from tests.peer.test_comparing import NAMES, Place
 
@@ -239,14 +240,14 @@ def test_what_changes_during_a_look_is_not_kept(
     for name in ("a", "b/inner", "e/one"):
         place.write(name, name.encode())
     place.remember("a", "b/inner", "e/one")
-    real = Comparing._keep
+    real = FolderLook.keep
 
-    def keep(self: Comparing, listed: list[walking.Listed]) -> None:
+    def keep(self: FolderLook, found: Sequence[tuple[str, bytes]]) -> None:
         row_gone(place) if place.index.by_path("b/inner") else None
-        real(self, listed)
+        real(self, found)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Comparing, "_keep", keep)
+        patched.setattr(FolderLook, "keep", keep)
         assert look(place).gone == []
     assert seen(place) == {"e"}
     assert [path for path, _ in look(place).fresh] == ["b/inner"]

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from panal.errors import PanalError
 from panal.peer import inotify, scanning, watching
+from panal.peer.comparing import Comparing, Difference
 from panal.peer.scanning import Scanning
 from panal.store.hashing import HashedFile, hash_file
 from panal.store.index import Moved
@@ -386,6 +388,33 @@ async def test_a_new_file_does_not_wait_for_those_that_were_moved(
     moves_wait.set()
     await sees(peer, "new/a", "b")
     assert hashed == ["first", "old/a", "b"]
+
+
+async def test_news_do_not_wait_for_a_look_at_everything(
+    network: Network, hashed: Hashed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = await watched(network)
+    go_on, begun = threading.Event(), threading.Event()
+    real = Comparing.everything
+
+    def slow(comparing: Comparing, *given: Any) -> Difference:
+        begun.set()
+        found = real(comparing, *given)
+        go_on.wait(30)
+        return found
+
+    monkeypatch.setattr(Comparing, "everything", slow)
+    write(peer.folder / "seen-by-both", b"a")
+    peer.app.watching.hint([""], 0.0)
+    await until(begun.is_set, "the full look")
+    write(peer.folder / "b", b"b")
+    await sees(peer, "seen-by-both", "b")
+    compared = peer.app.scanning.times_compared
+    go_on.set()
+    await until(lambda: peer.app.scanning.times_compared > compared, "the full look is over")
+    await until(lambda: peer.node.status().to_hash == 0, "all is taken in")
+    await sees(peer, "seen-by-both", "b")
+    assert sorted(hashed) == ["b", "first", "seen-by-both"]
 
 
 async def test_no_full_scan_finds_again_what_is_being_moved(

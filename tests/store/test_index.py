@@ -609,12 +609,12 @@ def test_a_failed_change_leaves_total_and_folders_as_they_were(index: Index) -> 
 
 def test_a_change_forgets_every_folder_above_and_no_other(index: Index) -> None:
     folders = ["", "a", "a/b", "a/c", "d"]
-    index.seen_folders.begin("")
-    index.seen_folders.keep([(folder, b"seen") for folder in folders])
+    look = index.seen_folders.begin("")
+    look.keep([(folder, b"seen") for folder in folders])
     remember(index, "a/b/file")
     kept = {folder for folder in folders if recalled(index, folder)}
     assert kept == {"a/c", "d"}
-    index.seen_folders.keep([(folder, b"late") for folder in folders])
+    look.keep([(folder, b"late") for folder in folders])
     assert {folder for folder in folders if recalled(index, folder)} == kept
     index.seen_folders.begin("")
     index.seen_folders.keep([("a", b"seen")])
@@ -625,13 +625,16 @@ def test_a_look_recalls_what_is_below_and_nothing_that_changed_since(index: Inde
     folders = ["", "a", "a/b", "a/b/c", "a-b", "a0", "b"]
     index.seen_folders.begin("")
     index.seen_folders.keep([(folder, folder.encode()) for folder in folders])
-    recall = index.seen_folders.begin("a")
+    recall = index.seen_folders.begin("a").recall
     assert [folder for folder in folders if recall(folder) is not None] == ["a", "a/b", "a/b/c"]
     assert recall("a/b") == b"a/b"
-    recall = index.seen_folders.begin("")
+    look, other = index.seen_folders.begin(""), index.seen_folders.begin("a")
+    recall = look.recall
     assert [folder for folder in folders if recall(folder) is not None] == folders
     remember(index, "a/b/file")
     assert [folder for folder in folders if recall(folder) is None] == ["", "a", "a/b"]
+    other.keep([("a/b", b"late")])  # looks at the same time: each minds what changed
+    assert recalled(index, "a/b") is None
 
 
 def test_what_is_unchecked_is_found_without_looking_at_the_rest(index: Index) -> None:

@@ -151,7 +151,7 @@ class Collections:
         moving: list[SafePath] = []
         for _ in range(SETTLING_SCANS):
             await asyncio.to_thread(self._read, base)  # NotFound at once
-            await self._scanning.scan()
+            await self._scanning.scan([base] if base else None)
             while self._scanning.to_hash:  # by a scan that began before
                 await self._clock.sleep(LOOK_AGAIN_S)
             tree = await asyncio.to_thread(self._read, base)

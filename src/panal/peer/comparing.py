@@ -13,6 +13,7 @@ from panal.store.index import LAST, Index, Moved
 from panal.store.mounts import Mounts
 from panal.store.root_records import Twins
 from panal.store.roots import Fingerprint, Skipped
+from panal.store.seen_folders import FolderLook
 from panal.store.walking import FileRow, Listed, Piece, Run, Stretch
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import SafePath, path_problem
@@ -41,7 +42,7 @@ class Difference:
 
 
 class Comparing:
-    """Compares; called in threads, one at a time."""
+    """Compares; called in threads."""
 
     def __init__(self, root: Mounts, index: Index, look_for_roots: Callable[[], object]) -> None:
         self._root = root
@@ -56,12 +57,12 @@ class Comparing:
         """Every root that is there; of what has to be hashed, only what is new."""
         difference = Difference()
         had_any = has_rows(self._index, "")
-        recall = self._index.seen_folders.begin("")
+        folders = self._index.seen_folders.begin("")
         for name in ("", *sorted(self._root.further_names())):
             # Of a root that comes back during the walk nothing was seen, and nothing is gone.
             if self._root.shows(name):
-                pieces = self._root.pieces_of(name, difference.skipped, recall)
-                self._compare(pieces, self._known_in(name), wall_s, difference)
+                pieces = self._root.pieces_of(name, difference.skipped, folders.recall)
+                self._compare(pieces, self._known_in(name), wall_s, difference, folders)
         self._settle_gone(difference)
         difference.fresh = list(filter(is_new, difference.fresh))
         if had_any:
@@ -85,17 +86,23 @@ class Comparing:
         found = self._root.fingerprint(path)
         one: list[Run] = []
         pieces: Iterable[Piece] = ()
+        folders: FolderLook | None = None
         if self._root.left_out_with(path, is_folder=found is None) is None:
             if found is None:
-                recall = self._index.seen_folders.begin(path)
-                pieces = self._root.pieces(Skipped(), path, recall)
+                folders = self._index.seen_folders.begin(path)
+                pieces = self._root.pieces(Skipped(), path, folders.recall)
             elif found.size_bytes <= MAX_CONTENT_BYTES:
                 one = [[(path, *found.numbers())]]
         self._compare(one, self._known_as(path), wall_s, difference)
-        self._compare(pieces, self._known_below(path), wall_s, difference)
+        self._compare(pieces, self._known_below(path), wall_s, difference, folders)
 
     def _compare(
-        self, pieces: Iterable[Piece], known: "_Known", wall_s: float, difference: Difference
+        self,
+        pieces: Iterable[Piece],
+        known: "_Known",
+        wall_s: float,
+        difference: Difference,
+        folders: FolderLook | None = None,
     ) -> None:
         """Two lists in the order of paths, side by side: a run of files that is as it was is
         compared as a whole, and a stretch that is recalled is not read from the index."""
@@ -108,7 +115,7 @@ class Comparing:
                 if piece.folder not in differing:
                     seen.append(piece)
                 if len(seen) >= PAGE:
-                    self._keep(seen)
+                    _keep(folders, seen)
             elif (rows := known.up_to(piece[-1][0])) != piece:
                 differing.add(piece[0][0].rpartition("/")[0])
                 by_path = {row[0]: row for row in rows}
@@ -116,12 +123,7 @@ class Comparing:
                     _compare_one(found, by_path.pop(found[0], None), wall_s, difference)
                 difference.gone += map(_seen, by_path.values())
         difference.gone += map(_seen, known.rest())
-        self._keep(seen)
-
-    def _keep(self, seen: list[Listed]) -> None:
-        with suppress(NoSpace):  # then the next look reads the index again
-            self._index.seen_folders.keep([(listed.folder, listed.seen) for listed in seen])
-        seen.clear()
+        _keep(folders, seen)
 
     def _known_in(self, name: str) -> "_Known":
         """What is indexed of a root."""
@@ -241,6 +243,13 @@ def has_rows(index: Index, root_name: str) -> bool:
         return bool(index.files_after("", 1))
     below = root_name + "/"
     return index.by_path(root_name) is not None or bool(index.file_rows(below, below + LAST, 1))
+
+
+def _keep(folders: FolderLook | None, seen: list[Listed]) -> None:
+    if folders is not None:
+        with suppress(NoSpace):  # then the next look reads the index again
+            folders.keep([(listed.folder, listed.seen) for listed in seen])
+    seen.clear()
 
 
 def _has_parent_in(path: str, paths: set[str]) -> bool:

@@ -52,12 +52,13 @@ class Scanning:
         self._threads_for_large = ThreadPoolExecutor(
             max(1, cores // 2), thread_name_prefix="hash-large"
         )
-        self._one_look = asyncio.Lock()
+        self._one_look, self._one_full_look = asyncio.Lock(), asyncio.Lock()
+        self._looking = 0
         self._under_way: set[Seen] = set()
         self._twins_wanted: list[set[str]] = []
         """Names whose contents go to further names first: until then they are not forgotten."""
         self._done: set[Seen] = set()
-        """What has been hashed since the last look began: it may not have seen that."""
+        """What has been hashed while somebody looked, who may not have seen that."""
         self._large_moves = 0
         self.skipped = Skipped()
         self._told_left_out: set[str] = set()
@@ -95,22 +96,20 @@ class Scanning:
         for threads in (self._threads, self._threads_for_large):
             threads.shutdown(wait=True, cancel_futures=True)
 
-    async def scan(self) -> None:
-        """Bring index and announcements up to the folder as it is now, hashes included."""
-        await self.take_in(await self.look(None))
+    async def scan(self, paths: Collection[str] | None = None) -> None:
+        """Bring index and announcements up to some paths, or all, as they are now, hashes
+        included."""
+        await self.take_in(await self.look(paths))
 
     async def look(self, paths: Collection[str] | None) -> Difference:
         """Compare some paths, or all; what is to be taken in and no look before has found."""
-        async with self._one_look:
-            wall_s = self._clock.wall_s()
-            self._done.clear()
+        # Who looks at some does not wait for a look at everything.
+        async with self._one_full_look if paths is None else self._one_look:
+            found = await self._compare(paths)
             if paths is None:
-                found = await asyncio.to_thread(self._comparing.everything, wall_s, self._is_new)
                 self.skipped = found.skipped
                 self.times_compared += 1
                 self._tell_left_out()
-            else:
-                found = await asyncio.to_thread(self._comparing.some, paths, wall_s)
             self._again.update(found.unsettled)
             found.fresh = [item for item in found.fresh if self._is_new(item)]
             found.moved = [move for move in found.moved if self._is_new(move.seen())]
@@ -118,6 +117,18 @@ class Scanning:
             if paths is None:
                 self.compared.set()
         return found
+
+    async def _compare(self, paths: Collection[str] | None) -> Difference:
+        wall_s = self._clock.wall_s()
+        if not self._looking:
+            self._done.clear()
+        self._looking += 1
+        try:
+            if paths is None:
+                return await asyncio.to_thread(self._comparing.everything, wall_s, self._is_new)
+            return await asyncio.to_thread(self._comparing.some, paths, wall_s)
+        finally:
+            self._looking -= 1
 
     def _is_new(self, item: Seen) -> bool:
         return item not in self._under_way and item not in self._done

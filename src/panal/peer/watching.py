@@ -8,8 +8,9 @@ import asyncio
 import logging
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
 from panal.clock import Clock
 from panal.errors import PanalError
@@ -50,7 +51,8 @@ class Watching:
         self._wake = asyncio.Event()
         self._watches: dict[str, FolderWatch] = {}
         self._watch_again_at_s: dict[str, float] = {}
-        self._taking_in: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._is_looking_at_all = False
         self._fault: BaseException | None = None
         self._roots_at_s = self._full_at_s = self._full_not_before_s = 0.0
         self._failed_before = ""
@@ -89,7 +91,6 @@ class Watching:
                 try:
                     await self._check_roots()
                     await self._look()
-                    self._failed_before = ""
                 except PanalError as error:
                     self._warn(str(error))
                 self._look_again()
@@ -99,9 +100,9 @@ class Watching:
         finally:
             for name in list(self._watches):
                 await self._unwatch(name)
-            for task in self._taking_in:
+            for task in self._running:
                 task.cancel()
-            await asyncio.gather(*self._taking_in, return_exceptions=True)
+            await asyncio.gather(*self._running, return_exceptions=True)
 
     def _warn(self, words: str) -> None:
         if words != self._failed_before:
@@ -126,8 +127,8 @@ class Watching:
     async def _look(self) -> None:
         now_s = self._clock.now_s()
         if now_s >= self._full_due_s():
-            await self._look_at_all(now_s)
-        elif any(due_s <= now_s for due_s in self._hints.values()):
+            self._begin_full_look(now_s)
+        if any(due_s <= now_s for due_s in self._hints.values()):
             # A little ahead: both names of what was renamed, though told in two parts.
             due = {path for path, due_s in self._hints.items() if due_s <= now_s + DEBOUNCE_S}
             for path in due:
@@ -135,16 +136,21 @@ class Watching:
             self._take_in(await self._scanning.look(due))
 
     def _full_due_s(self) -> float:
-        if self._scanning.is_moving:
+        if self._scanning.is_moving or self._is_looking_at_all:
             return math.inf  # its end wakes
         return max(self._full_at_s, self._full_not_before_s)
 
-    async def _look_at_all(self, began_s: float) -> None:
-        self._hints.clear()
+    def _begin_full_look(self, began_s: float) -> None:
+        self._is_looking_at_all = True
         self._full_at_s = math.inf  # a hint meanwhile may want it sooner
+        self._run(self._look_at_all(began_s))
+
+    async def _look_at_all(self, began_s: float) -> None:
         try:
             self._take_in(await self._scanning.look(None))
+            self._failed_before = ""
         finally:
+            self._is_looking_at_all = False
             now_s = self._clock.now_s()
             spent_s = now_s - began_s
             every_s = SCAN_EVERY_S if self.problems else WATCHED_SCAN_EVERY_S
@@ -159,12 +165,15 @@ class Watching:
 
     def _take_in(self, found: Difference) -> None:
         if found.fresh or found.moved or found.gone:
-            task = asyncio.create_task(self._scanning.take_in(found))
-            self._taking_in.add(task)
-            task.add_done_callback(self._taken_in)
+            self._run(self._scanning.take_in(found))
 
-    def _taken_in(self, task: asyncio.Task[None]) -> None:
-        self._taking_in.discard(task)
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             if isinstance(error, PanalError):
                 self._warn(str(error))

@@ -6,12 +6,32 @@ transaction: not only of the nearest, for what lies between two files of a folde
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import AbstractContextManager
+from weakref import WeakSet
+
+
+class FolderLook:
+    """One look at a folder and all below it: what was kept of each, and what it finds."""
+
+    def __init__(self, folders: "SeenFolders") -> None:
+        self._folders = folders
+        self.kept: dict[str, bytes] = {}
+        self.changed: set[str] = set()
+        """Folders whose files have changed in the index since it began."""
+
+    def recall(self, folder: str) -> bytes | None:
+        """What was kept of a folder, if the index still has its files so."""
+        return None if folder in self.changed else self.kept.get(folder)
+
+    def keep(self, seen: Sequence[tuple[str, bytes]]) -> None:
+        """Keep what this look found of folders, but for those changed since; NoSpace."""
+        self._folders.keep(seen, self.changed)
 
 
 class SeenFolders:
-    """The table `seen_folders` of an index; one look at a time."""
+    """The table `seen_folders` of an index; several looks at a time."""
 
     def __init__(
         self,
@@ -20,36 +40,34 @@ class SeenFolders:
     ) -> None:
         self._rows = rows
         self._writing = writing
-        self._changed: set[str] = set()
+        self._looks: WeakSet[FolderLook] = WeakSet()
+        self._looks_lock = threading.Lock()
 
-    def begin(self, below: str) -> Callable[[str], bytes | None]:
-        """A look at a folder and all below it begins; what was kept of one, while it asks.
+    def begin(self, below: str) -> FolderLook:
+        """A look at a folder and all below it begins.
 
-        Nothing is recalled of a folder whose files have changed in the index since. All is
-        read at once: a question for each folder would wait for its turn among changes.
+        All that is kept is read at once: a question for each folder would wait for its turn
+        among changes.
         """
-        self._changed = set()
+        look = FolderLook(self)
+        with self._looks_lock:
+            self._looks.add(look)
         first, last = below + "/", below + "0"  # the next character in order
         rows = self._rows(
             "SELECT folder, seen FROM seen_folders WHERE ?1 = '' OR folder = ?1 "
             "OR folder > ?2 AND folder < ?3",
             (below, first, last),
         )
-        kept = {str(folder): seen for folder, seen in rows}
+        look.kept = {str(folder): bytes(seen) for folder, seen in rows}  # type: ignore[call-overload]
+        return look
 
-        def recall(folder: str) -> bytes | None:
-            seen = None if folder in self._changed else kept.get(folder)
-            return None if seen is None else bytes(seen)  # type: ignore[call-overload]
-
-        return recall
-
-    def keep(self, seen: Sequence[tuple[str, bytes]]) -> None:
-        """Keep what this look found of folders, but for those changed since; NoSpace."""
+    def keep(self, seen: Sequence[tuple[str, bytes]], changed: Container[str] = ()) -> None:
+        """Keep what was found of folders, but for some; NoSpace."""
         if seen:
             with self._writing() as database:
                 database.executemany(
                     "INSERT OR REPLACE INTO seen_folders VALUES (?, ?)",
-                    [item for item in seen if item[0] not in self._changed],
+                    [item for item in seen if item[0] not in changed],
                 )
 
     def forget_above(self, database: sqlite3.Connection, paths: Iterable[str]) -> None:
@@ -60,5 +78,7 @@ class SeenFolders:
             while above not in folders:
                 folders.add(above)
                 above = above.rpartition("/")[0]
-        self._changed.update(folders)
+        with self._looks_lock:
+            for look in self._looks:
+                look.changed.update(folders)
         database.executemany("DELETE FROM seen_folders WHERE folder = ?", [(f,) for f in folders])

@@ -156,6 +156,10 @@ def get(
     """
     from panal.cli import getting
 
+    # A peer that is only a setting gives way to a folder that was typed.
+    typed = {name for name in ("peer_url", "into") if _is_typed(context, name)}
+    if typed == {"into"}:
+        peer_url = None
     if peer_url is not None and into is not None:
         raise UsageError("With --peer it lands in that peer's folder; leave --into out.")
     if dry_run and peer_url is not None:
@@ -166,7 +170,7 @@ def get(
         return
     if peer_url is not None:
         for name in ("limit_up", "limit_down"):
-            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            if _is_typed(context, name):
                 raise UsageError(
                     "With --peer that peer's own limits count: change them with 'panal settings'."
                 )
@@ -180,3 +184,7 @@ def get(
         ends_with_download=share_for == 0,
     )
     getting.get(what, settings, share_for, wait=wait, quiet=quiet, as_json=as_json)
+
+
+def _is_typed(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
