@@ -133,6 +133,10 @@ class Node:
         """One download."""
         return download_answer(self._app.downloads.get(download_id))
 
+    async def wait(self, download_id: str, most_s: float) -> None:
+        """Until a running download has come to its end, and so long at most."""
+        await self._app.downloads.wait(download_id, most_s)
+
     def why(self, download_id: str) -> WhyAnswer:
         """What a download waits for, or what limits it."""
         app, downloads = self._app, self._app.downloads

@@ -33,8 +33,6 @@ from panal.clock import SystemClock
 from panal.errors import PanalError, by_slug
 from panal.peer.app import PeerApp
 from panal.peer.config import DEFAULT_TRACKER, PeerSettings, parse_tracker
-from panal.tracker.server import TrackerServer as _TrackerServer
-from panal.tracker.server import TrackerSettings
 from panal.web.control import owner_routes
 
 if TYPE_CHECKING:
@@ -263,10 +261,12 @@ class TrackerServer:
         state: str | Path | None = None,
     ) -> None:
         """Port 0 lets the system choose; without `state` the records are in memory."""
+        from panal.tracker.server import TrackerServer, TrackerSettings
+
         host, port = parse_tracker(listen)
         where = None if state is None else Path(state)
         self._host = host
-        self._server = _TrackerServer(TrackerSettings(host, port, open=open, state_dir=where))
+        self._server = TrackerServer(TrackerSettings(host, port, open=open, state_dir=where))
 
     async def __aenter__(self) -> "TrackerServer":
         await self._server.start()

@@ -134,6 +134,37 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_a_get_loads_neither_a_tracker_nor_what_draws() -> None:
+    code = (
+        "import sys, panal.cli.main, panal.cli.getting; "
+        "print([m for m in ('panal.tracker', 'rich') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("words", "code"), [(["version"], 0), (["nonsense"], 2), (["ls"], 4)])
+def test_the_program_says_all_and_ends_with_its_code(words: list[str], code: int) -> None:
+    command = [sys.executable, "-m", "panal", *words]
+    if words == ["ls"]:
+        command += ["--peer", "http://127.0.0.1:1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == code
+    assert (done.stdout or done.stderr).startswith(("panal", "Usage"))
+
+
+def test_the_program_waits_for_threads_that_still_work() -> None:
+    code = (
+        "import threading\n"
+        "from panal.cli import main\n"
+        "def work(): threading.main_thread().join(); print('done')\n"
+        "main.main = lambda: threading.Thread(target=work).start()\n"
+        "main.program()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+
+
 def every_command(group: click.Group, above: str = "panal") -> Iterator[tuple[str, click.Command]]:
     for name, command in group.commands.items():
         yield f"{above} {name}", command

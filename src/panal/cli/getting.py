@@ -16,7 +16,7 @@ from panal.answers import DownloadAnswer, PlanAnswer
 from panal.api import Node, Tracker
 from panal.cli.documents import GetDocument, GetSource
 from panal.cli.output import name_words, print_json
-from panal.cli.programs import log_to_stderr, run_until_stopped
+from panal.cli.programs import collect_as_usual, log_to_stderr, run_until_stopped
 from panal.cli.progress import ProgressLine
 from panal.cli.unfinished import keep_known_folder, remember_where, remove_empty, remove_old_gets
 from panal.clock import SystemClock
@@ -120,6 +120,7 @@ def get(
     as_json: bool,
 ) -> None:
     """Fetch one content as a peer of its own."""
+    collect_as_usual()
     log_to_stderr(logging.CRITICAL)
     remove_old_gets(settings.state.parent, settings.state, SystemClock().wall_s())
     remember_where(settings)
@@ -133,7 +134,10 @@ def get(
             async def current() -> DownloadAnswer:
                 return node.download(download_id)
 
-            answer = await _watch(current, quiet=quiet)
+            async def pause(most_s: float) -> None:
+                await node.wait(download_id, most_s)
+
+            answer = await _watch(current, pause, quiet=quiet)
             _report(
                 answer, str(settings.folder / (answer.name or "")), quiet=quiet, as_json=as_json
             )
@@ -168,17 +172,20 @@ def get_at_peer(what: str, peer_url: str, *, wait: bool, quiet: bool, as_json: b
             async def current() -> DownloadAnswer:
                 return await remote.download(begun.id)
 
-            answer = await _watch(current, quiet=quiet)
+            answer = await _watch(current, asyncio.sleep, quiet=quiet)
             _report(answer, answer.name or "", quiet=quiet, as_json=as_json)
 
     asyncio.run(run())
 
 
 async def _watch(
-    current: Callable[[], Awaitable[DownloadAnswer]], *, quiet: bool
+    current: Callable[[], Awaitable[DownloadAnswer]],
+    pause: Callable[[float], Awaitable[None]],
+    *,
+    quiet: bool,
 ) -> DownloadAnswer:
     with ProgressLine(enabled=not quiet) as line:
-        async for answer in _until_ended(current):
+        async for answer in _until_ended(current, pause):
             line.show(answer)
     if answer.state != "done":
         raise by_slug(answer.error or PanalError.slug, answer.reason)
@@ -187,13 +194,14 @@ async def _watch(
 
 async def _until_ended(
     current: Callable[[], Awaitable[DownloadAnswer]],
+    pause: Callable[[float], Awaitable[None]],
 ) -> AsyncIterator[DownloadAnswer]:
     while True:
         answer = await current()
         yield answer
         if answer.state in {"done", "failed"}:
             return
-        await asyncio.sleep(POLL_S)
+        await pause(POLL_S)
 
 
 def _report(answer: DownloadAnswer, path: str, *, quiet: bool, as_json: bool) -> None:

@@ -1,7 +1,9 @@
 """Words to one command, errors to exit codes. Heavy imports wait until a command needs them."""
 
+import gc
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +14,8 @@ from panal.cli.words import finding, owning, running, upkeep
 from panal.errors import PanalError, UsageError
 
 INTERRUPTED = 130
+LOADING_COLLECTS_AFTER = 50_000
+"""New objects: what is loaded is all kept, and the default looks through it at every 700."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -55,6 +59,35 @@ for _command in (
     *(upkeep.doctor, upkeep.config, upkeep.schema, upkeep.completion, upkeep.version),
 ):
     panal.add_command(_command)
+
+
+def program() -> None:
+    """`panal` as a program: quick to load, and gone as soon as its command is done."""
+    gc.set_threshold(LOADING_COLLECTS_AFTER)
+    # aiohttp reads every authority of the system while it loads; we speak to none of them.
+    os.environ.setdefault("SSL_CERT_FILE", os.devnull)
+    os.environ.setdefault("SSL_CERT_DIR", os.devnull)
+    try:
+        main()
+    except SystemExit as ending:
+        if not isinstance(ending.code, int):
+            raise
+        _end(ending.code)
+    else:
+        _end(0)
+
+
+def _end(code: int) -> NoReturn:
+    """Leave without taking the interpreter apart, where no thread is left to be waited for."""
+    if any(not thread.daemon for thread in threading.enumerate()[1:]):
+        sys.exit(code)
+    try:
+        sys.stdout.flush()
+        if not sys.stderr.closed:
+            sys.stderr.flush()
+    except OSError:
+        code = code or 1  # the reader of our output has gone
+    os._exit(code)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import resource
 import signal
@@ -18,6 +19,8 @@ from panal.python import running_peer
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_GRACE_S = 2.0
+USUAL_COLLECTIONS = (700, 10, 10)
+"""Python's own thresholds, which `panal.cli.main` raises while it loads."""
 FIRST_WORDS_S = 3.0
 """How long the greeting waits for the tracker's first answer: a name may be refused."""
 
@@ -41,10 +44,17 @@ def log_to_stderr(level: int) -> None:
     logging.getLogger("grpc").setLevel(logging.CRITICAL)
 
 
+def collect_as_usual() -> None:
+    """Once all is loaded: that stays, and of what comes from now on garbage is looked for again."""
+    gc.freeze()
+    gc.set_threshold(*USUAL_COLLECTIONS)
+
+
 def run_tracker(listen: str, *, is_open: bool, state: Path | None) -> None:
     """Run a tracker until SIGINT or SIGTERM."""
     from panal.tracker.server import TrackerServer, TrackerSettings
 
+    collect_as_usual()
     log_to_stderr(logging.INFO)
     raise_descriptor_limit()
     host, port = parse_tracker(listen)
@@ -63,6 +73,7 @@ def run_tracker(listen: str, *, is_open: bool, state: Path | None) -> None:
 
 def run_peer(settings: PeerSettings) -> None:
     """Run a peer until SIGINT or SIGTERM, or until only the user can help."""
+    collect_as_usual()
     log_to_stderr(logging.INFO)
     raise_descriptor_limit()
 

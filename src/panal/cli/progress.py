@@ -1,15 +1,16 @@
 """How a download looks while it runs: one line with a bar on a terminal, few words elsewhere."""
 
 import sys
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from panal.answers import DownloadAnswer, VerifyProgress
 from panal.wire.amounts import size_words
 from panal.wire.names import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 SOURCES_NAMED = 4
 
@@ -42,22 +43,31 @@ class _Line:
 
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled
-        self._drawn = Progress(
-            TextColumn("{task.fields[name]}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f} %  {task.fields[words]}", markup=False),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not (enabled and sys.stderr.isatty()),
-        )
-        self._task = self._drawn.add_task("", total=None, name="", words="")
+        self._bar = _bar() if enabled and sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
-        self._drawn.start()
+        if self._bar is not None:
+            self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._drawn.stop()
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _bar() -> "Progress":
+    from rich.console import Console  # slow to load, and of use on a terminal alone
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    bar = Progress(
+        TextColumn("{task.fields[name]}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f} %  {task.fields[words]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    bar.add_task("", total=None, name="", words="")
+    return bar
 
 
 class VerifyLine(_Line):
@@ -65,13 +75,14 @@ class VerifyLine(_Line):
 
     def show(self, step: VerifyProgress) -> None:
         """Draw it as it stands."""
-        self._drawn.update(
-            self._task,
-            completed=step.bytes,
-            total=step.of_bytes or None,
-            name="verify",
-            words=f"{step.files} of {step.of_files} files, {size_words(step.bytes)}",
-        )
+        if self._bar is not None:
+            self._bar.update(
+                self._bar.task_ids[0],
+                completed=step.bytes,
+                total=step.of_bytes or None,
+                name="verify",
+                words=f"{step.files} of {step.of_files} files, {size_words(step.bytes)}",
+            )
 
 
 class ProgressLine(_Line):
@@ -81,9 +92,9 @@ class ProgressLine(_Line):
 
     def show(self, answer: DownloadAnswer) -> None:
         """Draw the download as it stands."""
-        if not self._drawn.disable:
-            self._drawn.update(
-                self._task,
+        if self._bar is not None:
+            self._bar.update(
+                self._bar.task_ids[0],
                 completed=answer.bytes_done,
                 total=answer.size or None,
                 name=printable(answer.name or answer.what)[1:-1],

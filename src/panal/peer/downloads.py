@@ -117,6 +117,14 @@ class Downloads:
         download.transfer.look()
         return download
 
+    async def wait(self, download_id: str, most_s: float) -> None:
+        """Until a running download has come to its end, and so long at most; NotFound."""
+        task = self.get(download_id).task
+        if task is None or task.done():
+            await self._clock.sleep(most_s)
+        else:
+            await asyncio.wait({task}, timeout=most_s)
+
     def turn(self, download_id: str) -> Turn | None:
         """Its place in the queue, if it is there."""
         return turn_of(download_id, self._queued(), self._active_at_once)
