@@ -105,8 +105,9 @@ def test_a_source_is_asked_for_one_thing_at_a_time_and_two_never_for_the_same() 
 
 
 def test_a_fast_source_is_asked_for_several_chunks_but_not_for_more_than_its_share() -> None:
-    driven = Driven(800)
-    first = driven.open_one_chunk(A, (1 << 800) - 2)  # no seed: it is not left the choice
+    driven = Driven(2_000)
+    driven.tell(SourceFound(B))  # where nobody else is near it is asked for more
+    first = driven.open_one_chunk(A, (1 << 2_000) - 2)  # no seed: it is not left the choice
     driven.tell(BytesArrived(A, CHUNK_BYTES), after_s=0.001)
     driven.tell(ChunkWritten(A, first))
     (fetch,) = only(driven.tell(FetchEnded(A)), Fetch)
@@ -115,7 +116,16 @@ def test_a_fast_source_is_asked_for_several_chunks_but_not_for_more_than_its_sha
     for index in range(fetch.first, fetch.first + fetch.count):
         driven.tell(ChunkWritten(A, index))
     (fetch,) = only(driven.tell(FetchEnded(A)), Fetch)
-    assert fetch.count <= 64  # 16 MiB
+    assert fetch.count <= 256  # 64 MiB
+
+
+def test_the_only_source_is_asked_for_more_at_once() -> None:
+    driven = Driven(2_000)
+    first = driven.open_one_chunk(A, (1 << 2_000) - 2)
+    driven.tell(BytesArrived(A, CHUNK_BYTES), after_s=0.001)
+    driven.tell(ChunkWritten(A, first))
+    (fetch,) = only(driven.tell(FetchEnded(A)), Fetch)
+    assert 0.02 * 1_000 < fetch.count <= 0.1 * 1_000  # 100 ms at a chunk a millisecond
 
 
 def test_no_source_is_asked_for_more_than_its_share_of_what_is_left() -> None:

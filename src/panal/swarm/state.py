@@ -48,7 +48,9 @@ from panal.wire import bitfield
 
 REQUEST_S = 0.02
 """A request should last this long at its source's rate, so that asking costs little beside it."""
-LONGEST_REQUEST_BYTES = 16 * 1024 * 1024
+LONE_REQUEST_S = 0.1
+"""The same where there is one source: nobody else could bring sooner what it is asked for."""
+LONGEST_REQUEST_BYTES = 64 * 1024 * 1024
 FEWEST_TO_CHOOSE_FROM = 16
 """A file of fewer chunks is not worth asking a seed to choose."""
 _JITTER_STEPS = 1 << 16
@@ -346,7 +348,8 @@ class DownloadState:
 
     def _longest(self, source: Source, useful: int) -> int:
         """How many chunks to ask for at most: a fair share, and as much as helps its rate."""
-        by_rate = int(source.fetch_rate_bytes_s * REQUEST_S) // self._chunk_bytes
+        lasts_s = LONE_REQUEST_S if len(self.neighbours.near) == 1 else REQUEST_S
+        by_rate = int(source.fetch_rate_bytes_s * lasts_s) // self._chunk_bytes
         if (longest := min(by_rate, LONGEST_REQUEST_BYTES // self._chunk_bytes)) <= 1:
             return 1
         ready = sum(other.stage is Stage.READY for other in self.neighbours.near.values())
