@@ -161,14 +161,19 @@ def check_host(values: list[str], allowed_hosts: frozenset[str]) -> None:
     """WrongHost unless the one Host is a literal, `localhost` or an allowed name."""
     if len(values) != 1:
         raise UsageError("A request has exactly one Host.")
-    if not _is_allowed(values[0], allowed_hosts):
+    if not is_host_allowed(values[0], allowed_hosts):
         raise WrongHost(
             "This peer answers under its IP address and as localhost, not under other names."
         )
 
 
 @lru_cache(maxsize=256)
-def _is_allowed(value: str, allowed_hosts: frozenset[str]) -> bool:
+def is_host_allowed(value: str, allowed_hosts: frozenset[str]) -> bool:
+    """Whether a Host is a literal, `localhost` or an allowed name.
+
+    On an open network that is all that a member's request has to show which has none of the
+    fields that browsers send.
+    """
     matched = _HOST.fullmatch(value)
     host = "" if matched is None else matched[1].lower()
     if host == "localhost" or host in {allowed.lower() for allowed in allowed_hosts}:

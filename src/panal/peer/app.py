@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from itertools import chain
 from random import Random
+from typing import cast
 
 from aiohttp import web
 
@@ -18,6 +19,7 @@ from panal.peer.access import Route, application
 from panal.peer.adding import Adding
 from panal.peer.announcer import Announcer
 from panal.peer.bundle_routes import BundleRoutes
+from panal.peer.chunk_server import ChunkServer
 from panal.peer.collections import Collections
 from panal.peer.config import PeerSettings
 from panal.peer.content_answers import ContentAnswers
@@ -28,6 +30,7 @@ from panal.peer.downloads import Downloads
 from panal.peer.fetching import Fetching
 from panal.peer.file_routes import FileRoutes
 from panal.peer.folder_downloads import FolderDownloads, FolderParts
+from panal.peer.granting import Granting
 from panal.peer.http_source import client_session
 from panal.peer.identity import begin_epoch
 from panal.peer.lanes import Lanes
@@ -223,9 +226,8 @@ class PeerApp:
         defer(sender.close)
         lanes, never_sent = Lanes(), NeverSent(self._chance)
         answers = ContentAnswers(sender, lanes, never_sent)
-        content_routes = ContentRoutes(
-            contents, answers, lanes, never_sent, caller.secret, self._chance
-        )
+        granting = Granting(contents, lanes, never_sent)
+        content_routes = ContentRoutes(contents, answers, granting, caller.secret, self._chance)
         bundle_routes = BundleRoutes(contents, sender, lanes)
         file_routes = FileRoutes(
             uploads, index, contents, answers, self.announcer, settings.trackers[0]
@@ -236,7 +238,19 @@ class PeerApp:
             *file_routes.routes(),
             *more_routes(self),
         ]
-        await self._serve(sockets, self.routes)
+        await self._serve(
+            sockets,
+            self.routes,
+            lambda others: ChunkServer(
+                contents,
+                sender,
+                lanes,
+                never_sent,
+                granting,
+                settings.allowed_hosts,
+                others,
+            ),
+        )
         defer(contents.close)
         self._cleanup.push_async_callback(self.downloads.close)
         defer(self.sharing.stop)
@@ -271,15 +285,24 @@ class PeerApp:
                 await asyncio.wait_for(self.scanning.compared.wait(), COMPARED_FIRST_S)
         await self.announcer.run()
 
-    async def _serve(self, sockets: list[socket.socket], routes: list[Route]) -> None:
+    async def _serve(
+        self,
+        sockets: list[socket.socket],
+        routes: list[Route],
+        chunk_server: Callable[[Callable[[], asyncio.Protocol]], ChunkServer],
+    ) -> None:
         app = application(routes, self.settings.allowed_hosts)
         runner = web.AppRunner(
             app, access_log=None, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=DRAIN_S
         )
         await runner.setup()
         self._cleanup.push_async_callback(runner.cleanup)
+        server = chunk_server(cast(Callable[[], asyncio.Protocol], runner.server))
+        self._cleanup.push_async_callback(server.close, DRAIN_S)
+        loop = asyncio.get_running_loop()
         for bound in sockets:
-            await web.SockSite(runner, bound, backlog=BACKLOG).start()
+            listening = await loop.create_server(server.connection, sock=bound, backlog=BACKLOG)
+            self._cleanup.callback(listening.close)
 
     def _use(self, live: LiveSettings) -> None:
         self.upload_limit.change(live.upload_limit_bytes_s, live.upload_limit_per_peer_bytes_s)

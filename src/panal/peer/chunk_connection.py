@@ -15,6 +15,7 @@ from panal.swarm.chunk_source import CorruptChunk, SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire import bitfield
 from panal.wire.catalogue import Provider
+from panal.wire.chunk_request import choice_fields, range_fields
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
 from panal.wire.ranges import ByteRange
@@ -107,7 +108,7 @@ class ChunkConnection:
             raise SourceFailure(Failure.CANCELLED, "cancelled")
 
     def _ask(self, wanted: ByteRange) -> None:
-        head = self._request("GET", "", f"Range: bytes={wanted.start}-{wanted.stop - 1}\r\n")
+        head = self._request("GET", "", range_fields(wanted))
         if head.status in _ABSENT:
             raise SourceFailure(Failure.NOT_HERE_YET, refusal_words(head.status))
         if head.status >= 500:
@@ -121,8 +122,7 @@ class ChunkConnection:
     def _ask_any(self, among: int, most: int) -> tuple[int, int]:
         """The chunks that follow, as first and count."""
         body = bitfield.to_bytes(among, self._manifest.chunk_count)
-        fields = f"Content-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n"
-        head = self._request("POST", f"/next?max={most}", fields, body)
+        head = self._request("POST", f"/next?max={most}", choice_fields(body), body)
         if head.status in _NO_CHOICE:
             if head.status != 204 and head.content_length != 0:
                 self._connection.close()  # a text follows that nobody reads

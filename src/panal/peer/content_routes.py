@@ -8,21 +8,15 @@ from panal.errors import UsageError
 from panal.peer.access import PROTOCOL_HEADER, Role, Route, json_answer
 from panal.peer.content_answers import INERT, OCTETS, ContentAnswers, Wanted
 from panal.peer.contents import Contents, OpenContent
-from panal.peer.lanes import Lanes
+from panal.peer.granting import Granting
 from panal.peer.neighbourhood import MOST_PEERS, NamedPeer, NamedPeers
-from panal.peer.never_sent import NeverSent
-from panal.wire import bitfield
 from panal.wire.address import dialling_problem, hearsay_problem
 from panal.wire.catalogue import Provider
+from panal.wire.chunk_request import MAX_BODY_BYTES
 from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
 from panal.wire.have import opening
-from panal.wire.ids import ContentId, parse_content_id, parse_peer_name
-from panal.wire.manifest import chunk_count_for, chunk_size_for
+from panal.wire.ids import parse_content_id, parse_peer_name
 from panal.wire.names import safe_path
-from panal.wire.ranges import ByteRange
-
-MOST_GRANTED = 64
-"""So many chunks go out for one request at most, lest one client is granted all of a file."""
 
 
 class ContentRoutes:
@@ -32,15 +26,13 @@ class ContentRoutes:
         self,
         contents: Contents,
         answers: ContentAnswers,
-        lanes: Lanes,
-        never_sent: NeverSent,
+        granting: Granting,
         owner_secret: bytes,
         chance: Random,
     ) -> None:
         self._contents = contents
         self._answers = answers
-        self._lanes = lanes
-        self._never_sent = never_sent
+        self._granting = granting
         self._owner_secret = owner_secret
         self._chance = chance
 
@@ -114,46 +106,27 @@ class ContentRoutes:
     async def next(self, request: web.Request) -> web.StreamResponse:
         """Chunks of this peer's choice, never sent before, among those of the body's bitfield."""
         content = parse_content_id(request.match_info["id"])
-        opened = self._contents.open(content)
-        try:
-            chunk_count = chunk_count_for(opened.size_bytes)
-            among, most = await _choice(request, chunk_count)
-            if not opened.is_whole or not self._never_sent.has_any(content, chunk_count, among):
-                return web.Response(status=204, headers=PROTOCOL_HEADER)
-            async with self._lanes.of(is_peer=True).turn(request.remote or "", opened.close):
-                if not opened.is_open:
-                    opened = self._contents.open(content)
-                granted = self._never_sent.grant(content, chunk_count, among, most)
-                if granted is None:
-                    return web.Response(status=204, headers=PROTOCOL_HEADER)
-                try:
-                    return await self._send_granted(request, content, opened, granted)
-                except BaseException:
-                    self._never_sent.give_back(content, *granted)
-                    raise
-        finally:
-            opened.close()
+        body = await request.content.read(MAX_BODY_BYTES + 1)
+        while len(body) <= MAX_BODY_BYTES and not request.content.at_eof():
+            body += await request.content.read(MAX_BODY_BYTES + 1 - len(body))
+        sent: list[web.StreamResponse] = []
 
-    async def _send_granted(
-        self,
-        request: web.Request,
-        content: ContentId,
-        opened: OpenContent,
-        granted: tuple[int, int],
-    ) -> web.StreamResponse:
-        first, count = granted
-        chunk_bytes = chunk_size_for(opened.size_bytes)
-        stop = min(opened.size_bytes, (first + count) * chunk_bytes)
-        part = ByteRange(first * chunk_bytes, stop)
-        headers = {
-            **PROTOCOL_HEADER,
-            **INERT,
-            hdrs.CONTENT_TYPE: OCTETS,
-            "Panal-Chunks": f"{first}-{first + count - 1}",
-        }
-        if request.transport is None or request.transport.is_closing():
-            raise ConnectionResetError("The receiver is gone.")
-        return await self._answers.write(request, opened, Wanted(200, headers, [(b"", part)]))
+        async def send(opened: OpenContent, first: int, count: int) -> None:
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError("The receiver is gone.")
+            headers = {
+                **PROTOCOL_HEADER,
+                **INERT,
+                hdrs.CONTENT_TYPE: OCTETS,
+                "Panal-Chunks": f"{first}-{first + count - 1}",
+            }
+            wanted = Wanted(200, headers, [(b"", opened.part_of(first, count))])
+            sent.append(await self._answers.write(request, opened, wanted))
+
+        host = request.remote or ""
+        if await self._granting.grant(content, body, _most(request), host, send):
+            return sent[0]
+        return web.Response(status=204, headers=PROTOCOL_HEADER)
 
     async def content(self, request: web.Request) -> web.StreamResponse:
         """A content's bytes, whole or in ranges."""
@@ -167,16 +140,12 @@ class ContentRoutes:
         )
 
 
-async def _choice(request: web.Request, chunk_count: int) -> tuple[int, int]:
-    """The bitfield in a request's body, and how many chunks it wants at most."""
-    length = (chunk_count + 7) // 8
-    body = await request.content.read(length + 1)
-    while len(body) <= length and not request.content.at_eof():
-        body += await request.content.read(length + 1 - len(body))
+def _most(request: web.Request) -> int:
+    """How many chunks a request wants at most."""
     text = request.query.get("max", "1")
     if not (text.isascii() and text.isdigit() and 0 < len(text) <= 7 and int(text)):
         raise UsageError("max is a number of chunks.")
-    return bitfield.from_bytes(body, chunk_count), min(int(text), MOST_GRANTED)
+    return int(text)
 
 
 def _follower(request: web.Request) -> Provider | None:

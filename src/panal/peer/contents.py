@@ -24,6 +24,7 @@ from panal.wire.bundle import (
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, chunk_count_for, chunk_size_for
+from panal.wire.ranges import ByteRange
 
 
 @dataclass(slots=True)
@@ -60,6 +61,12 @@ class OpenContent:
     def is_whole(self) -> bool:
         """Whether every chunk is here."""
         return self.bits == bitfield.full(chunk_count_for(self.size_bytes))
+
+    def part_of(self, first: int, count: int) -> ByteRange:
+        """Where some chunks lie."""
+        chunk_bytes = chunk_size_for(self.size_bytes)
+        stop = min(self.size_bytes, (first + count) * chunk_bytes)
+        return ByteRange(first * chunk_bytes, stop)
 
     def chunks_in(self, start: int, stop: int) -> tuple[int, int]:
         """First and count of the chunks that lie between two offsets, whole."""

@@ -12,6 +12,7 @@ from panal.errors import IntegrityError
 from panal.peer.have_stream import CONNECT_S
 from panal.wire.address import authority
 from panal.wire.catalogue import Provider
+from panal.wire.chunk_request import head
 from panal.wire.response import END, MAX_HEAD_BYTES, ResponseHead, parse_head
 
 WAKE_BYTES = 32 * 1024
@@ -40,10 +41,7 @@ class ProviderConnection:
     def ask(self, method: str, path: str, fields: str, body: bytes = b"") -> ResponseHead:
         """Send a request; the head of its answer. IntegrityError where it is none."""
         host = authority(self._provider.host, self._provider.port)
-        request = (
-            f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}"
-            "Accept-Encoding: identity\r\nPanal-Protocol: 1\r\n\r\n"
-        ).encode("ascii") + body
+        request = head(method, path, host, fields) + body
         reused = self._socket is not None
         try:
             return self._exchange(request)

@@ -39,6 +39,11 @@ class Sender:
         """Stop when what is being sent has been sent."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether what is sent keeps to a rate."""
+        return self._limit.is_on
+
     async def send(
         self, transport: asyncio.Transport, opened: OpenContent, part: ByteRange
     ) -> None:
@@ -62,7 +67,7 @@ class Sender:
         # A descriptor of our own: the transport may close its, and the system give the
         # same number to another connection, while a thread still writes to it.
         with connection.dup() as own:
-            _keep_queue_short(own)
+            keep_queue_short(own)
             sent = 0
             while sent < piece.length:
                 if self._limit.is_on:
@@ -151,7 +156,8 @@ def _send(descriptor: int, piece: _FilePart | _Bytes, begin: int, end: int) -> i
     return sent - begin
 
 
-def _keep_queue_short(connection: socket.socket) -> None:
+def keep_queue_short(connection: socket.socket) -> None:
+    """Let little wait in the kernel of what is sent."""
     # Else megabytes wait in the socket when the file is sent, and the next receiver's turn
     # begins while this one's bytes still fill the wire.
     if (option := getattr(socket, "TCP_NOTSENT_LOWAT", None)) is not None:

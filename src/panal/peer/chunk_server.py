@@ -1,0 +1,294 @@
+"""Peers' requests for chunks, answered on the connection itself.
+
+Nearly all that a peer in a swarm is asked is one of two requests in one exact form, a hundred
+times a second. Those are answered here. Everything else goes to the HTTP server, with its
+connection and for good: every other request, and these where their Host or their range is not
+plainly right. So the rules stand in one place, and nothing is let in here that they refuse.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import cast
+
+from panal.errors import PanalError
+from panal.peer.access import is_host_allowed, problem
+from panal.peer.contents import Contents, OpenContent
+from panal.peer.granting import Granting
+from panal.peer.lanes import Lanes
+from panal.peer.never_sent import NeverSent
+from panal.peer.sending import Sender, keep_queue_short
+from panal.peer.warm_sending import MOST_BYTES, WarmSending, is_cached
+from panal.wire.chunk_request import ChoiceRequest, RangeRequest, goes_on, parse
+from panal.wire.ranges import ByteRange
+
+log = logging.getLogger(__name__)
+
+QUIET_S = 30.0
+"""A connection on which nothing moves for so long is ended, unless it waits for its turn."""
+MOST_AHEAD_BYTES = 128 * 1024
+"""So much may come while an answer is on its way; peers ask for one thing at a time."""
+_FIELDS = b"Panal-Protocol: 1\r\nContent-Type: application/octet-stream\r\n"
+_NOTHING = b"HTTP/1.1 204 No Content\r\nPanal-Protocol: 1\r\n\r\n"
+
+
+class ChunkServer:
+    """Answers chunk requests; a factory of protocols for the listening sockets."""
+
+    def __init__(
+        self,
+        contents: Contents,
+        sender: Sender,
+        lanes: Lanes,
+        never_sent: NeverSent,
+        granting: Granting,
+        allowed_hosts: frozenset[str],
+        others: Callable[[], asyncio.Protocol],
+    ) -> None:
+        """`others` makes what a connection with any other request is handed over to."""
+        self._contents = contents
+        self.sender = sender
+        self._lanes = lanes
+        self._never_sent = never_sent
+        self._granting = granting
+        self._allowed_hosts = allowed_hosts
+        self.others = others
+        self.connections: set[ChunkConnection] = set()
+        self.is_closing = False
+
+    def connection(self) -> "ChunkConnection":
+        """For one that has been made."""
+        return ChunkConnection(self)
+
+    async def answer(
+        self, connection: "ChunkConnection", request: RangeRequest | ChoiceRequest
+    ) -> bool:
+        """Whether it was answered here; where not, nothing has been sent."""
+        if not is_host_allowed(request.host, self._allowed_hosts):
+            return False
+        if isinstance(request, RangeRequest):
+            return await self._answer_range(connection, request)
+        await self._answer_choice(connection, request)
+        return True
+
+    async def _answer_range(self, connection: "ChunkConnection", request: RangeRequest) -> bool:
+        content, part = request.content, request.part
+        opened = self._contents.open(content)
+        try:
+            if not _has(opened, part):
+                return False
+            async with self._lanes.of(is_peer=True).turn(connection.host, opened.close):
+                if not opened.is_open:
+                    opened = self._contents.open(content)
+                    if not _has(opened, part):
+                        return False
+                place = part.content_range(opened.size_bytes)
+                head = (
+                    b"HTTP/1.1 206 Partial Content\r\n%bContent-Length: %d\r\n"
+                    b"Content-Range: %b\r\n\r\n"
+                )
+                await connection.send(
+                    head % (_FIELDS, part.length, place.encode("ascii")), opened, part
+                )
+            self._never_sent.sent(content, *opened.chunks_in(part.start, part.stop))
+            return True
+        finally:
+            opened.close()
+
+    async def _answer_choice(self, connection: "ChunkConnection", request: ChoiceRequest) -> None:
+        async def send(opened: OpenContent, first: int, count: int) -> None:
+            part = opened.part_of(first, count)
+            head = b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\nPanal-Chunks: %d-%d\r\n\r\n"
+            numbers = part.length, first, first + count - 1
+            await connection.send(head % (_FIELDS, *numbers), opened, part)
+
+        found = await self._granting.grant(
+            request.content, request.body, request.most, connection.host, send
+        )
+        if not found:
+            connection.say(_NOTHING)
+
+    async def close(self, patience_s: float) -> None:
+        """End what is idle now, and the rest when it is done, or after a while."""
+        self.is_closing = True
+        for connection in list(self.connections):
+            connection.end_if_idle()
+        if running := [one.task for one in self.connections if one.task is not None]:
+            await asyncio.wait(running, timeout=patience_s)
+        for connection in list(self.connections):
+            connection.abort()
+
+
+class ChunkConnection(asyncio.Protocol):
+    """One connection, until something else than a chunk is asked for."""
+
+    def __init__(self, server: ChunkServer) -> None:
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self.host = ""
+        self.task: asyncio.Task[None] | None = None
+        """What answers, while something does."""
+        self._transport: asyncio.Transport | None = None
+        self._own: socket.socket | None = None
+        self._ahead = b""
+        """What has come of the next request."""
+        self._has_begun = False
+        """Whether bytes of the running answer were sent."""
+        self._warm: WarmSending | None = None
+        self._moved_at_s = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # What the transport calls ---------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Somebody has connected."""
+        self._transport = cast(asyncio.Transport, transport)
+        self.host, *_ = transport.get_extra_info("peername") or ("",)
+        self._server.connections.add(self)
+        self._timer = self._loop.call_later(QUIET_S, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has ended, perhaps while something was being sent."""
+        self._transport = None
+        if self.task is not None:
+            self.task.cancel()
+        else:
+            self._forget()
+
+    def data_received(self, data: bytes) -> None:
+        """A request, or a part of one."""
+        self._moved_at_s = self._loop.time()
+        self._ahead = self._ahead + data if self._ahead else data
+        if self._transport is None:
+            return
+        if self.task is None:
+            self._take(self._transport)
+        elif len(self._ahead) > MOST_AHEAD_BYTES:
+            self.abort()
+
+    # Requests -------------------------------------------------------------------------------
+
+    def _take(self, transport: asyncio.Transport) -> None:
+        data = self._ahead
+        request = parse(data)
+        if request is not None:
+            self._ahead = b""
+            self.task = self._loop.create_task(self._answer(request, data))
+        elif not goes_on(data):
+            self._hand_over(transport, data)
+
+    async def _answer(self, request: RangeRequest | ChoiceRequest, data: bytes) -> None:
+        self._has_begun = False
+        is_answered = True
+        try:
+            is_answered = await self._server.answer(self, request)
+        except Exception as error:
+            if not isinstance(error, PanalError | OSError):
+                log.exception("A request for chunks failed.")
+            if isinstance(error, PanalError) and not self._has_begun:
+                self.say(_refusal(error))
+            else:
+                self.abort()  # what followed would count as the rest of the answer
+        finally:
+            self.task = None
+            if self._transport is None:
+                self._forget()
+        self._go_on(b"" if is_answered else data)
+
+    def _go_on(self, unanswered: bytes) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        self._moved_at_s = self._loop.time()
+        if unanswered:
+            self._hand_over(transport, unanswered + self._ahead)
+        elif self._server.is_closing:
+            transport.close()
+        elif self._ahead:
+            self._take(transport)
+
+    def _hand_over(self, transport: asyncio.Transport, data: bytes) -> None:
+        self._forget()
+        other = self._server.others()
+        transport.set_protocol(other)
+        other.connection_made(transport)
+        other.data_received(data)
+
+    # Answers --------------------------------------------------------------------------------
+
+    def say(self, answer: bytes) -> None:
+        """An answer that is only a head."""
+        if self._transport is not None:
+            self._has_begun = True
+            self._transport.write(answer)
+
+    async def send(self, head: bytes, opened: OpenContent, part: ByteRange) -> None:
+        """Send an answer; ContentChanged or OSError, after which the connection must end."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("The receiver is gone.")
+        self._has_begun = True
+        sender = self._server.sender
+        is_short = part.length <= MOST_BYTES and not sender.is_limited
+        if (
+            is_short
+            and not transport.get_write_buffer_size()
+            and is_cached(opened.descriptor, part)
+        ):
+            self._warm = WarmSending(self._descriptor(transport), head, opened, part)
+            try:
+                await self._warm.run()
+            finally:
+                self._warm = None
+        else:
+            transport.write(head)
+            await sender.send(transport, opened, part)
+
+    def _descriptor(self, transport: asyncio.Transport) -> socket.socket:
+        # One of our own: the loop watches the transport's for what comes in.
+        if self._own is None:
+            self._own = transport.get_extra_info("socket").dup()
+            keep_queue_short(self._own)
+        return self._own
+
+    # The end --------------------------------------------------------------------------------
+
+    def end_if_idle(self) -> None:
+        """End it unless something is asked for."""
+        if self.task is None and self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End it at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _look(self) -> None:
+        moved_at_s = self._moved_at_s if self._warm is None else self._warm.moved_at_s
+        waits = self.task is not None and self._warm is None
+        left_s = QUIET_S if waits else moved_at_s + QUIET_S - self._loop.time()
+        if left_s <= 0:
+            self.abort()
+        else:
+            self._timer = self._loop.call_later(left_s, self._look)
+
+    def _forget(self) -> None:
+        self._server.connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+
+
+def _refusal(error: PanalError) -> bytes:
+    answer = problem(error.http_status, error.slug, str(error))
+    body = cast(bytes, answer.body)
+    line = f"HTTP/1.1 {answer.status} {answer.reason}\r\nPanal-Protocol: 1\r\n"
+    fields = f"Content-Type: {answer.content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return (line + fields).encode("ascii") + body
+
+
+def _has(opened: OpenContent, part: ByteRange) -> bool:
+    return part.stop <= opened.size_bytes and opened.has(part.start, part.stop)

@@ -1,0 +1,87 @@
+"""What a peer asks another for chunks with, byte for byte: written and read in one place.
+
+Only this exact form is read; anything else is for an HTTP server. So nothing that a browser or
+a proxy sends can be mistaken for it, and one match says all that there is to know.
+"""
+
+import re
+from dataclasses import dataclass
+
+from panal.wire.ids import ContentId
+from panal.wire.ranges import ByteRange
+
+MAX_BODY_BYTES = 64 * 1024
+"""More than the bitfield of any content has."""
+_COMMON = "Accept-Encoding: identity\r\nPanal-Protocol: 1\r\n\r\n"
+_LINE = rb" HTTP/1\.1\r\nHost: ([\w.:\[\]-]{1,255})\r\n"
+_END = re.escape(_COMMON.encode("ascii"))
+_CONTENT = rb"/content/([0-9a-f]{64})"
+_RANGE = re.compile(rb"GET %b%bRange: bytes=(\d{1,18})-(\d{1,18})\r\n%b" % (_CONTENT, _LINE, _END))
+_CHOICE = re.compile(
+    rb"POST %b/next\?max=(\d{1,7})%b"
+    rb"Content-Type: application/octet-stream\r\nContent-Length: (\d{1,5})\r\n%b"
+    % (_CONTENT, _LINE, _END)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRequest:
+    """Chunks of the asker's choice."""
+
+    content: ContentId
+    host: str
+    part: ByteRange
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceRequest:
+    """Up to `most` chunks of the answerer's choice."""
+
+    content: ContentId
+    host: str
+    most: int
+    body: bytes
+    """The bitfield to choose among; any bytes."""
+
+
+def head(method: str, path: str, host: str, fields: str) -> bytes:
+    """A request without its body; `fields` are whole lines."""
+    return f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}{_COMMON}".encode("ascii")
+
+
+def range_fields(part: ByteRange) -> str:
+    """What asks for some bytes."""
+    return f"Range: bytes={part.start}-{part.stop - 1}\r\n"
+
+
+def choice_fields(body: bytes) -> str:
+    """What announces a bitfield."""
+    return f"Content-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n"
+
+
+def parse(data: bytes) -> RangeRequest | ChoiceRequest | None:
+    """The one request that `data` is, or None where it is anything else, more or less."""
+    if (ranged := _RANGE.fullmatch(data)) is not None:
+        content, host, first, last = ranged.groups()
+        start, stop = int(first), int(last) + 1
+        if start >= stop:
+            return None
+        return RangeRequest(_id(content), host.decode("ascii"), ByteRange(start, stop))
+    if (choice := _CHOICE.match(data)) is not None:
+        content, most, host, length = choice.groups()
+        if len(data) - choice.end() == int(length) and int(most):
+            body = data[choice.end() :]
+            return ChoiceRequest(_id(content), host.decode("ascii"), int(most), body)
+    return None
+
+
+def goes_on(data: bytes) -> bool:
+    """Whether `data` is the beginning of a choice's request whose body is still to come."""
+    choice = _CHOICE.match(data)
+    if choice is None:
+        return False
+    return len(data) - choice.end() < int(choice[4]) <= MAX_BODY_BYTES
+
+
+def _id(digits: bytes) -> ContentId:
+    return ContentId(bytes.fromhex(digits.decode("ascii")))

@@ -1,0 +1,93 @@
+"""The one form in which peers ask each other for chunks."""
+
+import pytest
+
+from panal.wire.chunk_request import (
+    MAX_BODY_BYTES,
+    ChoiceRequest,
+    RangeRequest,
+    choice_fields,
+    goes_on,
+    head,
+    parse,
+    range_fields,
+)
+from panal.wire.ids import ContentId
+from panal.wire.ranges import ByteRange
+
+CONTENT = ContentId(bytes(range(32)))
+PATH = f"/content/{CONTENT.hex()}"
+PART = ByteRange(262_144, 524_288)
+RANGED = head("GET", PATH, "10.0.0.1:5000", range_fields(PART))
+BODY = b"\x01\x02\x03"
+CHOICE = head("POST", f"{PATH}/next?max=7", "[::1]:5000", choice_fields(BODY)) + BODY
+
+
+def test_what_is_written_is_read() -> None:
+    assert parse(RANGED) == RangeRequest(CONTENT, "10.0.0.1:5000", PART)
+    assert parse(CHOICE) == ChoiceRequest(CONTENT, "[::1]:5000", 7, BODY)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"GET", b"HEAD"),
+        (b"GET ", b"GET http://10.0.0.1:5000"),
+        (b"/content/00", b"/content/0"),
+        (b"1f HTTP", b"1F HTTP"),
+        (b"1f HTTP", b"1f/name HTTP"),
+        (b"1f HTTP", b"1f? HTTP"),
+        (b"HTTP/1.1", b"HTTP/1.0"),
+        (b"Host: ", b"Host:"),
+        (b"10.0.0.1:5000", b""),
+        (b"10.0.0.1:5000", b"a b"),
+        (b"10.0.0.1:5000\r\n", b"10.0.0.1:5000\n"),
+        (b"Range: ", b"Origin: http://x\r\nRange: "),
+        (b"Range: ", b"range: "),
+        (b"262144-524287", b"262144-"),
+        (b"262144-524287", b"-524287"),
+        (b"262144-524287", b"524287-262144"),
+        (b"262144-524287", b"1-2,4-5"),
+        (b"262144-524287", b"1-" + b"9" * 19),
+        (b"262144-524287", "262144-52428٧".encode()),
+        (b"Panal-Protocol: 1", b"Panal-Protocol: 2"),
+        (b"Panal-Protocol: 1\r\n", b"Panal-Protocol: 1\r\nCookie: a\r\n"),
+        (b"\r\n\r\n", b"\r\n"),
+        (b"\r\n\r\n", b"\r\n\r\nGET"),
+    ],
+)
+def test_any_other_request_is_for_the_http_server(old: bytes, new: bytes) -> None:
+    assert old in RANGED
+    changed = RANGED.replace(old, new, 1)
+    assert parse(changed) is None
+    assert not goes_on(changed)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"max=7", b"max=0"),
+        (b"max=7", b"max=12345678"),
+        (b"max=7", b"max=-1"),
+        (b"max=7", b"max=7&x=1"),
+        (b"?max=7", b""),
+        (b"Length: 3", b"Length: 2"),
+        (b"Length: 3", b"Length: +3"),
+        (b"octet-stream", b"json"),
+        (b"Content-Length: 3", b"Transfer-Encoding: chunked"),
+    ],
+)
+def test_any_other_choice_is_for_the_http_server(old: bytes, new: bytes) -> None:
+    assert old in CHOICE
+    changed = CHOICE.replace(old, new, 1)
+    assert parse(changed) is None
+    assert not goes_on(changed)
+
+
+def test_a_choice_goes_on_until_its_bitfield_is_whole() -> None:
+    begun = CHOICE[:-1]
+    assert (parse(begun), goes_on(begun)) == (None, True)
+    assert not goes_on(CHOICE)
+    assert not goes_on(CHOICE[:60])
+    endless = head("POST", f"{PATH}/next?max=7", "a", choice_fields(bytes(MAX_BODY_BYTES + 1)))
+    assert not goes_on(endless)
