@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -642,3 +643,18 @@ def test_what_is_unchecked_is_found_without_looking_at_the_rest(index: Index) ->
     plan = index.rows("EXPLAIN QUERY PLAN " + question, ())
     assert any("INDEX unchecked" in str(step[3]) for step in plan)
     assert not any(str(step[3]) in {"SCAN shared", "SCAN contents"} for step in plan)
+
+
+def test_what_is_asked_for_again_is_as_it_is_now(index: Index) -> None:
+    remember(index, "a")
+    _, found = content(1)
+    assert [shared.path for shared in index.by_content(found)] == ["a"]
+    index.by_content(found).clear()
+    assert [shared.path for shared in index.by_content(found)] == ["a"]
+    with suppress(Refused), index.writing() as database:
+        database.execute("DELETE FROM shared")
+        assert index.by_content(found) == []
+        raise Refused("undone")
+    assert [shared.path for shared in index.by_content(found)] == ["a"]
+    forget(index, "a")
+    assert index.by_content(found) == []

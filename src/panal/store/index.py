@@ -21,6 +21,7 @@ from panal.wire.names import MAX_COMPONENT_BYTES, SafePath
 
 MANY = 4_096
 """So many values are asked for in one question: SQLite takes 32,766."""
+MOST_KEPT = 256
 LAST = "\U0010ffff" * (MAX_COMPONENT_BYTES // 4 + 1)
 """Sorts behind everything that a path may go on with: no part of one is as long."""
 
@@ -75,6 +76,8 @@ class Index:
         self._lock = threading.RLock()
         self._folder = path.parent
         self._database = open_database(path)
+        self._asked_for: dict[ContentId, list[SharedFile]] = {}
+        """What was answered since the last change: a swarm asks for one content all the time."""
         self.total = CatalogueTotal(self.rows, self.writing)
         self.seen_folders = SeenFolders(self.rows, self.writing)
 
@@ -193,7 +196,16 @@ class Index:
 
     def by_content(self, content: ContentId) -> list[SharedFile]:
         """Every file with this content."""
-        return list(self._files("WHERE content = ? ORDER BY path", (content,)))
+        known = self._asked_for.get(content)
+        if known is not None and not self._database.in_transaction:
+            return list(known)
+        with self._lock:
+            found = list(self._files("WHERE content = ? ORDER BY path", (content,)))
+            if not self._database.in_transaction:  # else it may be undone
+                if len(self._asked_for) >= MOST_KEPT:
+                    self._asked_for.clear()
+                self._asked_for[content] = found
+        return list(found)
 
     def one_of_each(self, contents: Sequence[ContentId]) -> list[SharedFile]:
         """A file with each of these contents, where there is one, in path order."""
@@ -297,6 +309,8 @@ class Index:
                 if isinstance(error, sqlite3.Error) and (full := no_space(error)) is not None:
                     raise NoSpace(str(full), str(self._folder)) from None
                 raise
+            finally:
+                self._asked_for.clear()
 
 
 def _as_remembered(file: HashedFile) -> SharedFile:

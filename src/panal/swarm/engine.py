@@ -10,6 +10,7 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from panal.clock import Clock
 from panal.errors import PanalError
@@ -45,6 +46,7 @@ from panal.swarm.neighbours import MAX_NEIGHBOURS
 from panal.swarm.progress import progress_of
 from panal.swarm.snapshot import SwarmFacts, facts_of
 from panal.swarm.state import DownloadState
+from panal.swarm.workers import Workers
 
 TICK_S = 0.25
 SYNC_EVERY_S = 2.0
@@ -76,10 +78,10 @@ class Engine:
         self._asked_for_peers = 0
         self._clock = clock
         self._facts: deque[Fact] = deque()
-        self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[None] = self._loop.create_future()
         self._wakes = False
-        self._threads = ThreadPoolExecutor(MAX_NEIGHBOURS, thread_name_prefix="fetch")
+        self._workers = Workers(MAX_NEIGHBOURS, "fetch")
         self._syncing = ThreadPoolExecutor(1, thread_name_prefix="sync")
         self._sources: dict[SourceId, ChunkSource] = {}
         self._counted: dict[SourceId, int] = {}
@@ -104,10 +106,7 @@ class Engine:
         try:
             self._spawn(self._tick())
             self._spawn(self._sync())
-            while not self._state.finished and self._failure is None:
-                await self._woken.wait()
-                self._woken.clear()
-                self._take_facts()
+            await self._done
         finally:
             await self._stop()
         if self._failure is not None:
@@ -119,7 +118,7 @@ class Engine:
         if not self._wakes:  # else the loop has still to look, and will find this one too
             self._wakes = True
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to care
-                self._loop.call_soon_threadsafe(self._woken.set)
+                self._loop.call_soon_threadsafe(self._take_facts)
 
     def found(self, source: SourceId) -> None:
         """Somebody holds part of it, as was learned elsewhere than from the tracker."""
@@ -128,10 +127,22 @@ class Engine:
     def _note(self, fact: Fact) -> None:
         """Leave a fact, on the loop itself: nothing has to be woken across threads."""
         self._facts.append(fact)
-        self._woken.set()
+        if not self._wakes:
+            self._wakes = True
+            self._loop.call_soon(self._take_facts)
 
     def _take_facts(self) -> None:
         self._wakes = False
+        if self._done.done():
+            return
+        try:
+            self._take_all()
+        except Exception as error:
+            self._fail(error)
+        if self._failure is not None or self._state.finished:
+            self._done.set_result(None)
+
+    def _take_all(self) -> None:
         while self._facts:
             fact = self._facts.popleft()
             match fact:
@@ -150,7 +161,7 @@ class Engine:
     def _carry_out(self, order: Order) -> None:
         match order:
             case Fetch() | FetchAny():
-                self._threads.submit(self._fetch, order, self._sources[order.source])
+                self._workers.submit(partial(self._fetch, order, self._sources[order.source]))
             case CancelFetch(source):
                 self._sources[source].cancel()
             case Follow(source):
@@ -174,11 +185,17 @@ class Engine:
 
     def _fetch(self, order: Fetch | FetchAny, source: ChunkSource) -> None:
         source_id = order.source
+        last = order.first + order.count - 1 if isinstance(order, Fetch) else -1
 
         def wrote(index: int) -> None:
-            self.report(ChunkWritten(source_id, index))
+            if index == last:  # the end follows at once, and wakes the loop for both
+                self._facts.append(ChunkWritten(source_id, index))
+            else:
+                self.report(ChunkWritten(source_id, index))
 
         def granted(first: int, count: int) -> None:
+            nonlocal last
+            last = first + count - 1
             self.report(ChunksGranted(source_id, first, count))
 
         try:
@@ -288,5 +305,5 @@ class Engine:
         for source in self._sources.values():
             source.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        for threads in (self._threads, self._syncing):
-            await asyncio.to_thread(threads.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._workers.stop)
+        await asyncio.to_thread(self._syncing.shutdown, cancel_futures=True)

@@ -6,6 +6,7 @@ loopback only.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from panal.errors import UsageError
@@ -35,6 +36,7 @@ def is_loopback(literal: str) -> bool:
     return parse_address(literal).is_loopback
 
 
+@lru_cache(maxsize=1024)
 def place_of(literal: str) -> str:
     """Where an address belongs, when shares are dealt out: an IPv6 host has all of its /64."""
     try:
