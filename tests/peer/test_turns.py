@@ -111,3 +111,15 @@ def test_whatever_happens_slots_are_used_and_bounded(
         share = max(1, slots // SHARES)
         shut_out = {place for place in waiting.values() if not held[place]}
         assert not shut_out or sum(min(share, n) for n in held.values()) >= slots
+
+
+def test_who_comes_while_nobody_waits_enters_as_if_called() -> None:
+    """Into any free slot; beside a place that has more than its share; not past others."""
+    turns: Turns[str] = Turns(4, 10)
+    assert [turns.enter("a") for _ in range(5)] == [True] * 4 + [False]
+    assert [turns.enter("b"), turns.enter("b")] == [True, False]
+    turns.arrive("c", "waits")
+    assert not turns.enter("d")
+    assert turns.call() == ("c", "waits")
+    assert turns.enter("d")
+    assert not turns.enter("e")

@@ -6,8 +6,7 @@ docs/DESIGN.md has the figures.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from panal.errors import NotHereYet
 from panal.peer.turns import Turns
@@ -27,22 +26,17 @@ class Lane:
     def __init__(self, slots: int) -> None:
         self._turns: Turns[asyncio.Future[None]] = Turns(slots, MOST_WAITING)
 
-    @contextlib.asynccontextmanager
-    async def turn(
-        self, host: str, before_waiting: Callable[[], None] | None = None
-    ) -> AsyncIterator[None]:
+    def turn(self, host: str, before_waiting: Callable[[], None] | None = None) -> "_Turn":
         """Wait for a slot and hold it; NotHereYet where too many wait already.
 
         `host` is the address that asks. `before_waiting` is called where no slot is free.
         """
-        place = place_of(host)
-        await self._enter(place, before_waiting)
-        try:
-            yield
-        finally:
-            self._end(place)
+        return _Turn(self, place_of(host), before_waiting)
 
-    async def _enter(self, place: str, before_waiting: Callable[[], None] | None) -> None:
+    async def enter(self, place: str, before_waiting: Callable[[], None] | None) -> None:
+        """Wait for a slot, as `turn` does; `end` is to follow."""
+        if self._turns.enter(place):
+            return
         called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         sent_away = self._turns.arrive(place, called)
         if sent_away is not None and not sent_away.done():
@@ -56,12 +50,13 @@ class Lane:
             await called
         except asyncio.CancelledError:
             if called.done() and not called.cancelled() and called.exception() is None:
-                self._end(place)
+                self.end(place)
             else:
                 self._turns.leave(place, called)
             raise
 
-    def _end(self, place: str) -> None:
+    def end(self, place: str) -> None:
+        """Let a slot go."""
         self._turns.end(place)
         self._let_in()
 
@@ -72,6 +67,23 @@ class Lane:
                 self._turns.end(place)
             else:
                 called.set_result(None)
+
+
+class _Turn:
+    """A slot waited for and held."""
+
+    __slots__ = ("_before_waiting", "_lane", "_place")
+
+    def __init__(self, lane: Lane, place: str, before_waiting: Callable[[], None] | None) -> None:
+        self._lane = lane
+        self._place = place
+        self._before_waiting = before_waiting
+
+    async def __aenter__(self) -> None:
+        await self._lane.enter(self._place, self._before_waiting)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lane.end(self._place)
 
 
 class Lanes:

@@ -26,6 +26,16 @@ class Turns(Generic[Who]):
         """Of each place where somebody waits; the place whose turn is next comes first."""
         self._waiting = 0
 
+    def enter(self, place: str) -> bool:
+        """Take a slot at once, where one is free and nobody waits."""
+        held = self._held.get(place, 0)
+        if self._waiting or not (
+            self._held.total() < self._slots or (held < self._share and self._has_room())
+        ):
+            return False
+        self._held[place] = held + 1
+        return True
+
     def arrive(self, place: str, who: Who) -> Who | None:
         """Stand in line; who has to go for it where too many wait: perhaps the same.
 
@@ -67,11 +77,14 @@ class Turns(Generic[Who]):
             del self._held[place]
 
     def _next(self) -> str | None:
-        if sum(min(held, self._share) for held in self._held.values()) < self._slots:
+        if self._has_room():
             for place in self._lines:
                 if self._held[place] < self._share:
                     return place
         return next(iter(self._lines), None) if self._held.total() < self._slots else None
+
+    def _has_room(self) -> bool:
+        return sum(min(held, self._share) for held in self._held.values()) < self._slots
 
     def _shortened(self, place: str) -> None:
         self._waiting -= 1
