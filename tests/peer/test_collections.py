@@ -11,8 +11,10 @@ from aiohttp import web
 
 from panal.errors import TargetTaken
 from panal.peer import collections, downloads, folder_check
+from panal.peer.collections import TOO_DEEP
 from panal.store.space import reserve_bytes
 from panal.wire.manifest import MIN_CHUNK_BYTES
+from panal.wire.names import MAX_DEPTH
 from panal.wire.portability import TargetLimits
 from tests.support.folder_peer import FolderPeer, line, whole
 from tests.support.network import Network, RunningPeer, until
@@ -228,6 +230,22 @@ async def test_what_the_policy_leaves_out_is_counted(network: Network) -> None:
     assert (await one.request("POST", "/api/v1/folders", json={"path": "../x"})).status == 400
     answer = await one.request("POST", "/api/v1/folders", json={"path": "young"})
     assert (answer.status, answer.json()["files"]) == (201, 1)
+
+
+async def test_what_would_be_too_deep_below_the_peers_name_is_left_out(network: Network) -> None:
+    deepest = network.place / "one" / "/".join(f"d{n}" for n in range(MAX_DEPTH - 1))
+    deepest.mkdir(parents=True)
+    (deepest / "file").write_bytes(b"deep")
+    (deepest / "empty").mkdir()
+    (deepest.parent / "file").write_bytes(b"higher")
+    one, two = await network.peer("one"), await network.peer("two")
+    added = await one.node.add_folder()
+    assert (added.files, added.skipped) == (1, {TOO_DEEP: 1})
+    assert (await two.fetched(added.link)).state == "done"
+    part = await one.node.add_folder("d0")
+    assert (part.files, part.empty_folders, part.skipped) == (2, 1, {})
+    assert (await two.fetched(part.link)).state == "done"
+    assert described(two.folder / "d0") == described(network.place / "one" / "d0")
 
 
 async def test_a_newer_snapshot_takes_the_place_of_the_old(network: Network) -> None:

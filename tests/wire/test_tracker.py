@@ -414,3 +414,8 @@ def test_an_empty_message_is_taken_or_refused_in_words(message: Any, read: Any) 
     else:
         with pytest.raises(UsageError):
             read(message())
+
+
+def test_words_that_no_name_can_have_are_the_askers_fault() -> None:
+    with pytest.raises(UsageError, match="UTF-8"):
+        catalogue.query_to(SearchQuery("latin\udce9"))

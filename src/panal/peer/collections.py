@@ -36,12 +36,14 @@ from panal.wire.collection import (
 )
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
-from panal.wire.names import SafePath, printable
+from panal.wire.names import SafePath, path_problem, printable
 
 LOOK_AGAIN_S = 0.05
 PAGE = 1_000
 SETTLING_SCANS = 20
 """How often a folder in which files are still being written is looked at again."""
+TOO_DEEP = "too deep to be fetched with its folder"
+LONGEST_PEER_NAME = "n" * 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,9 @@ def snapshot(base: str, tree: Tree, indexed: Iterable[SharedFile]) -> list[Colle
         if file is None or not _is_as_indexed(shared, file):
             continue
         del tree.files[shared.path]
+        if not _fits_below_a_name(base, shared.path):
+            tree.skipped.add(TOO_DEEP, shared.path)
+            continue
         kind = EntryType.EXECUTABLE if file.is_executable else EntryType.FILE
         path, size_bytes = SafePath(shared.path[cut:]), file.fingerprint.size_bytes
         entries.append(
@@ -222,9 +227,18 @@ def snapshot(base: str, tree: Tree, indexed: Iterable[SharedFile]) -> list[Colle
     return entries + _empty_folders(tree, cut, [entry.path for entry in entries])
 
 
+def _fits_below_a_name(base: str, path: str) -> bool:
+    """Whether a path can be fetched: the shared folder itself comes below a peer's name."""
+    return base != "" or path_problem(f"{LONGEST_PEER_NAME}/{path}") is None
+
+
 def _empty_folders(tree: Tree, cut: int, files: list[SafePath]) -> list[CollectionEntry]:
     """The folders in which no file and no other folder is, as far as a snapshot has them."""
-    folders = {path[cut:]: mtime_ns for path, mtime_ns in tree.folders.items()}
+    folders = {
+        path[cut:]: mtime_ns
+        for path, mtime_ns in tree.folders.items()
+        if _fits_below_a_name(path[:cut], path)
+    }
     used = {path.rpartition("/")[0] for path in [*files, *folders]}
     return [
         CollectionEntry(SafePath(path), EntryType.EMPTY_FOLDER, None, 0, _mtime_ns(mtime_ns))

@@ -136,7 +136,11 @@ def query_from(message: pb.SearchRequest) -> SearchQuery:
 
 
 def query_to(query: SearchQuery) -> pb.SearchRequest:
-    """What is searched for, as a message."""
+    """What is searched for, as a message; UsageError for words that no name can have."""
+    try:
+        query.words.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError("What is searched for is not valid UTF-8: no name has it.") from None
     return pb.SearchRequest(
         words=query.words,
         content=query.content or b"",
