@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from panal.peer import scanning
+from panal.peer.comparing import Comparing, Difference
 from panal.peer.scanning import BATCH_BYTES, BATCH_FILES, batches
 from panal.store.hashing import HashedFile, hash_file
 from panal.store.roots import Fingerprint
@@ -89,6 +90,38 @@ async def test_what_is_left_out_is_logged_once_a_reason(
         "Left out: 2 files (a secret by its name), as 'a.pem', 'b.pem'.",
         "Left out: 1 file (symbolic link), as 'link'.",
     ]
+
+
+async def test_what_was_hashed_and_not_taken_in_is_still_new_to_who_looks_meanwhile(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hash_now, looking, look_on = threading.Event(), threading.Event(), threading.Event()
+    real_hash, real_some = hash_file, Comparing.some
+
+    def gated_hash(root: Any, path: Any, progress: Any = None) -> HashedFile:
+        hash_now.wait(20)
+        return real_hash(root, path, progress)
+
+    def gated_some(comparing: Comparing, *given: Any) -> Difference:
+        looking.set()
+        look_on.wait(20)
+        return real_some(comparing, *given)
+
+    monkeypatch.setattr(scanning, "hash_file", gated_hash)
+    peer = await network.peer("one")
+    write(peer.folder / "a", b"a")
+    await until(lambda: peer.node.status().to_hash == 1, "it is found")
+    peer.app.sharing.busy.add(SafePath("a"))
+    monkeypatch.setattr(Comparing, "some", gated_some)
+    second_look = asyncio.create_task(peer.app.scanning.look(["a"]))
+    try:
+        await until(looking.is_set, "the second look")
+        hash_now.set()
+        await until(lambda: peer.node.status().to_hash == 0, "hashed, and not taken in")
+    finally:
+        hash_now.set()
+        look_on.set()
+    assert [path for path, _ in (await second_look).fresh] == ["a"]
 
 
 async def test_two_looks_at_once_hash_a_file_once(

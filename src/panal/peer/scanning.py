@@ -213,22 +213,24 @@ class Scanning:
         done, rest = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
         for future in done:
             hashed = future.result()
-            await self._take_in(hashed)
-            seen = {(f.path, f.fingerprint) for f in hashed}
-            self._done |= seen
-            self._under_way -= seen
+            taken_in = await self._take_in(hashed)
+            self._done.update((f.path, f.fingerprint) for f in taken_in)
+            self._under_way.difference_update((f.path, f.fingerprint) for f in hashed)
         return rest
 
-    async def _take_in(self, known: list[HashedFile]) -> None:
+    async def _take_in(self, known: list[HashedFile]) -> list[HashedFile]:
         await self._sharing.room()
         still_so = await asyncio.to_thread(self._still_so, known)
-        await self._sharing.remember([f for f in still_so if not self._is_busy(f.path)])
+        free = [f for f in still_so if not self._is_busy(f.path)]
+        await self._sharing.remember(free)
+        return free
 
     async def _take_in_moved(self, moved: list[Moved]) -> None:
         still_so = await asyncio.to_thread(self._still_so, moved)
         wanted = [f for f in still_so if not self._is_busy(f.path)]
-        self._again.update(await self._sharing.remember_moved(wanted))
-        self._done.update(move.seen() for move in wanted)
+        again = await self._sharing.remember_moved(wanted)
+        self._again |= again
+        self._done.update(move.seen() for move in wanted if move.path not in again)
         self._under_way.difference_update(move.seen() for move in moved)
 
     def _still_so(self, known: list[Known]) -> list[Known]:
