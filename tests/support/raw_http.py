@@ -90,9 +90,10 @@ def request(method: str, path: str, *lines: str, body: bytes = b"") -> bytes:
 
 @asynccontextmanager
 async def connection(
-    port: int, host: str = "127.0.0.1", source: str = "127.0.0.1"
+    port: int, host: str = "127.0.0.1", source: str = ""
 ) -> AsyncIterator[RawConnection]:
-    reader, writer = await asyncio.open_connection(host, port, local_addr=(source, 0))
+    local = (source, 0) if source else None
+    reader, writer = await asyncio.open_connection(host, port, local_addr=local)
     try:
         yield RawConnection(reader, writer)
     finally:
