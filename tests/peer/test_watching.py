@@ -1,6 +1,8 @@
 """Dropped in, edited, renamed, moved, deleted: announced by itself, and nothing read twice."""
 
 import asyncio
+import hashlib
+import itertools
 import os
 import shutil
 import threading
@@ -434,6 +436,51 @@ async def test_no_full_scan_finds_again_what_is_being_moved(
     moves_wait.set()
     await sees(peer, "new/a", "b")
     await until(lambda: peer.app.scanning.times_compared > compared, "the full scan after it")
+
+
+async def test_what_changes_places_is_seen_and_not_read_again(
+    network: Network, hashed: Hashed
+) -> None:
+    peer = await watched(network)
+    for name in ("a", "b", "c", "blue/x", "green/x"):
+        write(peer.folder / name, name.encode())
+    await sees(peer, "a", "b", "c", "blue/x", "green/x")
+    hashed.clear()
+    for names in (("a", "b", "c"), ("blue", "green")):
+        (peer.folder / names[0]).rename(peer.folder / "aside")
+        for to, name in itertools.pairwise(names):
+            (peer.folder / name).rename(peer.folder / to)
+        (peer.folder / "aside").rename(peer.folder / names[-1])
+    truth = {"a": b"b", "b": b"c", "c": b"a", "blue/x": b"green/x", "green/x": b"blue/x"}
+
+    def is_true() -> bool:
+        return all(
+            (file := peer.app.index.by_path(path)) is not None
+            and file.sha256 == hashlib.sha256(data).digest()
+            for path, data in truth.items()
+        )
+
+    await until(is_true, "all indexed as they are now")
+    await sees(peer, *truth)
+    for path, data in truth.items():
+        assert (await peer.request("GET", f"/files/{path}")).body == data
+    assert hashed == []
+
+
+async def test_many_news_are_those_of_their_folders(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "HINTS_ONE_BY_ONE", 3)
+    peer = await watched(network)
+    compared = peer.app.scanning.times_compared
+    for number in range(30):
+        write(peer.folder / f"many/{number}", b"x")
+    paths = [f"many/{number}" for number in range(30)]
+    peer.app.watching.hint(paths, 0.0)
+    await sees(peer, *paths)
+    assert peer.app.scanning.times_compared == compared
+    peer.app.watching.hint([f"{number}/file" for number in range(4)], 0.0)
+    await until(lambda: peer.app.scanning.times_compared > compared, "all is looked at")
 
 
 async def test_what_is_moved_back_before_it_was_taken_in_stays_shared(

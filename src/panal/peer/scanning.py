@@ -143,10 +143,18 @@ class Scanning:
                 log.info("Left out: %s, as %s.", words, examples)
 
     def _is_busy(self, path: SafePath) -> bool:
-        if path in self._sharing.busy or any(path in wanted for wanted in self._twins_wanted):
+        if path in self._sharing.busy:
             self._again.add(path)
             return True
         return False
+
+    def _is_wanted(self, path: SafePath) -> bool:
+        """Whether what is indexed there goes to another name first; never asked of moves, which
+        may go round in a circle."""
+        if any(path in wanted for wanted in self._twins_wanted):
+            self._again.add(path)
+            return True
+        return self._is_busy(path)
 
     async def take_in(self, found: Difference) -> None:
         """Index and announce what a look has found, hashing what is new.
@@ -180,7 +188,7 @@ class Scanning:
             gone = await asyncio.to_thread(self._comparing.still_gone, found.gone[:PAGE])
             del found.gone[:PAGE]
             await self._sharing.room()
-            await self._sharing.forget([item for item in gone if not self._is_busy(item[0])])
+            await self._sharing.forget([item for item in gone if not self._is_wanted(item[0])])
 
     async def _hash(self, fresh: Sequence[Seen]) -> None:
         small = [item for item in fresh if item[1].size_bytes <= BATCH_BYTES]
@@ -221,7 +229,7 @@ class Scanning:
     async def _take_in(self, known: list[HashedFile]) -> list[HashedFile]:
         await self._sharing.room()
         still_so = await asyncio.to_thread(self._still_so, known)
-        free = [f for f in still_so if not self._is_busy(f.path)]
+        free = [f for f in still_so if not self._is_wanted(f.path)]
         await self._sharing.remember(free)
         return free
 

@@ -31,7 +31,7 @@ HINTED_SCAN_SHARE = 4
 ROOTS_EVERY_S = 1.0
 DEBOUNCE_S = 0.2
 HINTS_ONE_BY_ONE = 2_000
-"""More changed paths than these are found by one full scan."""
+"""More changed paths than these are found by looking at the folders that they lie in."""
 WATCH_AGAIN_S = 60.0
 NETWORK_FILE_SYSTEMS = {
     "9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.rclone", "fuse.sshfs", "lustre",
@@ -63,11 +63,14 @@ class Watching:
         """These paths, or anything below them, may have changed; "" is all there is."""
         due_s = self._clock.now_s() + after_s
         for path in paths:
-            if path == "" or len(self._hints) >= HINTS_ONE_BY_ONE:
-                self._full_at_s = min(self._full_at_s, due_s)
-                self._hints.clear()
-                break
             self._hints.setdefault(path, due_s)
+        while len(self._hints) > HINTS_ONE_BY_ONE:
+            deepest = max(path.count("/") for path in self._hints)
+            for path in [path for path in self._hints if path.count("/") == deepest]:
+                self._hints.setdefault(path.rpartition("/")[0], self._hints.pop(path))
+        if "" in self._hints:
+            self._full_at_s = min(self._full_at_s, due_s)
+            self._hints.clear()
         self._wake.set()
 
     def look_for_roots(self) -> None:
