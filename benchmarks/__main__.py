@@ -106,6 +106,8 @@ def main() -> None:
     out = sys.stdout
     sys.stdout = sys.stderr  # what benchmarks say while they run
     about, began_s = machine(asked.random), time.monotonic()
+    if asked.only:
+        about += f"; only {', '.join(asked.only)}"
     print(about)
     load = MachineLoad()
     rows = [row for name, run in chosen.items() for row in _all_of(name, run)]
