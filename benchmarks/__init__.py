@@ -2,3 +2,9 @@
 
 `make bench`, or `python -m benchmarks --help`. Nothing here is asserted by a test.
 """
+
+import os
+
+# What is measured is an installed program, whose modules are compiled: without this, each start
+# would compile them anew wherever the variable is set.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
