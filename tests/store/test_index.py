@@ -474,6 +474,30 @@ def test_a_failed_write_leaves_nothing_behind(index: Index) -> None:
     remember(index, "a")
 
 
+def test_a_change_of_many_rows_writes_no_file_beside_the_log(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one where, ever after, each row first puts the pages aside that it touches."""
+    seen = set()
+
+    def look(*_: object) -> None:
+        for number in os.listdir("/proc/self/fd"):
+            with suppress(OSError):
+                seen.add(os.readlink(f"/proc/self/fd/{number}"))
+
+    monkeypatch.setattr(index, "_changed", look)  # the last step within the transaction
+    known = map(content, range(1_000))
+    files = [
+        HashedFile(safe_path(found.hex()), fingerprint(1), found, manifest)
+        for manifest, found in known
+    ]
+    index.remember(files)
+    index.write("UPDATE contents SET size_bytes = size_bytes + 1", ())
+    index.remember(files)
+    assert any("index.sqlite" in target for target in seen)
+    assert not any("etilqs" in target for target in seen)  # SQLite's own temporary files
+
+
 def test_a_full_database_is_no_space(index: Index) -> None:
     remember(index, "a")
     (pages,) = index._database.execute("PRAGMA page_count").fetchone()

@@ -138,6 +138,8 @@ def _prepare(database: sqlite3.Connection) -> None:
     run("PRAGMA journal_mode=WAL")
     run("PRAGMA synchronous=NORMAL")
     run("PRAGMA foreign_keys=ON")
+    # Else, after one large change, each row puts the pages that it touches into a file first.
+    run("PRAGMA temp_store=MEMORY")
     run("BEGIN IMMEDIATE")  # takes the lock that a second process is refused by
     run("COMMIT")
     (version,) = run("PRAGMA user_version").fetchone()
