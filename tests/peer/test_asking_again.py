@@ -127,6 +127,30 @@ async def test_one_that_stays_shares_what_was_there(again: Again) -> None:
     assert (other.folder / "tree/a.txt").read_bytes() == FILES["a.txt"]
 
 
+@pytest.mark.parametrize("ends", [True, False])
+async def test_of_small_files_the_tracker_hears_from_those_that_stay(
+    again: Again, ends: bool
+) -> None:
+    getter = await again.start(ends_with_download=ends)
+    await until(lambda: getter.app.announcer.problem == "", "registered")
+    assert (await getter.fetched(again.link)).state == "done"
+    assert getter.app.index.totals()[0] == len(FILES)
+    told = ["tree/large"] if ends else sorted(f"tree/{name}" for name in FILES)
+    announcer = getter.app.announcer
+
+    async def named() -> list[str]:
+        hits = (await again.one.node.search("")).hits
+        return sorted(n.path for hit in hits for n in hit.names if n.peer == "get" and n.path != "")
+
+    assert await announcer.announced(20.0)
+    assert [path for path in await named() if path != "tree"] == told
+    # All afresh, as to a tracker that has lost everything: the same, and the digests agree.
+    await announcer._tell_everything()
+    assert [path for path in await named() if path != "tree"] == told
+    caller = announcer._registration.caller
+    assert (await getter.app.client.renew(caller, announcer._digest.value()))[0]
+
+
 async def test_one_that_was_stopped_is_asked_anew(again: Again, tmp_path: Path) -> None:
     getter = await again.start()
     await again.network.stop_peer("one")

@@ -52,11 +52,16 @@ class Announcer:
         entry_pages: EntryPages,
         clock: Clock,
         chance: Random,
+        is_told: Callable[[Entry], bool] = lambda entry: True,
     ) -> None:
-        """`entry_pages` reads every entry from the index, a page at a time, in a thread."""
+        """`entry_pages` reads every entry from the index, a page at a time, in a thread.
+
+        Of changes to entries that are not `is_told` the tracker hears nothing.
+        """
         self._client = client
         self._registration = registration
         self._entry_pages = entry_pages
+        self._is_told = is_told
         self._clock = clock
         self._chance = chance
         self._digest = CatalogueDigest()
@@ -96,6 +101,8 @@ class Announcer:
 
     def change_entry(self, before: Entry | None, after: Entry | None) -> None:
         """One path is shared, shared with another content, or shared no more."""
+        before = before if before is not None and self._is_told(before) else None
+        after = after if after is not None and self._is_told(after) else None
         if before == after:
             return
         if before is not None:

@@ -5,9 +5,8 @@ import contextlib
 import errno
 import logging
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from random import Random
 from typing import cast
 
@@ -56,7 +55,8 @@ from panal.store.setting_records import SettingRecords
 from panal.store.texts import FOLDER as TEXTS
 from panal.store.texts import Texts
 from panal.wire.address import authority, parse_address
-from panal.wire.catalogue import Registration
+from panal.wire.catalogue import Entry, Registration
+from panal.wire.manifest import MIN_CHUNK_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -141,12 +141,19 @@ class PeerApp:
         announced = await asyncio.to_thread(look)
         registration = Registration(caller, self.port, settings.bind_hosts())
         index = self.index
+
+        def is_told(entry: Entry) -> bool:
+            # To whom fetches the folder too, the folder says that its small files are here: for
+            # a peer that is gone in a moment, the tracker's work would be greater than the get's.
+            return not settings.ends_with_download or entry.size_bytes > MIN_CHUNK_BYTES
+
+        def told_pages() -> Iterator[list[Entry]]:
+            for page in entry_pages(index, root.shows):
+                yield [entry for entry in page if is_told(entry)]
+            yield self.collections.offering.entries()
+
         self.announcer = Announcer(
-            self.client,
-            registration,
-            lambda: chain(entry_pages(index, root.shows), [self.collections.offering.entries()]),
-            self.clock,
-            self._chance,
+            self.client, registration, told_pages, self.clock, self._chance, is_told
         )
         await asyncio.to_thread(self._count_in, all_there=all(announced.values()))
 
