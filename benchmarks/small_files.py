@@ -7,6 +7,8 @@ their time. Sharing (hashing, making the torrent) is not part of it.
 import argparse
 import contextlib
 import os
+import resource
+import statistics
 import subprocess
 import tempfile
 import time
@@ -87,6 +89,8 @@ class _Contenders:
         self._panal, self._link, self._torrent, self._url = panal, link, torrent, rsync_url
         self._is_disk = not place.is_relative_to(SHARED_MEMORY)
         self.transfers_s: list[float] = []
+        self.cpu_s: list[tuple[float, ...]] = []
+        """Of each get, the source and the tracker."""
 
     def _fresh(self) -> Path:
         into = emptied(self._place / "into")
@@ -102,9 +106,18 @@ class _Contenders:
     def panal(self) -> float:
         """`panal get` of the folder's link."""
         into = self._fresh()
+        before = self._cpu_s()
         wall_s, transfer_s = self._panal.get(self._link, into)
+        self.cpu_s.append(
+            tuple(now - then for now, then in zip(self._cpu_s(), before, strict=True))
+        )
         self.transfers_s.append(transfer_s)
         return self._checked(wall_s, into)
+
+    def _cpu_s(self) -> tuple[float, ...]:
+        get = resource.getrusage(resource.RUSAGE_CHILDREN)
+        running = self._panal.program.cpu_s(), self._panal.tracker_program.cpu_s()
+        return get.ru_utime + get.ru_stime, *running
 
     def rsync(self) -> float:
         """`rsync -a` from its daemon."""
@@ -169,7 +182,9 @@ def _on(where: str, rounds: int, count: int) -> Iterator[Row]:
             rounds,
         )
     transfer_s = sorted(each.transfers_s)[len(each.transfers_s) // 2]
+    get_s, source_s, tracker_s = map(statistics.median, zip(*each.cpu_s, strict=True))
     print(f"  panal's transfer_s     {transfer_s:7.2f} s")
+    print(f"  CPU: get {get_s:.2f} s, source {source_s:.2f} s, tracker {tracker_s:.2f} s")
     aims = {"rsync": Aim(0.6), "libtorrent": Aim(1.0)}
     for other in ("rsync", "tar | nc", "libtorrent"):
         yield Row(

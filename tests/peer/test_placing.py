@@ -1,10 +1,98 @@
-"""Work that a cancel does not break off."""
+"""Verified files are put in place many together, and work is not broken off by a cancel."""
 
 import asyncio
+from pathlib import Path
+from typing import cast
 
 import pytest
 
-from panal.peer.placing import to_end
+from panal.peer import placing
+from panal.peer.placing import GATHERED_S, Placing, to_end
+from panal.peer.sharing import Sharing
+from panal.peer.small_files import manifest_of_small
+from panal.store.hashing import HashedFile
+from panal.store.roots import Root
+from panal.store.staging import Staging
+from panal.wire.collection import CollectionEntry, EntryType
+from panal.wire.manifest import content_id
+from panal.wire.names import safe_path
+from tests.support.clock import VirtualClock
+
+
+class Shared:
+    """What of `Sharing` is needed here: who is busy, and what was indexed together."""
+
+    def __init__(self) -> None:
+        self.busy: set[str] = set()
+        self.remembered: list[list[str]] = []
+
+    async def remember(self, files: list[HashedFile]) -> None:
+        assert {file.path for file in files} <= self.busy
+        self.remembered.append([file.path for file in files])
+
+
+class Places:
+    """A folder that batches of one file each are put into."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        (tmp_path / "root").mkdir()
+        (tmp_path / "staged").mkdir()
+        self.root, self._staged = Root(tmp_path / "root"), tmp_path / "staged"
+        self.shared, self.clock = Shared(), VirtualClock()
+        self.placing = Placing(cast(Sharing, self.shared), self.clock)
+
+    async def add(self, path: str) -> None:
+        batch = Staging(self._staged, self.root)
+        manifest = manifest_of_small(path.encode())
+        content = content_id(manifest.encode())
+        entry = CollectionEntry(safe_path(path), EntryType.FILE, content, len(path), 0)
+        batch.write(path.encode(), entry, manifest)
+        await self.placing.add(batch)
+
+    def there(self) -> list[str]:
+        return sorted(path.name for path in self.root.path.iterdir())
+
+
+async def test_what_comes_quickly_is_put_in_place_together(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    for name in ("a", "b"):
+        await places.add(name)
+    assert places.there() == []
+    await places.placing.flush()
+    assert places.there() == ["a", "b"]
+    assert places.shared.remembered == [["a", "b"]]
+    assert places.shared.busy == set()
+
+
+async def test_what_comes_slowly_does_not_wait_for_more(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    for name in ("a", "b"):
+        places.clock.advance(GATHERED_S)
+        await places.add(name)
+        assert name in places.there()
+
+
+@pytest.mark.parametrize("limit", ["GATHERED_FILES", "GATHERED_BYTES"])
+async def test_much_does_not_wait_either(
+    tmp_path: Path, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = Places(tmp_path)
+    monkeypatch.setattr(placing, limit, 3)
+    for name in ("a", "b"):
+        await places.add(name)
+    assert places.there() == []
+    await places.add("c")
+    assert places.there() == ["a", "b", "c"]
+
+
+async def test_a_name_that_was_taken_is_told(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    (tmp_path / "root/b").write_bytes(b"another")
+    for name in ("a", "b"):
+        await places.add(name)
+    await places.placing.flush()
+    assert [entry.path for entry in places.placing.taken] == ["b"]
+    assert places.shared.remembered == [["a"]]
 
 
 async def test_a_cancel_counts_when_the_work_is_done_however_often_it_comes() -> None:

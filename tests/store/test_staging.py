@@ -10,7 +10,7 @@ from panal.errors import NoSpace, Refused
 from panal.store import durable, publish, staging
 from panal.store.hashing import hash_file
 from panal.store.roots import Root
-from panal.store.staging import Staging
+from panal.store.staging import Staging, publish_all
 from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.manifest import content_id
 from panal.wire.names import safe_path
@@ -47,7 +47,7 @@ def test_a_batch_is_put_in_place(
     monkeypatch.setattr(staging, "syncs_whole", lambda descriptor: whole)
     batch = some(tmp_path, root)
     stage(batch, "run", b"#!", EntryType.EXECUTABLE)
-    placed, taken = batch.publish()
+    placed, taken = publish_all([batch])
     batch.close()
     assert (len(placed), taken) == (21, [])
     for file in placed:  # what is remembered of each is what a scan would find
@@ -84,13 +84,34 @@ def test_names_come_after_the_files_are_durable_and_are_made_so_too(
         monkeypatch.setattr(module, "syncs_whole", lambda descriptor: whole)
         monkeypatch.setattr(module, "sync_file_system", lambda descriptor: steps.append("all"))
     batch = some(tmp_path, root)
-    batch.publish()
+    publish_all([batch])
     batch.close()
     folders = {"/root", "/root/a", "/root/a/0", "/root/a/1", "/root/a/2"}
     before = ["all"] if whole else ["file"] * 20
     assert steps[: len(before) + 20] == before + ["name"] * 20
     assert set(steps[len(before) + 20 :]) == folders
     assert sorted(names) == sorted(map(str, range(20)))
+
+
+def test_several_batches_are_made_durable_by_the_descriptor_that_was_there_first(
+    tmp_path: Path, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system tells each of what failed since it was opened: the second would miss some."""
+    calls: list[int] = []
+    for module in (durable, staging):
+        monkeypatch.setattr(module, "syncs_whole", lambda descriptor: True)
+        monkeypatch.setattr(module, "sync_file_system", calls.append)
+    first, second = Staging(tmp_path / "staged", root), Staging(tmp_path / "staged", root)
+    for n in range(20):
+        stage(first, f"first/{n}", b"data")
+        stage(second, f"second/{n}/file", b"data")
+    stage(second, "first/0", b"another")  # the name is taken by then, and left alone
+    placed, taken = publish_all([second, first])
+    assert calls == [first.descriptor] * 2
+    assert len(placed) == 40
+    assert [entry.path for entry in taken] == ["first/0"]
+    for batch in (first, second):
+        batch.close()
 
 
 def test_many_folders_are_made_durable_by_one_call(
@@ -103,7 +124,7 @@ def test_many_folders_are_made_durable_by_one_call(
     batch = Staging(tmp_path / "staged", root)
     for n in range(20):
         stage(batch, f"{n}/file", b"data")
-    batch.publish()
+    publish_all([batch])
     batch.close()
     assert len(calls) == 2
 
@@ -118,7 +139,7 @@ def test_what_cannot_be_made_durable_gets_no_name(
     monkeypatch.setattr(durable, "sync_file_system", full)
     batch = some(tmp_path, root)
     with pytest.raises(NoSpace):
-        batch.publish()
+        publish_all([batch])
     batch.close()
     assert list(root.path.iterdir()) == []
     assert len(list((tmp_path / "staged").iterdir())) == 20  # for the next run
@@ -128,7 +149,7 @@ def test_a_taken_name_is_left_as_it_is(tmp_path: Path, root: Root) -> None:
     (root.path / "a/1").mkdir(parents=True)
     (root.path / "a/1/1").write_bytes(b"mine")
     batch = some(tmp_path, root)
-    placed, taken = batch.publish()
+    placed, taken = publish_all([batch])
     batch.close()
     assert len(placed) == 19
     assert [entry.path for entry in taken] == ["a/1/1"]
@@ -140,7 +161,7 @@ def test_a_planted_link_leads_nowhere(tmp_path: Path, root: Root) -> None:
     (root.path / "a").symlink_to(tmp_path / "outside")
     batch = some(tmp_path, root)
     with pytest.raises(Refused):
-        batch.publish()
+        publish_all([batch])
     batch.close()
     assert list((tmp_path / "outside").iterdir()) == []
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from panal.clock import Clock
-from panal.errors import ContentChanged, TargetTaken
+from panal.errors import ContentChanged, PanalError, TargetTaken
 from panal.peer.bundles import Bundles, Group
 from panal.peer.fetching import Fetching, Transfer
 from panal.peer.folder_transfer import FolderTransfer
 from panal.peer.http_source import client_session
-from panal.peer.placing import place_all, to_end
+from panal.peer.placing import Placing, to_end
 from panal.peer.sharing import Sharing
 from panal.peer.small_files import SmallFiles, describes, manifest_of_small, wrong_list
 from panal.store.hashing import hash_descriptor
@@ -68,8 +68,8 @@ class FolderFiles:
         self._batch: Staging | None = None
         self._staging = asyncio.Lock()
         self._flushing = asyncio.Lock()
-        self._bundles = Bundles(self._small, self._new_batch, self._place, transfer)
-        self.taken: list[CollectionEntry] = []
+        self._placing = Placing(sharing, clock)
+        self._bundles = Bundles(self._small, self._new_batch, self._placing.add, transfer)
 
     async def __aenter__(self) -> "FolderFiles":
         return self
@@ -77,6 +77,9 @@ class FolderFiles:
     async def __aexit__(self, *_: object) -> None:
         if self._batch is not None:
             self._batch.close()
+        # Whatever ended it: what waits is put in place, if the disk lets it.
+        with contextlib.suppress(PanalError):
+            await self._placing.flush()
         await self._session.close()
 
     async def fetch_bundled(self, wanted: Sequence[Group]) -> list[Group]:
@@ -85,6 +88,7 @@ class FolderFiles:
             self._copyable = await asyncio.to_thread(self._may_copy, wanted)
         here = self._copyable
         rest = await self._bundles.fetch([g for g in wanted if g[0].content not in here])
+        await self._placing.flush()
         return rest + [group for group in wanted if group[0].content in here]
 
     def _may_copy(self, wanted: Sequence[Group]) -> set[ContentId | None]:
@@ -139,10 +143,13 @@ class FolderFiles:
                 batch, self._batch = self._batch, None
             self._flushed_at_s = self._clock.now_s()
             if batch is not None:
-                await self._place(batch)
+                await self._placing.add(batch)
+            await self._placing.flush()
 
-    async def _place(self, batch: Staging) -> None:
-        self.taken += await place_all(self._sharing, batch)
+    @property
+    def taken(self) -> list[CollectionEntry]:
+        """Whose names others have taken meanwhile."""
+        return self._placing.taken
 
     def _count(self, entries: Sequence[CollectionEntry], fetched_bytes: int) -> None:
         """The first of these was fetched, unless nothing was; the others are copies of it."""
@@ -218,7 +225,7 @@ class FolderFiles:
             except BaseException:
                 batch.close()
                 raise
-            await self._place(batch)
+            await self._placing.add(batch)
             return True
         return False
 

@@ -1,13 +1,19 @@
-"""A batch of staged files put in place, indexed and announced."""
+"""Staged files put in place, indexed and announced, many together."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from panal.clock import Clock
 from panal.peer.sharing import Sharing
-from panal.store.staging import Staging
+from panal.store.staging import Staging, publish_all
 from panal.wire.collection import CollectionEntry
 
+GATHERED_FILES = 2_048
+GATHERED_BYTES = 64 * 1024 * 1024
+GATHERED_S = 1.0
+"""What has come is put in place when it is so much, or when so long nothing was: each time costs
+two syncs of the disk, and of the index every page that is changed."""
 Result = TypeVar("Result")
 
 
@@ -31,23 +37,47 @@ async def to_end(work: Awaitable[Result], on_cancel: Callable[[], None] = lambda
     return working.result()
 
 
-async def place_all(sharing: Sharing, batch: Staging) -> list[CollectionEntry]:
-    """Make files durable, publish and index them, and queue their news; whose names were taken.
+class Placing:
+    """Batches that wait to be put in place: many of them together, while others are fetched."""
 
-    The batch is used up, whatever comes.
-    """
-    return await to_end(_place(sharing, batch))
+    def __init__(self, sharing: Sharing, clock: Clock) -> None:
+        self._sharing = sharing
+        self._clock = clock
+        self._waiting: list[Staging] = []
+        self._placed_at_s = clock.now_s()
+        self.taken: list[CollectionEntry] = []
+        """Whose names others have taken meanwhile."""
 
+    async def add(self, batch: Staging) -> None:
+        """Put a batch in place, soon; it is used up, whatever comes."""
+        self._waiting.append(batch)
+        if self._is_due():
+            await self.flush()
 
-async def _place(sharing: Sharing, batch: Staging) -> list[CollectionEntry]:
-    paths = {staged.entry.path for staged in batch.files}
-    sharing.busy.update(paths)
-    try:
+    def _is_due(self) -> bool:
+        if self._clock.now_s() - self._placed_at_s >= GATHERED_S:
+            return True
+        files = sum(len(batch.files) for batch in self._waiting)
+        size_bytes = sum(batch.size_bytes for batch in self._waiting)
+        return files >= GATHERED_FILES or size_bytes >= GATHERED_BYTES
+
+    async def flush(self) -> None:
+        """Make all that waits durable, publish, index and announce it."""
+        batches, self._waiting = self._waiting, []
+        self._placed_at_s = self._clock.now_s()
+        if batches:
+            self.taken += await to_end(self._place(batches))
+
+    async def _place(self, batches: list[Staging]) -> list[CollectionEntry]:
+        paths = {staged.entry.path for batch in batches for staged in batch.files}
+        self._sharing.busy.update(paths)
         try:
-            hashed, taken = await asyncio.to_thread(batch.publish)
+            try:
+                hashed, taken = await asyncio.to_thread(publish_all, batches)
+            finally:
+                for batch in batches:
+                    batch.close()
+            await self._sharing.remember(hashed)
+            return taken
         finally:
-            batch.close()
-        await sharing.remember(hashed)
-        return taken
-    finally:
-        sharing.busy.difference_update(paths)
+            self._sharing.busy.difference_update(paths)

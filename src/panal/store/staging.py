@@ -1,8 +1,9 @@
 """Verified files under temporary names, put under their final ones together."""
 
+import itertools
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath
 
+_numbers = itertools.count()
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -39,11 +41,13 @@ class Staging:
     """
 
     def __init__(self, folder: Path, root: Root) -> None:
-        self._folder = os.fspath(folder)
-        self._root = root
+        self.folder = os.fspath(folder)
+        self.root = root
+        self.number = next(_numbers)
+        """In the order in which batches were begun."""
         self._run = secrets.token_hex(8)
         try:
-            self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self.descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise disk_error(error, "store the files of the folder") from None
         self.files: list[Staged] = []
@@ -51,11 +55,11 @@ class Staging:
 
     def close(self) -> None:
         """Let the folder go."""
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
     def check_room(self) -> None:
         """NoSpace where the disk has not so much left that more may come."""
-        check_reserve(Path(self._folder))
+        check_reserve(Path(self.folder))
 
     def write(self, data: bytes | memoryview, entry: CollectionEntry, manifest: Manifest) -> None:
         """A verified file's bytes, with the entry's time and executable bit."""
@@ -74,13 +78,13 @@ class Staging:
         name = f"{entry.content.hex()}-{self._run}-{len(self.files)}"
         mode = 0o777 if entry.type is EntryType.EXECUTABLE else 0o666
         try:
-            descriptor = os.open(name, _CREATE, mode, dir_fd=self._descriptor)
+            descriptor = os.open(name, _CREATE, mode, dir_fd=self.descriptor)
             try:
                 manifest = put(descriptor)
                 os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
-                fingerprint = Fingerprint.of(os.fstat(descriptor), self._root.device)
+                fingerprint = Fingerprint.of(os.fstat(descriptor), self.root.device)
             except BaseException:
-                os.unlink(name, dir_fd=self._descriptor)
+                os.unlink(name, dir_fd=self.descriptor)
                 raise
             finally:
                 os.close(descriptor)
@@ -89,44 +93,53 @@ class Staging:
         self.files.append(Staged(name, entry, manifest, fingerprint))
         self.size_bytes += entry.size_bytes
 
-    def publish(self) -> tuple[list[HashedFile], list[CollectionEntry]]:
-        """Make the files durable, then their names; and the entries whose names were taken.
 
-        What came under those names meanwhile is left as it is.
-        """
-        placed: list[HashedFile] = []
-        taken: list[CollectionEntry] = []
+def publish_all(batches: Sequence[Staging]) -> tuple[list[HashedFile], list[CollectionEntry]]:
+    """Make the files of batches durable, then their names; and the entries whose names were taken.
+
+    All batches are of one folder. What came under wanted names meanwhile is left as it is.
+    """
+    placed: list[HashedFile] = []
+    taken: list[CollectionEntry] = []
+    first = min(batches, key=lambda batch: batch.number)  # was there before any file of them
+    root, descriptor = first.root, first.descriptor
+    try:
+        sync_files(descriptor, [staged.name for batch in batches for staged in batch.files])
+        with Parents(partial(root.parent_for_writing, sync=False)) as parents:
+            for batch in batches:
+                _publish(batch, parents, placed, taken)
+        _sync_folders(root, descriptor, [file.path for file in placed])
+    except OSError as error:
+        raise disk_error(error, "make the folder's files durable") from None
+    return placed, taken
+
+
+def _publish(
+    batch: Staging, parents: Parents, placed: list[HashedFile], taken: list[CollectionEntry]
+) -> None:
+    for staged in batch.files:
+        entry = staged.entry
+        assert entry.content is not None  # noqa: S101 (a file)
+        folder, name = parents.of(entry.path)
         try:
-            sync_files(self._descriptor, [staged.name for staged in self.files])
-            with Parents(partial(self._root.parent_for_writing, sync=False)) as parents:
-                for staged in self.files:
-                    entry = staged.entry
-                    assert entry.content is not None  # noqa: S101 (a file)
-                    folder, name = parents.of(entry.path)
-                    try:
-                        publish_at(f"{self._folder}/{staged.name}", folder, name, entry.path)
-                    except TargetTaken:
-                        taken.append(entry)
-                        continue
-                    placed.append(
-                        HashedFile(entry.path, staged.fingerprint, entry.content, staged.manifest)
-                    )
-            self._sync_folders([file.path for file in placed])
-        except OSError as error:
-            raise disk_error(error, "make the folder's files durable") from None
-        return placed, taken
+            publish_at(f"{batch.folder}/{staged.name}", folder, name, entry.path)
+        except TargetTaken:
+            taken.append(entry)
+            continue
+        placed.append(HashedFile(entry.path, staged.fingerprint, entry.content, staged.manifest))
 
-    def _sync_folders(self, paths: list[SafePath]) -> None:
-        """Make names durable: of files, and of the folders above, which may be new."""
-        one_of_each: dict[str, SafePath] = {}
-        for path in paths:
-            above, _, name = path.rpartition("/")
-            while above not in one_of_each:
-                one_of_each[above] = SafePath(f"{above}/{name}" if above else name)
-                above, _, name = above.rpartition("/")
-        if len(one_of_each) >= MANY and syncs_whole(self._descriptor):
-            sync_file_system(self._descriptor)
-            return
-        for path in one_of_each.values():
-            with self._root.parent_for_writing(path) as (folder, _):
-                os.fsync(folder)
+
+def _sync_folders(root: Root, descriptor: int, paths: list[SafePath]) -> None:
+    """Make names durable: of files, and of the folders above, which may be new."""
+    one_of_each: dict[str, SafePath] = {}
+    for path in paths:
+        above, _, name = path.rpartition("/")
+        while above not in one_of_each:
+            one_of_each[above] = SafePath(f"{above}/{name}" if above else name)
+            above, _, name = above.rpartition("/")
+    if len(one_of_each) >= MANY and syncs_whole(descriptor):
+        sync_file_system(descriptor)
+        return
+    for path in one_of_each.values():
+        with root.parent_for_writing(path) as (folder, _):
+            os.fsync(folder)
