@@ -177,6 +177,37 @@ async def test_what_an_unpacker_dated_is_read_again_when_it_moves(
     assert hashed == ["b"]
 
 
+async def test_what_an_unpacker_dated_is_not_read_again_when_its_folder_moves(
+    network: Network, hashed: Hashed
+) -> None:
+    peer = await watched(network)
+    write(peer.folder / "a/deep/b", b"one")
+    os.utime(peer.folder / "a/deep/b", (1_000_000_000, 1_000_000_000))
+    await sees(peer, "a/deep/b")
+    hashed.clear()
+    for old, new in (("a", "c"), ("c", "d")):
+        (peer.folder / old).rename(peer.folder / new)
+        await sees(peer, f"{new}/deep/b")
+    assert hashed == []
+    assert (await peer.request("GET", "/files/d/deep/b")).body == b"one"
+
+
+async def test_what_was_rewritten_and_dated_back_is_read_again_when_its_folder_moves(
+    network: Network, hashed: Hashed
+) -> None:
+    peer = await watched(network)
+    write(peer.folder / "a/b", b"one")
+    os.utime(peer.folder / "a/b", (1_000_000_000, 1_000_000_000))
+    await sees(peer, "a/b")
+    hashed.clear()
+    (peer.folder / "a/b").write_bytes(b"two")
+    os.utime(peer.folder / "a/b", (1_000_000_000, 1_000_000_000))
+    (peer.folder / "a").rename(peer.folder / "c")
+    await sees(peer, "c/b")
+    assert hashed == ["c/b"]
+    assert (await peer.request("GET", "/files/c/b")).body == b"two"
+
+
 async def test_a_restart_reads_nothing_again_and_sees_what_moved(
     network: Network, hashed: Hashed
 ) -> None:

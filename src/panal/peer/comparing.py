@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from panal.errors import NoSpace
+from panal.store.fingerprints import Fingerprint, Seen, Skipped
 from panal.store.index import LAST, Index, Moved
 from panal.store.mounts import Mounts
 from panal.store.root_records import Twins
-from panal.store.roots import Fingerprint, Skipped
 from panal.store.seen_folders import FolderLook
 from panal.store.walking import FileRow, Listed, Piece, Run, Stretch
 from panal.wire.manifest import MAX_CONTENT_BYTES
@@ -24,8 +24,6 @@ SETTLED_S = 0.5
 PAGE = 2_000
 _BEHIND = "\x00"
 """A path with it is the next one in order: no path contains control characters."""
-
-Seen = tuple[SafePath, Fingerprint]
 
 
 @dataclass(slots=True)
@@ -178,7 +176,7 @@ class Comparing:
         fresh = []
         for at in range(0, len(difference.fresh), PAGE):
             part = difference.fresh[at : at + PAGE]
-            twins = self._twins.of(part, self._root.root_name)
+            twins = self._twins.of(part, self._root.root_name, self._root.fingerprints)
             for item in part:
                 twin = twins.get(item[0])
                 if twin is None:

@@ -14,12 +14,12 @@ from typing import TypeVar
 
 from panal.clock import Clock
 from panal.errors import ContentChanged, NotFound, PanalError
-from panal.peer.comparing import PAGE, Comparing, Difference, Seen
+from panal.peer.comparing import PAGE, Comparing, Difference
 from panal.peer.sharing import Sharing
+from panal.store.fingerprints import Seen, Skipped
 from panal.store.hashing import HashedFile, Stopping, hash_file
 from panal.store.index import Index, Moved
 from panal.store.mounts import Mounts
-from panal.store.roots import Skipped
 from panal.wire.amounts import left_out_words
 from panal.wire.names import SafePath
 

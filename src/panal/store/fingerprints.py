@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, field, replace
 
-from panal.wire.names import printable
+from panal.wire.names import SafePath, printable
 
 _LIMIT = 2**63
 _EXAMPLES = 3
@@ -18,15 +18,19 @@ class Fingerprint:
     inode: int
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int = field(default=0, compare=False)
+    """When the file or its name was last changed, where it was asked for: nobody can set that
+    back. It changes too where nothing has that matters here, so it is only ever further proof."""
 
     @classmethod
     def of(cls, status: os.stat_result, root_device: int = 0) -> "Fingerprint":
         """The fingerprint in a stat result, as seen from a root on that device."""
         device = 0 if status.st_dev == root_device else status.st_dev
-        return cls(*cls.as_kept(device, status.st_ino, status.st_size, status.st_mtime_ns))
+        kept = cls.as_kept(device, status.st_ino, status.st_size, status.st_mtime_ns)
+        return cls(*kept, ctime_ns=status.st_ctime_ns)
 
     def numbers(self) -> tuple[int, int, int, int]:
-        """As the index keeps it."""
+        """What is compared, as the index keeps it."""
         return self.device, self.inode, self.size_bytes, self.mtime_ns
 
     @staticmethod
@@ -49,6 +53,10 @@ class Fingerprint:
 def _as_stored(number: int) -> int:
     # Inodes of network file systems and times beyond 2262 exceed what SQLite can hold.
     return (number + 2**63) % 2**64 - 2**63
+
+
+Seen = tuple[SafePath, Fingerprint]
+"""A file as it was found."""
 
 
 @dataclass(slots=True)

@@ -63,8 +63,8 @@ UNCHECKED = "WHERE content IN (SELECT id FROM contents WHERE sha256_checked = 0)
 Change = tuple[SharedFile | None, SharedFile | None]
 """A path as it was before, and as it is now."""
 _SHARE = """
-INSERT OR REPLACE INTO shared (device, inode, size_bytes, mtime_ns, path, content)
-VALUES (?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO shared (device, inode, size_bytes, mtime_ns, ctime_ns, path, content)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -102,9 +102,7 @@ class Index:
                 map(_content_row, files),
             )
             database.executemany(
-                "INSERT OR REPLACE INTO shared "
-                "(device, inode, size_bytes, mtime_ns, path, content) VALUES (?, ?, ?, ?, ?, ?)",
-                map(_shared_row, files),
+                _SHARE, (_row(file.path, file.fingerprint, file.content) for file in files)
             )
             _drop_orphans(database, (shared.content for shared in before.values()))
             # What was checked here before stays so: only then is the row another than ours.
@@ -126,8 +124,10 @@ class Index:
             for move in moves:
                 twin = known.get(move.twin)
                 if twin is not None and twin.fingerprint == move.fingerprint:
-                    changes.append((known.get(move.path), replace(twin, path=move.path)))
-            database.executemany(_SHARE, (_row(after) for _, after in changes))
+                    after = replace(twin, path=move.path, fingerprint=move.fingerprint)
+                    changes.append((known.get(move.path), after))
+            rows = (_row(after.path, after.fingerprint, after.content) for _, after in changes)
+            database.executemany(_SHARE, rows)
             _drop_orphans(database, (before.content for before, _ in changes if before))
             self._changed(database, changes)
         return changes
@@ -331,20 +331,8 @@ def _content_row(file: HashedFile) -> tuple[object, ...]:
     )
 
 
-def _shared_row(file: HashedFile) -> tuple[object, ...]:
-    found = file.fingerprint
-    return (
-        found.device,
-        found.inode,
-        found.size_bytes,
-        found.mtime_ns,
-        file.path,
-        file.content,
-    )
-
-
-def _row(shared: SharedFile) -> tuple[object, ...]:
-    return (*shared.fingerprint.numbers(), shared.path, shared.content)
+def _row(path: SafePath, found: Fingerprint, content: ContentId) -> tuple[object, ...]:
+    return (*found.numbers(), found.ctime_ns, path, content)
 
 
 def _drop_orphans(database: sqlite3.Connection, contents: Iterable[ContentId]) -> None:

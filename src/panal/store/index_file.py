@@ -17,7 +17,7 @@ from panal.store.disk_errors import disk_error
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE contents (
     id             BLOB PRIMARY KEY,   -- content id
@@ -62,6 +62,15 @@ CREATE TABLE catalogue_total (
 CREATE INDEX unchecked ON contents (id) WHERE sha256_checked = 0;
 INSERT INTO catalogue_total SELECT 0, zeroblob(32) WHERE NOT EXISTS (SELECT 1 FROM shared);
 """
+_SINCE_VERSION_3 = """
+ALTER TABLE shared ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0;  -- 0: not known
+"""
+_SINCE = {
+    0: _SCHEMA + _SINCE_VERSION_2 + _SINCE_VERSION_3,
+    1: _SINCE_VERSION_2 + _SINCE_VERSION_3,
+    2: _SINCE_VERSION_3,
+}
+"""What an index of that version lacks; 0 is an empty file."""
 SELECT_SHARED = """
 SELECT path, content, device, inode, shared.size_bytes, mtime_ns, sha256, sha256_checked
 FROM shared JOIN contents ON contents.id = shared.content
@@ -149,8 +158,8 @@ def _prepare(database: sqlite3.Connection) -> None:
             "or delete it: it is made again from the folder."
         )
     if version < SCHEMA_VERSION:
-        script = _SCHEMA + _SINCE_VERSION_2 if version == 0 else _SINCE_VERSION_2
-        database.executescript(f"BEGIN;{script};PRAGMA user_version={SCHEMA_VERSION};COMMIT")
+        script = f"BEGIN;{_SINCE[version]};PRAGMA user_version={SCHEMA_VERSION};COMMIT"
+        database.executescript(script)
     (verdict,) = run("PRAGMA quick_check(1)").fetchone()  # 0.2 s for 300,000 files
     if verdict != "ok":
         raise _Damaged(verdict)

@@ -1,11 +1,12 @@
 """Further roots, and paths left out, as the index keeps them; moved files found again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
+from panal.store.fingerprints import Fingerprint, Seen
 from panal.store.index import Index, Moved
 from panal.store.mounts import FurtherRoot
-from panal.store.roots import Fingerprint
 from panal.wire.names import SafePath
 
 _TABLES = (
@@ -20,6 +21,7 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS shared_by_inode ON shared (inode, mtime_ns)",
 )
 _NUMBERS = "device, inode, size_bytes, mtime_ns"
+_Numbers = tuple[object, ...]
 
 
 class RootRecords:
@@ -74,28 +76,55 @@ class Twins:
         self._index = index
 
     def of(
-        self, files: Sequence[tuple[SafePath, Fingerprint]], root_name: Callable[[str], str]
+        self,
+        files: Sequence[Seen],
+        root_name: Callable[[str], str],
+        look_again: Callable[[Sequence[SafePath]], Mapping[SafePath, Fingerprint]],
     ) -> dict[SafePath, Moved]:
         """Those of up to `MANY` files that have a twin in the same root; itself, where one is
-        indexed already.
+        indexed already. `look_again` gives fingerprints with their ctime.
 
         Inode numbers mean nothing across file systems. A time in whole seconds was set by an
-        unpacker: then another file of its size may have got the inode of a deleted one.
+        unpacker: then another file of its size may have got the inode of a deleted one, and
+        only the same ctime shows that it is none. That stays where a folder above was renamed.
         """
-        wanted = [found.inode for _, found in files if found.mtime_ns % 1_000_000_000]
-        names: dict[tuple[object, ...], list[str]] = {}
-        marks = ",".join("?" * len(wanted))
-        question = f"SELECT path, {_NUMBERS} FROM shared WHERE inode IN ({marks})"  # noqa: S608
-        for path, *numbers in self._index.rows(question, tuple(wanted)):
-            names.setdefault(tuple(numbers), []).append(str(path))
+        names = self._with_inodes([found.inode for _, found in files])
+        alike = [
+            (path, found, names[found.numbers()])
+            for path, found in files
+            if found.numbers() in names
+        ]
+        unpacked = [path for path, found, _ in alike if _is_in_whole_seconds(found)]
+        again = look_again(unpacked) if unpacked else {}
         twins = {}
-        for path, found in files:
-            alike = names.get(found.numbers(), ()) if found.mtime_ns % 1_000_000_000 else ()
-            if path in alike:
+        for path, seen, known in alike:
+            found = again.get(path, seen)
+            if found != seen:
+                continue  # changed since
+            if _is_in_whole_seconds(found):
+                known = {
+                    name: ctime_ns
+                    for name, ctime_ns in known.items()
+                    if ctime_ns and ctime_ns == found.ctime_ns
+                }
+            if path in known:
                 twins[path] = Moved(path, found, path)
-            elif alike:
-                root = root_name(path)
-                twin = next((name for name in alike if root_name(name) == root), None)
-                if twin is not None:
-                    twins[path] = Moved(path, found, twin)
+                continue
+            root = root_name(path)
+            twin = next((name for name in known if root_name(name) == root), None)
+            if twin is not None:
+                twins[path] = Moved(path, found, twin)
         return twins
+
+    def _with_inodes(self, inodes: Sequence[int]) -> dict[_Numbers, dict[str, int]]:
+        """What is indexed with these inodes: by its numbers, paths and their ctimes."""
+        marks = ",".join("?" * len(inodes))
+        question = f"SELECT path, ctime_ns, {_NUMBERS} FROM shared WHERE inode IN ({marks})"  # noqa: S608
+        names: dict[_Numbers, dict[str, int]] = {}
+        for path, ctime_ns, *numbers in self._index.rows(question, tuple(inodes)):
+            names.setdefault(tuple(numbers), {})[str(path)] = cast(int, ctime_ns)
+        return names
+
+
+def _is_in_whole_seconds(found: Fingerprint) -> bool:
+    return found.mtime_ns % 1_000_000_000 == 0
