@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from panal.errors import ContentChanged
 from panal.peer import sending
 from panal.peer.contents import OpenContent
 from panal.peer.rate_limit import RateLimit
-from panal.peer.sending import SENDING_THREADS, Sender
+from panal.peer.sending import COPIED_BYTES, SENDING_THREADS, Sender
 from panal.store.roots import Fingerprint
 from panal.wire.ranges import ByteRange
 
@@ -132,7 +133,8 @@ async def test_a_cancelled_sending_keeps_its_descriptors_until_the_thread_is_don
 
     async with pipe() as (transport, _), sparse(tmp_path, ENDLESS) as opened:
         monkeypatch.setattr(os, "sendfile", held)
-        task = asyncio.create_task(sender.send(transport, opened, ByteRange(0, 8 << 20)))
+        whole = ByteRange(0, 8 << 20)
+        task = asyncio.create_task(sender.send(transport, opened, whole, is_verified=True))
         await entered.wait()
         task.cancel()
         for _ in range(10):
@@ -180,8 +182,45 @@ async def test_bytes_written_before_stay_before(tmp_path: Path, sender: Sender) 
         await task
 
 
+async def test_an_edit_reaches_nothing_that_waits_to_be_read(
+    tmp_path: Path, sender: Sender
+) -> None:
+    """What sendfile hands over are the file's own pages, in the receiver's socket too."""
+    size_bytes = 100_000  # fits the sockets' buffers: the sending ends before anything is read
+    async with pipe() as (transport, reader), sparse(tmp_path, size_bytes) as opened:
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await sender.send(transport, opened, ByteRange(0, size_bytes))
+        with (tmp_path / "sparse").open("r+b") as file:
+            file.write(b"x" * size_bytes)
+        reader._transport.resume_reading()  # type: ignore[attr-defined]
+        assert await reader.readexactly(size_bytes) == bytes(size_bytes)
+
+
+async def test_an_edit_while_a_block_is_copied_sends_none_of_it(
+    tmp_path: Path, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preadv = os.preadv
+
+    def edited_first(descriptor: int, buffers: Any, offset: int) -> int:
+        if offset:
+            with (tmp_path / "sparse").open("r+b") as file:
+                file.write(b"x" * size_bytes)
+        return preadv(descriptor, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", edited_first)
+    size_bytes = 2 * COPIED_BYTES
+    async with pipe() as (transport, reader), sparse(tmp_path, size_bytes) as opened:
+        with pytest.raises(ContentChanged):
+            await sender.send(transport, opened, ByteRange(0, size_bytes))
+        transport.close()
+        assert await reader.read() == bytes(COPIED_BYTES)
+
+
+@pytest.mark.parametrize("is_verified", [False, True])
 @pytest.mark.parametrize("change", ["edited", "cut", "cut unnoticed"])
-async def test_a_changed_file_is_not_finished(tmp_path: Path, sender: Sender, change: str) -> None:
+async def test_a_changed_file_is_not_finished(
+    tmp_path: Path, sender: Sender, change: str, is_verified: bool
+) -> None:
     async with pipe() as (transport, _), sparse(tmp_path, 2_000) as opened:
         if change == "edited":
             (tmp_path / "sparse").write_bytes(b"x" * 2_000)
@@ -190,4 +229,4 @@ async def test_a_changed_file_is_not_finished(tmp_path: Path, sender: Sender, ch
         if change == "cut unnoticed":
             opened.expected = None
         with pytest.raises(ContentChanged):
-            await sender.send(transport, opened, SMALL)
+            await sender.send(transport, opened, SMALL, is_verified=is_verified)

@@ -243,7 +243,7 @@ class ChunkConnection(asyncio.Protocol):
                 self._warm = None
         else:
             transport.write(head)
-            await sender.send(transport, opened, part)
+            await sender.send(transport, opened, part, is_verified=True)
 
     def _descriptor(self, transport: asyncio.Transport) -> socket.socket:
         # One of our own: the loop watches the transport's for what comes in.

@@ -108,7 +108,7 @@ class ContentAnswers:
             # Also with nothing in it: it sends the answer's head, which aiohttp holds
             # back for the first bytes of a body, and ours go round it.
             await answer.write(head)
-            await self._sender.send(transport, opened, part)
+            await self._sender.send(transport, opened, part, is_verified=is_peer(request))
         await answer.write_eof(wanted.closing)
         return answer
 

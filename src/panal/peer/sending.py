@@ -1,10 +1,14 @@
-"""From an open file to a socket, by sendfile, in few threads, whoever reads how slowly.
+"""From an open file to a socket, in few threads, whoever reads how slowly.
 
 A thread serves one receiver for a turn, then the next, so that neither the slow nor the
 many shut anybody out. Who takes nothing, and what the rate limit holds back, is waited for on
-the event loop, where waiting costs nothing; and a cold disk holds no loop. The file is
-compared with its fingerprint before and after each block: bytes of a file that changed are
-cut off, never finished.
+the event loop, where waiting costs nothing; and a cold disk holds no loop.
+
+Bytes of a file that changed are cut off, never finished. Who verifies what comes is sent it by
+sendfile, and the file compared with its fingerprint before and after each block. For everybody
+else that is not enough: what sendfile has handed over are the file's own pages, and an edit
+changes them while they wait in a socket, the receiver's too. So each block is copied, and sent
+if the file still is what it was after that.
 """
 
 import asyncio
@@ -21,6 +25,8 @@ from panal.wire.ranges import ByteRange
 
 SENDING_THREADS = 8
 BLOCK_BYTES = 4 * 1024 * 1024
+COPIED_BYTES = 256 * 1024
+"""A block that is copied: little enough to stay in the processor's cache."""
 UNSENT_BYTES = 64 * 1024
 """So much may wait in the kernel of what was handed to it."""
 TURN_S = 0.05
@@ -45,15 +51,23 @@ class Sender:
         return self._limit.is_on
 
     async def send(
-        self, transport: asyncio.Transport, opened: OpenContent, part: ByteRange
+        self,
+        transport: asyncio.Transport,
+        opened: OpenContent,
+        part: ByteRange,
+        *,
+        is_verified: bool = False,
     ) -> None:
         """Send bytes of a file on a plain connection.
 
+        What is sent whole was the file as it was hashed. `is_verified` where the receiver sees
+        to that itself: cheaper, but an edit can still reach bytes that are on their way.
         ContentChanged where the file is no longer what it was, ConnectionError where the
         receiver went away or took nothing for 30 s. After either the connection must be
         aborted: its answer is incomplete.
         """
-        await self._send_all(transport, _FilePart(opened, part))
+        kind = _FilePart if is_verified else _CopiedPart
+        await self._send_all(transport, kind(opened, part))
 
     async def send_bytes(self, transport: asyncio.Transport, data: bytes) -> None:
         """Send bytes on a plain connection; ConnectionError as in `send`."""
@@ -120,6 +134,33 @@ class _FilePart:
         if taken == 0:
             raise ContentChanged("The file became shorter while it was being sent.")
         return taken
+
+
+class _CopiedPart(_FilePart):
+    """Bytes of an open file, each block read whole before any of it is sent."""
+
+    def __init__(self, opened: OpenContent, part: ByteRange) -> None:
+        super().__init__(opened, part)
+        self._buffer = memoryview(bytearray(min(COPIED_BYTES, part.length)))
+        self._ahead = self._buffer[:0]
+
+    def check(self) -> None:
+        """What has been copied does not change; each block is compared after its reading."""
+
+    def put(self, descriptor: int, begin: int, end: int) -> int:
+        """Hand over what the socket takes between two offsets; BlockingIOError."""
+        if not self._ahead:
+            self._read(begin, min(COPIED_BYTES, end - begin))
+        taken = os.write(descriptor, self._ahead[: end - begin])
+        self._ahead = self._ahead[taken:]
+        return taken
+
+    def _read(self, begin: int, count: int) -> None:
+        got = os.preadv(self._opened.descriptor, [self._buffer[:count]], self._part.start + begin)
+        super().check()
+        if got == 0:
+            raise ContentChanged("The file became shorter while it was being sent.")
+        self._ahead = self._buffer[:got]
 
 
 class _Bytes:
