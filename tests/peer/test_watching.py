@@ -1,6 +1,7 @@
 """Dropped in, edited, renamed, moved, deleted: announced by itself, and nothing read twice."""
 
 import asyncio
+import ctypes
 import hashlib
 import itertools
 import os
@@ -261,7 +262,7 @@ async def test_where_watching_fails_scans_do_it_and_status_says_so(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watching, "SCAN_EVERY_S", 0.1)
-    monkeypatch.setattr(inotify.FolderWatch, "_add_tree", refuse)
+    monkeypatch.setattr(inotify.FolderWatch, "_follow", refuse)
     peer = await network.peer("one")
     write(peer.folder / "a", b"a")
     await sees(peer, "a")
@@ -288,9 +289,9 @@ async def test_news_that_the_kernel_dropped_are_made_up_by_a_scan(
     real = inotify.FolderWatch._take
 
     def overflow(
-        self: inotify.FolderWatch, watch: int, mask: int, name: str, changed: set[str]
+        self: inotify.FolderWatch, watch: int, mask: int, name: str, *found: set[str]
     ) -> None:
-        real(self, -1, 0x4000, "", changed)
+        real(self, -1, 0x4000, "", *found)
 
     monkeypatch.setattr(inotify.FolderWatch, "_take", overflow)
     write(peer.folder / "a/b", b"b")
@@ -496,6 +497,45 @@ async def test_what_changes_places_is_seen_and_not_read_again(
     for path, data in truth.items():
         assert (await peer.request("GET", f"/files/{path}")).body == data
     assert hashed == []
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Let two names change places at once; elsewhere than Linux the test is left out."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2):
+        pytest.skip(f"No exchange here: {os.strerror(ctypes.get_errno())}.")
+
+
+async def test_folders_that_change_places_are_watched_on(network: Network) -> None:
+    """The kernel knows them by inode, and what it told first is old when it is read."""
+    peer = await watched(network)
+    for name in "abcd":
+        write(peer.folder / name / f"sub{name}/file", name.encode())
+    await sees(peer, *(f"{name}/sub{name}/file" for name in "abcd"))
+    for one, other in ("ab", "bc", "ad", "da", "cd"):
+        exchange(peer.folder / one, peer.folder / other)
+    (peer.folder / "c").rename(peer.folder / "e")
+    (peer.folder / "b").rename(peer.folder / "c")
+    below = {path.relative_to(peer.folder): path for path in peer.folder.glob("*/sub*")}
+    assert len(below) == 4
+    await sees(peer, *(f"{name}/file" for name in below))
+    for path in below.values():
+        write(path / "new", b"new in " + bytes(path))
+        write(path.parent / "new", b"beside it, in " + bytes(path))
+    news = [f"{name}/{file}" for name in below for file in ("file", "new", "../new")]
+    await sees(peer, *(os.path.normpath(name) for name in news))
+
+
+async def test_a_folder_that_left_is_watched_no_more(network: Network, tmp_path: Path) -> None:
+    peer = await watched(network)
+    write(peer.folder / "a/sub/file", b"a")
+    write(tmp_path / "other/file", b"b")
+    await sees(peer, "a/sub/file")
+    exchange(peer.folder / "a", tmp_path / "other")
+    await sees(peer, "a/file")
+    watch = peer.app.watching._watches[""]
+    assert set(watch._watches) == {"", "a"}
+    assert sorted(watch._paths.values()) == ["", "a"]
 
 
 async def test_many_news_are_those_of_their_folders(

@@ -11,7 +11,7 @@ import select
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from panal.errors import PanalError
@@ -56,6 +56,7 @@ class FolderWatch:
         self._failed = failed
         self._paths: dict[int, str] = {}
         self._watches: dict[str, int] = {}
+        """The same the other way round, but for those that `_follow` has still to end."""
         self._inotify = -1
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC)
         self._stopping = threading.Event()
@@ -84,7 +85,7 @@ class FolderWatch:
             self._inotify = _libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
             if self._inotify < 0:
                 raise _watch_error(ctypes.get_errno())
-            self._add_tree("")
+            self._follow({""})
             self._tell({""})
             while self._wait():
                 changed = self._read()
@@ -105,15 +106,19 @@ class FolderWatch:
         while self._wanted:
             folder = self._wanted.popleft()
             if not self._left_out(folder):
-                self._add_tree(folder)
+                self._follow({folder})
         return not self._stopping.wait(GATHER_S)
 
     def _read(self) -> set[str]:
         changed: set[str] = set()
+        to_follow: set[str] = set()
         while True:
             try:
                 buffer = os.read(self._inotify, READ_BYTES)
             except BlockingIOError:
+                # Before anything is told, so that nothing falls in between. What was told of
+                # a folder under its old name meanwhile lies below a path that is told too.
+                self._follow(to_follow)
                 return changed
             at = 0
             while at < len(buffer):
@@ -121,45 +126,70 @@ class FolderWatch:
                 at += _HEADER.size
                 name = os.fsdecode(buffer[at : at + length].rstrip(b"\0"))
                 at += length
-                self._take(watch, mask, name, changed)
+                self._take(watch, mask, name, changed, to_follow)
 
-    def _take(self, watch: int, mask: int, name: str, changed: set[str]) -> None:
+    def _take(
+        self, watch: int, mask: int, name: str, changed: set[str], to_follow: set[str]
+    ) -> None:
         if mask & _OVERFLOW:
             changed.add("")
-            self._add_tree("")  # folders made meanwhile may have been missed
+            to_follow.add("")  # folders made meanwhile may have been missed
             return
         folder = self._paths.get(watch)
         if folder is None:
             return
         if mask & _IGNORED:
-            self._drop(folder, watch)
+            self._forget(watch)
             return
         if name == IGNORE_FILE:
             changed.add(folder)
-            self._add_tree(folder)
+            to_follow.add(folder)
         if not name or name.startswith("."):
             return
         path = f"{folder}/{name}" if folder else name
-        if mask & _IS_FOLDER and mask & (_MOVED_FROM | _DELETE):
-            self._drop_tree(path)
-        elif mask & _IS_FOLDER and not self._left_out(path):
-            self._add_tree(path)  # before it is told, so that nothing falls in between
+        if mask & _IS_FOLDER:
+            to_follow.add(path)
         changed.add(path)
 
-    def _add_tree(self, top: str) -> None:
+    # Which folders are watched ------------------------------------------------------------
+
+    def _follow(self, tops: Set[str]) -> None:
+        """Watch the folders that are at these paths now and below, and no others there.
+
+        What the news say of moves is old when it is read: folders may have changed places
+        again, and the kernel knows a folder by its inode, whatever its name. So watches go by
+        what is there; and what is elsewhere now keeps its watch.
+        """
+        there: set[str] = set()
+        displaced: list[int] = []
+        for top in tops:
+            if top == "" or not _lies_in(_parent(top), tops):
+                self._add_tree(top, there, displaced)
+        if self._stopping.is_set():
+            return
+        for folder in [f for f in self._watches if f not in there and _lies_in(f, tops)]:
+            displaced.append(self._watches.pop(folder))
+        for watch in displaced:
+            if self._watches.get(self._paths.get(watch, "")) != watch:
+                _libc.inotify_rm_watch(self._inotify, watch)
+                self._paths.pop(watch, None)
+
+    def _add_tree(self, top: str, there: set[str], displaced: list[int]) -> None:
         pending = [top]
         while pending and not self._stopping.is_set():
             folder = pending.pop()
-            if not self._add(folder):
+            if (folder and self._left_out(folder)) or not self._add(folder, displaced):
                 continue
-            for name in self._folders_in(folder):
-                path = f"{folder}/{name}" if folder else name
-                if not self._left_out(path):
-                    pending.append(path)
+            there.add(folder)
+            start = folder + "/" if folder else ""
+            pending += [start + name for name in self._folders_in(folder)]
 
-    def _add(self, folder: str) -> bool:
+    def _add(self, folder: str, displaced: list[int]) -> bool:
         watch = _libc.inotify_add_watch(self._inotify, self._full(folder), _MASK)
         if watch >= 0:
+            self._forget(watch)  # it may have had another name
+            if (before := self._watches.get(folder)) is not None:
+                displaced.append(before)
             self._paths[watch] = folder
             self._watches[folder] = watch
             return True
@@ -180,17 +210,23 @@ class FolderWatch:
     def _full(self, folder: str) -> bytes:
         return self._place + b"/" + os.fsencode(folder) if folder else self._place
 
-    def _drop_tree(self, top: str) -> None:
-        start = top + "/"
-        for folder in [f for f in self._watches if f == top or f.startswith(start)]:
-            watch = self._watches[folder]
-            _libc.inotify_rm_watch(self._inotify, watch)
-            self._drop(folder, watch)
-
-    def _drop(self, folder: str, watch: int) -> None:
-        self._paths.pop(watch, None)
-        if self._watches.get(folder) == watch:
+    def _forget(self, watch: int) -> None:
+        folder = self._paths.pop(watch, None)
+        if folder is not None and self._watches.get(folder) == watch:
             del self._watches[folder]
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _lies_in(path: str, tops: Set[str]) -> bool:
+    """Whether a path is one of these or lies below one; all lies below ""."""
+    while path:
+        if path in tops:
+            return True
+        path = _parent(path)
+    return "" in tops
 
 
 def _watch_error(number: int) -> PanalError:
