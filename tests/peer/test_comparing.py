@@ -77,7 +77,7 @@ def test_any_two_states_differ_by_what_was_changed(place: Place, seed: int) -> N
         place.path(name).unlink()
     for name in edited | new:
         place.write(name, name.encode() + b"edited")
-    both = (place.comparing.everything(time.time()), place.comparing.some(NAMES, time.time()))
+    both = (place.comparing.everything(time.time), place.comparing.some(NAMES, time.time))
     for found in both:
         assert {path for path, _ in found.fresh} | {m.path for m in found.moved} == edited | new
         assert {path for path, _ in found.gone} == gone
@@ -99,15 +99,38 @@ def test_what_comes_while_others_are_looked_at_is_not_gone(
     place.write("b", b"b")
     place.remember("b")
     monkeypatch.setattr(place.root, "pieces_of", pieces_of)
-    found = place.comparing.everything(time.time())
+    found = place.comparing.everything(time.time)
     assert (found.fresh, found.gone) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("written_s", "is_settled"),
+    [
+        (-10.0, True),
+        (-0.4, False),
+        (0.0, False),
+        (4.0, False),
+        (10.4, False),
+        (11.0, True),  # a time to come, as a wrong clock or an unpacker leaves it
+    ],
+)
+def test_what_is_written_during_a_long_look_is_not_settled(
+    place: Place, written_s: float, is_settled: bool
+) -> None:
+    began_s = 1_700_000_000.0
+    now_s = iter([began_s, *[began_s + 10.0] * 2])
+    place.write("a", b"half")
+    os.utime(place.path("a"), ns=(0, int((began_s + written_s) * 1e9)))
+    found = place.comparing.everything(lambda: next(now_s))
+    assert [path for path, _ in found.fresh] == (["a"] if is_settled else [])
+    assert found.unsettled == ([] if is_settled else ["a"])
 
 
 def test_what_is_left_out_now_is_gone_though_it_is_there(place: Place) -> None:
     place.write("a.log", b"log")
     place.remember("a.log")
     (place.folder / ".panalignore").write_text("*.log")
-    assert [path for path, _ in place.comparing.everything(time.time()).gone] == ["a.log"]
+    assert [path for path, _ in place.comparing.everything(time.time).gone] == ["a.log"]
 
 
 def test_a_renamed_folder_is_moved_and_gone_and_nothing_else(place: Place) -> None:
@@ -116,7 +139,7 @@ def test_a_renamed_folder_is_moved_and_gone_and_nothing_else(place: Place) -> No
         place.write(name, name.encode())
     place.remember(*names)
     (place.folder / "a").rename(place.folder / "b")
-    found = place.comparing.some({"a", "b"}, time.time())
+    found = place.comparing.some({"a", "b"}, time.time)
     assert [(m.path, m.twin) for m in found.moved] == [(f"b/{n}", f"a/{n}") for n in range(10)]
     assert [path for path, _ in found.gone] == [SafePath(name) for name in names]
     assert found.fresh == []
@@ -136,5 +159,5 @@ def test_what_is_indexed_while_others_are_looked_at_is_no_twin_of_itself(
         place.remember("late")
 
     monkeypatch.setattr(Comparing, "_compare", late)
-    found = place.comparing.everything(time.time())
+    found = place.comparing.everything(time.time)
     assert ([path for path, _ in found.fresh], found.moved) == (["fresh"], [])

@@ -35,7 +35,7 @@ def seen(place: Place) -> set[str]:
 def look(place: Place) -> Difference:
     """A look by another process than the last one."""
     place.comparing = Comparing(place.root, place.index, lambda: None)
-    return place.comparing.everything(time.time())
+    return place.comparing.everything(time.time)
 
 
 def plainly(place: Place) -> Difference:
@@ -306,7 +306,7 @@ def test_nothing_is_kept_of_folders_that_are_gone(place: Place) -> None:
 def test_some_paths_are_recalled_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(place)
     monkeypatch.setattr(Ignoring, "has_no_say", lambda *given: pytest.fail("judged again"))
-    found = place.comparing.some({"b", safe_path("more/m")}, time.time())
+    found = place.comparing.some({"b", safe_path("more/m")}, time.time)
     assert told(found)[:4] == ([], [], [], [])
 
 

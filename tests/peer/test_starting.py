@@ -60,7 +60,7 @@ async def test_a_peer_compares_its_folder_before_it_registers(
     order: list[str] = []
     everything, run = Comparing.everything, Announcer.run
 
-    def comparing(self: Comparing, wall_s: float, *more: Any) -> Difference:
+    def comparing(self: Comparing, wall_s: Any, *more: Any) -> Difference:
         order.append("compared")
         return everything(self, wall_s, *more)
 
@@ -80,7 +80,7 @@ async def test_a_long_comparison_does_not_hold_back_the_registration(
     may_go_on = threading.Event()
     everything = Comparing.everything
 
-    def comparing(self: Comparing, wall_s: float, *more: Any) -> Difference:
+    def comparing(self: Comparing, wall_s: Any, *more: Any) -> Difference:
         may_go_on.wait(30.0)
         return everything(self, wall_s, *more)
 

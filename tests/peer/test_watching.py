@@ -130,6 +130,27 @@ async def test_a_file_that_is_still_written_is_not_shared_half(
     assert found.fingerprint.size_bytes == 30_000
 
 
+async def test_a_file_that_is_written_on_when_its_turn_comes_is_not_shared_half(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the hashing there may be thousands of others."""
+    peer = await watched(network)
+    sizes: list[int] = []
+
+    def writing_on(root: Any, path: Any, progress: Any = None) -> HashedFile:
+        if len(sizes) < 2:
+            with (peer.folder / path).open("ab") as file:
+                file.write(b"more")
+        found = hash_file(root, path, progress)
+        sizes.append(found.fingerprint.size_bytes)
+        return found
+
+    monkeypatch.setattr(scanning, "hash_file", writing_on)
+    write(peer.folder / "slow", b"half")
+    await sees(peer, "slow")
+    assert sizes == [8, 12, 12]
+
+
 async def test_what_is_renamed_or_moved_is_not_read_again(network: Network, hashed: Hashed) -> None:
     peer = await watched(network)
     for name in ("folder/a", "folder/deep/b", "c"):

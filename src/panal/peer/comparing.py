@@ -1,7 +1,7 @@
 """The roots compared with the index, by fingerprint (device, inode, size, mtime).
 
-What differs and has been left alone for a moment is to be hashed, unless the index knows
-the same inode unchanged under another name: then it was only moved.
+What differs and had been left alone for a moment when the look began is to be hashed, unless the
+index knows the same inode unchanged under another name: then it was only moved.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -39,6 +39,23 @@ class Difference:
     skipped: Skipped = field(default_factory=Skipped)
 
 
+class Settled:
+    """Whether files seen from now on rest: not written since a moment before now.
+
+    What is written while a look takes its time is not at rest, however long it takes. A time
+    that has not come yet says nothing about writing.
+    """
+
+    def __init__(self, wall_s: Callable[[], float]) -> None:
+        self._wall_s = wall_s
+        self._began_s = wall_s()
+
+    def __call__(self, fingerprint: Fingerprint) -> bool:
+        """Whether a file that looks so is."""
+        mtime_s = fingerprint.mtime_ns / 1e9
+        return mtime_s <= self._began_s - SETTLED_S or mtime_s >= self._wall_s() + SETTLED_S
+
+
 class Comparing:
     """Compares; called in threads."""
 
@@ -50,9 +67,13 @@ class Comparing:
         self._twins = Twins(index)
 
     def everything(
-        self, wall_s: float, is_new: Callable[[Seen], bool] = lambda _: True
+        self, wall_s: Callable[[], float], is_new: Callable[[Seen], bool] = lambda _: True
     ) -> Difference:
-        """Every root that is there; of what has to be hashed, only what is new."""
+        """Every root that is there; of what has to be hashed, only what is new.
+
+        `wall_s` tells the time of day, in seconds.
+        """
+        is_settled = Settled(wall_s)
         difference = Difference()
         had_any = has_rows(self._index, "")
         folders = self._index.seen_folders.begin("")
@@ -60,27 +81,28 @@ class Comparing:
             # Of a root that comes back during the walk nothing was seen, and nothing is gone.
             if self._root.shows(name):
                 pieces = self._root.pieces_of(name, difference.skipped, folders.recall)
-                self._compare(pieces, self._known_in(name), wall_s, difference, folders)
+                self._compare(pieces, self._known_in(name), is_settled, difference, folders)
         self._settle_gone(difference)
         difference.fresh = list(filter(is_new, difference.fresh))
         if had_any:
             self._sort_out_moved(difference)
         return difference
 
-    def some(self, paths: Collection[str], wall_s: float) -> Difference:
-        """Only these paths, and whatever is below them."""
+    def some(self, paths: Collection[str], wall_s: Callable[[], float]) -> Difference:
+        """Only these paths, and whatever is below them; `wall_s` as in `everything`."""
+        is_settled = Settled(wall_s)
         difference = Difference()
         wanted = set(paths)
         for path in sorted(wanted):
             if path_problem(path) is not None or _has_parent_in(path, wanted):
                 continue
             if self._root.shows(path):
-                self._compare_below(SafePath(path), wall_s, difference)
+                self._compare_below(SafePath(path), is_settled, difference)
         self._settle_gone(difference)
         self._sort_out_moved(difference)
         return difference
 
-    def _compare_below(self, path: SafePath, wall_s: float, difference: Difference) -> None:
+    def _compare_below(self, path: SafePath, is_settled: "Settled", difference: Difference) -> None:
         found = self._root.fingerprint(path)
         one: list[Run] = []
         pieces: Iterable[Piece] = ()
@@ -91,14 +113,14 @@ class Comparing:
                 pieces = self._root.pieces(Skipped(), path, folders.recall)
             elif found.size_bytes <= MAX_CONTENT_BYTES:
                 one = [[(path, *found.numbers())]]
-        self._compare(one, self._known_as(path), wall_s, difference)
-        self._compare(pieces, self._known_below(path), wall_s, difference, folders)
+        self._compare(one, self._known_as(path), is_settled, difference)
+        self._compare(pieces, self._known_below(path), is_settled, difference, folders)
 
     def _compare(
         self,
         pieces: Iterable[Piece],
         known: "_Known",
-        wall_s: float,
+        is_settled: "Settled",
         difference: Difference,
         folders: FolderLook | None = None,
     ) -> None:
@@ -118,7 +140,7 @@ class Comparing:
                 differing.add(piece[0][0].rpartition("/")[0])
                 by_path = {row[0]: row for row in rows}
                 for found in piece:
-                    _compare_one(found, by_path.pop(found[0], None), wall_s, difference)
+                    _compare_one(found, by_path.pop(found[0], None), is_settled, difference)
                 difference.gone += map(_seen, by_path.values())
         difference.gone += map(_seen, known.rest())
         _keep(folders, seen)
@@ -262,12 +284,12 @@ def _seen(row: FileRow) -> Seen:
 
 
 def _compare_one(
-    found: FileRow, known: FileRow | None, wall_s: float, difference: Difference
+    found: FileRow, known: FileRow | None, is_settled: Settled, difference: Difference
 ) -> None:
     if known == found:
         return
     path, fingerprint = _seen(found)
-    if abs(wall_s - fingerprint.mtime_ns / 1e9) >= SETTLED_S:
+    if is_settled(fingerprint):
         difference.fresh.append((path, fingerprint))
         return
     difference.unsettled.append(path)

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from panal.clock import Clock
 from panal.errors import ContentChanged, NotFound, PanalError
-from panal.peer.comparing import PAGE, Comparing, Difference
+from panal.peer.comparing import PAGE, Comparing, Difference, Settled
 from panal.peer.sharing import Sharing
 from panal.store.fingerprints import Seen, Skipped
 from panal.store.hashing import HashedFile, Stopping, hash_file
@@ -119,7 +119,7 @@ class Scanning:
         return found
 
     async def _compare(self, paths: Collection[str] | None) -> Difference:
-        wall_s = self._clock.wall_s()
+        wall_s = self._clock.wall_s
         if not self._looking:
             self._done.clear()
         self._looking += 1
@@ -252,8 +252,14 @@ class Scanning:
     def _hash_all(self, paths: list[SafePath]) -> list[HashedFile]:
         hashed = []
         for path in paths:
+            is_settled = Settled(self._clock.wall_s)
             try:
-                hashed.append(hash_file(self._root, path, self._stopping))
+                found = hash_file(self._root, path, self._stopping)
+                # It may be long since it was looked at, and somebody writes to it by now.
+                if is_settled(found.fingerprint):
+                    hashed.append(found)
+                else:
+                    self._again.add(path)
             except ContentChanged:
                 self._again.add(path)
             except NotFound:
