@@ -589,6 +589,33 @@ class Chunked:
         return wanted
 
 
+async def test_a_download_that_got_its_name_is_the_users_also_for_who_has_it_open(
+    network: Network, made_contents: list[Contents]
+) -> None:
+    """An answer may be on its way when the download ends, and an edit follow at once."""
+    await network.peer("one", shares_folder=False)
+    (contents,) = made_contents
+    source = network.place / "source"
+    source.write_bytes(DATA)
+    with source.open("rb") as file:
+        manifest = hash_descriptor(file.fileno(), SIZE)
+    content = content_id(manifest.encode())
+    partial = PartialFile(network.place / "partials", content, manifest)
+    writer = partial.begin_chunk(0)
+    writer.write(memoryview(DATA))
+    assert writer.finish()
+    contents.begin_partial(content, partial, lambda follower: None)
+    opened = contents.open(content)
+    partial.make_publishable(mtime_ns=1_700_000_000_000_000_000)
+    placed = partial.path.rename(network.place / "placed")
+    assert opened.is_unchanged()
+    with placed.open("r+b") as file:
+        file.write(b"x")
+    assert not opened.is_unchanged()
+    opened.close()
+    partial.close()
+
+
 async def test_have_follows_a_partial_file_until_it_is_taken_back(
     network: Network, made_contents: list[Contents]
 ) -> None:

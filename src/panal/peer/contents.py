@@ -38,7 +38,9 @@ class OpenContent:
     sha256: bytes | None
     """Only where it was computed here."""
     expected: Fingerprint | None
-    """What the file must still be; None for a partial file, which is ours alone."""
+    """What the file must still be; None for one that is ours alone."""
+    partial: PartialFile | None = None
+    """What it belongs to while it is fetched: ours alone until it has its final name."""
 
     def close(self) -> None:
         """Let the file go, unless that was done already."""
@@ -53,9 +55,10 @@ class OpenContent:
 
     def is_unchanged(self) -> bool:
         """Whether the open file still is what was hashed."""
-        if self.expected is None:
-            return True
-        return self.expected.is_of(self.descriptor)
+        expected = self.expected
+        if expected is None and self.partial is not None:
+            expected = self.partial.published
+        return expected is None or expected.is_of(self.descriptor)
 
     @property
     def is_whole(self) -> bool:
@@ -116,7 +119,8 @@ class Contents:
                 changed = error
         if (partial := self._partials.get(content)) is not None:
             size = partial.manifest.size_bytes
-            return OpenContent(os.dup(partial.descriptor), size, partial.written, None, None)
+            descriptor = os.dup(partial.descriptor)
+            return OpenContent(descriptor, size, partial.written, None, None, partial)
         if (own := self._own.get(content)) is not None:
             size, sha256 = own.manifest.size_bytes, own.manifest.sha256
             bits = bitfield.full(own.manifest.chunk_count)

@@ -19,6 +19,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from panal.errors import PanalError
+from panal.store.fingerprints import Fingerprint
 from panal.store.journal import BATCH, DURABLE, FORGET, Journal, open_private
 from panal.store.roots import disk_error
 from panal.wire import bitfield
@@ -92,6 +93,8 @@ class PartialFile:
         self._unsynced_bytes = 0
         self._failure: PanalError | None = None
         self._is_closed = False
+        self.published: Fingerprint | None = None
+        """What it must still be once it may have its final name, and others write to it."""
         self.on_written: Callable[[int], None] = lambda index: None
         with contextlib.ExitStack() as undo, _told_as("prepare the download"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -194,6 +197,7 @@ class PartialFile:
                 os.fchmod(self.descriptor, mode & ~_UMASK)
                 if mtime_ns is not None:
                     os.utime(self.descriptor, ns=(mtime_ns, mtime_ns))
+                self.published = Fingerprint.of(os.fstat(self.descriptor))
             try:
                 os.fsync(self.descriptor)
             except OSError as error:
