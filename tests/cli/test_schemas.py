@@ -110,6 +110,7 @@ RUNS: dict[str, Callable[[Place], Awaitable[Said]]] = {
     "downloads resume": of_downloads("resume"),
     "get": get,
     "ls": at_peer("ls"),
+    "page": at_peer("page"),
     "peers": at_tracker("peers"),
     "search": at_tracker("search"),
     "settings": at_peer("settings"),

@@ -50,30 +50,36 @@ def test_an_open_connection_of_ours_and_a_closed_one() -> None:
 
 ASK = """
 import sys, urllib.request, urllib.error
-for path in ("/files/", "/api/v1/status"):
-    try: print(urllib.request.urlopen(sys.argv[1] + path).status)
+fields = {"Authorization": "Bearer " + sys.stdin.read()} if sys.argv[2:] else {}
+for path in ("/healthz", "/files/", "/api/v1/status"):
+    asked = urllib.request.Request(sys.argv[1] + path, None, fields)
+    try: print(urllib.request.urlopen(asked).status)
     except urllib.error.HTTPError as error: print(error.code)
 """
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
-async def test_another_user_of_the_machine_is_not_the_owner(
+async def test_another_user_of_the_machine_is_not_let_in(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     peer = await network.peer("one")
-    python = str(Path("/usr/bin/python3"))
-
-    def ask(uid: int) -> list[str]:
-        done = subprocess.run(
-            [python, "-c", ASK, peer.url], user=uid, capture_output=True, text=True, cwd="/"
-        )
-        return done.stdout.split()
-
+    other = await network.peer("open", open=True)
+    token = (peer.folder / ".panal" / "owner-token").read_text().strip()
+    python = "/usr/bin/python3"
     if not Path(python).exists():
         pytest.skip("there is no Python that other users may run")
-    assert await asyncio.to_thread(ask, 0) == ["200", "200"]
-    assert await asyncio.to_thread(ask, 65_534) == ["200", "403"]
+
+    def ask(uid: int, url: str, *options: str) -> list[str]:
+        words = [python, "-c", ASK, url, *options]
+        done = subprocess.run(words, user=uid, capture_output=True, text=True, cwd="/", input=token)
+        return done.stdout.split()
+
+    assert await asyncio.to_thread(ask, 0, peer.url) == ["200", "200", "200"]
+    assert await asyncio.to_thread(ask, 65_534, peer.url) == ["200", "403", "403"]
+    assert await asyncio.to_thread(ask, 65_534, peer.url, "token") == ["200", "200", "200"]
+    assert await asyncio.to_thread(ask, 65_534, other.url) == ["200", "200", "403"]
+    assert await asyncio.to_thread(ask, 65_534, other.url, "token") == ["200", "403", "403"]
     # For a peer of that user, that user is the owner, and root too.
     monkeypatch.setattr(os, "getuid", lambda: 65_534)
-    assert await asyncio.to_thread(ask, 65_534) == ["200", "200"]
-    assert await asyncio.to_thread(ask, 0) == ["200", "200"]
+    assert await asyncio.to_thread(ask, 65_534, peer.url) == ["200", "200", "200"]
+    assert await asyncio.to_thread(ask, 0, peer.url) == ["200", "200", "200"]

@@ -11,7 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from panal.peer import announcer
-from panal.web.control import MAX_BODY_BYTES, MAX_PAGE
+from panal.web.bodies import MAX_BODY_BYTES
+from panal.web.control import MAX_PAGE
 from tests.support.network import Answer, Network, RunningPeer, until
 from tests.support.raw_http import connection, request
 

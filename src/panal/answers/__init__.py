@@ -25,6 +25,7 @@ from panal.answers.sharing import (
     VerifyProgress,
 )
 from panal.answers.status import (
+    PageLink,
     SettingsAnswer,
     StatusAnswer,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "FolderAnswer",
     "HitInfo",
     "NameInfo",
+    "PageLink",
     "PeerAnswer",
     "PeersAnswer",
     "PlanAnswer",

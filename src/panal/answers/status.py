@@ -20,6 +20,15 @@ class SettingsAnswer(msgspec.Struct):
     """From each peer, over all downloads."""
 
 
+class PageLink(msgspec.Struct):
+    """A link that opens the page as its owner, once."""
+
+    url: str
+    """With the address that the request came to."""
+    expires_s: int
+    """How long it counts, in seconds."""
+
+
 class StatusAnswer(msgspec.Struct):
     """This peer's own state."""
 

@@ -33,8 +33,14 @@ def _read_settings(context: click.Context, _: click.Parameter, named: Path | Non
     callback=_read_settings,
     help="Settings in TOML: a table a command, keys as the options' names.",
 )
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    envvar="PANAL_TOKEN_FILE",
+    help="The token of your peer's owner, STATE/owner-token, if you are another user; -: stdin.",
+)
 @click.pass_context
-def panal(context: click.Context, config: Path | None) -> None:
+def panal(context: click.Context, config: Path | None, token_file: Path | None) -> None:
     """Exchange files between your own machines, in verified chunks, with no file server.
 
     \b
@@ -55,7 +61,7 @@ for _command in (
     *(running.tracker, running.peer),
     *(finding.search, finding.get, finding.peers),
     *(owning.ls, owning.add, owning.unshare, owning.downloads, owning.why),
-    *(owning.verify, owning.settings),
+    *(owning.verify, owning.settings, owning.page),
     *(upkeep.doctor, upkeep.config, upkeep.schema, upkeep.completion, upkeep.version),
 ):
     panal.add_command(_command)

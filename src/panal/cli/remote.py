@@ -16,6 +16,7 @@ from panal.answers import (
     FileAnswer,
     FilesAnswer,
     FolderAnswer,
+    PageLink,
     PlanAnswer,
     SearchAnswer,
     SettingsAnswer,
@@ -26,6 +27,7 @@ from panal.answers import (
     VerifyProgress,
     WhyAnswer,
 )
+from panal.cli.token import check_stays_here, given_token
 from panal.errors import PanalError, Unreachable, UsageError, by_slug
 from panal.peer.http_source import client_session
 
@@ -52,6 +54,10 @@ class RemotePeer:
         if not url.startswith("http://"):
             raise UsageError("A peer's URL begins with http://, as http://127.0.0.1:5000.")
         self._url = url.rstrip("/")
+        self._headers = {"Content-Type": "application/json"}
+        if (token := given_token()) is not None:
+            check_stays_here(url)
+            self._headers["Authorization"] = f"Bearer {token}"
 
     async def __aenter__(self) -> "RemotePeer":
         self._session = client_session()
@@ -110,6 +116,10 @@ class RemotePeer:
                     return step.answer
                 seen(step)
         raise PanalError(f"The peer at {self._url} stopped before it was done.")
+
+    async def page_link(self) -> PageLink:
+        """A link that opens its page as its owner."""
+        return await self._call("POST", "/api/v1/page-link", PageLink)
 
     async def settings(self) -> SettingsAnswer:
         """What can be changed while it runs."""
@@ -202,7 +212,8 @@ class RemotePeer:
                 method,
                 URL(self._url + address, encoded=True),
                 data=None if body is None else msgspec.json.encode(body),
-                headers={"Content-Type": "application/json", **headers},
+                headers={**self._headers, **headers},
+                allow_redirects=False,
                 timeout=patience,
             ) as answer:
                 if answer.status >= 400:

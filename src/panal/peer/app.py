@@ -24,6 +24,7 @@ from panal.peer.config import PeerSettings
 from panal.peer.content_answers import ContentAnswers
 from panal.peer.content_routes import ContentRoutes
 from panal.peer.contents import Contents
+from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.download_way import DownloadWay
 from panal.peer.downloads import Downloads
 from panal.peer.fetching import Fetching
@@ -35,6 +36,7 @@ from panal.peer.identity import begin_epoch
 from panal.peer.lanes import Lanes
 from panal.peer.live_settings import KeptSettings, LiveSettings
 from panal.peer.never_sent import NeverSent
+from panal.peer.owner_token import OwnerCredentials, owner_token
 from panal.peer.presence import Presence, look_for_roots
 from panal.peer.rate_limit import RateLimit
 from panal.peer.scanning import Scanning
@@ -77,6 +79,7 @@ class PeerApp:
         self._chance = chance
         self._cleanup = contextlib.AsyncExitStack()
         self.port = 0
+        self.credentials: OwnerCredentials
         self.index: Index
         self.announcer: Announcer
         self.sharing: Sharing
@@ -128,6 +131,7 @@ class PeerApp:
             await asyncio.to_thread(placed.begin_run, self.clock.wall_s())
             download_records.remove_all()
         caller = begin_epoch(settings.state, settings.peer_name, self.clock.wall_s())
+        self.credentials = OwnerCredentials(owner_token(settings.state), self.clock)
         self.client = TrackerClient(settings.trackers)
         self._cleanup.push_async_callback(self.client.close)
         session = client_session()
@@ -245,16 +249,21 @@ class PeerApp:
             *file_routes.routes(),
             *more_routes(self),
         ]
+        doorkeeper = Doorkeeper(
+            is_open=settings.open,
+            allowed_hosts=settings.allowed_hosts,
+            credentials=self.credentials,
+        )
         await self._serve(
             sockets,
-            self.routes,
+            application(self.routes, doorkeeper),
             lambda others: ChunkServer(
                 contents,
                 sender,
                 lanes,
                 never_sent,
                 granting,
-                settings.allowed_hosts,
+                doorkeeper,
                 others,
             ),
         )
@@ -295,10 +304,9 @@ class PeerApp:
     async def _serve(
         self,
         sockets: list[socket.socket],
-        routes: list[Route],
+        app: web.Application,
         chunk_server: Callable[[Callable[[], asyncio.Protocol]], ChunkServer],
     ) -> None:
-        app = application(routes, self.settings.allowed_hosts)
         runner = web.AppRunner(
             app, access_log=None, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=DRAIN_S
         )

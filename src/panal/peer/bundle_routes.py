@@ -3,10 +3,12 @@
 from aiohttp import hdrs, web
 
 from panal.errors import TooLarge
-from panal.peer.access import PROTOCOL_HEADER, Role, Route
+from panal.peer.access import Route
 from panal.peer.content_answers import INERT, is_peer
 from panal.peer.contents import Contents
+from panal.peer.http_answers import PROTOCOL_HEADER
 from panal.peer.lanes import Lanes
+from panal.peer.roles import Role
 from panal.peer.sending import Sender
 from panal.wire.bundle import MAX_REQUEST_BYTES, BundleRequest, parse_request
 

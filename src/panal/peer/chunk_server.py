@@ -2,8 +2,8 @@
 
 Nearly all that a peer in a swarm is asked is one of two requests in one exact form, a hundred
 times a second. Those are answered here. Everything else goes to the HTTP server, with its
-connection and for good: every other request, and these where their Host or their range is not
-plainly right. So the rules stand in one place, and nothing is let in here that they refuse.
+connection and for good: every other request, and these where who asks, their Host or their range is
+not plainly right. So the rules stand in one place, and nothing is let in here that they refuse.
 """
 
 import asyncio
@@ -13,11 +13,13 @@ from collections.abc import Callable
 from typing import cast
 
 from panal.errors import PanalError
-from panal.peer.access import is_host_allowed, problem
 from panal.peer.contents import Contents, OpenContent
+from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.granting import Granting
+from panal.peer.http_answers import problem
 from panal.peer.lanes import Lanes
 from panal.peer.never_sent import NeverSent
+from panal.peer.roles import Role, may
 from panal.peer.sending import Sender, keep_queue_short
 from panal.peer.warm_sending import MOST_BYTES, WarmSending, is_cached
 from panal.wire.chunk_request import ChoiceRequest, RangeRequest, goes_on, parse
@@ -43,7 +45,7 @@ class ChunkServer:
         lanes: Lanes,
         never_sent: NeverSent,
         granting: Granting,
-        allowed_hosts: frozenset[str],
+        doorkeeper: Doorkeeper,
         others: Callable[[], asyncio.Protocol],
     ) -> None:
         """`others` makes what a connection with any other request is handed over to."""
@@ -52,7 +54,7 @@ class ChunkServer:
         self._lanes = lanes
         self._never_sent = never_sent
         self._granting = granting
-        self._allowed_hosts = allowed_hosts
+        self._doorkeeper = doorkeeper
         self.others = others
         self.connections: set[ChunkConnection] = set()
         self.is_closing = False
@@ -65,12 +67,18 @@ class ChunkServer:
         self, connection: "ChunkConnection", request: RangeRequest | ChoiceRequest
     ) -> bool:
         """Whether it was answered here; where not, nothing has been sent."""
-        if not is_host_allowed(request.host, self._allowed_hosts):
+        if not self._is_let_in(connection, request.host):
             return False
         if isinstance(request, RangeRequest):
             return await self._answer_range(connection, request)
         await self._answer_choice(connection, request)
         return True
+
+    def _is_let_in(self, connection: "ChunkConnection", host: str) -> bool:
+        transport, doorkeeper = connection.transport, self._doorkeeper
+        if transport is None or not doorkeeper.is_host_allowed(host):
+            return False
+        return may(doorkeeper.role_without_fields(transport), Role.MEMBER)
 
     async def _answer_range(self, connection: "ChunkConnection", request: RangeRequest) -> bool:
         content, part = request.content, request.part
@@ -129,7 +137,7 @@ class ChunkConnection(asyncio.Protocol):
         self.host = ""
         self.task: asyncio.Task[None] | None = None
         """What answers, while something does."""
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
         self._own: socket.socket | None = None
         self._ahead = b""
         """What has come of the next request."""
@@ -143,14 +151,14 @@ class ChunkConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody has connected."""
-        self._transport = cast(asyncio.Transport, transport)
+        self.transport = cast(asyncio.Transport, transport)
         self.host, *_ = transport.get_extra_info("peername") or ("",)
         self._server.connections.add(self)
         self._timer = self._loop.call_later(QUIET_S, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended, perhaps while something was being sent."""
-        self._transport = None
+        self.transport = None
         if self.task is not None:
             self.task.cancel()
         else:
@@ -160,10 +168,10 @@ class ChunkConnection(asyncio.Protocol):
         """A request, or a part of one."""
         self._moved_at_s = self._loop.time()
         self._ahead = self._ahead + data if self._ahead else data
-        if self._transport is None:
+        if self.transport is None:
             return
         if self.task is None:
-            self._take(self._transport)
+            self._take(self.transport)
         elif len(self._ahead) > MOST_AHEAD_BYTES:
             self.abort()
 
@@ -192,12 +200,12 @@ class ChunkConnection(asyncio.Protocol):
                 self.abort()  # what followed would count as the rest of the answer
         finally:
             self.task = None
-            if self._transport is None:
+            if self.transport is None:
                 self._forget()
         self._go_on(b"" if is_answered else data)
 
     def _go_on(self, unanswered: bytes) -> None:
-        transport = self._transport
+        transport = self.transport
         if transport is None or transport.is_closing():
             return
         self._moved_at_s = self._loop.time()
@@ -219,13 +227,13 @@ class ChunkConnection(asyncio.Protocol):
 
     def say(self, answer: bytes) -> None:
         """An answer that is only a head."""
-        if self._transport is not None:
+        if self.transport is not None:
             self._has_begun = True
-            self._transport.write(answer)
+            self.transport.write(answer)
 
     async def send(self, head: bytes, opened: OpenContent, part: ByteRange) -> None:
         """Send an answer; ContentChanged or OSError, after which the connection must end."""
-        transport = self._transport
+        transport = self.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("The receiver is gone.")
         self._has_begun = True
@@ -256,13 +264,13 @@ class ChunkConnection(asyncio.Protocol):
 
     def end_if_idle(self) -> None:
         """End it unless something is asked for."""
-        if self.task is None and self._transport is not None:
-            self._transport.close()
+        if self.task is None and self.transport is not None:
+            self.transport.close()
 
     def abort(self) -> None:
         """End it at once."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
     def _look(self) -> None:
         moved_at_s = self._moved_at_s if self._warm is None else self._warm.moved_at_s

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 
 from panal.errors import NotHereYet
-from panal.peer.access import PROTOCOL_HEADER, problem
 from panal.peer.contents import OpenContent
+from panal.peer.http_answers import PROTOCOL_HEADER, problem
 from panal.peer.lanes import Lanes
 from panal.peer.never_sent import NeverSent
 from panal.peer.sending import Sender

@@ -5,11 +5,13 @@ from random import Random
 from aiohttp import HttpVersion11, hdrs, web
 
 from panal.errors import UsageError
-from panal.peer.access import PROTOCOL_HEADER, Role, Route, json_answer
+from panal.peer.access import Route
 from panal.peer.content_answers import INERT, OCTETS, ContentAnswers, Wanted
-from panal.peer.contents import Contents, OpenContent
+from panal.peer.contents import UNKNOWN, Contents, OpenContent
 from panal.peer.granting import Granting
+from panal.peer.http_answers import PROTOCOL_HEADER, json_answer
 from panal.peer.neighbourhood import MOST_PEERS, NamedPeer, NamedPeers
+from panal.peer.roles import Role
 from panal.wire.address import dialling_problem, hearsay_problem
 from panal.wire.catalogue import Provider
 from panal.wire.chunk_request import MAX_BODY_BYTES
@@ -40,14 +42,14 @@ class ContentRoutes:
         """The routes, each with its role."""
         member = Role.MEMBER
         return [
-            Route("GET", "/content/{id}/manifest", member, self.manifest),
-            Route("GET", "/content/{id}/have", member, self.have),
-            Route("GET", "/content/{id}/peers", member, self.peers, gives=NamedPeers),
-            Route("POST", "/content/{id}/next", member, self.next, query="max=<chunks>"),
-            Route("GET", "/content/{id}", member, self.content),
-            Route("HEAD", "/content/{id}", member, self.content),
-            Route("GET", "/content/{id}/{name}", member, self.content),
-            Route("HEAD", "/content/{id}/{name}", member, self.content),
+            Route("GET", "/content/{id}/manifest", member, self.manifest, UNKNOWN),
+            Route("GET", "/content/{id}/have", member, self.have, UNKNOWN),
+            Route("GET", "/content/{id}/peers", member, self.peers, UNKNOWN, gives=NamedPeers),
+            Route("POST", "/content/{id}/next", member, self.next, UNKNOWN, query="max=<chunks>"),
+            Route("GET", "/content/{id}", member, self.content, UNKNOWN),
+            Route("HEAD", "/content/{id}", member, self.content, UNKNOWN),
+            Route("GET", "/content/{id}/{name}", member, self.content, UNKNOWN),
+            Route("HEAD", "/content/{id}/{name}", member, self.content, UNKNOWN),
             Route("GET", "/dialback/{nonce}", Role.PUBLIC, self.dialback),
             Route("GET", "/healthz", Role.PUBLIC, self.health),
         ]

@@ -26,6 +26,8 @@ from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, chunk_count_for, chunk_size_for
 from panal.wire.ranges import ByteRange
 
+UNKNOWN = "This peer does not have that content."
+
 
 @dataclass(slots=True)
 class OpenContent:
@@ -126,7 +128,7 @@ class Contents:
             bits = bitfield.full(own.manifest.chunk_count)
             descriptor = os.open(own.path, os.O_RDONLY | os.O_CLOEXEC)
             return OpenContent(descriptor, size, bits, sha256, None)
-        raise changed or NotFound("This peer does not have that content.")
+        raise changed or NotFound(UNKNOWN)
 
     def is_there(self, shared: SharedFile) -> bool:
         """Whether the folder or disk that a shared file lies on is there."""
@@ -184,7 +186,7 @@ class Contents:
             return own.manifest.encode()
         encoded = self._index.encoded_manifest(content)
         if encoded is None:
-            raise NotFound("This peer does not have that content.")
+            raise NotFound(UNKNOWN)
         return encoded
 
     def begin_partial(

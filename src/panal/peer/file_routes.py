@@ -8,11 +8,13 @@ import msgspec
 from aiohttp import BodyPartReader, hdrs, web
 
 from panal.errors import NotFound, PanalError, UnsafeName, UsageError
-from panal.peer.access import PROTOCOL_HEADER, Role, Route, json_answer
+from panal.peer.access import Route
 from panal.peer.announcer import Announcer
 from panal.peer.content_answers import ContentAnswers
 from panal.peer.contents import Contents
 from panal.peer.forms import UNREADABLE, part_parameters
+from panal.peer.http_answers import PROTOCOL_HEADER, json_answer
+from panal.peer.roles import Role
 from panal.peer.sharing import Placed
 from panal.peer.uploads import Uploads
 from panal.store.index import Index, SharedFile

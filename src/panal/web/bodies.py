@@ -1,17 +1,28 @@
 """What requests of the API say, as structs; what does not fit is refused."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
+from aiohttp import web
 from msgspec import UNSET, UnsetType
 
+from panal.errors import TooLarge, UsageError
 from panal.peer.live_settings import MAX_ACTIVE_DOWNLOADS
 from panal.peer.rates import MOST_LIMIT_BYTES_S
 
+MAX_BODY_BYTES = 1024 * 1024
 MAX_PRIORITY = 1_000
 Priority = Annotated[int, msgspec.Meta(ge=-MAX_PRIORITY, le=MAX_PRIORITY)]
 ActiveDownloads = Annotated[int, msgspec.Meta(ge=1, le=MAX_ACTIVE_DOWNLOADS)]
+Body = TypeVar("Body")
 RateLimit = Annotated[int, msgspec.Meta(ge=0, le=MOST_LIMIT_BYTES_S)]
+
+
+class SessionRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What a session of the page is begun with."""
+
+    link: str
+    """What stands behind `#t=` in the link."""
 
 
 class DownloadRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -72,3 +83,18 @@ class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
     download_limit_bytes_s: RateLimit | UnsetType = UNSET
     upload_limit_per_peer_bytes_s: RateLimit | UnsetType = UNSET
     download_limit_per_peer_bytes_s: RateLimit | UnsetType = UNSET
+
+
+async def read_body(request: web.Request, kind: type[Body]) -> Body:
+    """A request's JSON; UsageError or TooLarge."""
+    if request.content_type != "application/json":
+        raise UsageError("Send JSON, with Content-Type: application/json.")
+    raw = await request.content.read(MAX_BODY_BYTES + 1)
+    while not request.content.at_eof() and len(raw) <= MAX_BODY_BYTES:
+        raw += await request.content.read(MAX_BODY_BYTES + 1 - len(raw))
+    if len(raw) > MAX_BODY_BYTES:
+        raise TooLarge(f"A request's JSON has at most {MAX_BODY_BYTES} bytes.")
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The JSON does not fit: {error}.") from None

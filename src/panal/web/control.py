@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import TypeVar
 
 import msgspec
 from aiohttp import web
@@ -24,9 +23,11 @@ from panal.answers import (
     WhyAnswer,
 )
 from panal.api import Node, Only
-from panal.errors import TooLarge, UsageError
-from panal.peer.access import NDJSON, Role, Route, json_answer, ndjson_answer
+from panal.errors import UsageError
+from panal.peer.access import Route
 from panal.peer.app import PeerApp
+from panal.peer.http_answers import NDJSON, json_answer, ndjson_answer
+from panal.peer.roles import Role
 from panal.web.bodies import (
     AddRequest,
     DownloadChange,
@@ -35,18 +36,18 @@ from panal.web.bodies import (
     PlanRequest,
     SettingsChange,
     VerifyRequest,
+    read_body,
 )
+from panal.web.session import SessionRoutes
 
-MAX_BODY_BYTES = 1024 * 1024
 MAX_PAGE = 1_000
 MAX_SIZE_DIGITS = 19
 DEFAULT_PAGE = 100
-Body = TypeVar("Body")
 
 
 def owner_routes(app: PeerApp) -> Sequence[Route]:
     """The owner's API of a peer, for its route table."""
-    return ControlRoutes(Node(app)).routes()
+    return [*ControlRoutes(Node(app)).routes(), *SessionRoutes(app.credentials).routes()]
 
 
 class ControlRoutes:
@@ -197,7 +198,7 @@ class ControlRoutes:
 
     async def add(self, request: web.Request) -> web.Response:
         """Share files and folders in place, or copy them in."""
-        wanted = await _body(request, AddRequest)
+        wanted = await read_body(request, AddRequest)
         return json_answer(await self._node.add(wanted.paths, copy=wanted.copy), 201)
 
     async def unshare(self, request: web.Request) -> web.Response:
@@ -207,7 +208,7 @@ class ControlRoutes:
 
     async def add_folder(self, request: web.Request) -> web.Response:
         """Share a folder as it is now, as one content."""
-        wanted = await _body(request, FolderRequest)
+        wanted = await read_body(request, FolderRequest)
         return json_answer(await self._node.add_folder(wanted.path), 201)
 
     async def downloads(self, request: web.Request) -> web.Response:
@@ -216,7 +217,7 @@ class ControlRoutes:
 
     async def begin_download(self, request: web.Request) -> web.Response:
         """Begin a download."""
-        wanted = await _body(request, DownloadRequest)
+        wanted = await read_body(request, DownloadRequest)
         answer = self._node.get(
             wanted.what, wanted.name, priority=wanted.priority, wait=wanted.wait
         )
@@ -224,7 +225,7 @@ class ControlRoutes:
 
     async def plan(self, request: web.Request) -> web.Response:
         """What a download would do; nothing is written."""
-        wanted = await _body(request, PlanRequest)
+        wanted = await read_body(request, PlanRequest)
         return json_answer(await self._node.plan(wanted.what))
 
     async def download(self, request: web.Request) -> web.Response:
@@ -252,7 +253,7 @@ class ControlRoutes:
 
     async def change_download(self, request: web.Request) -> web.Response:
         """Change a download's priority."""
-        wanted = await _body(request, DownloadChange)
+        wanted = await read_body(request, DownloadChange)
         download_id = request.match_info["id"]
         return json_answer(self._node.prioritise_download(download_id, wanted.priority))
 
@@ -266,7 +267,7 @@ class ControlRoutes:
 
     async def verify(self, request: web.Request) -> web.StreamResponse:
         """Re-read shared files; what differs is withdrawn. Whoever hangs up ends it."""
-        wanted = await _body(request, VerifyRequest)
+        wanted = await read_body(request, VerifyRequest)
         answer: VerifyAnswer | None = None
         async with aclosing(self._node.verifying(wanted.paths)) as steps:
             if NDJSON in request.headers.get("Accept", ""):
@@ -283,22 +284,8 @@ class ControlRoutes:
 
     async def change_settings(self, request: web.Request) -> web.Response:
         """Change settings, at once and for the next start too."""
-        wanted = msgspec.to_builtins(await _body(request, SettingsChange))
+        wanted = msgspec.to_builtins(await read_body(request, SettingsChange))
         return json_answer(self._node.change_settings(**wanted))
-
-
-async def _body(request: web.Request, kind: type[Body]) -> Body:
-    if request.content_type != "application/json":
-        raise UsageError("Send JSON, with Content-Type: application/json.")
-    raw = await request.content.read(MAX_BODY_BYTES + 1)
-    while not request.content.at_eof() and len(raw) <= MAX_BODY_BYTES:
-        raw += await request.content.read(MAX_BODY_BYTES + 1 - len(raw))
-    if len(raw) > MAX_BODY_BYTES:
-        raise TooLarge(f"A request's JSON has at most {MAX_BODY_BYTES} bytes.")
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"The JSON does not fit: {error}.") from None
 
 
 def _size(text: str) -> int:

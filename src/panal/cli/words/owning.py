@@ -124,6 +124,24 @@ def settings(changes: tuple[str, ...], peer_url: str, as_json: bool) -> None:
 
 
 @click.command()
+@peer_option
+@json_option("PageLink")
+def page(peer_url: str, as_json: bool) -> None:
+    """Print a link that opens your running peer's page as its owner.
+
+    For a browser that is not plainly yours: of another user, or through a tunnel or a
+    container. It counts once, for two minutes; the browser is then let in for twelve hours.
+
+    \b
+    panal page
+    panal --token-file files/.panal/owner-token page
+    """
+    from panal.cli.page import page as run
+
+    run(peer_url, as_json=as_json)
+
+
+@click.command()
 @click.argument(
     "download_id",
     metavar="ID",

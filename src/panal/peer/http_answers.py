@@ -1,0 +1,46 @@
+"""The forms that answers have: JSON, a JSON document a line, errors."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+from aiohttp import web
+
+PROTOCOL_HEADER = {"Panal-Protocol": "1"}
+NDJSON = "application/x-ndjson"
+
+
+def problem(status: int, slug: str, text: str) -> web.Response:
+    """An error as RFC 9457 says; the type is stable, the text is for people."""
+    body = {"type": f"urn:panal:error:{slug}", "status": status, "detail": text}
+    return web.Response(
+        body=msgspec.json.encode(body),
+        status=status,
+        content_type="application/problem+json",
+        headers=PROTOCOL_HEADER,
+    )
+
+
+def json_answer(
+    value: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """A JSON answer of the API."""
+    return web.Response(
+        body=msgspec.json.encode(value),
+        status=status,
+        content_type="application/json",
+        headers={**PROTOCOL_HEADER, "Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+async def ndjson_answer(
+    request: web.Request, values: AsyncIterator[msgspec.Struct]
+) -> web.StreamResponse:
+    """A JSON document a line, as they come; a failure before the first has its own status."""
+    answer: web.StreamResponse | None = None
+    async for value in values:
+        if answer is None:
+            answer = web.StreamResponse(headers={**PROTOCOL_HEADER, "Cache-Control": "no-store"})
+            answer.content_type = NDJSON
+            await answer.prepare(request)
+        await answer.write(msgspec.json.encode(value) + b"\n")
+    return answer or web.Response(status=204)

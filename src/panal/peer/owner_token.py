@@ -1,0 +1,131 @@
+"""What proves the owner where the connection does not: a token in a file, or a page's session.
+
+The token is 256 bits of chance in a file that only its user can read; in memory there is a
+keyed hash of it. A page gets a session: a link that counts once is exchanged for a cookie that
+no script can read and no other site can send.
+"""
+
+import hmac
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+
+from blake3 import blake3
+
+from panal.clock import Clock
+from panal.errors import Refused
+from panal.peer.roles import Token
+from panal.store.roots import disk_error
+
+TOKEN_FILE = "owner-token"  # noqa: S105 (a file name)
+TOKEN_BYTES = 32
+LINK_S = 120.0
+"""How long a link that opens the page counts, if nobody has used it."""
+SESSION_S = 12 * 3600.0
+MOST_LINKS = 16
+MOST_SESSIONS = 64
+"""The oldest goes when one more is made."""
+_PREFIX = "panal-owner-"
+_SCHEME = "bearer "
+
+
+def owner_token(state: Path) -> str:
+    """The token of a state directory, made where there is none that only its user can read."""
+    path = state / TOKEN_FILE
+    if (kept := _kept(path)) is not None:
+        return kept
+    token = _PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="ascii") as file:
+            file.write(token + "\n")
+    except OSError as error:
+        raise disk_error(error, f"keep the owner's token in {state}") from None
+    return token
+
+
+def _kept(path: Path) -> str | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
+        found = os.fstat(descriptor)
+        is_private = not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+        if not (stat.S_ISREG(found.st_mode) and is_private and found.st_uid == os.getuid()):
+            return None
+        token = file.read(2 * (len(_PREFIX) + 2 * TOKEN_BYTES)).strip()
+    return token if len(token) >= len(_PREFIX) + TOKEN_BYTES and token.isascii() else None
+
+
+class OwnerCredentials:
+    """The token and the sessions of one running peer."""
+
+    def __init__(self, token: str, clock: Clock) -> None:
+        self._key = secrets.token_bytes(32)
+        self._token = self._hash(token)
+        self._clock = clock
+        self._links: dict[bytes, float] = {}
+        """Each one's hash, and until when it counts."""
+        self._sessions: dict[bytes, float] = {}
+
+    def look(self, headers: Mapping[str, str]) -> Token:
+        """What a request shows; a session that is over shows nothing."""
+        given = headers.get("Authorization")
+        if given is not None:
+            is_right = given[: len(_SCHEME)].lower() == _SCHEME and hmac.compare_digest(
+                self._hash(given[len(_SCHEME) :].strip()), self._token
+            )
+            return Token.RIGHT if is_right else Token.WRONG
+        session = _cookie(headers.get("Cookie", ""), self.cookie_name(headers.get("Host", "")))
+        if session and self._counts(self._sessions, session):
+            return Token.RIGHT
+        return Token.NONE
+
+    @staticmethod
+    def cookie_name(host: str) -> str:
+        """What the session's cookie is called: cookies are kept by host, whatever the port."""
+        port = host.rpartition(":")[2]
+        return f"panal-{port if port.isascii() and port.isdigit() else 80}"
+
+    def new_link(self) -> str:
+        """The secret of a link that opens the page once."""
+        return self._keep(self._links, LINK_S, MOST_LINKS)
+
+    def begin_session(self, link: str) -> str:
+        """A session for a link's secret, which counts no more; Refused where it does not."""
+        if not self._counts(self._links, link):
+            raise Refused(
+                "This link was used already, or is too old: 'panal page' prints another one."
+            )
+        del self._links[self._hash(link)]
+        return self._keep(self._sessions, SESSION_S, MOST_SESSIONS)
+
+    def _keep(self, kept: dict[bytes, float], duration_s: float, most: int) -> str:
+        now_s = self._clock.now_s()
+        for old in [one for one, until_s in kept.items() if until_s <= now_s]:
+            del kept[old]
+        while len(kept) >= most:
+            del kept[next(iter(kept))]
+        made = secrets.token_urlsafe(TOKEN_BYTES)
+        kept[self._hash(made)] = now_s + duration_s
+        return made
+
+    def _counts(self, kept: Mapping[bytes, float], secret: str) -> bool:
+        # Found by its keyed hash: how long that takes says nothing of the secrets.
+        return kept.get(self._hash(secret), 0.0) > self._clock.now_s()
+
+    def _hash(self, secret: str) -> bytes:
+        return blake3(secret.encode("utf-8", "surrogateescape"), key=self._key).digest()
+
+
+def _cookie(header: str, name: str) -> str:
+    try:
+        found = SimpleCookie(header).get(name)
+    except CookieError:
+        return ""
+    return "" if found is None else found.value
