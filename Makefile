@@ -15,11 +15,12 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m compileall -q src
 	@touch $@
 
-# What the tests and the demo call besides Python: installed where that is allowed.
+# What the tests call besides Python: installed where that is allowed.
 programs:
-	@sh scripts/programs.sh curl
+	@sh scripts/programs.sh curl chromium
 
-demo: $(STAMP) programs
+demo: $(STAMP)
+	@sh scripts/programs.sh curl
 	@$(BIN)/python scripts/demo.py
 
 test: $(STAMP) programs

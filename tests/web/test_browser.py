@@ -1,0 +1,263 @@
+"""What web pages can do to a peer, in a real browser: other sites' nothing, a link opens it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from playwright.async_api import BrowserContext, Page
+
+from panal.peer import announcer, doorkeeper
+from panal.peer.roles import Asker
+from tests.support.browser import EVIL_NAME, chromium
+from tests.support.network import Network, RunningPeer
+
+pytestmark = pytest.mark.slow
+SECRET = b"only for its owner"
+ATTACKS = """
+async ([peer, id]) => {
+  const got = {};
+  const note = async (name, work) => {
+    const patience = new Promise((_, fail) => setTimeout(fail, 3000));
+    try { got[name] = String(await Promise.race([work(), patience])); }
+    catch (error) { got[name] = "refused"; }
+  };
+  const text = async (answer) => (answer.ok ? await answer.text() : "refused");
+  const form = () => {
+    const data = new FormData();
+    data.append("file", new Blob(["evil"]), "evil.txt");
+    return data;
+  };
+  const json = JSON.stringify({ what: "x" });
+  const reading = ["/api/v1/status", "/api/v1/files", "/files/", "/files/kept.txt",
+                   `/content/${id}`, `/content/${id}/manifest`, "/healthz"];
+  for (const path of reading) {
+    await note(`read ${path}`, async () => text(await fetch(peer + path)));
+    await note(`read with cookies ${path}`, async () =>
+      text(await fetch(peer + path, { credentials: "include" })));
+    await note(`blind ${path}`, async () => {
+      const answer = await fetch(peer + path, { mode: "no-cors", credentials: "include" });
+      return answer.status < 400 && (await answer.text()) || "refused";
+    });
+    await note(`xhr ${path}`, () => new Promise((done, fail) => {
+      const request = new XMLHttpRequest();
+      request.open("GET", peer + path);
+      request.onload = () => done(request.status < 400 ? request.responseText : "refused");
+      request.onerror = fail;
+      request.send();
+    }));
+    await note(`script ${path}`, () => new Promise((done, fail) => {
+      const script = document.createElement("script");
+      script.src = peer + path;
+      script.onload = () => done("ran");
+      script.onerror = fail;
+      document.body.append(script);
+    }));
+    await note(`frame ${path}`, () => new Promise((done) => {
+      const frame = document.createElement("iframe");
+      frame.src = peer + path;
+      const look = () => {
+        try { done(frame.contentDocument.body.innerText.includes("urn:panal") ? "refused"
+                   : frame.contentDocument.body.innerText || "refused"); }
+        catch (error) { done("refused"); }
+      };
+      frame.onload = look;
+      document.body.append(frame);
+    }));
+  }
+  for (const mode of ["cors", "no-cors"]) {
+    const options = { mode, credentials: "include" };
+    await note(`${mode} form`, async () =>
+      text(await fetch(peer + "/upload", { ...options, method: "POST", body: form() })));
+    await note(`${mode} replacing form`, async () => text(await fetch(
+      peer + "/upload?replace=true", { ...options, method: "POST", body: form() })));
+    await note(`${mode} download`, async () => text(await fetch(
+      peer + "/api/v1/downloads", { ...options, method: "POST", body: json })));
+    await note(`${mode} link`, async () => text(await fetch(
+      peer + "/api/v1/page-link", { ...options, method: "POST" })));
+  }
+  for (const [method, path] of [["PUT", "/upload/evil.txt"], ["DELETE", "/api/v1/files/kept.txt"],
+                                ["PATCH", "/api/v1/settings"]])
+    await note(`${method} ${path}`, async () =>
+      text(await fetch(peer + path, { method, body: method === "DELETE" ? undefined : json })));
+  navigator.sendBeacon(peer + "/upload", form());
+  await note("socket", () => new Promise((done, fail) => {
+    const socket = new WebSocket(peer.replace("http", "ws") + "/api/v1/status");
+    socket.onopen = () => done("open");
+    socket.onerror = fail;
+  }));
+  await note("events", () => new Promise((done, fail) => {
+    const events = new EventSource(peer + "/api/v1/status");
+    events.onopen = () => done("open");
+    events.onerror = fail;
+  }));
+  for (const type of ["multipart/form-data", "text/plain", "application/x-www-form-urlencoded"])
+    await note(`submit ${type}`, () => new Promise((done) => {
+      const frame = document.createElement("iframe");
+      frame.name = "sent" + Math.random();
+      document.body.append(frame);
+      const sent = document.createElement("form");
+      Object.assign(sent, { method: "post", enctype: type, target: frame.name,
+                            action: peer + "/upload" });
+      const file = document.createElement("input");
+      const chosen = new DataTransfer();
+      chosen.items.add(new File(["evil"], "evil.txt"));
+      Object.assign(file, { type: "file", name: "file", files: chosen.files });
+      sent.append(file);
+      document.body.append(sent);
+      frame.onload = () => done("refused");
+      sent.submit();
+    }));
+  return got;
+}
+"""
+
+
+@pytest.fixture
+async def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Network]:
+    monkeypatch.setattr(announcer, "DEBOUNCE_S", 0.0)
+    async with Network(tmp_path / "machine") as made:
+        yield made
+
+
+@pytest.fixture
+async def browser(tmp_path: Path) -> AsyncIterator[BrowserContext]:
+    async with chromium(tmp_path / "profile") as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def another_site(*lines: str) -> AsyncIterator[int]:
+    """The port of a site of somebody else's."""
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html>" + "".join(lines), content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", page)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def state_of(peer: RunningPeer) -> Any:
+    """All that an attack could have changed."""
+    files = {path.name: path.read_bytes() for path in peer.folder.glob("[!.]*")}
+    shared = (await peer.request("GET", "/api/v1/files")).json()
+    settings = (await peer.request("GET", "/api/v1/settings")).json()
+    return files, shared, settings, peer.node.downloads()
+
+
+async def attack(page: Page, peer_url: str, content: str) -> None:
+    """Every way that a page has; nothing comes back, and nothing is only half refused."""
+    got: dict[str, str] = await page.evaluate(ATTACKS, [peer_url, content])
+    assert len(got) > 50
+    told = {name: text for name, text in got.items() if text != "refused"}
+    assert told == {}
+
+
+@pytest.mark.parametrize("site", [EVIL_NAME, "localhost", "127.0.0.1"])
+async def test_another_site_s_page_reads_nothing_and_changes_nothing(
+    site: str, network: Network, browser: BrowserContext
+) -> None:
+    """From another site, and from another port of this machine, a session's cookie there."""
+    peer = await network.peer("one", shares_folder=False)
+    content = (await peer.upload("kept.txt", SECRET))["id"]
+    before = await state_of(peer)
+    async with another_site() as port:
+        page = await browser.new_page()
+        await page.goto(await one_time_link(peer))
+        await page.wait_for_url("**/files/")
+        assert "kept.txt" in await page.inner_text("body")
+        await page.goto(f"http://{site}:{port}/")
+        await attack(page, peer.url, content)
+    assert await state_of(peer) == before
+
+
+async def test_a_page_that_rebinds_its_name_reads_nothing_and_changes_nothing(
+    network: Network, browser: BrowserContext
+) -> None:
+    """Its own origin is the peer's address by now: the browser holds nothing back."""
+    peer = await network.peer("one", shares_folder=False)
+    content = (await peer.upload("kept.txt", SECRET))["id"]
+    before = await state_of(peer)
+    page = await browser.new_page()
+    rebound = f"http://{EVIL_NAME}:{peer.app.port}"
+    answer = await page.goto(rebound + "/files/")
+    assert answer is not None
+    assert answer.status == 421
+    await page.route(
+        "**/before", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html")
+    )
+    await page.goto(rebound + "/before")
+    await attack(page, rebound, content)
+    assert await state_of(peer) == before
+
+
+async def test_the_same_attacks_succeed_on_the_peer_s_own_page(
+    network: Network, browser: BrowserContext
+) -> None:
+    """So they are refused for where they come from, and for nothing else."""
+    peer = await network.peer("one", shares_folder=False)
+    content = (await peer.upload("kept.txt", SECRET))["id"]
+    page = await browser.new_page()
+    await page.goto(peer.url + "/files/")
+    # The listing's policy lets nothing run; a page without one stands in for it.
+    await page.route(
+        "**/bare", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html")
+    )
+    await page.goto(peer.url + "/bare")
+    got: dict[str, str] = await page.evaluate(ATTACKS, [peer.url, content])
+    assert got["read /files/kept.txt"] == got[f"xhr /content/{content}"] == SECRET.decode()
+    assert (peer.folder / "evil.txt").read_bytes() == b"evil"
+    for name in ("cors form", "no-cors form", "cors link", "DELETE /api/v1/files/kept.txt"):
+        assert got[name] != "refused"
+
+
+async def test_a_link_from_elsewhere_opens_the_page(
+    network: Network, browser: BrowserContext
+) -> None:
+    peer = await network.peer("one", shares_folder=False)
+    await peer.upload("kept.txt", SECRET)
+    async with another_site(f'<a href="{peer.url}/">a peer</a>') as port:
+        page = await browser.new_page()
+        await page.goto(f"http://{EVIL_NAME}:{port}/")
+        await page.click("a")
+        await page.wait_for_url("**/files/")
+        assert "kept.txt" in await page.inner_text("body")
+        assert await page.evaluate("window.opener") is None
+
+
+async def one_time_link(peer: RunningPeer) -> str:
+    answer = await peer.request("POST", "/api/v1/page-link")
+    return str(answer.json()["url"])
+
+
+async def test_a_one_time_link_lets_another_user_s_browser_in(
+    network: Network, browser: BrowserContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = await network.peer("one", shares_folder=False)
+    await peer.upload("kept.txt", SECRET)
+    link = await one_time_link(peer)
+    monkeypatch.setattr(doorkeeper, "_facts", lambda _: Asker(on_loopback=True))
+    page = await browser.new_page()
+    refused = await page.goto(peer.url + "/files/")
+    assert refused is not None
+    assert refused.status == 403
+    await page.goto(link)
+    await page.wait_for_url("**/files/")
+    assert "kept.txt" in await page.inner_text("body")
+    assert await page.evaluate("document.cookie") == ""
+    let_in = await page.goto(peer.url + "/api/v1/status")
+    assert let_in is not None
+    assert let_in.status == 200
+    await page.goto("about:blank")
+    await page.goto(link)
+    await page.wait_for_selector("text=panal page")
+    assert "#" not in page.url
