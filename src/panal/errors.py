@@ -5,6 +5,7 @@
     PanalError                exit 1   HTTP 500  gRPC INTERNAL
     ├── PortTaken                 1
     ├── StateInUse                1
+    ├── TooSlow                   1        408       DEADLINE_EXCEEDED
     ├── UsageError                2        400       INVALID_ARGUMENT
     │   ├── UnsafeName            2        400
     │   ├── AmbiguousName         2        409
@@ -55,6 +56,14 @@ class StateInUse(PanalError):
     """Another process holds the state directory."""
 
     slug = "state-in-use"
+
+
+class TooSlow(PanalError):
+    """A request came in more slowly than the least rate."""
+
+    http_status = 408
+    grpc_code = "DEADLINE_EXCEEDED"
+    slug = "too-slow"
 
 
 class UsageError(PanalError):

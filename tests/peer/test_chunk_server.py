@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import socket
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -9,11 +11,13 @@ import pytest
 
 from panal.peer import chunk_server
 from panal.peer.chunk_server import MOST_AHEAD_BYTES
+from panal.peer.limits import HEAD_S, IDLE_S, SLOW_S
 from panal.peer.warm_sending import is_cached
 from panal.wire import bitfield
 from panal.wire.chunk_request import choice_fields, head, range_fields
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from panal.wire.ranges import ByteRange
+from tests.support.loop_clock import LoopClock
 from tests.support.network import Network, RunningPeer
 from tests.support.raw_http import RawAnswer, connection
 
@@ -174,17 +178,43 @@ async def test_who_asks_without_listening_is_cut_off(network: Network) -> None:
         assert len(await wire.rest()) < 2 * len(DATA)
 
 
-async def test_who_is_quiet_for_long_is_cut_off(
-    network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chunk_server, "QUIET_S", 0.05)
+@pytest.mark.parametrize("begun", [0, 1, 40, -1])
+async def test_who_does_not_finish_asking_is_cut_off(network: Network, begun: int) -> None:
     peer, content = await sharing(network)
+    clock = LoopClock()
     async with connection(peer.app.port) as wire:
+        question = choice(content, 1)
+        await wire.send(question[:begun])
+        await clock.run_for(HEAD_S + 1)
         assert await wire.rest() == b""
     async with connection(peer.app.port) as wire:
         await wire.send(ranged(content))
         assert (await wire.answer()).status == 206
+        await clock.run_for(IDLE_S / 2)
+        await wire.send(question[:begun])
+        await clock.run_for((IDLE_S / 2 if begun == 0 else HEAD_S) + 1)
         assert await wire.rest() == b""
+
+
+async def test_who_takes_a_warm_chunk_too_slowly_is_cut_off(network: Network) -> None:
+    data = bytes(4 * MIN_CHUNK_BYTES)
+    peer, content = await sharing(network, data)
+    clock = LoopClock()
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.setblocking(False)
+        await loop.sock_connect(client, ("127.0.0.1", peer.app.port))
+        await loop.sock_sendall(client, ranged(content, ByteRange(0, len(data))))
+        taken = 0
+        for _ in range(int(3 * SLOW_S)):
+            await clock.run_for(1)
+            with suppress(BlockingIOError, ConnectionError):
+                taken += len(client.recv(100))
+        with suppress(ConnectionError):
+            while block := client.recv(1 << 20):  # BlockingIOError: it is still open
+                taken += len(block)
+        assert taken < len(data)
 
 
 async def test_a_peer_that_stops_ends_its_connections(network: Network) -> None:

@@ -151,7 +151,7 @@ async def test_a_cancelled_sending_keeps_its_descriptors_until_the_thread_is_don
 async def test_a_receiver_that_takes_nothing_for_long_is_left(
     tmp_path: Path, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "READ_STALL_S", 0.05)
+    monkeypatch.setattr(sending, "SLOW_S", 0.05)
     async with pipe() as (transport, _), sparse(tmp_path, ENDLESS) as opened:
         with pytest.raises(ConnectionResetError):
             async with asyncio.timeout(10.0):

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from panal.peer import announcer
-from panal.web.bodies import MAX_BODY_BYTES
+from panal.peer.limits import JSON_BYTES
 from panal.web.control import MAX_PAGE
 from tests.support.network import Answer, Network, RunningPeer, until
 from tests.support.raw_http import connection, request
@@ -98,7 +98,7 @@ async def test_only_json_is_read(peer: RunningPeer) -> None:
 
 async def test_a_body_over_a_mebibyte_is_refused(peer: RunningPeer) -> None:
     head, tail = b'{"what": "', b'"}'
-    for size, status in ((MAX_BODY_BYTES + 1, 413), (MAX_BODY_BYTES, 400)):
+    for size, status in ((JSON_BYTES + 1, 413), (JSON_BYTES, 400)):
         body = head + b"\\n" * ((size - len(head) - len(tail)) // 2)
         body = body.ljust(size - len(tail), b" ") + tail
         assert len(body) == size

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import errno
 import logging
+import resource
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from random import Random
-from typing import cast
 
 from aiohttp import web
 
@@ -21,6 +21,7 @@ from panal.peer.bundle_routes import BundleRoutes
 from panal.peer.chunk_server import ChunkServer
 from panal.peer.collections import Collections
 from panal.peer.config import PeerSettings
+from panal.peer.connections import Connections
 from panal.peer.content_answers import ContentAnswers
 from panal.peer.content_routes import ContentRoutes
 from panal.peer.contents import Contents
@@ -31,9 +32,11 @@ from panal.peer.fetching import Fetching
 from panal.peer.file_routes import FileRoutes
 from panal.peer.folder_downloads import FolderDownloads, FolderParts
 from panal.peer.granting import Granting
+from panal.peer.http_connection import http_connections
 from panal.peer.http_source import client_session
 from panal.peer.identity import begin_epoch
 from panal.peer.lanes import Lanes
+from panal.peer.limits import BACKLOG, CONNECTIONS, DESCRIPTORS_PART, DRAIN_S
 from panal.peer.live_settings import KeptSettings, LiveSettings
 from panal.peer.never_sent import NeverSent
 from panal.peer.owner_token import OwnerCredentials, owner_token
@@ -62,9 +65,6 @@ from panal.wire.manifest import MIN_CHUNK_BYTES
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 256
-KEEP_ALIVE_S = 30.0
-DRAIN_S = 2.0
 COMPARED_FIRST_S = 2.0
 """So long a peer waits at most for its first comparison before it registers."""
 
@@ -257,13 +257,14 @@ class PeerApp:
         await self._serve(
             sockets,
             application(self.routes, doorkeeper),
-            lambda others: ChunkServer(
+            lambda others, connections: ChunkServer(
                 contents,
                 sender,
                 lanes,
                 never_sent,
                 granting,
                 doorkeeper,
+                connections,
                 others,
             ),
         )
@@ -305,14 +306,15 @@ class PeerApp:
         self,
         sockets: list[socket.socket],
         app: web.Application,
-        chunk_server: Callable[[Callable[[], asyncio.Protocol]], ChunkServer],
+        chunk_server: Callable[[Callable[[], asyncio.Protocol], Connections], ChunkServer],
     ) -> None:
-        runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=DRAIN_S
-        )
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S)
         await runner.setup()
         self._cleanup.push_async_callback(runner.cleanup)
-        server = chunk_server(cast(Callable[[], asyncio.Protocol], runner.server))
+        if runner.server is None:
+            raise PanalError("The HTTP server did not start.")
+        connections = Connections(_connections_at_most())
+        server = chunk_server(http_connections(runner.server, connections), connections)
         self._cleanup.push_async_callback(server.close, DRAIN_S)
         loop = asyncio.get_running_loop()
         for bound in sockets:
@@ -350,6 +352,13 @@ class PeerApp:
     def urls(self) -> list[str]:
         """Where this peer answers."""
         return [f"http://{authority(host, self.port)}" for host in self.settings.bind_hosts()]
+
+
+def _connections_at_most() -> int:
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return CONNECTIONS
+    return min(CONNECTIONS, descriptors // DESCRIPTORS_PART)
 
 
 def bind(hosts: Sequence[str], port: int) -> list[socket.socket]:

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from typing import cast
 
 from panal.errors import PanalError
+from panal.peer.connections import Connections
 from panal.peer.contents import Contents, OpenContent
 from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.granting import Granting
 from panal.peer.http_answers import problem
 from panal.peer.lanes import Lanes
 from panal.peer.never_sent import NeverSent
+from panal.peer.patience import Moment, Patience, Phase, Verdict
 from panal.peer.roles import Role, may
 from panal.peer.sending import Sender, keep_queue_short
 from panal.peer.warm_sending import MOST_BYTES, WarmSending, is_cached
@@ -27,8 +29,7 @@ from panal.wire.ranges import ByteRange
 
 log = logging.getLogger(__name__)
 
-QUIET_S = 30.0
-"""A connection on which nothing moves for so long is ended, unless it waits for its turn."""
+LOOK_S = 1.0
 MOST_AHEAD_BYTES = 128 * 1024
 """So much may come while an answer is on its way; peers ask for one thing at a time."""
 _FIELDS = b"Panal-Protocol: 1\r\nContent-Type: application/octet-stream\r\n"
@@ -46,6 +47,7 @@ class ChunkServer:
         never_sent: NeverSent,
         granting: Granting,
         doorkeeper: Doorkeeper,
+        held: Connections,
         others: Callable[[], asyncio.Protocol],
     ) -> None:
         """`others` makes what a connection with any other request is handed over to."""
@@ -55,6 +57,7 @@ class ChunkServer:
         self._never_sent = never_sent
         self._granting = granting
         self._doorkeeper = doorkeeper
+        self.held = held
         self.others = others
         self.connections: set[ChunkConnection] = set()
         self.is_closing = False
@@ -144,7 +147,9 @@ class ChunkConnection(asyncio.Protocol):
         self._has_begun = False
         """Whether bytes of the running answer were sent."""
         self._warm: WarmSending | None = None
-        self._moved_at_s = self._loop.time()
+        self._patience = Patience(self._loop.time())
+        self._requests = 0
+        self._received_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
 
     # What the transport calls ---------------------------------------------------------------
@@ -153,11 +158,15 @@ class ChunkConnection(asyncio.Protocol):
         """Somebody has connected."""
         self.transport = cast(asyncio.Transport, transport)
         self.host, *_ = transport.get_extra_info("peername") or ("",)
+        if not self._server.held.enter(transport, self.host, self):
+            self.transport.abort()
+            return
         self._server.connections.add(self)
-        self._timer = self._loop.call_later(QUIET_S, self._look)
+        self._timer = self._loop.call_later(LOOK_S, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended, perhaps while something was being sent."""
+        self._server.held.leave(self.transport)
         self.transport = None
         if self.task is not None:
             self.task.cancel()
@@ -166,7 +175,7 @@ class ChunkConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """A request, or a part of one."""
-        self._moved_at_s = self._loop.time()
+        self._received_bytes += len(data)
         self._ahead = self._ahead + data if self._ahead else data
         if self.transport is None:
             return
@@ -182,6 +191,7 @@ class ChunkConnection(asyncio.Protocol):
         request = parse(data)
         if request is not None:
             self._ahead = b""
+            self._requests += 1
             self.task = self._loop.create_task(self._answer(request, data))
         elif not goes_on(data):
             self._hand_over(transport, data)
@@ -208,7 +218,6 @@ class ChunkConnection(asyncio.Protocol):
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        self._moved_at_s = self._loop.time()
         if unanswered:
             self._hand_over(transport, unanswered + self._ahead)
         elif self._server.is_closing:
@@ -272,14 +281,20 @@ class ChunkConnection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
+    def is_idle(self) -> bool:
+        """Whether nothing is asked for."""
+        return self.task is None
+
     def _look(self) -> None:
-        moved_at_s = self._moved_at_s if self._warm is None else self._warm.moved_at_s
-        waits = self.task is not None and self._warm is None
-        left_s = QUIET_S if waits else moved_at_s + QUIET_S - self._loop.time()
-        if left_s <= 0:
+        # What a thread sends, and what waits for its turn, has a patience of its own.
+        phase = Phase.HEAD if self.task is None else Phase.ANSWER
+        sent_bytes = 0 if self._warm is None else self._warm.sent_bytes
+        is_unsent = self._warm is not None
+        moment = Moment(phase, self._requests, self._received_bytes, sent_bytes, is_unsent)
+        if self._patience.look(moment, self._loop.time()) is Verdict.CUT:
             self.abort()
         else:
-            self._timer = self._loop.call_later(left_s, self._look)
+            self._timer = self._loop.call_later(LOOK_S, self._look)
 
     def _forget(self) -> None:
         self._server.connections.discard(self)

@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from panal.errors import ContentChanged
 from panal.peer.contents import OpenContent
+from panal.peer.limits import SLOW_S
+from panal.peer.patience import Pace
 from panal.peer.rate_limit import RateLimit
 from panal.wire.ranges import ByteRange
 
@@ -31,7 +33,6 @@ UNSENT_BYTES = 64 * 1024
 """So much may wait in the kernel of what was handed to it."""
 TURN_S = 0.05
 """How long a thread serves one receiver before it turns to another."""
-READ_STALL_S = 30.0
 
 
 class Sender:
@@ -82,14 +83,14 @@ class Sender:
         # same number to another connection, while a thread still writes to it.
         with connection.dup() as own:
             keep_queue_short(own)
-            sent = 0
+            sent, patience = 0, _ReceiverPatience()
             while sent < piece.length:
                 if self._limit.is_on:
                     sent += await self._limited_turn(own.fileno(), piece, sent, address)
                 else:
                     sent += await self._turn(own.fileno(), piece, sent, piece.length)
                 if sent < piece.length:
-                    await _until_writable(own.fileno())
+                    await patience.until_writable(own.fileno(), sent)
 
     async def _limited_turn(
         self, descriptor: int, piece: "_FilePart | _Bytes", begin: int, address: str
@@ -208,13 +209,30 @@ def keep_queue_short(connection: socket.socket) -> None:
 async def _until_flushed(transport: asyncio.Transport) -> None:
     # The head is nearly always gone already; only a receiver that is behind makes us wait.
     loop = asyncio.get_running_loop()
-    deadline_s = loop.time() + READ_STALL_S
+    deadline_s = loop.time() + SLOW_S
     while transport.get_write_buffer_size():
         if transport.is_closing() or loop.time() > deadline_s:
             raise ConnectionResetError("The receiver is gone.")
         await asyncio.sleep(0.01)
     if transport.is_closing():
         raise ConnectionResetError("The receiver is gone.")
+
+
+class _ReceiverPatience:
+    """How long one receiver is waited for: only what it takes counts, not our own limits."""
+
+    def __init__(self) -> None:
+        self._waited_s = 0.0
+        self._pace = Pace(0.0, 0)
+
+    async def until_writable(self, descriptor: int, sent_bytes: int) -> None:
+        """ConnectionResetError where it takes nothing, or too little for long."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        await _until_writable(descriptor)
+        self._waited_s += loop.time() - began_s
+        if self._pace.is_too_slow(self._waited_s, sent_bytes):
+            raise ConnectionResetError("The receiver takes too little.")
 
 
 async def _until_writable(descriptor: int) -> None:
@@ -227,7 +245,7 @@ async def _until_writable(descriptor: int) -> None:
 
     loop.add_writer(descriptor, note)
     try:
-        async with asyncio.timeout(READ_STALL_S):
+        async with asyncio.timeout(SLOW_S):
             await writable
     except TimeoutError:
         raise ConnectionResetError("The receiver takes nothing.") from None

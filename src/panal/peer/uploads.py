@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from panal.errors import TooLarge
+from panal.peer.limits import UPLOADS_AT_ONCE
 from panal.peer.sharing import Placed, Sharing
 from panal.store.hashing import ContentHasher, hash_descriptor
 from panal.store.roots import disk_error
@@ -21,7 +22,6 @@ from panal.wire.names import SafePath
 
 BATCH_BYTES = 1024 * 1024
 """Received bytes are hashed and written in batches of about this size."""
-UPLOADS_AT_ONCE = 8
 
 
 class Uploads:

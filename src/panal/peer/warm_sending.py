@@ -51,14 +51,15 @@ class WarmSending:
         self._offset = part.start
         self._stop = part.stop
         self._loop = asyncio.get_running_loop()
-        self.moved_at_s = self._loop.time()
-        """When the receiver last took something."""
+        self.sent_bytes = 0
+        """Of the file, so far."""
 
     async def run(self) -> None:
         """Send all of it.
 
         ContentChanged where the file is no longer what it was, OSError where the receiver is
-        gone; the connection is to be ended then. It waits for a slow receiver for ever.
+        gone; the connection is to be ended then. It waits for a slow receiver for ever: the
+        connection has the patience.
         """
         if self._put():
             return
@@ -96,9 +97,9 @@ class WarmSending:
                 if taken == 0:
                     raise ContentChanged("The file became shorter while it was being sent.")
                 self._offset += taken
+                self.sent_bytes += taken
         except BlockingIOError:
             pass
-        self.moved_at_s = self._loop.time()
         if self._head or self._offset < self._stop:
             return False
         self._check()

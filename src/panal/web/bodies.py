@@ -7,10 +7,10 @@ from aiohttp import web
 from msgspec import UNSET, UnsetType
 
 from panal.errors import TooLarge, UsageError
+from panal.peer.limits import JSON_BYTES
 from panal.peer.live_settings import MAX_ACTIVE_DOWNLOADS
 from panal.peer.rates import MOST_LIMIT_BYTES_S
 
-MAX_BODY_BYTES = 1024 * 1024
 MAX_PRIORITY = 1_000
 Priority = Annotated[int, msgspec.Meta(ge=-MAX_PRIORITY, le=MAX_PRIORITY)]
 ActiveDownloads = Annotated[int, msgspec.Meta(ge=1, le=MAX_ACTIVE_DOWNLOADS)]
@@ -89,11 +89,11 @@ async def read_body(request: web.Request, kind: type[Body]) -> Body:
     """A request's JSON; UsageError or TooLarge."""
     if request.content_type != "application/json":
         raise UsageError("Send JSON, with Content-Type: application/json.")
-    raw = await request.content.read(MAX_BODY_BYTES + 1)
-    while not request.content.at_eof() and len(raw) <= MAX_BODY_BYTES:
-        raw += await request.content.read(MAX_BODY_BYTES + 1 - len(raw))
-    if len(raw) > MAX_BODY_BYTES:
-        raise TooLarge(f"A request's JSON has at most {MAX_BODY_BYTES} bytes.")
+    raw = await request.content.read(JSON_BYTES + 1)
+    while not request.content.at_eof() and len(raw) <= JSON_BYTES:
+        raw += await request.content.read(JSON_BYTES + 1 - len(raw))
+    if len(raw) > JSON_BYTES:
+        raise TooLarge(f"A request's JSON has at most {JSON_BYTES} bytes.")
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

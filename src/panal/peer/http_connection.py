@@ -1,0 +1,128 @@
+"""aiohttp's connection with the limits that it does not have itself.
+
+It uses what aiohttp keeps for itself: whether it waits for a request, those that came, whether
+reading is paused. tests/peer/test_http_connection.py shows a change of those.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from panal.errors import TooSlow
+from panal.peer import limits
+from panal.peer.connections import Connections
+from panal.peer.patience import Moment, Patience, Phase, Verdict
+
+LOOK_S = 1.0
+OPTIONS: dict[str, Any] = {
+    "keepalive_timeout": limits.IDLE_S,
+    "lingering_time": limits.LINGER_S,
+    "max_line_size": limits.REQUEST_LINE_BYTES,
+    "max_field_size": limits.FIELD_BYTES,
+    "max_headers": limits.FIELDS,
+}
+"""What aiohttp limits itself."""
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+)
+
+
+def http_connections(
+    server: web.Server, connections: Connections
+) -> Callable[[], asyncio.Protocol]:
+    """What makes them."""
+    loop = asyncio.get_running_loop()
+    return lambda: HttpConnection(server, loop, connections)
+
+
+class HttpConnection(RequestHandler):
+    """One connection; ended when it takes too long or sends too much."""
+
+    def __init__(
+        self,
+        server: web.Server,
+        loop: asyncio.AbstractEventLoop,
+        connections: Connections,
+    ) -> None:
+        super().__init__(server, loop=loop, access_log=None, **OPTIONS)  # type: ignore[arg-type]
+        self._connections = connections
+        self._patience = Patience(loop.time())
+        self._received_bytes = 0
+        self._head_bytes = 0
+        self._body: StreamReader = EMPTY_PAYLOAD
+        """That of the last request whose head has come."""
+        self._own: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Somebody has connected, or is handed over."""
+        super().connection_made(transport)
+        self._own = cast(asyncio.Transport, transport)
+        self._connections.pass_on(transport, self)
+        self._timer = self._loop.call_later(LOOK_S, self._look)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._own is not None:
+            self._connections.leave(self._own)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes of a request."""
+        self._received_bytes += len(data)
+        requests, was_open = self._request_count, not self._body.is_eof()
+        super().data_received(data)
+        if self._request_count > requests and self._messages:
+            _, self._body = self._messages[-1]
+        if self._request_count > requests or was_open:
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > limits.HEAD_BYTES and self._own is not None:
+            self._own.write(_TOO_LARGE)
+            self.force_close()
+
+    def is_idle(self) -> bool:
+        """Whether nothing is being asked or answered."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def abort(self) -> None:
+        """End it at once."""
+        if self._own is not None:
+            self._own.abort()
+
+    def _moment(self, transport: asyncio.Transport) -> Moment:
+        is_paused = self._reading_paused or self._buffer_paused
+        phase = Phase.HEAD if self.is_idle() else Phase.ANSWER
+        if phase is Phase.ANSWER and not self._body.is_eof() and not is_paused:
+            phase = Phase.BODY
+        unsent_bytes = transport.get_write_buffer_size()
+        request = self._current_request
+        written_bytes = 0 if request is None else request.writer.output_size
+        return Moment(
+            phase,
+            self._request_count,
+            self._received_bytes,
+            written_bytes - unsent_bytes,
+            is_unsent=unsent_bytes > 0,
+        )
+
+    def _look(self) -> None:
+        if self._own is None or self._own.is_closing():
+            return
+        verdict = self._patience.look(self._moment(self._own), self._loop.time())
+        if verdict is Verdict.CUT:
+            self.abort()
+            return
+        if verdict is Verdict.REFUSE:
+            self._body.set_exception(
+                TooSlow("The request comes too slowly; send it again over a better way.")
+            )
+        self._timer = self._loop.call_later(LOOK_S, self._look)

@@ -1,0 +1,32 @@
+"""What a peer's doors take at most: every limit on connections and requests, in one table.
+
+docs/SECURITY.md has the same table; a test compares the two.
+"""
+
+CONNECTIONS = 1_024
+"""In all; a quarter of the descriptors that this process may have, where that is less."""
+CONNECTIONS_PER_ADDRESS = 64
+"""From one address, an IPv6 /64 counting as one; loopback has no limit of its own."""
+DESCRIPTORS_PART = 4
+HEAD_S = 10.0
+"""From a connection, or from the first byte of a later request, until its head is whole."""
+IDLE_S = 30.0
+"""Between two requests."""
+SLOW_S = 30.0
+"""So long may a body, or a receiver, be slower than the least rate."""
+LEAST_BYTES_S = 1_024
+"""Of what comes in and of what is taken. Not more: our own link may be what is slow, shared by
+all who are sent to at once."""
+LINGER_S = 5.0
+"""So long is read on, after a refusal, what still comes: else it would not be seen."""
+REQUEST_LINE_BYTES = 8_190
+FIELD_BYTES = 8_190
+FIELDS = 128
+HEAD_BYTES = 32 * 1024
+"""Of a request line and all its fields together."""
+JSON_BYTES = 1024 * 1024
+UPLOADS_AT_ONCE = 8
+"""Others wait."""
+BACKLOG = 256
+DRAIN_S = 2.0
+"""What is under way has so long when the peer stops."""

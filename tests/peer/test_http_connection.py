@@ -1,0 +1,226 @@
+"""Slow and greedy clients over real sockets, the loop's time moved on by hand."""
+
+import asyncio
+import os
+import resource
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from panal.peer import app
+from panal.peer.limits import CONNECTIONS, DESCRIPTORS_PART, HEAD_BYTES, HEAD_S, IDLE_S, SLOW_S
+from tests.support.loop_clock import LoopClock
+from tests.support.network import Network, RunningPeer
+from tests.support.raw_http import connection, request
+
+MANY = 1_000
+HALF_A_HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "
+BODY_BEGUN = request("PUT", "/upload/slow.bin", "Content-Length: 1000000") + b"x"
+BIG = os.urandom(8 << 20)
+
+
+@pytest.fixture
+async def peer(network: Network) -> RunningPeer:
+    return await network.peer("one", shares_folder=False)
+
+
+@asynccontextmanager
+async def clients(port: int, count: int, data: bytes) -> AsyncIterator[list[socket.socket]]:
+    """Many connections, each of which has sent something."""
+    loop = asyncio.get_running_loop()
+    made: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            client = socket.socket()
+            client.setblocking(False)
+            made.append(client)
+            await loop.sock_connect(client, ("127.0.0.1", port))
+            await loop.sock_sendall(client, data)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        yield made
+    finally:
+        for client in made:
+            client.close()
+
+
+def alive(made: list[socket.socket]) -> int:
+    """How many are still open at the other end, whatever came before."""
+    count = 0
+    for client in made:
+        try:
+            while client.recv(1 << 20):
+                pass
+        except BlockingIOError:
+            count += 1
+        except ConnectionError:
+            pass
+    return count
+
+
+async def settle() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def needs_descriptors(count: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < count:
+        pytest.skip(f"this process may have {hard} descriptors only")
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+
+@pytest.mark.parametrize("data", [b"", b"G", HALF_A_HEAD], ids=["nothing", "a byte", "half a head"])
+async def test_a_thousand_that_send_no_whole_head_are_ended(peer: RunningPeer, data: bytes) -> None:
+    needs_descriptors(8 * MANY)
+    clock = LoopClock()
+    async with clients(peer.app.port, MANY, data) as made:
+        assert alive(made) == MANY
+        assert (await peer.request("GET", "/healthz")).status == 200
+        await clock.run_for(HEAD_S + 1)
+        await settle()
+        assert alive(made) == 0
+    assert (await peer.request("GET", "/healthz")).status == 200
+
+
+async def test_a_head_that_trickles_is_ended_all_the_same(peer: RunningPeer) -> None:
+    clock = LoopClock()
+    async with clients(peer.app.port, 1, HALF_A_HEAD) as made:
+        for _ in range(int(HEAD_S)):
+            made[0].send(b"x")
+            await clock.run_for(1)
+        await clock.run_for(2)
+        assert alive(made) == 0
+
+
+async def test_idle_connections_are_ended_and_busy_ones_are_not(peer: RunningPeer) -> None:
+    content = (await peer.upload("x.bin", b"x" * 300_000))["id"]
+    clock = LoopClock()
+    follow = request("GET", f"/content/{content}/have")
+    async with (
+        clients(peer.app.port, 5, request("GET", "/healthz")) as idle,
+        clients(peer.app.port, 5, follow) as busy,
+    ):
+        await clock.run_for(IDLE_S - 2)
+        assert (alive(idle), alive(busy)) == (5, 5)
+        await clock.run_for(4)
+        await settle()
+        assert (alive(idle), alive(busy)) == (0, 5)
+        await clock.run_for(100)
+        assert alive(busy) == 5
+
+
+async def test_slow_bodies_are_refused_in_words_and_leave_nothing(peer: RunningPeer) -> None:
+    clock = LoopClock()
+    uploads = peer.folder / ".panal" / "uploads"
+    async with clients(peer.app.port, 100, BODY_BEGUN) as made:
+        await clock.run_for(SLOW_S + 3)
+        await settle()
+        told = []
+        for client in made:
+            try:
+                told.append(client.recv(10_000))
+            except BlockingIOError:
+                told.append(b"")
+        assert sum(answer.startswith(b"HTTP/1.1 408 ") for answer in told) == 100
+        assert all(b"urn:panal:error:too-slow" in answer for answer in told)
+        await clock.run_for(SLOW_S)
+        await settle()
+        assert alive(made) == 0
+    assert list(uploads.iterdir()) == []
+    assert (await peer.request("PUT", "/upload/y.bin", data=b"y")).status == 201
+
+
+async def test_a_form_that_trickles_is_refused_too(peer: RunningPeer) -> None:
+    clock = LoopClock()
+    begun = b'--b\r\nContent-Disposition: form-data; name="file"; filename="slow.bin"\r\n\r\nbegun'
+    kind = "Content-Type: multipart/form-data; boundary=b"
+    form = request("POST", "/upload", kind, "Content-Length: 1000000") + begun
+    async with clients(peer.app.port, 1, form) as made:
+        await clock.run_for(SLOW_S + 3)
+        await settle()
+        assert made[0].recv(10_000).startswith(b"HTTP/1.1 408 ")
+    assert list(peer.folder.glob("[!.]*")) == []
+
+
+async def test_a_long_upload_at_an_honest_rate_may_take_its_time(peer: RunningPeer) -> None:
+    clock = LoopClock()
+    async with connection(peer.app.port) as wire:
+        await wire.send(request("PUT", "/upload/long.bin", "Content-Length: 400000"))
+        for _ in range(200):
+            await wire.send(b"x" * 2_000)
+            await clock.run_for(1)
+        assert (await wire.answer()).status == 201
+
+
+async def test_slow_readers_of_a_file_are_ended(peer: RunningPeer) -> None:
+    content = (await peer.upload("big.bin", BIG))["id"]
+    clock = LoopClock()
+    async with clients(peer.app.port, 10, request("GET", f"/content/{content}")) as made:
+        await settle()
+        for _ in range(int(2 * SLOW_S) + 5):
+            await clock.run_for(1)
+            for client in made:
+                with suppress(BlockingIOError, ConnectionError):
+                    client.recv(1)
+            await asyncio.sleep(0.001)  # the threads that send have a clock of their own
+        assert all_ended_early(made)
+
+
+def all_ended_early(made: list[socket.socket]) -> bool:
+    received = []
+    for client in made:
+        count = 0
+        try:
+            while block := client.recv(1 << 20):
+                count += len(block)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            pass
+        received.append(count)
+    return all(count < len(BIG) for count in received)
+
+
+async def test_a_head_has_a_size_in_all(peer: RunningPeer) -> None:
+    fields = [f"X-{number}: {'x' * 1_000}" for number in range(HEAD_BYTES // 1_000 + 2)]
+    async with connection(peer.app.port) as wire:
+        await wire.send(request("GET", "/healthz", *fields)[:-2])
+        answer = await wire.rest()
+        assert answer.startswith(b"HTTP/1.1 431 ")
+    async with connection(peer.app.port) as wire:  # and behind another request
+        await wire.send(request("GET", "/healthz"))
+        assert (await wire.answer()).status == 200
+        await wire.send(request("GET", "/healthz", *fields)[:-2])
+        assert (await wire.rest()).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_at_the_cap_whoever_asks_at_once_is_served(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood of connections, four times as many as may be: honest work moves meanwhile."""
+    monkeypatch.setattr(app, "_connections_at_most", lambda: 50)
+    peer = await network.peer("one", shares_folder=False)
+    content = (await peer.upload("big.bin", BIG))["id"]
+    async with clients(peer.app.port, 200, HALF_A_HEAD) as made:
+        await settle()
+        assert alive(made) <= 50
+        for _ in range(3):
+            answer = await peer.request("GET", f"/content/{content}")
+            assert (answer.status, answer.body == BIG) == (200, True)
+        assert (await peer.request("PUT", "/upload/new.bin", data=b"new")).status == 201
+
+
+def test_a_process_with_few_descriptors_takes_few_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for descriptors, most in (
+        (64, 64 // DESCRIPTORS_PART),
+        (1 << 20, CONNECTIONS),
+        (-1, CONNECTIONS),
+    ):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=descriptors: (soft, soft))
+        assert app._connections_at_most() == most
