@@ -4,12 +4,16 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from panal.answers import (
     AddedAnswer,
     DownloadAnswer,
     FilesAnswer,
     FolderAnswer,
+    GuestLinkAnswer,
+    GuestLinksAnswer,
+    LinkAnswer,
     PeerAnswer,
     PlanAnswer,
     RootAnswer,
@@ -21,9 +25,10 @@ from panal.answers import (
     VerifyProgress,
     WhyAnswer,
 )
-from panal.errors import UsageError
+from panal.errors import Refused, UsageError
 from panal.peer.app import PeerApp
 from panal.peer.config import DEFAULT_TRACKER, parse_tracker
+from panal.peer.guest_links import DEFAULT_S, Named
 from panal.peer.http_source import client_session
 from panal.peer.planning import Target, plan
 from panal.peer.tracker_client import TrackerClient
@@ -32,6 +37,7 @@ from panal.views import (
     download_answer,
     file_answer,
     folder_answer,
+    guest_link_answer,
     peer_answer,
     plan_answer,
     search_answer,
@@ -40,6 +46,8 @@ from panal.views import (
     why_answer,
 )
 from panal.wire.catalogue import PeerInfo, SearchQuery
+from panal.wire.ids import is_content_id
+from panal.wire.links import Link
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 from panal.wire.names import STATE_DIRECTORY, safe_path
 
@@ -234,6 +242,41 @@ class Node:
             self._app.adding.take_back(folder)
         added = await self._app.collections.add(folder)
         return folder_answer(added, self._app.client.address)
+
+    async def link(self, what: str) -> LinkAnswer:
+        """The link of a shared file or folder, by its path or content id; NotFound.
+
+        A folder is taken as it is now.
+        """
+        named = await self._named(what)
+        link = Link(named.content, named.name, named.size_bytes, self._app.client.address)
+        return LinkAnswer(named.name, named.content.hex(), named.kind.name.lower(), str(link))
+
+    async def make_guest_link(self, what: str, duration_s: int = DEFAULT_S) -> GuestLinkAnswer:
+        """A link that opens one content in any browser; NotFound, Refused without a listener."""
+        url = self._app.guest_url()
+        if url is None:
+            raise Refused(
+                "Guests come in nowhere: start the peer with --guest-port, which lets whoever has "
+                "such a link in over plain HTTP."
+            )
+        grant, made = self._app.guest_links.make(await self._named(what), duration_s)
+        slash = "/" if grant.kind is Kind.COLLECTION else ""
+        return guest_link_answer(grant, f"{url}/guest/{made}/{quote(grant.name, safe='')}{slash}")
+
+    def guest_links(self) -> GuestLinksAnswer:
+        """Every link for guests that counts."""
+        links = [guest_link_answer(grant, None) for grant in self._app.guest_links.all()]
+        return GuestLinksAnswer(links, self._app.guest_url())
+
+    def revoke_guest_link(self, link_id: str) -> None:
+        """A link for guests counts no more; NotFound."""
+        self._app.guest_links.revoke(link_id)
+
+    async def _named(self, what: str) -> Named:
+        if not is_content_id(what) and self._app.index.by_path(what) is None:
+            self._app.adding.take_back(safe_path(what))
+        return await self._app.guest_links.named(what)
 
     def files(self, after: str = "", limit: int = 1_000) -> FilesAnswer:
         """One page of this peer's shared files, in path order."""

@@ -4,6 +4,7 @@ from panal.answers import (
     DownloadAnswer,
     FileAnswer,
     FolderAnswer,
+    GuestLinkAnswer,
     HitInfo,
     NameInfo,
     PeerAnswer,
@@ -29,6 +30,7 @@ from panal.swarm.explaining import source_words
 from panal.swarm.messages import SourceProgress
 from panal.swarm.snapshot import SourceFacts
 from panal.wire import bitfield
+from panal.wire.capability import Grant
 from panal.wire.catalogue import Hit, PeerInfo, SearchPage
 from panal.wire.links import Link
 
@@ -192,6 +194,18 @@ def plan_answer(found: Plan) -> PlanAnswer:
         conflicts=list(found.conflicts),
         error=None if found.problem is None else found.problem.slug,
         reason="" if found.problem is None else str(found.problem),
+    )
+
+
+def guest_link_answer(grant: Grant, url: str | None) -> GuestLinkAnswer:
+    """A link for guests as the API gives it."""
+    return GuestLinkAnswer(
+        id=grant.serial.hex(),
+        name=grant.name,
+        content=grant.content.hex(),
+        kind=grant.kind.name.lower(),
+        expires=grant.expires_s,
+        url=url,
     )
 
 

@@ -43,7 +43,7 @@ class Place:
 
 @pytest.fixture
 async def place(network: Network, tmp_path: Path) -> Place:
-    peer = await network.peer("one")
+    peer = await network.peer("one", hosts=("127.0.0.1",), guest_port=0)
     await peer.upload("data.bin", b"x" * 5_000)
     (peer.folder / "album" / "empty").mkdir(parents=True)
     (peer.folder / "album" / "a.txt").write_bytes(b"a")
@@ -89,6 +89,15 @@ def alone(*words: str) -> Callable[[Place], Awaitable[Said]]:
     return lambda place: panal(*words, "--json")
 
 
+async def link(place: Place) -> Said:
+    for words in (("data.bin", "--guest"), ("--list",)):
+        check("link", await panal("link", *words, *place.at, "--json"), code=0)
+    (made,) = place.peer.node.guest_links().links
+    revoked = await panal("link", "--revoke", made.id, *place.at, "--json")
+    check("link", revoked, code=0)
+    return await panal("link", "data.bin", *place.at, "--json")
+
+
 async def why(place: Place) -> Said:
     return await panal("why", await place.download(), *place.at, "--json")
 
@@ -109,6 +118,7 @@ RUNS: dict[str, Callable[[Place], Awaitable[Said]]] = {
     "downloads priority": of_downloads("priority", "3"),
     "downloads resume": of_downloads("resume"),
     "get": get,
+    "link": link,
     "ls": at_peer("ls"),
     "page": at_peer("page"),
     "peers": at_tracker("peers"),
@@ -185,7 +195,9 @@ async def test_a_failure_is_one_problem(command: str, tmp_path: Path) -> None:
 
 def named(parameter: click.Parameter, place: Path) -> list[str]:
     """Something for each argument that must be given."""
-    if not isinstance(parameter, click.Argument) or not parameter.required:
+    if not isinstance(parameter, click.Argument):
+        return []
+    if not parameter.required and parameter.name != "what":  # of link, which has options instead
         return []
     return ["1"] if parameter.name == "priority" else [str(place)]
 

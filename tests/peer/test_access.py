@@ -41,6 +41,10 @@ ROLES = {
     ("GET", "/api/v1/files"): Role.OWNER,
     ("POST", "/api/v1/files"): Role.OWNER,
     ("DELETE", "/api/v1/files/{path}"): Role.OWNER,
+    ("GET", "/api/v1/guest-links"): Role.OWNER,
+    ("POST", "/api/v1/guest-links"): Role.OWNER,
+    ("DELETE", "/api/v1/guest-links/{id}"): Role.OWNER,
+    ("POST", "/api/v1/links"): Role.OWNER,
     ("GET", "/api/v1/peers"): Role.OWNER,
     ("GET", "/api/v1/search"): Role.OWNER,
     ("GET", "/api/v1/status"): Role.OWNER,
@@ -392,6 +396,7 @@ async def test_malformed_requests_end_the_connection(peer: RunningPeer) -> None:
             answer = await wire.rest()
             assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), row[:80]
             assert b"Traceback" not in answer
+            assert b"nonsense" not in answer
             assert answer.count(b"HTTP/1.") == 1, row[:80]
     assert list(peer.folder.glob("[!.]*")) == []
 

@@ -68,7 +68,7 @@ def test_an_empty_or_planted_token_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_a_state_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:
-    with pytest.raises(PanalError, match="owner's token"):
+    with pytest.raises(PanalError, match="keep a secret"):
         owner_token(tmp_path / "missing")
 
 

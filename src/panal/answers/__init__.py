@@ -15,6 +15,11 @@ from panal.answers.found import (
     PeersAnswer,
     SearchAnswer,
 )
+from panal.answers.links import (
+    GuestLinkAnswer,
+    GuestLinksAnswer,
+    LinkAnswer,
+)
 from panal.answers.sharing import (
     AddedAnswer,
     FileAnswer,
@@ -42,7 +47,10 @@ __all__ = [
     "FileAnswer",
     "FilesAnswer",
     "FolderAnswer",
+    "GuestLinkAnswer",
+    "GuestLinksAnswer",
     "HitInfo",
+    "LinkAnswer",
     "NameInfo",
     "PageLink",
     "PeerAnswer",

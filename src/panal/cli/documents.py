@@ -2,7 +2,7 @@
 
 import msgspec
 
-from panal.answers import AddedAnswer, DownloadAnswer, FileAnswer, FolderAnswer
+from panal.answers import AddedAnswer, DownloadAnswer, FileAnswer, FolderAnswer, GuestLinksAnswer
 
 Value = str | int | float | bool | None | list[str]
 
@@ -43,6 +43,17 @@ class UnshareDocument(msgspec.Struct):
 
     unshared: list[str]
     """As the peer called it, or from the root of the disk."""
+
+
+class LinksDocument(GuestLinksAnswer):
+    """Every link for guests that counts."""
+
+
+class RevokedDocument(msgspec.Struct):
+    """Links for guests that count no more."""
+
+    revoked: list[str]
+    """Their ids, as they were given."""
 
 
 class CancelDocument(msgspec.Struct):

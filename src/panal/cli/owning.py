@@ -110,7 +110,7 @@ def unshare(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) 
 
     async def work(remote: RemotePeer) -> None:
         folder = Path((await remote.status()).folder)
-        named = [_shared_path(folder, path) for path in paths]
+        named = [shared_path(folder, path) for path in paths]
         for path in named:
             await remote.unshare(path)
         if as_json:
@@ -145,7 +145,7 @@ def verify(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) -
     ask(peer_url, work)
 
 
-def _shared_path(folder: Path, given: str) -> str:
+def shared_path(folder: Path, given: str) -> str:
     """What the peer calls it: a path on the disk, or one as `ls` shows it."""
     below = _below(folder, Path(given))
     is_on_disk = given.startswith(("/", "./", "../"))

@@ -103,6 +103,12 @@ def _greet(settings: PeerSettings, app: PeerApp) -> None:
             f"OPEN: whoever reaches {', '.join(settings.hosts)} on port {app.port} "
             "may fetch everything in this folder."
         )
+    if (guests := app.guest_url()) is not None:
+        click.echo(
+            f"GUESTS: whoever has a link that 'panal link --guest' printed may fetch what it names "
+            f"at {guests}, from wherever that can be reached. It is plain HTTP: whoever listens on "
+            "the way can read the link and what it gives."
+        )
     sys.stdout.flush()
 
 

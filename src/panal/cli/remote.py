@@ -16,6 +16,9 @@ from panal.answers import (
     FileAnswer,
     FilesAnswer,
     FolderAnswer,
+    GuestLinkAnswer,
+    GuestLinksAnswer,
+    LinkAnswer,
     PageLink,
     PlanAnswer,
     SearchAnswer,
@@ -116,6 +119,25 @@ class RemotePeer:
                     return step.answer
                 seen(step)
         raise PanalError(f"The peer at {self._url} stopped before it was done.")
+
+    async def link(self, what: str) -> LinkAnswer:
+        """The link of something shared."""
+        body = {"what": what}
+        return await self._call("POST", "/api/v1/links", LinkAnswer, body, LONG_TIMEOUT_S)
+
+    async def make_guest_link(self, what: str, duration_s: int) -> GuestLinkAnswer:
+        """A link for guests."""
+        body = {"what": what, "for_s": duration_s}
+        address = "/api/v1/guest-links"
+        return await self._call("POST", address, GuestLinkAnswer, body, LONG_TIMEOUT_S)
+
+    async def guest_links(self) -> GuestLinksAnswer:
+        """Every link for guests that counts."""
+        return await self._call("GET", "/api/v1/guest-links", GuestLinksAnswer)
+
+    async def revoke_guest_link(self, link_id: str) -> None:
+        """A link for guests counts no more."""
+        await self._send("DELETE", f"/api/v1/guest-links/{quote(link_id, safe='')}")
 
     async def page_link(self) -> PageLink:
         """A link that opens its page as its owner."""

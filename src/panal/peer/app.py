@@ -20,7 +20,7 @@ from panal.peer.announcer import Announcer
 from panal.peer.bundle_routes import BundleRoutes
 from panal.peer.chunk_server import ChunkServer
 from panal.peer.collections import Collections
-from panal.peer.config import PeerSettings
+from panal.peer.config import ANY_HOST, LOOPBACK, PeerSettings
 from panal.peer.connections import Connections
 from panal.peer.content_answers import ContentAnswers
 from panal.peer.content_routes import ContentRoutes
@@ -32,11 +32,20 @@ from panal.peer.fetching import Fetching
 from panal.peer.file_routes import FileRoutes
 from panal.peer.folder_downloads import FolderDownloads, FolderParts
 from panal.peer.granting import Granting
+from panal.peer.guest_links import GuestLinks
+from panal.peer.guest_routes import GuestDoorkeeper, GuestRoutes
 from panal.peer.http_connection import http_connections
 from panal.peer.http_source import client_session
 from panal.peer.identity import begin_epoch
 from panal.peer.lanes import Lanes
-from panal.peer.limits import BACKLOG, CONNECTIONS, DESCRIPTORS_PART, DRAIN_S
+from panal.peer.limits import (
+    BACKLOG,
+    CONNECTIONS,
+    DESCRIPTORS_PART,
+    DRAIN_S,
+    GUEST_CONNECTIONS,
+    GUEST_CONNECTIONS_PER_ADDRESS,
+)
 from panal.peer.live_settings import KeptSettings, LiveSettings
 from panal.peer.never_sent import NeverSent
 from panal.peer.owner_token import OwnerCredentials, owner_token
@@ -79,6 +88,9 @@ class PeerApp:
         self._chance = chance
         self._cleanup = contextlib.AsyncExitStack()
         self.port = 0
+        self.guest_port = 0
+        """0: guests come in nowhere."""
+        self.guest_links: GuestLinks
         self.credentials: OwnerCredentials
         self.index: Index
         self.announcer: Announcer
@@ -97,6 +109,8 @@ class PeerApp:
         self.verifying: Verifying
         self.routes: list[Route] = []
         """What it serves, once started."""
+        self.guest_routes: list[Route] = []
+        """What it serves to guests, where it does."""
         self.client: TrackerClient
 
     async def start(self, more_routes: Callable[["PeerApp"], Sequence[Route]]) -> None:
@@ -118,6 +132,12 @@ class PeerApp:
         for bound in sockets:
             defer(bound.close)
         self.port = sockets[0].getsockname()[1]
+        guest_sockets: list[socket.socket] = []
+        if settings.guest_port is not None:
+            guest_sockets = bind(settings.guest_hosts(), settings.guest_port)
+            self.guest_port = guest_sockets[0].getsockname()[1]
+        for bound in guest_sockets:
+            defer(bound.close)
         try:
             settings.folder.mkdir(parents=True, exist_ok=True)
             root = self.root = Mounts(settings.folder)
@@ -197,6 +217,7 @@ class PeerApp:
             clock=self.clock,
             whole_folder_name=settings.name,
         )
+        self.guest_links = GuestLinks(settings.state, index, self.collections, self.clock)
         if not settings.asked_anew:
             await self.collections.restore(download_records.contents_under_way())
         self.presence.changed = self.collections.offering.look_again
@@ -254,6 +275,7 @@ class PeerApp:
             allowed_hosts=settings.allowed_hosts,
             credentials=self.credentials,
         )
+        await self._serve_guests(guest_sockets, contents, texts, sender)
         await self._serve(
             sockets,
             application(self.routes, doorkeeper),
@@ -308,17 +330,37 @@ class PeerApp:
         app: web.Application,
         chunk_server: Callable[[Callable[[], asyncio.Protocol], Connections], ChunkServer],
     ) -> None:
+        others = await self._http_server(app)
+        connections = Connections(_connections_at_most())
+        server = chunk_server(http_connections(others, connections), connections)
+        self._cleanup.push_async_callback(server.close, DRAIN_S)
+        await self._listen(sockets, server.connection)
+
+    async def _serve_guests(
+        self, sockets: list[socket.socket], contents: Contents, texts: Texts, sender: Sender
+    ) -> None:
+        if not sockets:
+            return
+        keeper = GuestDoorkeeper(self.guest_links, self.settings.allowed_hosts)
+        self.guest_routes = GuestRoutes(keeper, contents, texts, sender, self._chance).routes()
+        server = await self._http_server(application(self.guest_routes, keeper))
+        connections = Connections(GUEST_CONNECTIONS, GUEST_CONNECTIONS_PER_ADDRESS)
+        await self._listen(sockets, http_connections(server, connections, enters=True))
+
+    async def _http_server(self, app: web.Application) -> web.Server:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S)
         await runner.setup()
         self._cleanup.push_async_callback(runner.cleanup)
         if runner.server is None:
             raise PanalError("The HTTP server did not start.")
-        connections = Connections(_connections_at_most())
-        server = chunk_server(http_connections(runner.server, connections), connections)
-        self._cleanup.push_async_callback(server.close, DRAIN_S)
+        return runner.server
+
+    async def _listen(
+        self, sockets: list[socket.socket], connection: Callable[[], asyncio.Protocol]
+    ) -> None:
         loop = asyncio.get_running_loop()
         for bound in sockets:
-            listening = await loop.create_server(server.connection, sock=bound, backlog=BACKLOG)
+            listening = await loop.create_server(connection, sock=bound, backlog=BACKLOG)
             self._cleanup.callback(listening.close)
 
     def _use(self, live: LiveSettings) -> None:
@@ -352,6 +394,23 @@ class PeerApp:
     def urls(self) -> list[str]:
         """Where this peer answers."""
         return [f"http://{authority(host, self.port)}" for host in self.settings.bind_hosts()]
+
+    def guest_url(self) -> str | None:
+        """Where guests come in, if they do."""
+        if not self.guest_port:
+            return None
+        host = self.settings.guest_hosts()[0]
+        return f"http://{authority(own_address() if host == ANY_HOST else host, self.guest_port)}"
+
+
+def own_address() -> str:
+    """An address of this machine that others can reach, as far as its routes tell."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent
+            return str(probe.getsockname()[0])
+        except OSError:
+            return LOOPBACK
 
 
 def _connections_at_most() -> int:

@@ -9,7 +9,7 @@ are not kept. It stays what it was until it is made again, and then takes the ol
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from panal.clock import Clock
@@ -82,6 +82,8 @@ class Collections:
         self._clock = clock
         self._whole_folder_name = whole_folder_name
         self._records = CollectionRecords(index)
+        self.is_linked: Callable[[ContentId], bool] = lambda _: False
+        """Whether a link for guests needs a folder's text."""
         self.offering = Offering(root, self._records, texts, announcer, contents, clock)
         sharing.displacing = self._give_way
         sharing.lost = self.offering.touched
@@ -94,6 +96,7 @@ class Collections:
             else:
                 self._records.remove(record.path)
         kept = {record.content for record in self.offering.known.values()}
+        kept |= {content for content in self._texts.all() if self.is_linked(content)}
         self._texts.keep_only(kept | unfinished)
 
     async def add(self, path: SafePath | None) -> AddedFolder:
@@ -136,7 +139,7 @@ class Collections:
 
     def forget_text(self, content: ContentId) -> None:
         """Keep a text no longer, unless a shared folder needs it."""
-        if not self.offering.needs(content):
+        if not self.offering.needs(content) and not self.is_linked(content):
             self._texts.remove(content)
 
     def _give_way(self, paths: list[SafePath]) -> None:

@@ -11,6 +11,7 @@ from panal.wire.names import STATE_DIRECTORY
 
 DEFAULT_TRACKER = "127.0.0.1:50051"
 LOOPBACK = "127.0.0.1"
+ANY_HOST = "0.0.0.0"  # noqa: S104 (bound only where its user says so)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class PeerSettings:
     """Outer addresses to listen on besides loopback; 0.0.0.0 for all."""
     open: bool = False
     """Whoever reaches an outer address may fetch: a trusted network."""
+    guest_port: int | None = None
+    """Where guests come in, over plain HTTP; None: nowhere. 0 lets the system choose."""
     state_dir: Path | None = None
     """Where state is kept; None: in the folder."""
     partial_dir: Path | None = None
@@ -65,9 +68,14 @@ class PeerSettings:
     def bind_hosts(self) -> tuple[str, ...]:
         """What to listen on, loopback first."""
         outer = tuple(host for host in self.hosts if not is_loopback(host))
-        if "0.0.0.0" in outer:  # noqa: S104 (the user's own decision, checked below)
-            return ("0.0.0.0",)  # noqa: S104
+        if ANY_HOST in outer:
+            return (ANY_HOST,)
         return (LOOPBACK, *outer)
+
+    def guest_hosts(self) -> tuple[str, ...]:
+        """What guests come in by: the outer addresses, or all where none was named."""
+        outer = tuple(host for host in self.hosts if not is_loopback(host))
+        return outer or (ANY_HOST,)
 
     def given_limits(self) -> dict[str, int]:
         """The limits that were given, by the names of the live settings."""
@@ -82,6 +90,8 @@ class PeerSettings:
         parse_peer_name(self.name)
         if not 0 <= self.port <= 65_535:
             raise UsageError(f"{self.port} is no port; choose one from 1 to 65535.")
+        if self.guest_port is not None and not 0 <= self.guest_port <= 65_535:
+            raise UsageError(f"{self.guest_port} is no port; choose one from 1 to 65535.")
         for host in self.hosts:
             parse_address(host)
         if any(not is_loopback(host) for host in self.hosts) and not self.open:

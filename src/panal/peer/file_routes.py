@@ -1,8 +1,7 @@
 """Files by path: uploads into the folder, and the folder as a listing that tools can walk."""
 
 from collections.abc import AsyncIterator
-from html import escape
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from aiohttp import BodyPartReader, hdrs, web
@@ -13,7 +12,8 @@ from panal.peer.announcer import Announcer
 from panal.peer.content_answers import ContentAnswers
 from panal.peer.contents import Contents
 from panal.peer.forms import UNREADABLE, part_parameters
-from panal.peer.http_answers import PROTOCOL_HEADER, json_answer
+from panal.peer.http_answers import json_answer
+from panal.peer.listing_page import listing_page
 from panal.peer.roles import Role
 from panal.peer.sharing import Placed
 from panal.peer.uploads import Uploads
@@ -197,29 +197,8 @@ class FileRoutes:
                 for name, s in names.items()
             ]
             return json_answer({"path": prefix, "files": listed})
-        return _listing_page(prefix, names)
-
-
-def _listing_page(prefix: str, names: dict[str, SharedFile | None]) -> web.Response:
-    title = escape("/" + prefix)
-    rows = ['<li><a href="../">../</a></li>'] if prefix else []
-    for name, shared in names.items():
-        # "./" keeps a colon in the first part from being read as a scheme.
-        href = escape("./" + quote(name), quote=True)
-        size = "" if shared is None else f" {shared.fingerprint.size_bytes}"
-        rows.append(f'<li><a href="{href}">{escape(name)}</a>{size}</li>')
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        f"<h1>{title}</h1><ul>\n" + "\n".join(rows) + "\n</ul></html>\n"
-    )
-    headers = {
-        **PROTOCOL_HEADER,
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-store",
-    }
-    return web.Response(text=page, content_type="text/html", headers=headers)
+        sizes = {n: None if s is None else s.fingerprint.size_bytes for n, s in names.items()}
+        return listing_page("/" + prefix, sizes, is_below=bool(prefix))
 
 
 def path_in_url(request: web.Request, prefix: str) -> str:

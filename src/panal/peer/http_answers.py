@@ -6,6 +6,15 @@ import msgspec
 from aiohttp import web
 
 PROTOCOL_HEADER = {"Panal-Protocol": "1"}
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Of a page on which nothing may run."""
 NDJSON = "application/x-ndjson"
 
 

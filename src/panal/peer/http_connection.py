@@ -15,6 +15,7 @@ from aiohttp.web_protocol import RequestHandler
 from panal.errors import TooSlow
 from panal.peer import limits
 from panal.peer.connections import Connections
+from panal.peer.http_answers import problem
 from panal.peer.patience import Moment, Patience, Phase, Verdict
 
 LOOK_S = 1.0
@@ -33,11 +34,11 @@ _TOO_LARGE = (
 
 
 def http_connections(
-    server: web.Server, connections: Connections
+    server: web.Server, connections: Connections, *, enters: bool = False
 ) -> Callable[[], asyncio.Protocol]:
-    """What makes them."""
+    """What makes them; `enters` where nobody else has let them in before."""
     loop = asyncio.get_running_loop()
-    return lambda: HttpConnection(server, loop, connections)
+    return lambda: HttpConnection(server, loop, connections, enters=enters)
 
 
 class HttpConnection(RequestHandler):
@@ -48,9 +49,12 @@ class HttpConnection(RequestHandler):
         server: web.Server,
         loop: asyncio.AbstractEventLoop,
         connections: Connections,
+        *,
+        enters: bool = False,
     ) -> None:
         super().__init__(server, loop=loop, access_log=None, **OPTIONS)  # type: ignore[arg-type]
         self._connections = connections
+        self._enters = enters
         self._patience = Patience(loop.time())
         self._received_bytes = 0
         self._head_bytes = 0
@@ -63,6 +67,10 @@ class HttpConnection(RequestHandler):
         """Somebody has connected, or is handed over."""
         super().connection_made(transport)
         self._own = cast(asyncio.Transport, transport)
+        host, *_ = transport.get_extra_info("peername") or ("",)
+        if self._enters and not self._connections.enter(transport, host, self):
+            self._own.abort()
+            return
         self._connections.pass_on(transport, self)
         self._timer = self._loop.call_later(LOOK_S, self._look)
 
@@ -88,6 +96,23 @@ class HttpConnection(RequestHandler):
         if self._head_bytes > limits.HEAD_BYTES and self._own is not None:
             self._own.write(_TOO_LARGE)
             self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what cannot be read; aiohttp's own repeats it, secrets and all."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("The answer had begun.")
+        answer = problem(status, "http", "That is no HTTP request that this peer can read.")
+        answer.force_close()
+        return answer
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Nothing: what others send malformed is not worth a line, and may hold secrets."""
 
     def is_idle(self) -> bool:
         """Whether nothing is being asked or answered."""

@@ -7,6 +7,9 @@ CONNECTIONS = 1_024
 """In all; a quarter of the descriptors that this process may have, where that is less."""
 CONNECTIONS_PER_ADDRESS = 64
 """From one address, an IPv6 /64 counting as one; loopback has no limit of its own."""
+GUEST_CONNECTIONS = 128
+"""In all on the guests' listener, which keeps nobody out of the peer's own."""
+GUEST_CONNECTIONS_PER_ADDRESS = 16
 DESCRIPTORS_PART = 4
 HEAD_S = 10.0
 """From a connection, or from the first byte of a later request, until its head is whole."""

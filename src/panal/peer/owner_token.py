@@ -6,9 +6,7 @@ no script can read and no other site can send.
 """
 
 import hmac
-import os
 import secrets
-import stat
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -18,7 +16,7 @@ from blake3 import blake3
 from panal.clock import Clock
 from panal.errors import Refused
 from panal.peer.roles import Token
-from panal.store.roots import disk_error
+from panal.store.private_files import read_private, write_private
 
 TOKEN_FILE = "owner-token"  # noqa: S105 (a file name)
 TOKEN_BYTES = 32
@@ -35,31 +33,12 @@ _SCHEME = "bearer "
 def owner_token(state: Path) -> str:
     """The token of a state directory, made where there is none that only its user can read."""
     path = state / TOKEN_FILE
-    if (kept := _kept(path)) is not None:
+    kept = read_private(path)
+    if kept is not None and len(kept) >= len(_PREFIX) + TOKEN_BYTES and kept.isascii():
         return kept
     token = _PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="ascii") as file:
-            file.write(token + "\n")
-    except OSError as error:
-        raise disk_error(error, f"keep the owner's token in {state}") from None
+    write_private(path, token)
     return token
-
-
-def _kept(path: Path) -> str | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
-        found = os.fstat(descriptor)
-        is_private = not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
-        if not (stat.S_ISREG(found.st_mode) and is_private and found.st_uid == os.getuid()):
-            return None
-        token = file.read(2 * (len(_PREFIX) + 2 * TOKEN_BYTES)).strip()
-    return token if len(token) >= len(_PREFIX) + TOKEN_BYTES and token.isascii() else None
 
 
 class OwnerCredentials:

@@ -51,6 +51,8 @@ class Asker:
     certificate_name: PeerName | None = None
     """The member that a checked certificate names."""
     token: Token = Token.NONE
+    has_capability: bool = False
+    """Whether the address opens something, on the guests' listener."""
 
 
 def role_of(asker: Asker, *, is_open: bool) -> Role:
@@ -59,6 +61,8 @@ def role_of(asker: Asker, *, is_open: bool) -> Role:
     A wrong token is never made good by something else: its sender believes to be the owner,
     and learns that it is not. A certificate is a member's, whoever runs it.
     """
+    if asker.has_capability:
+        return Role.GUEST
     if asker.token is Token.RIGHT:
         return Role.OWNER
     if asker.token is Token.WRONG:

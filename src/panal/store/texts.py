@@ -8,7 +8,7 @@ from pathlib import Path
 from panal.errors import IntegrityError
 from panal.store.hashing import READ_BYTES, ContentHasher
 from panal.store.roots import disk_error
-from panal.wire.ids import ContentId
+from panal.wire.ids import ContentId, is_content_id, parse_content_id
 from panal.wire.manifest import Kind, Manifest, chunk_size_for, content_id
 
 
@@ -86,6 +86,13 @@ class Texts:
                 "manifest wrong, or the disk has changed it. Ask again, or ask for another copy."
             )
         return text, manifest
+
+    def all(self) -> set[ContentId]:
+        """The ids of all texts that are here."""
+        if not self.folder.is_dir():
+            return set()
+        names = {file.name for file in self.folder.iterdir()}
+        return {parse_content_id(name) for name in names if is_content_id(name)}
 
     def remove(self, content: ContentId) -> None:
         """Forget a text, and what there is of it in part."""

@@ -7,6 +7,7 @@ from aiohttp import web
 from msgspec import UNSET, UnsetType
 
 from panal.errors import TooLarge, UsageError
+from panal.peer.guest_links import DEFAULT_S, MAX_S
 from panal.peer.limits import JSON_BYTES
 from panal.peer.live_settings import MAX_ACTIVE_DOWNLOADS
 from panal.peer.rates import MOST_LIMIT_BYTES_S
@@ -15,6 +16,7 @@ MAX_PRIORITY = 1_000
 Priority = Annotated[int, msgspec.Meta(ge=-MAX_PRIORITY, le=MAX_PRIORITY)]
 ActiveDownloads = Annotated[int, msgspec.Meta(ge=1, le=MAX_ACTIVE_DOWNLOADS)]
 Body = TypeVar("Body")
+GuestSeconds = Annotated[int, msgspec.Meta(ge=1, le=MAX_S)]
 RateLimit = Annotated[int, msgspec.Meta(ge=0, le=MOST_LIMIT_BYTES_S)]
 
 
@@ -23,6 +25,22 @@ class SessionRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     link: str
     """What stands behind `#t=` in the link."""
+
+
+class LinkRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What to link."""
+
+    what: str
+    """The path of a shared file or folder, or a content id."""
+
+
+class GuestLinkRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What guests may fetch, and for how long."""
+
+    what: str
+    """The path of a shared file or folder, or a content id."""
+    for_s: GuestSeconds = DEFAULT_S
+    """How long, in seconds."""
 
 
 class DownloadRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -38,6 +38,7 @@ from panal.web.bodies import (
     VerifyRequest,
     read_body,
 )
+from panal.web.links import LinkRoutes
 from panal.web.session import SessionRoutes
 
 MAX_PAGE = 1_000
@@ -47,7 +48,12 @@ DEFAULT_PAGE = 100
 
 def owner_routes(app: PeerApp) -> Sequence[Route]:
     """The owner's API of a peer, for its route table."""
-    return [*ControlRoutes(Node(app)).routes(), *SessionRoutes(app.credentials).routes()]
+    node = Node(app)
+    return [
+        *ControlRoutes(node).routes(),
+        *LinkRoutes(node).routes(),
+        *SessionRoutes(app.credentials).routes(),
+    ]
 
 
 class ControlRoutes:

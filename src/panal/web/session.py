@@ -10,7 +10,7 @@ from aiohttp import web
 
 from panal.answers import PageLink
 from panal.peer.access import Route
-from panal.peer.http_answers import PROTOCOL_HEADER, json_answer
+from panal.peer.http_answers import PAGE_HEADERS, PROTOCOL_HEADER, json_answer
 from panal.peer.owner_token import LINK_S, SESSION_S, OwnerCredentials
 from panal.peer.roles import Role
 from panal.web.bodies import SessionRequest, read_body
@@ -84,11 +84,7 @@ class SessionRoutes:
 def _static(text: str, kind: str) -> web.Response:
     headers = {
         **PROTOCOL_HEADER,
+        **PAGE_HEADERS,
         "Content-Security-Policy": _POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "no-store",
     }
     return web.Response(text=text, content_type=kind, headers=headers)

@@ -124,6 +124,58 @@ def settings(changes: tuple[str, ...], peer_url: str, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("what", required=False, metavar="[WHAT]", shell_complete=shared_paths)
+@click.option("--guest", is_flag=True, help="For a guest: opens in any browser, and expires.")
+@click.option(
+    "--for",
+    "duration",
+    default="24h",
+    show_default=True,
+    metavar="TIME",
+    help="How long a guest's link counts: 30m, 24h, 7d; 30d at most.",
+)
+@click.option("--list", "listed", is_flag=True, help="List the links for guests that count.")
+@click.option("--revoke", "revoked", multiple=True, metavar="ID", help="Let one count no more.")
+@peer_option
+@quiet_option
+@json_option("LinkAnswer", "GuestLinkAnswer", "LinksDocument", "RevokedDocument")
+def link(
+    what: str | None,
+    guest: bool,
+    duration: str,
+    listed: bool,
+    revoked: tuple[str, ...],
+    peer_url: str,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Print a link to WHAT your running peer shares: a file, a folder, or a content id.
+
+    With --guest it is an address that any browser or curl opens, and that gives exactly that
+    content until it expires. The peer must have been started with --guest-port.
+
+    \b
+    panal link holiday.mp4                    for whoever has Panal
+    panal link --guest album --for 2h         for whoever has the address
+    panal link --list
+    panal link --revoke 5f0c
+    """
+    from panal.cli import link as links
+
+    wanted = (what is not None, listed, bool(revoked))
+    if sum(wanted) != 1 or (guest and what is None):
+        raise UsageError("Say what to link, or --list, or --revoke ID.")
+    if listed:
+        links.list_links(peer_url, as_json=as_json)
+    elif revoked:
+        links.revoke(revoked, peer_url, quiet=quiet, as_json=as_json)
+    elif guest:
+        links.guest_link(what or "", duration, peer_url, quiet=quiet, as_json=as_json)
+    else:
+        links.link(what or "", peer_url, as_json=as_json)
+
+
+@click.command()
 @peer_option
 @json_option("PageLink")
 def page(peer_url: str, as_json: bool) -> None:

@@ -44,6 +44,13 @@ def tracker(listen: str, is_open: bool, state: Path | None) -> None:
 @tracker_option
 @host_option
 @open_option
+@click.option(
+    "--guest-port",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    envvar="PANAL_GUEST_PORT",
+    help="Let guests in here, over plain HTTP, to what 'panal link --guest' gives them.",
+)
 @state_option
 @limit_up_option
 @limit_down_option
@@ -54,6 +61,7 @@ def peer(
     trackers: tuple[str, ...],
     hosts: tuple[str, ...],
     is_open: bool,
+    guest_port: int | None,
     state: Path | None,
     limit_up: int | None,
     limit_down: int | None,
@@ -75,6 +83,7 @@ def peer(
             trackers,
             hosts,
             open=is_open,
+            guest_port=guest_port,
             state_dir=state,
             upload_limit_bytes_s=limit_up,
             download_limit_bytes_s=limit_down,

@@ -1,0 +1,42 @@
+"""Links: to a content for whoever has Panal, and for guests, who need only a browser."""
+
+import msgspec
+
+
+class LinkAnswer(msgspec.Struct):
+    """A shared file or folder, as others ask for it."""
+
+    name: str
+    """What it is called."""
+    id: str
+    """Its content id."""
+    kind: str
+    """file, or collection for a folder as it is now."""
+    link: str
+    """For chats and mails, and for `get`."""
+
+
+class GuestLinkAnswer(msgspec.Struct):
+    """One link for guests."""
+
+    id: str
+    """What it is revoked by; no part of its address opens anything."""
+    name: str
+    """What it gives is called."""
+    content: str
+    """The content id of what it gives."""
+    kind: str
+    """file, or collection for a folder as it was then."""
+    expires: int
+    """When it counts no more; seconds since 1970."""
+    url: str | None = None
+    """The address, told only when the link is made."""
+
+
+class GuestLinksAnswer(msgspec.Struct):
+    """Every link for guests that counts."""
+
+    links: list[GuestLinkAnswer]
+    """The next to expire first."""
+    listening: str | None
+    """Where guests come in; null: nowhere, until the peer is started with `--guest-port`."""

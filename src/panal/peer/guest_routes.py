@@ -1,0 +1,139 @@
+"""The guests' own listener: plain HTTP, nothing but `/guest/<capability>/<name>`.
+
+What a capability does not open, or opens no more, is answered as what never was. Guests wait
+in lanes of their own and take nothing from members.
+"""
+
+import asyncio
+from random import Random
+
+from aiohttp import web
+
+from panal.errors import NotFound
+from panal.peer.access import Route
+from panal.peer.content_answers import ContentAnswers
+from panal.peer.contents import Contents
+from panal.peer.doorkeeper import Doorkeeper
+from panal.peer.file_routes import path_in_url
+from panal.peer.guest_links import GuestLinks
+from panal.peer.lanes import Lanes
+from panal.peer.listing_page import listing_page
+from panal.peer.never_sent import NeverSent
+from panal.peer.roles import Asker, Role
+from panal.peer.sending import Sender
+from panal.store.texts import Texts
+from panal.wire.capability import Grant
+from panal.wire.collection import CollectionEntry, read
+from panal.wire.manifest import Kind
+from panal.wire.names import safe_path
+
+UNKNOWN = "There is nothing under that address."
+
+
+class GuestDoorkeeper(Doorkeeper):
+    """Who is asking, on the guests' listener: a guest, or nobody; never a member or the owner."""
+
+    def __init__(self, links: GuestLinks, allowed_hosts: frozenset[str]) -> None:
+        super().__init__(allowed_hosts=allowed_hosts)
+        self._links = links
+
+    def asker(self, request: web.Request) -> Asker:
+        """Only what the address proves counts."""
+        return Asker(has_capability=self.grant(request) is not None)
+
+    def grant(self, request: web.Request) -> Grant | None:
+        """What the address opens."""
+        matched = request.match_info
+        return self._links.grant(matched.get("capability", ""), matched.get("name", ""))
+
+
+class GuestRoutes:
+    """Serves what links for guests name."""
+
+    def __init__(
+        self,
+        keeper: GuestDoorkeeper,
+        contents: Contents,
+        texts: Texts,
+        sender: Sender,
+        chance: Random,
+    ) -> None:
+        self._keeper = keeper
+        self._contents = contents
+        self._texts = texts
+        self._answers = ContentAnswers(sender, Lanes(), NeverSent(chance))
+
+    def routes(self) -> list[Route]:
+        """The routes; what is not one of them is refused as an unknown capability is."""
+        named = "/guest/{capability}/{name}"
+        ways = {named: self.content, named + "/{path:.*}": self.inside, "/{any:.*}": self.none}
+        return [
+            Route(method, path, Role.GUEST, handler, UNKNOWN)
+            for path, handler in ways.items()
+            for method in ("GET", "HEAD")
+        ]
+
+    async def content(self, request: web.Request) -> web.StreamResponse:
+        """The bytes of a file; of a folder, the way to its list."""
+        grant = self._grant(request)
+        if grant.kind is Kind.COLLECTION:
+            raise web.HTTPPermanentRedirect(request.rel_url.raw_path + "/")
+        return await self._answers.send(
+            request,
+            grant.content,
+            lambda: self._contents.open(grant.content),
+            grant.name,
+            by_path=True,
+        )
+
+    async def inside(self, request: web.Request) -> web.StreamResponse:
+        """A file of a folder, or a list of it or of a folder in it."""
+        grant = self._grant(request)
+        if grant.kind is not Kind.COLLECTION:
+            raise NotFound(UNKNOWN)
+        prefix = request.rel_url.raw_path.split("/", 4)[:4]
+        path = path_in_url(request, "/".join(prefix) + "/")
+        if not path or path.endswith("/"):
+            return await self._listing(grant, safe_path(path[:-1]) + "/" if path else "")
+        wanted = safe_path(path)
+        entry = await asyncio.to_thread(self._entry, grant, wanted)
+        if entry is None or entry.content is None:
+            raise NotFound(UNKNOWN)
+        content = entry.content
+        return await self._answers.send(
+            request, content, lambda: self._contents.open(content), wanted, by_path=True
+        )
+
+    async def none(self, request: web.Request) -> web.StreamResponse:
+        """Nothing else is here."""
+        raise NotFound(UNKNOWN)
+
+    def _grant(self, request: web.Request) -> Grant:
+        grant = self._keeper.grant(request)
+        if grant is None:  # it has expired in this very moment
+            raise NotFound(UNKNOWN)
+        return grant
+
+    async def _listing(self, grant: Grant, prefix: str) -> web.Response:
+        names = await asyncio.to_thread(self._names, grant, prefix)
+        if prefix and not names:
+            raise NotFound(UNKNOWN)
+        return listing_page(f"{grant.name}/{prefix}", names, is_below=bool(prefix))
+
+    def _names(self, grant: Grant, prefix: str) -> dict[str, int | None]:
+        names: dict[str, int | None] = {}
+        for entry in self._entries(grant):
+            if entry.path.startswith(prefix):
+                name, slash, _ = entry.path[len(prefix) :].partition("/")
+                is_folder = bool(slash) or entry.content is None
+                names[name + "/" if is_folder else name] = None if is_folder else entry.size_bytes
+        return names
+
+    def _entry(self, grant: Grant, path: str) -> CollectionEntry | None:
+        return next((entry for entry in self._entries(grant) if entry.path == path), None)
+
+    def _entries(self, grant: Grant) -> list[CollectionEntry]:
+        kept = self._texts.read(grant.content)
+        if kept is None:
+            raise NotFound(UNKNOWN)
+        return list(read(kept[0]))
