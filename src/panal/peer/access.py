@@ -14,7 +14,7 @@ from aiohttp.typedefs import Middleware
 from panal.errors import NotFound, PanalError, Refused
 from panal.peer.browser_rules import check_host, check_page
 from panal.peer.doorkeeper import Doorkeeper
-from panal.peer.http_answers import problem
+from panal.peer.http_answers import SAFE_HEADERS, problem
 from panal.peer.roles import Role, may, refusal
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,16 @@ class Route:
 def application(routes: Iterable[Route], doorkeeper: Doorkeeper) -> web.Application:
     """The application of all routes; nothing else is served."""
     app = web.Application(middlewares=[_guard(doorkeeper), _whole_or_cut_off])
+    app.on_response_prepare.append(_make_safe)
     for route in routes:
         app.router.add_route(route.method, route.path, _with_rule(route, doorkeeper))
     return app
+
+
+async def _make_safe(_: web.Request, answer: web.StreamResponse) -> None:
+    answer.headers.pop(hdrs.SERVER, None)  # aiohttp's own
+    for name, value in SAFE_HEADERS.items():
+        answer.headers.setdefault(name, value)
 
 
 def _with_rule(route: Route, doorkeeper: Doorkeeper) -> Handler:

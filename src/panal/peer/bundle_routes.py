@@ -1,12 +1,12 @@
 """Many small contents in one answer."""
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from panal.errors import TooLarge
 from panal.peer.access import Route
-from panal.peer.content_answers import INERT, is_peer
+from panal.peer.content_answers import is_peer
 from panal.peer.contents import Contents
-from panal.peer.http_answers import PROTOCOL_HEADER
+from panal.peer.http_answers import PROTOCOL_HEADER, SHARED_CONTENT
 from panal.peer.lanes import Lanes
 from panal.peer.roles import Role
 from panal.peer.sending import Sender
@@ -37,9 +37,7 @@ class BundleRoutes:
         lane = self._lanes.of(is_peer=is_peer(request))
         async with lane.turn(request.remote or ""):
             tar = await self._contents.bundle(wanted)
-            answer = web.StreamResponse(
-                headers={**PROTOCOL_HEADER, **INERT, hdrs.CACHE_CONTROL: "no-store"}
-            )
+            answer = web.StreamResponse(headers={**PROTOCOL_HEADER, **SHARED_CONTENT})
             answer.content_type = TAR
             answer.content_length = len(tar)
             await answer.prepare(request)

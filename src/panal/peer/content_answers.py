@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 
 from panal.errors import NotHereYet
 from panal.peer.contents import OpenContent
-from panal.peer.http_answers import PROTOCOL_HEADER, problem
+from panal.peer.http_answers import PROTOCOL_HEADER, SHARED_CONTENT, problem
 from panal.peer.lanes import Lanes
 from panal.peer.never_sent import NeverSent
 from panal.peer.sending import Sender
@@ -29,13 +29,6 @@ from panal.wire.ranges import (
 
 RETRY_AFTER_S = 2
 OCTETS = "application/octet-stream"
-# What a browser does with shared bytes: save them, never run them.
-INERT = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +157,7 @@ def _field(request: web.Request, name: str) -> str | None:
 def _headers(etag: str, name: str | None, opened: OpenContent, *, by_path: bool) -> dict[str, str]:
     headers = {
         **PROTOCOL_HEADER,
-        **INERT,
+        **SHARED_CONTENT,
         hdrs.ETAG: etag,
         hdrs.ACCEPT_RANGES: "bytes",
         hdrs.CACHE_CONTROL: "no-cache" if by_path else "public, max-age=31536000, immutable",

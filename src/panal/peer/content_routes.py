@@ -6,10 +6,10 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from panal.errors import UsageError
 from panal.peer.access import Route
-from panal.peer.content_answers import INERT, OCTETS, ContentAnswers, Wanted
+from panal.peer.content_answers import OCTETS, ContentAnswers, Wanted
 from panal.peer.contents import UNKNOWN, Contents, OpenContent
 from panal.peer.granting import Granting
-from panal.peer.http_answers import PROTOCOL_HEADER, json_answer
+from panal.peer.http_answers import PROTOCOL_HEADER, SHARED_CONTENT, json_answer
 from panal.peer.neighbourhood import MOST_PEERS, NamedPeer, NamedPeers
 from panal.peer.roles import Role
 from panal.wire.address import dialling_problem, hearsay_problem
@@ -73,7 +73,7 @@ class ContentRoutes:
         """The canonical bytes of a manifest."""
         content = parse_content_id(request.match_info["id"])
         encoded = self._contents.encoded_manifest(content)
-        headers = {**PROTOCOL_HEADER, **INERT, hdrs.ETAG: f'"{content.hex()}"'}
+        headers = {**PROTOCOL_HEADER, **SHARED_CONTENT, hdrs.ETAG: f'"{content.hex()}"'}
         return web.Response(body=encoded, content_type=OCTETS, headers=headers)
 
     async def have(self, request: web.Request) -> web.StreamResponse:
@@ -81,7 +81,7 @@ class ContentRoutes:
         content = parse_content_id(request.match_info["id"])
         availability = self._contents.follow(content, _follower(request))
         try:
-            answer = web.StreamResponse(headers={**PROTOCOL_HEADER, **INERT})
+            answer = web.StreamResponse(headers={**PROTOCOL_HEADER, **SHARED_CONTENT})
             answer.content_type = OCTETS
             await answer.prepare(request)
             await answer.write(opening(availability.bits, availability.chunk_count))
@@ -118,7 +118,7 @@ class ContentRoutes:
                 raise ConnectionResetError("The receiver is gone.")
             headers = {
                 **PROTOCOL_HEADER,
-                **INERT,
+                **SHARED_CONTENT,
                 hdrs.CONTENT_TYPE: OCTETS,
                 "Panal-Chunks": f"{first}-{first + count - 1}",
             }

@@ -6,15 +6,18 @@ import msgspec
 from aiohttp import web
 
 PROTOCOL_HEADER = {"Panal-Protocol": "1"}
-PAGE_HEADERS = {
+SAFE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
+    "Server": "Panal",  # which versions run here is nobody's business
 }
-"""Of a page on which nothing may run."""
+"""Of every answer that does not say otherwise: a browser runs nothing of it, and keeps nothing."""
+SHARED_CONTENT = {"Content-Security-Policy": "sandbox; default-src 'none'"}
+"""Of bytes that anybody may have shared, beside those."""
 NDJSON = "application/x-ndjson"
 
 
@@ -37,7 +40,7 @@ def json_answer(
         body=msgspec.json.encode(value),
         status=status,
         content_type="application/json",
-        headers={**PROTOCOL_HEADER, "Cache-Control": "no-store", **(headers or {})},
+        headers={**PROTOCOL_HEADER, **(headers or {})},
     )
 
 
@@ -48,7 +51,7 @@ async def ndjson_answer(
     answer: web.StreamResponse | None = None
     async for value in values:
         if answer is None:
-            answer = web.StreamResponse(headers={**PROTOCOL_HEADER, "Cache-Control": "no-store"})
+            answer = web.StreamResponse(headers=PROTOCOL_HEADER)
             answer.content_type = NDJSON
             await answer.prepare(request)
         await answer.write(msgspec.json.encode(value) + b"\n")

@@ -15,7 +15,7 @@ from aiohttp.web_protocol import RequestHandler
 from panal.errors import TooSlow
 from panal.peer import limits
 from panal.peer.connections import Connections
-from panal.peer.http_answers import problem
+from panal.peer.http_answers import SAFE_HEADERS, problem
 from panal.peer.patience import Moment, Patience, Phase, Verdict
 
 LOOK_S = 1.0
@@ -108,6 +108,7 @@ class HttpConnection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("The answer had begun.")
         answer = problem(status, "http", "That is no HTTP request that this peer can read.")
+        answer.headers.update(SAFE_HEADERS)
         answer.force_close()
         return answer
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from panal.peer.http_answers import PAGE_HEADERS, PROTOCOL_HEADER
+from panal.peer.http_answers import PROTOCOL_HEADER
 
 
 def listing_page(title: str, names: Mapping[str, int | None], *, is_below: bool) -> web.Response:
@@ -25,5 +25,4 @@ def listing_page(title: str, names: Mapping[str, int | None], *, is_below: bool)
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{shown}</title>'
         f"<h1>{shown}</h1><ul>\n" + "\n".join(rows) + "\n</ul></html>\n"
     )
-    headers = {**PROTOCOL_HEADER, **PAGE_HEADERS}
-    return web.Response(text=page, content_type="text/html", headers=headers)
+    return web.Response(text=page, content_type="text/html", headers=PROTOCOL_HEADER)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from panal.answers import PageLink
 from panal.peer.access import Route
-from panal.peer.http_answers import PAGE_HEADERS, PROTOCOL_HEADER, json_answer
+from panal.peer.http_answers import PROTOCOL_HEADER, json_answer
 from panal.peer.owner_token import LINK_S, SESSION_S, OwnerCredentials
 from panal.peer.roles import Role
 from panal.web.bodies import SessionRequest, read_body
@@ -82,9 +82,5 @@ class SessionRoutes:
 
 
 def _static(text: str, kind: str) -> web.Response:
-    headers = {
-        **PROTOCOL_HEADER,
-        **PAGE_HEADERS,
-        "Content-Security-Policy": _POLICY,
-    }
+    headers = {**PROTOCOL_HEADER, "Content-Security-Policy": _POLICY}
     return web.Response(text=text, content_type=kind, headers=headers)
