@@ -7,6 +7,7 @@ import pytest
 
 from panal.peer.http_source import client_session
 from panal.peer.neighbourhood import NamedPeer, ask_for_peers, believed
+from panal.peer.own_ways import way_to
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import MIN_CHUNK_BYTES
@@ -51,6 +52,29 @@ def test_a_public_peer_names_nobody_in_a_private_network() -> None:
     assert believed(NamedPeer("two", "8.8.4.4", 5000), by) is not None
 
 
+@pytest.mark.parametrize(
+    ("named", "is_believed"),
+    [
+        ("192.168.1.9", True),  # the same network
+        ("10.8.0.1", False),  # another network of ours
+        ("172.16.0.1", False),  # none that we are in
+        ("100.64.0.1", False),
+        ("8.8.4.4", True),
+    ],
+)
+def test_a_peer_names_nobody_in_another_private_network(named: str, is_believed: bool) -> None:
+    ways = {"192.168.1.7": "192.168.1.5", "192.168.1.9": "192.168.1.5", "10.8.0.1": "10.8.0.2"}
+    by = Provider(PeerName("one"), "192.168.1.7", 5000, complete=True)
+    found = believed(NamedPeer("two", named, 5000), by, ways.get)
+    assert (found is not None) is is_believed
+
+
+def test_the_way_is_what_the_system_would_take() -> None:
+    assert way_to("127.0.0.1") == "127.0.0.1"
+    assert way_to("::ffff:127.0.0.1") == "127.0.0.1"
+    assert way_to("example.org") is None
+
+
 async def test_who_does_not_answer_names_nobody() -> None:
     for said in (b"", answer(b"{}", b"404 Not Found"), b"SSH-2.0\r\n\r\n"):
         async with serving(saying(said)) as provider, client_session() as session:
@@ -71,6 +95,8 @@ async def test_who_follows_is_named_at_the_address_it_came_from(network: Network
     "claim",
     [
         "",
+        "two:22",
+        "two:1023",
         "two",
         "two:0",
         "two:65536",

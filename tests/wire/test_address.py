@@ -12,6 +12,7 @@ from panal.wire.address import (
     hearsay_problem,
     host_for_asker,
     is_loopback,
+    naming_problem,
     parse_address,
     place_of,
 )
@@ -216,6 +217,15 @@ def test_a_peer_may_name_only_what_it_could_itself_reach(
     teller: str, named: str, is_believed: bool
 ) -> None:
     assert (hearsay_problem(named, 5000, teller) is None) is is_believed
+    assert (naming_problem(named, 5000, teller) is None) is is_believed
+
+
+def test_a_peer_s_word_alone_sends_nobody_to_a_machine_s_own_services() -> None:
+    for port in (1, 22, 25, 80, 443, 631, 1_023):
+        assert hearsay_problem("8.8.8.8", port, "8.8.4.4")
+        assert hearsay_problem("127.0.0.1", port, "127.0.0.1")
+        assert naming_problem("8.8.8.8", port, "8.8.4.4") is None  # a tracker has dialled it
+    assert hearsay_problem("8.8.8.8", 1_024, "8.8.4.4") is None
 
 
 def test_a_place_is_an_address_and_in_v6_a_network() -> None:

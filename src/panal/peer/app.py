@@ -48,6 +48,7 @@ from panal.peer.limits import (
 )
 from panal.peer.live_settings import KeptSettings, LiveSettings
 from panal.peer.never_sent import NeverSent
+from panal.peer.own_ways import way_to
 from panal.peer.owner_token import OwnerCredentials, owner_token
 from panal.peer.presence import Presence, look_for_roots
 from panal.peer.rate_limit import RateLimit
@@ -76,6 +77,10 @@ log = logging.getLogger(__name__)
 
 COMPARED_FIRST_S = 2.0
 """So long a peer waits at most for its first comparison before it registers."""
+
+
+ELSEWHERE = "192.0.2.1"
+"""An address that is nobody's: the way to it is the way out."""
 
 
 class PeerApp:
@@ -400,17 +405,9 @@ class PeerApp:
         if not self.guest_port:
             return None
         host = self.settings.guest_hosts()[0]
-        return f"http://{authority(own_address() if host == ANY_HOST else host, self.guest_port)}"
-
-
-def own_address() -> str:
-    """An address of this machine that others can reach, as far as its routes tell."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # nothing is sent
-            return str(probe.getsockname()[0])
-        except OSError:
-            return LOOPBACK
+        if host == ANY_HOST:
+            host = way_to(ELSEWHERE) or LOOPBACK
+        return f"http://{authority(host, self.guest_port)}"
 
 
 def _connections_at_most() -> int:

@@ -12,7 +12,7 @@ from panal.peer.granting import Granting
 from panal.peer.http_answers import PROTOCOL_HEADER, SHARED_CONTENT, json_answer
 from panal.peer.neighbourhood import MOST_PEERS, NamedPeer, NamedPeers
 from panal.peer.roles import Role
-from panal.wire.address import dialling_problem, hearsay_problem
+from panal.wire.address import hearsay_problem
 from panal.wire.catalogue import Provider
 from panal.wire.chunk_request import MAX_BODY_BYTES
 from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
@@ -154,9 +154,10 @@ def _follower(request: web.Request) -> Provider | None:
     """Who follows, where it says how it can be followed: at the address that it comes from."""
     name, _, port = request.headers.get("Panal-Peer", "").rpartition(":")
     is_port = port.isascii() and port.isdigit() and len(port) <= 5
-    if not is_port or dialling_problem(request.remote or "", int(port)) is not None:
+    asker = request.remote or ""
+    if not is_port or not asker or hearsay_problem(asker, int(port), asker) is not None:
         return None
     try:
-        return Provider(parse_peer_name(name), request.remote or "", int(port), complete=False)
+        return Provider(parse_peer_name(name), asker, int(port), complete=False)
     except UsageError:
         return None

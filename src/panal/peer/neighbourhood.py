@@ -4,12 +4,15 @@ What a provider names is believed as little as what it sends: addresses that may
 few of them, and each has to show its chunks.
 """
 
+from collections.abc import Callable
+
 import aiohttp
 import msgspec
 
 from panal.errors import PanalError
 from panal.peer.have_stream import CONNECT_S
-from panal.wire.address import authority, hearsay_problem
+from panal.peer.own_ways import way_to
+from panal.wire.address import authority, hearsay_problem, is_loopback, is_private
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId, parse_peer_name
 
@@ -58,9 +61,18 @@ async def ask_for_peers(
     return [known for peer in named[:MOST_PEERS] if (known := believed(peer, provider))]
 
 
-def believed(named: NamedPeer, by: Provider) -> Provider | None:
-    """A named peer as a provider, where it may be called and is one that `by` could reach."""
+def believed(
+    named: NamedPeer, by: Provider, way: Callable[[str], str | None] = way_to
+) -> Provider | None:
+    """A named peer as a provider, where it may be called and is one that `by` could reach.
+
+    An address of a private network is in the same one as `by`: this machine would call both
+    by the same `way`. Else a peer could send others into networks that it is not in.
+    """
     if hearsay_problem(named.host, named.port, by.host) is not None:
+        return None
+    is_beside = is_loopback(by.host) or not is_private(named.host)
+    if not is_beside and way(named.host) != way(by.host):
         return None
     try:
         return Provider(parse_peer_name(named.peer), named.host, named.port, complete=False)

@@ -19,7 +19,7 @@ from panal.errors import (
 from panal.wire import tracker as convert
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
-from panal.wire.address import dialling_problem, is_loopback
+from panal.wire.address import dialling_problem, naming_problem
 from panal.wire.catalogue import (
     Announcement,
     Caller,
@@ -123,12 +123,7 @@ class TrackerClient:
                 for located in answer.located[:1]
                 for provider in located.providers[: catalogue.MAX_PROVIDERS]
             ]
-        over_loopback = _is_on_loopback(self.address)
-        return [
-            provider
-            for provider in providers
-            if not dialling_problem(provider.host, provider.port, over_loopback=over_loopback)
-        ]
+        return [one for one in providers if not _problem(self.address, one.host, one.port)]
 
     async def search(self, query: SearchQuery) -> SearchPage:
         """One page of what has such names."""
@@ -184,10 +179,13 @@ def _reading_an_answer() -> Iterator[None]:
         raise IntegrityError(f"The tracker's answer cannot be used: {error}") from None
 
 
-def _is_on_loopback(tracker: str) -> bool:
-    """Whether a configured tracker is on this machine: only then may it name loopback."""
-    host = tracker.rpartition(":")[0].strip("[]")
+def _problem(tracker: str, host: str, port: int) -> str | None:
+    """Why a configured tracker may not send us to an address.
+
+    Where the tracker is a name, its address is not known: then loopback counts from localhost.
+    """
+    named_by = tracker.rpartition(":")[0].strip("[]")
     try:
-        return host == "localhost" or is_loopback(host)
+        return naming_problem(host, port, named_by)
     except UsageError:
-        return False
+        return dialling_problem(host, port, over_loopback=named_by == "localhost")

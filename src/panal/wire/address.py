@@ -15,6 +15,7 @@ from panal.wire.names import brief
 Address = IPv4Address | IPv6Address
 _THIS_NETWORK = ip_network("0.0.0.0/8")
 _SIX_TO_FOUR = ip_network("2002::/16")
+FIRST_FREE_PORT = 1_024
 
 
 def parse_address(literal: str) -> Address:
@@ -65,17 +66,33 @@ def dialling_problem(host: str, port: int, *, over_loopback: bool = True) -> str
     return _address_problem(address)
 
 
-def hearsay_problem(host: str, port: int, teller: str) -> str | None:
-    """Why an address that a peer named may not be called, in words, or None.
+def naming_problem(host: str, port: int, namer: str) -> str | None:
+    """Why an address that a tracker or peer named may not be called, in words, or None.
 
-    `teller` is the address of that peer. It may name only what it could itself reach: loopback
-    from loopback, and addresses of private networks not from a public one.
+    `namer` is the address of whoever named it. It may name only what it could itself reach:
+    loopback from loopback, and addresses of private networks not from a public one.
     """
-    told_by = parse_address(teller)
-    problem = dialling_problem(host, port, over_loopback=told_by.is_loopback)
-    if problem is None and told_by.is_global and not parse_address(host).is_global:
+    named_by = parse_address(namer)
+    problem = dialling_problem(host, port, over_loopback=named_by.is_loopback)
+    if problem is None and named_by.is_global and is_private(host):
         return f"{host} is in a private network, and was named from outside"
     return problem
+
+
+def hearsay_problem(host: str, port: int, teller: str) -> str | None:
+    """The same where nobody has dialled the address before: a peer's word alone.
+
+    Then the ports are left out, too, on which a machine's own services are.
+    """
+    problem = naming_problem(host, port, teller)
+    if problem is None and port < FIRST_FREE_PORT:
+        return f"{port} is a port of the machine's own services"
+    return problem
+
+
+def is_private(literal: str) -> bool:
+    """Whether an address means another machine in another network, or none at all."""
+    return not parse_address(literal).is_global
 
 
 def _address_problem(address: Address) -> str | None:
