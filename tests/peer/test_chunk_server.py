@@ -9,9 +9,10 @@ from random import Random
 
 import pytest
 
-from panal.peer import chunk_server
+from panal.peer import chunk_server, doorkeeper
 from panal.peer.chunk_server import MOST_AHEAD_BYTES
 from panal.peer.limits import HEAD_S, IDLE_S, SLOW_S
+from panal.peer.roles import Asker
 from panal.peer.warm_sending import is_cached
 from panal.wire import bitfield
 from panal.wire.chunk_request import choice_fields, head, range_fields
@@ -116,6 +117,17 @@ async def test_what_is_refused_is_refused_as_ever(network: Network) -> None:
             is_refusal = status != 206
             assert (answer.headers["content-type"] == "application/problem+json") is is_refusal
             assert await wire.is_in_step()
+
+
+async def test_who_is_no_member_is_sent_nothing(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, content = await sharing(network)
+    monkeypatch.setattr(doorkeeper, "_facts", lambda _: Asker(on_loopback=True))
+    for question in (ranged(content), choice(content, 1)):
+        async with connection(peer.app.port) as wire:
+            await wire.send(question)
+            assert (await wire.answer()).status == 404
 
 
 async def test_another_site_s_page_is_refused(network: Network) -> None:

@@ -18,6 +18,7 @@ from panal.peer.rate_limit import RateLimit
 from panal.peer.sending import COPIED_BYTES, SENDING_THREADS, Sender
 from panal.store.roots import Fingerprint
 from panal.wire.ranges import ByteRange
+from tests.support.loop_clock import LoopClock
 
 ENDLESS = 1 << 40
 SMALL = ByteRange(0, 1_000)
@@ -156,6 +157,29 @@ async def test_a_receiver_that_takes_nothing_for_long_is_left(
         with pytest.raises(ConnectionResetError):
             async with asyncio.timeout(10.0):
                 await sender.send(transport, opened, ByteRange(0, ENDLESS))
+
+
+@pytest.mark.parametrize(("taken_bytes", "is_left"), [(5_000, True), (6_000, False)])
+async def test_a_receiver_that_takes_too_little_for_long_is_left(
+    monkeypatch: pytest.MonkeyPatch, taken_bytes: int, is_left: bool
+) -> None:
+    """Every five seconds it takes something."""
+    clock = LoopClock()
+
+    async def wait(_: int) -> None:
+        await clock.run_for(5)
+
+    monkeypatch.setattr(sending, "_until_writable", wait)
+    patience = sending._ReceiverPatience()
+    was_left = False
+    for turn in range(1, 30):
+        await clock.run_for(100)  # our own limits' time, not the receiver's
+        try:
+            await patience.until_writable(0, turn * taken_bytes)
+        except ConnectionResetError:
+            was_left = True
+            break
+    assert was_left is is_left
 
 
 async def test_a_receiver_that_goes_is_noticed(tmp_path: Path, sender: Sender) -> None:
