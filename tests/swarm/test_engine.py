@@ -12,7 +12,7 @@ from panal.errors import NoSpace, PanalError, Unreachable
 from panal.store.partial import PartialFile
 from panal.swarm.chunk_source import SourceFailure
 from panal.swarm.engine import Engine
-from panal.swarm.messages import Ban, Failure, SourceId
+from panal.swarm.messages import Ban, ChunkWritten, Fact, Failure, SourceId
 from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState
 from tests.support.clock import VirtualClock
@@ -127,6 +127,26 @@ async def test_it_completes_from_two_sources_with_half_each(begin: Begin) -> Non
     by_source = {source.source: source.bytes for source in shown.sources}
     assert by_source == {A: low.bytes_received, B: high.bytes_received}
     assert sum(by_source.values()) == run.content.manifest.size_bytes
+
+
+async def test_the_loop_is_not_woken_for_each_chunk_of_a_fast_fetch(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(40)
+    fast = run.add(A, (1 << 39) - 1)
+    run.add(B, 1 << 39)
+    woken_for: list[ChunkWritten] = []
+    report = run.engine.report
+
+    def note(fact: Fact) -> None:
+        if isinstance(fact, ChunkWritten):
+            woken_for.append(fact)
+        report(fact)
+
+    monkeypatch.setattr(run.engine, "report", note)
+    await run.finish()
+    assert max(count for _, count in fast.asked) > 2
+    assert len(woken_for) <= 1  # no time passes: one look is enough until a fetch ends
 
 
 async def test_nothing_to_fetch_ends_at_once(begin: Begin) -> None:

@@ -49,6 +49,9 @@ from panal.swarm.state import DownloadState
 from panal.swarm.workers import Workers
 
 TICK_S = 0.25
+WAKE_EVERY_S = 0.01
+"""So often the loop is woken for the chunks of a running fetch: for each would cost a fast source
+more than the chunk."""
 SYNC_EVERY_S = 2.0
 ASKED_FOR_PEERS = 4
 """So many sources are asked who else fetches: those that follow us make themselves known."""
@@ -81,6 +84,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._wakes = False
+        self._woken_at_s = clock.now_s() - WAKE_EVERY_S
         self._workers = Workers(MAX_NEIGHBOURS, "fetch")
         self._syncing = ThreadPoolExecutor(1, thread_name_prefix="sync")
         self._sources: dict[SourceId, ChunkSource] = {}
@@ -188,9 +192,12 @@ class Engine:
         last = order.first + order.count - 1 if isinstance(order, Fetch) else -1
 
         def wrote(index: int) -> None:
-            if index == last:  # the end follows at once, and wakes the loop for both
+            now_s = self._clock.now_s()
+            # After the last the end follows at once, and wakes the loop for both.
+            if index == last or now_s < self._woken_at_s + WAKE_EVERY_S:
                 self._facts.append(ChunkWritten(source_id, index))
             else:
+                self._woken_at_s = now_s
                 self.report(ChunkWritten(source_id, index))
 
         def granted(first: int, count: int) -> None:
