@@ -25,11 +25,14 @@ from panal.answers import (
     VerifyProgress,
     WhyAnswer,
 )
+from panal.clock import SystemClock
 from panal.errors import Refused, UsageError
 from panal.peer.app import PeerApp
+from panal.peer.calling import PLAIN, client_session
 from panal.peer.config import DEFAULT_TRACKER, parse_tracker
 from panal.peer.guest_links import DEFAULT_S, Named
-from panal.peer.http_source import client_session
+from panal.peer.member_tls import MemberTls
+from panal.peer.membership import Membership
 from panal.peer.planning import Target, plan
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.why import facts_of_download
@@ -68,10 +71,14 @@ class Only:
 class Tracker:
     """What can be asked of a tracker without being a peer; an async context."""
 
-    def __init__(self, trackers: Sequence[str] = (DEFAULT_TRACKER,)) -> None:
+    def __init__(
+        self, trackers: Sequence[str] = (DEFAULT_TRACKER,), membership: Membership | None = None
+    ) -> None:
+        """`membership` where the tracker has a network."""
         for tracker in trackers:
             parse_tracker(tracker)
-        self._client = TrackerClient(trackers)
+        self._client = TrackerClient(trackers, membership)
+        self._membership = membership
         self._address = trackers[0]
 
     async def __aenter__(self) -> "Tracker":
@@ -87,14 +94,20 @@ class Tracker:
         query = _query(words, page, page_size, only)
         return search_answer(await self._client.search(query), self._address)
 
+    @property
+    def _name(self) -> str:
+        return "dry-run" if self._membership is None else self._membership.name
+
     async def peers(self) -> list[PeerAnswer]:
         """Every live peer."""
         return await _all_peers(self._client)
 
     async def plan(self, what: str, folder: Path) -> PlanAnswer:
         """What a download into that folder would do; nothing is written."""
-        target = Target(folder, folder / STATE_DIRECTORY / "partial", "dry-run")
-        async with client_session() as session:
+        target = Target(folder, folder / STATE_DIRECTORY / "partial", self._name)
+        member = self._membership
+        calling = PLAIN if member is None else MemberTls(member, SystemClock()).calling
+        async with client_session(calling) as session:
             return plan_answer(await plan(self._client, session, what, target))
 
 
@@ -130,7 +143,7 @@ class Node:
         """What a download would do; nothing is written."""
         settings = self._app.settings
         target = Target(settings.folder.absolute(), settings.partials, settings.name)
-        async with client_session() as session:
+        async with client_session(self._app.calling) as session:
             return plan_answer(await plan(self._app.client, session, what, target))
 
     def downloads(self) -> list[DownloadAnswer]:
@@ -294,7 +307,7 @@ class Node:
             name=app.settings.name,
             urls=app.urls(),
             folder=str(app.settings.folder.absolute()),
-            trackers=list(app.settings.trackers),
+            trackers=list(app.trackers),
             registered=announcer.problem == "",
             reachable=announcer.reachable,
             problem=announcer.problem or ("" if announcer.reachable else announcer.reachability),

@@ -23,6 +23,10 @@
         ├── Superseded            7        409       FAILED_PRECONDITION
         ├── NotRegistered         7        409       FAILED_PRECONDITION
         ├── NotExposed            7
+        ├── NotAMember            7        403       UNAUTHENTICATED
+        │   └── Removed           7        403       UNAUTHENTICATED
+        ├── JoinRefused           7        403       PERMISSION_DENIED
+        ├── WrongIdentity         7        502       PERMISSION_DENIED
         └── WrongHost             7        421
 
 The text of an error is one sentence for a person. gRPC codes stand here by name, so that
@@ -205,6 +209,32 @@ class NotExposed(Refused):
     """Listening beyond loopback was asked for without a decision who may come in."""
 
     slug = "not-exposed"
+
+
+class NotAMember(Refused):
+    """Only members of the network may do that, and this is none."""
+
+    grpc_code = "UNAUTHENTICATED"
+    slug = "not-a-member"
+
+
+class Removed(NotAMember):
+    """This member was removed from the network."""
+
+    slug = "removed"
+
+
+class JoinRefused(Refused):
+    """A join line that lets nobody in: unknown, used up, expired or revoked."""
+
+    slug = "join-refused"
+
+
+class WrongIdentity(Refused):
+    """Whoever answers there cannot prove to be who was called."""
+
+    http_status = 502
+    slug = "wrong-identity"
 
 
 class WrongHost(Refused):

@@ -107,6 +107,19 @@ async def listed(place: Place) -> Said:
     return await panal("downloads", "list", *place.at, "--json")
 
 
+def of_network(*words: str) -> Callable[[Place], Awaitable[Said]]:
+    async def run(place: Place) -> Said:
+        async with Network(place.elsewhere, has_members=True) as members:
+            await members.peer("a")
+            at = ("--state", str(place.elsewhere / "tracker"), "--json")
+            if words != ("revoke",):
+                return await panal("network", *words, *at)
+            (line,) = (await panal("network", *at)).json()["join_lines"]
+            return await panal("network", "revoke", line["id"], *at)
+
+    return run
+
+
 RUNS: dict[str, Callable[[Place], Awaitable[Said]]] = {
     "add": add,
     "config": alone("config"),
@@ -120,6 +133,10 @@ RUNS: dict[str, Callable[[Place], Awaitable[Said]]] = {
     "get": get,
     "link": link,
     "ls": at_peer("ls"),
+    "network": of_network(),
+    "network join-line": of_network("join-line"),
+    "network remove": of_network("remove", "a"),
+    "network revoke": of_network("revoke"),
     "page": at_peer("page"),
     "peers": at_tracker("peers"),
     "search": at_tracker("search"),
@@ -175,7 +192,7 @@ def test_every_field_says_what_it_means() -> None:
 
 def without_a_peer() -> list[str]:
     needs = {"config", "version", "doctor"}
-    return [name for name in RUNS if name not in needs]
+    return [name for name in RUNS if name not in needs and not name.startswith("network")]
 
 
 @pytest.mark.parametrize("command", without_a_peer())

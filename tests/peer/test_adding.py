@@ -190,4 +190,4 @@ async def in_step(peer: RunningPeer) -> Any:
     """Whether the tracker counts as this peer does."""
     announcer = peer.app.announcer
     caller = announcer._registration.caller
-    return (await announcer._client.renew(caller, announcer._digest.value()))[0]
+    return (await announcer._client.renew(caller, announcer._digest.value())).in_step

@@ -148,7 +148,7 @@ async def test_of_small_files_the_tracker_hears_from_those_that_stay(
     await announcer._tell_everything()
     assert [path for path in await named() if path != "tree"] == told
     caller = announcer._registration.caller
-    assert (await getter.app.client.renew(caller, announcer._digest.value()))[0]
+    assert (await getter.app.client.renew(caller, announcer._digest.value())).in_step
 
 
 async def test_one_that_was_stopped_is_asked_anew(again: Again, tmp_path: Path) -> None:

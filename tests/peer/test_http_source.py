@@ -11,7 +11,8 @@ import pytest
 
 from panal.clock import SystemClock
 from panal.errors import IntegrityError, Unreachable
-from panal.peer.http_source import HttpSource, client_session, fetch_manifest
+from panal.peer.calling import client_session
+from panal.peer.http_source import HttpSource, fetch_manifest
 from panal.peer.rate_limit import RateLimit
 from panal.store.partial import PartialFile
 from panal.swarm.chunk_source import CorruptChunk, SourceFailure

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from panal.peer.http_source import client_session
+from panal.peer.calling import client_session
 from panal.peer.neighbourhood import NamedPeer, ask_for_peers, believed
 from panal.peer.own_ways import way_to
 from panal.wire.catalogue import Provider

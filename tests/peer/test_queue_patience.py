@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from panal.peer import bundle_source, queue_patience, small_files
-from panal.peer.http_source import client_session
+from panal.peer.calling import client_session
 from panal.peer.queue_patience import ASK_EVERY_S, MOST_ASKED
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId, PeerName

@@ -20,6 +20,7 @@ from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings
 from panal.tracker.server import TrackerServer, TrackerSettings
 from panal.web.control import owner_routes
+from panal.wire.join_line import JoinLine
 
 PATIENCE_S = 30.0
 
@@ -84,9 +85,24 @@ class RunningPeer:
 class Network:
     """One tracker and any number of peers; use it as a context."""
 
-    def __init__(self, place: Path, *, renew_s: float = 20.0, lease_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        place: Path,
+        *,
+        renew_s: float = 20.0,
+        lease_s: float = 60.0,
+        has_members: bool = False,
+    ) -> None:
+        """`has_members`: TLS, and each peer joins by `join_line`."""
         self.place = place
-        self._settings = TrackerSettings(port=0, lease_s=lease_s, renew_s=renew_s)
+        self._settings = TrackerSettings(
+            port=0,
+            lease_s=lease_s,
+            renew_s=renew_s,
+            network=has_members,
+            state_dir=place / "tracker" if has_members else None,
+        )
+        self.join_line: JoinLine | None = None
         self._stack = AsyncExitStack()
         self.tracker: TrackerServer | None = None
         self.peers: dict[str, RunningPeer] = {}
@@ -109,6 +125,7 @@ class Network:
         self.tracker = TrackerServer(self._settings)
         await self.tracker.start()
         self._settings = replace(self._settings, port=self.tracker.port)
+        self.join_line = self.tracker.first_join_line or self.join_line
 
     async def stop_tracker(self) -> None:
         if self.tracker is not None:
@@ -122,6 +139,7 @@ class Network:
     async def peer(self, name: str, *, registered: bool = True, **settings: Any) -> RunningPeer:
         """Start a peer with a folder of its own."""
         folder = self.place / name
+        settings = {"join": self.join_line, **settings}
         wanted = PeerSettings(name, 0, folder, (self.tracker_address,), **settings)
         app = PeerApp(wanted, SystemClock(), Random(7))
         await app.start(owner_routes)

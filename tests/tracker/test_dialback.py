@@ -6,10 +6,12 @@ from aiohttp import web
 
 from panal.tracker.dialback import Dialback
 from panal.wire.dialback import hash_secret
+from panal.wire.ids import PeerName
 from tests.tracker.harness import TinyPeer
 from tests.tracker.makers import caller
 
 SECRET_HASH = hash_secret(caller().secret)
+NAME = PeerName("peer_1")
 HERE = ("127.0.0.1",)
 
 
@@ -26,7 +28,7 @@ async def dialback() -> AsyncIterator[Dialback]:
 
 
 async def test_a_peer_that_proves_itself_is_reached(peer: TinyPeer, dialback: Dialback) -> None:
-    reach = await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH)
+    reach = await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH, NAME)
     assert reach.reachable
     assert f"127.0.0.1:{peer.port}" in reach.words
     (path,) = peer.asked
@@ -35,13 +37,13 @@ async def test_a_peer_that_proves_itself_is_reached(peer: TinyPeer, dialback: Di
 
 async def test_every_nonce_is_another(peer: TinyPeer, dialback: Dialback) -> None:
     for _ in range(2):
-        await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH)
+        await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH, NAME)
     assert len(set(peer.asked)) == 2
 
 
 async def test_a_closed_port_is_said(peer: TinyPeer, dialback: Dialback) -> None:
     await peer.stop()
-    reach = await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH)
+    reach = await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH, NAME)
     assert not reach.reachable
     assert "Nothing answers" in reach.words
 
@@ -54,7 +56,7 @@ async def test_silence_is_taken_for_a_firewall() -> None:
     silent = await asyncio.start_server(hold, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     async with silent, Dialback(timeout_s=0.05) as dialback:
-        reach = await dialback.dial("127.0.0.1", port, HERE, SECRET_HASH)
+        reach = await dialback.dial("127.0.0.1", port, HERE, SECRET_HASH, NAME)
     assert not reach.reachable
     assert "firewall" in reach.words
 
@@ -73,13 +75,13 @@ async def test_another_program_is_told_apart(
     peer: TinyPeer, dialback: Dialback, answer: web.Response
 ) -> None:
     peer.answer = answer
-    reach = await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH)
+    reach = await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH, NAME)
     assert not reach.reachable
     assert "Another program" in reach.words
 
 
 async def test_another_peer_is_told_apart(peer: TinyPeer, dialback: Dialback) -> None:
-    reach = await dialback.dial("127.0.0.1", peer.port, HERE, hash_secret(b"o" * 32))
+    reach = await dialback.dial("127.0.0.1", peer.port, HERE, hash_secret(b"o" * 32), NAME)
     assert not reach.reachable
 
 
@@ -96,7 +98,7 @@ async def test_a_proof_with_a_wrong_status_does_not_count(peer: TinyPeer) -> Non
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with Dialback() as dialback:
         port = runner.addresses[0][1]
-        assert not (await dialback.dial("127.0.0.1", port, HERE, SECRET_HASH)).reachable
+        assert not (await dialback.dial("127.0.0.1", port, HERE, SECRET_HASH, NAME)).reachable
     await runner.cleanup()
 
 
@@ -105,7 +107,7 @@ async def test_no_redirect_is_followed(peer: TinyPeer, dialback: Dialback) -> No
         peer.answer = web.Response(
             status=302, headers={"Location": f"http://127.0.0.1:{canary.port}/"}
         )
-        reach = await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH)
+        reach = await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH, NAME)
         assert not reach.reachable
         assert canary.asked == []
 
@@ -116,7 +118,7 @@ async def test_no_proxy_is_asked(peer: TinyPeer, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{canary.port}")
         monkeypatch.delenv("no_proxy", raising=False)
         async with Dialback() as dialback:
-            assert (await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH)).reachable
+            assert (await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH, NAME)).reachable
         assert canary.asked == []
 
 
@@ -124,13 +126,13 @@ async def test_no_proxy_is_asked(peer: TinyPeer, monkeypatch: pytest.MonkeyPatch
     "host", ["169.254.169.254", "fe80::1", "224.0.0.1", "0.0.0.0", "255.255.255.255", "x.local"]
 )
 async def test_what_is_no_machine_is_not_dialled(host: str, dialback: Dialback) -> None:
-    reach = await dialback.dial(host, 80, ("0.0.0.0", "::"), SECRET_HASH)
+    reach = await dialback.dial(host, 80, ("0.0.0.0", "::"), SECRET_HASH, NAME)
     assert not reach.reachable
     assert "cannot be sent" in reach.words
 
 
 async def test_only_what_the_peer_listens_on_is_dialled(peer: TinyPeer, dialback: Dialback) -> None:
-    reach = await dialback.dial("127.0.0.1", peer.port, ("10.0.0.5",), SECRET_HASH)
+    reach = await dialback.dial("127.0.0.1", peer.port, ("10.0.0.5",), SECRET_HASH, NAME)
     assert not reach.reachable
     assert "10.0.0.5" in reach.words
     assert "--host 127.0.0.1" in reach.words
@@ -143,7 +145,7 @@ async def test_ipv6_is_dialled_too(dialback: Dialback) -> None:
         await peer.start()
     except OSError:
         pytest.skip("this machine has no IPv6 loopback")
-    reach = await dialback.dial("::1", peer.port, ("::1",), SECRET_HASH)
+    reach = await dialback.dial("::1", peer.port, ("::1",), SECRET_HASH, NAME)
     await peer.stop()
     assert reach.reachable
     assert "[::1]" in reach.words

@@ -9,7 +9,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from panal.errors import NotExposed, PanalError, PortTaken, StateInUse, UsageError
+from panal.errors import NotExposed, PanalError, PortTaken, Refused, StateInUse, UsageError
 from panal.tracker.server import DATABASE_NAME, SERVICE_NAME, TrackerServer, TrackerSettings
 from panal.tracker.service import own_host_towards
 from panal.wire import tracker_pb2 as pb
@@ -44,13 +44,36 @@ async def test_a_port_taken_after_the_check_is_refused_too(
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
-async def test_beyond_loopback_nothing_listens_without_a_decision(
-    host: str, tmp_path: Path
-) -> None:
-    error = await _refusal(TrackerSettings(host=host, port=0, state_dir=tmp_path / "state"))
+async def test_beyond_loopback_nothing_listens_without_a_decision(host: str) -> None:
+    error = await _refusal(TrackerSettings(host=host, port=0))
     assert isinstance(error, NotExposed)
     assert "--open" in str(error)
-    assert not (tmp_path / "state").exists()
+
+
+async def test_beyond_loopback_it_has_a_network(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    server = TrackerServer(TrackerSettings(host="0.0.0.0", port=0, state_dir=state))
+    await server.start()
+    line = server.first_join_line
+    await server.stop(grace_s=0)
+    assert line is not None
+    assert all(address.endswith(f":{server.port}") for address in line.addresses)
+    assert not any(address.startswith("0.0.0.0") for address in line.addresses)
+    error = await _refusal(TrackerSettings(port=0, open=True, state_dir=state))
+    assert isinstance(error, Refused)
+    assert "--state" in str(error)
+
+
+async def test_open_and_a_network_exclude_each_other(tmp_path: Path) -> None:
+    settings = TrackerSettings(port=0, open=True, network=True, state_dir=tmp_path)
+    assert isinstance(await _refusal(settings), UsageError)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_on_loopback_nothing_is_asked_for(tmp_path: Path) -> None:
+    async with running_tracker(state_dir=tmp_path) as tracker:
+        assert tracker.server.first_join_line is None
+        assert not (tmp_path / "network").exists()
 
 
 async def test_an_open_tracker_listens_everywhere() -> None:

@@ -136,3 +136,63 @@ class VersionDocument(msgspec.Struct):
 
     panal: str
     """As its changelog numbers it."""
+
+
+class MemberDocument(msgspec.Struct):
+    """One member of a network."""
+
+    name: str
+    """Its name: a peer's, or what a user's commands go by."""
+    here: bool
+    """Whether it is registered now."""
+    enrolled_at: str
+    """RFC 3339, UTC."""
+    certified_until: str
+    """Until when its certificate counts; it renews that by itself."""
+    enrolled_by: str
+    """The join line that let it in, or the member whose further name it is."""
+
+
+class OpenLineDocument(msgspec.Struct):
+    """A join line, without its secret."""
+
+    id: str
+    """How `panal network revoke` knows it."""
+    uses: int
+    """How many it lets in altogether."""
+    uses_left: int
+    """How many of them are to come."""
+    until: str
+    """RFC 3339, UTC."""
+
+
+class NetworkDocument(msgspec.Struct):
+    """A network, as its owner sees it."""
+
+    members: list[MemberDocument]
+    """By name."""
+    join_lines: list[OpenLineDocument]
+    """Those that still let somebody in."""
+
+
+class JoinLineDocument(msgspec.Struct):
+    """A new join line."""
+
+    line: str
+    """The secret line itself; it is kept nowhere."""
+    join_line: OpenLineDocument
+    """What the tracker keeps of it."""
+
+
+class RevokedLineDocument(msgspec.Struct):
+    """A join line that lets nobody in any more."""
+
+    revoked: str
+    """Its id."""
+
+
+class RemovedDocument(msgspec.Struct):
+    """A member that is none any more."""
+
+    removed: str
+    """Its name."""

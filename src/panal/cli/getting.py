@@ -1,11 +1,11 @@
 """`panal get`: by a peer of its own, or by one that runs."""
 
 import asyncio
+import contextlib
 import logging
-import secrets
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,8 +13,9 @@ from blake3 import blake3
 from platformdirs import user_state_path
 
 from panal.answers import DownloadAnswer, PlanAnswer
-from panal.api import Node, Tracker
+from panal.api import Node
 from panal.cli.documents import GetDocument, GetSource
+from panal.cli.finding import tracker_of
 from panal.cli.output import name_words, print_json
 from panal.cli.programs import collect_as_usual, log_to_stderr, run_until_stopped
 from panal.cli.progress import ProgressLine
@@ -22,22 +23,32 @@ from panal.cli.unfinished import keep_known_folder, remember_where, remove_empty
 from panal.clock import SystemClock
 from panal.errors import NoSpace, PanalError, UsageError, by_slug
 from panal.peer.config import PeerSettings
+from panal.peer.user_identity import get_name, hold_name, user_in
 from panal.python import running_peer
 from panal.wire.amounts import size_words
+from panal.wire.join_line import JoinLine
 from panal.wire.links import Link, parse_what
 from panal.wire.names import STATE_DIRECTORY
 
 POLL_S = 0.1
 
 
-def dry_run(what: str, into: Path, trackers: Sequence[str], *, wait: bool, as_json: bool) -> None:
+def dry_run(
+    what: str,
+    into: Path,
+    trackers: Sequence[str],
+    join: JoinLine | None = None,
+    *,
+    wait: bool,
+    as_json: bool,
+) -> None:
     """Print what a get would do; nothing is written. The exit code is what it would end with."""
     if into.exists() and not into.is_dir():
         raise UsageError(f"{into} is not a folder.")
     destination = into.absolute()
 
     async def run() -> PlanAnswer:
-        async with Tracker(trackers) as tracker:
+        async with await tracker_of(trackers, join) as tracker:
             return await tracker.plan(what, destination)
 
     _tell_plan(asyncio.run(run()), waits_for_room=wait, as_json=as_json)
@@ -95,9 +106,8 @@ def get_settings(
         raise UsageError(f"{into} is not a folder.")
     destination = into.absolute()
     key = blake3(f"{destination}\0{what}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    host = "".join(c for c in socket.gethostname() if c.isascii() and c.isalnum())[:40] or "host"
     return PeerSettings(
-        name=f"get-{host}-{secrets.token_hex(4)}",
+        name=get_name(),
         port=0,
         folder=destination,
         trackers=tuple(trackers),
@@ -114,6 +124,7 @@ def get(
     what: str,
     settings: PeerSettings,
     share_for_s: float,
+    join: JoinLine | None = None,
     *,
     wait: bool,
     quiet: bool,
@@ -126,7 +137,7 @@ def get(
     remember_where(settings)
 
     async def run() -> None:
-        async with running_peer(settings) as app:
+        async with _as_member(settings, join) as own, running_peer(own) as app:
             node = Node(app)
             await node.search("", page_size=1)  # the tracker must be there to begin with
             download_id = node.get(what, wait=wait).id
@@ -151,6 +162,21 @@ def get(
         raise
     finally:
         _tidy(settings)
+
+
+@contextlib.asynccontextmanager
+async def _as_member(settings: PeerSettings, join: JoinLine | None) -> AsyncIterator[PeerSettings]:
+    """The settings under a name of the user's in the network, where the user is in it."""
+    state = user_state_path("panal")
+    user = await user_in(state, settings.trackers, join, SystemClock().wall_s())
+    if user is None:
+        yield settings
+        return
+    held = await hold_name(user)
+    try:
+        yield replace(settings, name=held.membership.name, identity_dir=held.folder)
+    finally:
+        held.release()
 
 
 def _tidy(settings: PeerSettings) -> None:

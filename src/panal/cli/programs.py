@@ -16,6 +16,7 @@ from platformdirs import user_state_path
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings, parse_tracker
 from panal.python import running_peer
+from panal.wire.join_line import JoinLine
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_GRACE_S = 2.0
@@ -50,7 +51,7 @@ def collect_as_usual() -> None:
     gc.set_threshold(*USUAL_COLLECTIONS)
 
 
-def run_tracker(listen: str, *, is_open: bool, state: Path | None) -> None:
+def run_tracker(listen: str, *, is_open: bool, has_network: bool, state: Path | None) -> None:
     """Run a tracker until SIGINT or SIGTERM."""
     from panal.tracker.server import TrackerServer, TrackerSettings
 
@@ -61,14 +62,30 @@ def run_tracker(listen: str, *, is_open: bool, state: Path | None) -> None:
     where = state or user_state_path("panal") / f"tracker-{port}"
 
     async def run() -> None:
-        server = TrackerServer(TrackerSettings(host, port, open=is_open, state_dir=where))
+        server = TrackerServer(
+            TrackerSettings(host, port, open=is_open, network=has_network, state_dir=where)
+        )
         await server.start()
         click.echo(f"The tracker listens on {host}:{server.port}. Stop it with Ctrl-C.")
+        if server.first_join_line is not None:
+            _tell_join_line(server.first_join_line)
         sys.stdout.flush()
         await stop_signal()
         await server.stop(STOP_GRACE_S)
 
     asyncio.run(run())
+
+
+def _tell_join_line(line: JoinLine) -> None:
+    from panal.cli.network import print_join_line
+
+    click.echo("This is a new network. Whoever has this line becomes a member of it:")
+    print_join_line(line)
+    click.echo(
+        "Put it into a file on another machine, as you would a password, and there: "
+        "panal peer NAME PORT FOLDER --host ADDRESS --join @FILE"
+    )
+    click.echo("It lets in ten within a day. 'panal network' shows members and makes new lines.")
 
 
 def run_peer(settings: PeerSettings) -> None:
@@ -98,7 +115,7 @@ def _greet(settings: PeerSettings, app: PeerApp) -> None:
     url = app.urls()[0]
     click.echo(f"{settings.name} shares {settings.folder} at {url}/")
     click.echo(f"Upload with: curl -F file=@NAME {url}/upload")
-    if settings.hosts:
+    if settings.hosts and settings.open:
         click.echo(
             f"OPEN: whoever reaches {', '.join(settings.hosts)} on port {app.port} "
             "may fetch everything in this folder."

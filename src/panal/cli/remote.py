@@ -32,7 +32,7 @@ from panal.answers import (
 )
 from panal.cli.token import check_stays_here, given_token
 from panal.errors import PanalError, Unreachable, UsageError, by_slug
-from panal.peer.http_source import client_session
+from panal.peer.calling import untrusting_session
 
 TIMEOUT_S = 10.0
 PAGE = 1_000
@@ -63,7 +63,7 @@ class RemotePeer:
             self._headers["Authorization"] = f"Bearer {token}"
 
     async def __aenter__(self) -> "RemotePeer":
-        self._session = client_session()
+        self._session = untrusting_session()
         return self
 
     async def __aexit__(self, *_: object) -> None:

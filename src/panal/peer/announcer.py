@@ -13,7 +13,7 @@ from dataclasses import replace
 from random import Random
 
 from panal.clock import Clock
-from panal.errors import NameTaken, NotRegistered, PanalError, Superseded, Unreachable
+from panal.errors import NameTaken, NotAMember, NotRegistered, PanalError, Superseded, Unreachable
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.untold import Changes, Untold
 from panal.wire.catalogue import (
@@ -25,6 +25,7 @@ from panal.wire.catalogue import (
     Welcome,
 )
 from panal.wire.ids import ContentId
+from panal.wire.membership import Revocations
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +84,11 @@ class Announcer:
         self.times_told_everything = 0
         self.tried = asyncio.Event()
         """Set after the first attempt to register, whatever came of it."""
+        self.revocations = Revocations(0, frozenset())
+        self.revoked: Callable[[Revocations], None] = lambda _: None
+        """Told, in a network, whenever other certificates count no more."""
         self.fatal: asyncio.Future[PanalError] = asyncio.get_running_loop().create_future()
-        """Set once where only the user can help: the name is another's."""
+        """Set once where only the user can help: the name is another's, or it is no member."""
 
     # What is shared -----------------------------------------------------------------------
 
@@ -169,7 +173,7 @@ class Announcer:
         while True:
             try:
                 await self._live()
-            except (NameTaken, Superseded) as error:
+            except (NameTaken, NotAMember, Superseded) as error:
                 self.problem = str(error)
                 self.tried.set()
                 if not self.fatal.done():
@@ -213,11 +217,17 @@ class Announcer:
         self.registrations += 1
         self.tried.set()
         self._set_reachability(welcome.reachable, welcome.reachability)
+        self._hear_of(welcome.revocations)
         log.info(
             "Registered as %s at the tracker %s.",
             self._registration.caller.name,
             self._client.address,
         )
+
+    def _hear_of(self, revocations: Revocations | None) -> None:
+        if revocations is not None and revocations != self.revocations:
+            self.revocations = revocations
+            self.revoked(revocations)
 
     def _set_reachability(self, reachable: bool, words: str) -> None:
         if words and words != self.reachability:
@@ -242,11 +252,12 @@ class Announcer:
         self._wake.clear()
 
     async def _renew(self) -> None:
-        in_step, reachable, words = await self._client.renew(
-            self._registration.caller, self._digest.value()
+        renewal = await self._client.renew(
+            self._registration.caller, self._digest.value(), self.revocations.version
         )
-        self._set_reachability(reachable, words)
-        if not in_step and not self._untold:
+        self._set_reachability(renewal.reachable, renewal.reachability)
+        self._hear_of(renewal.revocations)
+        if not renewal.in_step and not self._untold:
             log.info("The tracker's records differ from ours: announcing everything afresh.")
             await self._tell_everything()
 

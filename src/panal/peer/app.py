@@ -18,6 +18,7 @@ from panal.peer.access import Route, application
 from panal.peer.adding import Adding
 from panal.peer.announcer import Announcer
 from panal.peer.bundle_routes import BundleRoutes
+from panal.peer.calling import PLAIN, client_session
 from panal.peer.chunk_server import ChunkServer
 from panal.peer.collections import Collections
 from panal.peer.config import ANY_HOST, LOOPBACK, PeerSettings
@@ -35,8 +36,8 @@ from panal.peer.granting import Granting
 from panal.peer.guest_links import GuestLinks
 from panal.peer.guest_routes import GuestDoorkeeper, GuestRoutes
 from panal.peer.http_connection import http_connections
-from panal.peer.http_source import client_session
 from panal.peer.identity import begin_epoch
+from panal.peer.joining import member_of, trackers_of
 from panal.peer.lanes import Lanes
 from panal.peer.limits import (
     BACKLOG,
@@ -46,7 +47,9 @@ from panal.peer.limits import (
     GUEST_CONNECTIONS,
     GUEST_CONNECTIONS_PER_ADDRESS,
 )
+from panal.peer.listening import TlsListener
 from panal.peer.live_settings import KeptSettings, LiveSettings
+from panal.peer.member_tls import MemberTls
 from panal.peer.never_sent import NeverSent
 from panal.peer.own_ways import way_to
 from panal.peer.owner_token import OwnerCredentials, owner_token
@@ -97,6 +100,10 @@ class PeerApp:
         """0: guests come in nowhere."""
         self.guest_links: GuestLinks
         self.credentials: OwnerCredentials
+        self.trackers: tuple[str, ...] = ()
+        self.calling = PLAIN
+        """How other peers are called."""
+        self._tls: MemberTls | None = None
         self.index: Index
         self.announcer: Announcer
         self.sharing: Sharing
@@ -155,11 +162,15 @@ class PeerApp:
         if settings.asked_anew:
             await asyncio.to_thread(placed.begin_run, self.clock.wall_s())
             download_records.remove_all()
-        caller = begin_epoch(settings.state, settings.peer_name, self.clock.wall_s())
+        caller = begin_epoch(settings.identity, settings.peer_name, self.clock.wall_s())
         self.credentials = OwnerCredentials(owner_token(settings.state), self.clock)
-        self.client = TrackerClient(settings.trackers)
+        membership = await member_of(settings, self.clock.wall_s())
+        self.trackers = trackers_of(settings, membership)
+        self.client = TrackerClient(self.trackers, membership)
         self._cleanup.push_async_callback(self.client.close)
-        session = client_session()
+        self._tls = None if membership is None else MemberTls(membership, self.clock)
+        self.calling = PLAIN if self._tls is None else self._tls.calling
+        session = client_session(self.calling)
         self._cleanup.push_async_callback(session.close)
 
         records = RootRecords(self.index)
@@ -267,7 +278,7 @@ class PeerApp:
         content_routes = ContentRoutes(contents, answers, granting, caller.secret, self._chance)
         bundle_routes = BundleRoutes(contents, sender, lanes)
         file_routes = FileRoutes(
-            uploads, index, contents, answers, self.announcer, settings.trackers[0]
+            uploads, index, contents, answers, self.announcer, self.trackers[0]
         )
         self.routes = [
             *content_routes.routes(),
@@ -300,6 +311,9 @@ class PeerApp:
         defer(self.sharing.stop)
         defer(self.verifying.stop)
         self._cleanup.push_async_callback(self._leave)
+        if self._tls is not None:
+            self.announcer.revoked = self._tls.revoke
+            self._keep(self._tls.keep_renewed(self.client))
         self._keep(self._announce())
         self._keep(self.collections.offering.run())
         self.downloads.restore()
@@ -339,7 +353,7 @@ class PeerApp:
         connections = Connections(_connections_at_most())
         server = chunk_server(http_connections(others, connections), connections)
         self._cleanup.push_async_callback(server.close, DRAIN_S)
-        await self._listen(sockets, server.connection)
+        await self._listen(sockets, server.connection, self._tls)
 
     async def _serve_guests(
         self, sockets: list[socket.socket], contents: Contents, texts: Texts, sender: Sender
@@ -361,9 +375,17 @@ class PeerApp:
         return runner.server
 
     async def _listen(
-        self, sockets: list[socket.socket], connection: Callable[[], asyncio.Protocol]
+        self,
+        sockets: list[socket.socket],
+        connection: Callable[[], asyncio.Protocol],
+        tls: MemberTls | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
+        if tls is not None:
+            listener = TlsListener(sockets, connection, tls.server)
+            tls.ended = listener.end
+            self._cleanup.callback(listener.close)
+            return
         for bound in sockets:
             listening = await loop.create_server(connection, sock=bound, backlog=BACKLOG)
             self._cleanup.callback(listening.close)

@@ -10,6 +10,7 @@ from panal.peer.http_answers import PROTOCOL_HEADER, SHARED_CONTENT
 from panal.peer.lanes import Lanes
 from panal.peer.roles import Role
 from panal.peer.sending import Sender
+from panal.peer.visitors import is_over_tls
 from panal.wire.bundle import MAX_REQUEST_BYTES, BundleRequest, parse_request
 
 TAR = "application/x-tar"
@@ -44,7 +45,10 @@ class BundleRoutes:
             await answer.write(b"")  # the head, which aiohttp holds back for the first bytes
             if request.transport is None:
                 raise ConnectionResetError("The receiver is gone.")
-            await self._sender.send_bytes(request.transport, tar)
+            if is_over_tls(request.transport):
+                await answer.write(tar)
+            else:
+                await self._sender.send_bytes(request.transport, tar)
             await answer.write_eof()
         return answer
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from panal.errors import IntegrityError, Unreachable
+from panal.peer.calling import PLAIN, Calling
 from panal.peer.provider_connection import WAKE_BYTES, ProviderConnection
 from panal.peer.rate_limit import RateLimit
 from panal.wire.bundle import MAX_BUNDLE_BYTES, bundle_bytes, encode_request
@@ -26,10 +27,10 @@ class NoBundles(Exception):
 class BundleSource:
     """One connection, and the one buffer that every bundle over it lies in."""
 
-    def __init__(self, provider: Provider, limit: RateLimit) -> None:
+    def __init__(self, provider: Provider, limit: RateLimit, calling: Calling = PLAIN) -> None:
         self._provider = provider
         self._limit = limit
-        self._connection = ProviderConnection(provider, MAX_BUNDLE_BYTES + MAX_HEAD_BYTES)
+        self._connection = ProviderConnection(provider, MAX_BUNDLE_BYTES + MAX_HEAD_BYTES, calling)
 
     def close(self) -> None:
         """End the connection."""

@@ -87,7 +87,7 @@ class Bundles:
         self, provider: Provider, plan: BundlePlan, at_once: int, threads: ThreadPoolExecutor
     ) -> None:
         """One connection's bundles, one after the other."""
-        source = BundleSource(provider, self._small.limit)
+        source = BundleSource(provider, self._small.limit, self._small.session.calling)
         try:
             while provider in self._small.usable() and provider not in self._without:
                 groups = plan.take(provider.peer, at_once)

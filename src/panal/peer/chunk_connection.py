@@ -8,11 +8,13 @@ import contextlib
 from collections.abc import Callable
 
 from panal.errors import IntegrityError
+from panal.peer.calling import PLAIN, Calling
 from panal.peer.provider_connection import WAKE_BYTES, ProviderConnection
 from panal.peer.rate_limit import RateLimit
 from panal.store.partial import ChunkTaken, PartialFile
 from panal.swarm.chunk_source import CorruptChunk, SourceFailure
 from panal.swarm.messages import Failure
+from panal.trust.tls import identity_problem
 from panal.wire import bitfield
 from panal.wire.catalogue import Provider
 from panal.wire.chunk_request import choice_fields, range_fields
@@ -30,13 +32,18 @@ class ChunkConnection:
     """Fetches chunks of one content, one request after the other."""
 
     def __init__(
-        self, provider: Provider, content: ContentId, manifest: Manifest, limit: RateLimit
+        self,
+        provider: Provider,
+        content: ContentId,
+        manifest: Manifest,
+        limit: RateLimit,
+        calling: Calling = PLAIN,
     ) -> None:
         self._provider = provider
         self._content = content
         self._manifest = manifest
         self._limit = limit
-        self._connection = ProviderConnection(provider, BUFFER_BYTES)
+        self._connection = ProviderConnection(provider, BUFFER_BYTES, calling)
         self._body_bytes = 0
         """Of the running answer's body, what was not received yet."""
         self.bytes_received = 0
@@ -210,6 +217,8 @@ def words_of(error: BaseException) -> str:
     error = getattr(error, "os_error", error)  # where a library wraps it
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
+    if (problem := identity_problem(error, "it")) is not None:
+        return str(problem)
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return str(error) or type(error).__name__

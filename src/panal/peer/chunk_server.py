@@ -23,6 +23,7 @@ from panal.peer.never_sent import NeverSent
 from panal.peer.patience import Moment, Patience, Phase, Verdict
 from panal.peer.roles import Role, may
 from panal.peer.sending import Sender, keep_queue_short
+from panal.peer.visitors import is_over_tls, member_at, unsent_bytes
 from panal.peer.warm_sending import MOST_BYTES, WarmSending, is_cached
 from panal.wire.chunk_request import ChoiceRequest, RangeRequest, goes_on, parse
 from panal.wire.ranges import ByteRange
@@ -144,6 +145,11 @@ class ChunkConnection(asyncio.Protocol):
         self._own: socket.socket | None = None
         self._ahead = b""
         """What has come of the next request."""
+        self._is_secure = False
+        self._written_bytes = 0
+        """Over TLS, where all that is sent comes through here."""
+        self._may_write = asyncio.Event()
+        self._may_write.set()
         self._has_begun = False
         """Whether bytes of the running answer were sent."""
         self._warm: WarmSending | None = None
@@ -158,7 +164,8 @@ class ChunkConnection(asyncio.Protocol):
         """Somebody has connected."""
         self.transport = cast(asyncio.Transport, transport)
         self.host, *_ = transport.get_extra_info("peername") or ("",)
-        if not self._server.held.enter(transport, self.host, self):
+        self._is_secure = is_over_tls(transport)
+        if not self._server.held.enter(transport, self.host, self, member_at(transport)):
             self.transport.abort()
             return
         self._server.connections.add(self)
@@ -172,6 +179,14 @@ class ChunkConnection(asyncio.Protocol):
             self.task.cancel()
         else:
             self._forget()
+
+    def pause_writing(self) -> None:
+        """The receiver is behind."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """It is no more."""
+        self._may_write.set()
 
     def data_received(self, data: bytes) -> None:
         """A request, or a part of one."""
@@ -247,6 +262,10 @@ class ChunkConnection(asyncio.Protocol):
             raise ConnectionResetError("The receiver is gone.")
         self._has_begun = True
         sender = self._server.sender
+        if self._is_secure:
+            await self._write(head)
+            await sender.write(self._write, opened, part, self.host)
+            return
         is_short = part.length <= MOST_BYTES and not sender.is_limited
         if (
             is_short
@@ -261,6 +280,13 @@ class ChunkConnection(asyncio.Protocol):
         else:
             transport.write(head)
             await sender.send(transport, opened, part, is_verified=True)
+
+    async def _write(self, data: bytes) -> None:
+        if self.transport is None or self.transport.is_closing():
+            raise ConnectionResetError("The receiver is gone.")
+        self._written_bytes += len(data)
+        self.transport.write(data)
+        await self._may_write.wait()
 
     def _descriptor(self, transport: asyncio.Transport) -> socket.socket:
         # One of our own: the loop watches the transport's for what comes in.
@@ -290,6 +316,9 @@ class ChunkConnection(asyncio.Protocol):
         phase = Phase.HEAD if self.task is None else Phase.ANSWER
         sent_bytes = 0 if self._warm is None else self._warm.sent_bytes
         is_unsent = self._warm is not None
+        if self._is_secure and self.transport is not None:
+            left_bytes = unsent_bytes(self.transport)
+            sent_bytes, is_unsent = self._written_bytes - left_bytes, left_bytes > 0
         moment = Moment(phase, self._requests, self._received_bytes, sent_bytes, is_unsent)
         if self._patience.look(moment, self._loop.time()) is Verdict.CUT:
             self.abort()

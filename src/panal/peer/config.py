@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from panal.errors import NotExposed, Refused, UsageError
+from panal.peer import membership
 from panal.peer.rates import check_limit
 from panal.wire.address import is_loopback, parse_address
 from panal.wire.ids import PeerName, parse_peer_name
+from panal.wire.join_line import JoinLine
 from panal.wire.names import STATE_DIRECTORY
 
 DEFAULT_TRACKER = "127.0.0.1:50051"
@@ -27,10 +29,14 @@ class PeerSettings:
     """Outer addresses to listen on besides loopback; 0.0.0.0 for all."""
     open: bool = False
     """Whoever reaches an outer address may fetch: a trusted network."""
+    join: JoinLine | None = None
+    """What lets this peer into a network; not looked at where it is a member already."""
     guest_port: int | None = None
     """Where guests come in, over plain HTTP; None: nowhere. 0 lets the system choose."""
     state_dir: Path | None = None
     """Where state is kept; None: in the folder."""
+    identity_dir: Path | None = None
+    """Where the name's secret and a membership are kept; None: in the state directory."""
     partial_dir: Path | None = None
     """Where partial files lie; None: in the state directory."""
     shares_folder: bool = True
@@ -50,6 +56,20 @@ class PeerSettings:
     def state(self) -> Path:
         """Where state is kept."""
         return self.state_dir or self.folder / STATE_DIRECTORY
+
+    @property
+    def identity(self) -> Path:
+        """Where the name's secret and a membership are kept."""
+        return self.identity_dir or self.state
+
+    @property
+    def network(self) -> Path:
+        """Where a membership is kept."""
+        return self.identity / membership.FOLDER
+
+    def has_network(self) -> bool:
+        """Whether only members may come in, over TLS."""
+        return self.join is not None or membership.is_member(self.network)
 
     def is_state_inside(self) -> bool:
         """Whether the state lies in the folder, and so comes and goes with it."""
@@ -94,10 +114,19 @@ class PeerSettings:
             raise UsageError(f"{self.guest_port} is no port; choose one from 1 to 65535.")
         for host in self.hosts:
             parse_address(host)
-        if any(not is_loopback(host) for host in self.hosts) and not self.open:
+        has_network = self.has_network()
+        if self.open and has_network:
+            raise UsageError(
+                "A peer is open or in a network, not both. Leave --open out, or give this peer "
+                f"another --state directory: {self.network} has a membership."
+                if self.join is None
+                else "A peer is open or in a network, not both: leave --open or --join out."
+            )
+        if any(not is_loopback(host) for host in self.hosts) and not (self.open or has_network):
             raise NotExposed(
-                f"Listening on {', '.join(self.hosts)} lets others in. If you trust everybody on "
-                "that network, say so with --open; otherwise leave --host out."
+                f"Listening on {', '.join(self.hosts)} lets others in. Join a network with "
+                "--join @FILE, or say with --open that you trust everybody who reaches it; "
+                "otherwise leave --host out."
             )
         for tracker in self.trackers:
             parse_tracker(tracker)

@@ -1,7 +1,8 @@
 """Who may connect: so many in all, so many from an address, and never nobody.
 
-Where there is no room an idle connection makes some, the oldest of the address that has the
-most; so whoever comes and asks at once is served, however many hold connections for nothing.
+Where there is no room an idle connection makes some, the oldest of the address, or member,
+that has the most; so whoever comes and asks at once is served, however many hold connections for
+nothing.
 """
 
 from collections import Counter
@@ -10,6 +11,7 @@ from typing import Protocol
 
 from panal.peer.limits import CONNECTIONS, CONNECTIONS_PER_ADDRESS
 from panal.wire.address import is_loopback, place_of
+from panal.wire.ids import PeerName
 
 
 class Held(Protocol):
@@ -37,10 +39,13 @@ class Connections:
     def __len__(self) -> int:
         return len(self._held)
 
-    def enter(self, key: Hashable, host: str, held: Held) -> bool:
-        """Whether a connection from an address may stay; an idle one may have gone for it."""
-        place = place_of(host)
-        is_limited = bool(host) and not is_loopback(host)
+    def enter(self, key: Hashable, host: str, held: Held, member: PeerName | None = None) -> bool:
+        """Whether a connection from an address may stay; an idle one may have gone for it.
+
+        A member, known by its certificate, has a place of its own wherever it calls from.
+        """
+        place = place_of(host) if member is None else f"member {member.lower()}"
+        is_limited = member is not None or (bool(host) and not is_loopback(host))
         if is_limited and self._by_place[place] >= self._most_of_one:
             if not self._end_idle(place):
                 return False

@@ -17,6 +17,7 @@ from panal.peer.http_answers import PROTOCOL_HEADER, SHARED_CONTENT, problem
 from panal.peer.lanes import Lanes
 from panal.peer.never_sent import NeverSent
 from panal.peer.sending import Sender
+from panal.peer.visitors import is_over_tls
 from panal.wire.ids import ContentId
 from panal.wire.ranges import (
     ByteRange,
@@ -101,7 +102,10 @@ class ContentAnswers:
             # Also with nothing in it: it sends the answer's head, which aiohttp holds
             # back for the first bytes of a body, and ours go round it.
             await answer.write(head)
-            await self._sender.send(transport, opened, part, is_verified=is_peer(request))
+            if is_over_tls(transport):
+                await self._sender.write(answer.write, opened, part, request.remote or "")
+            else:
+                await self._sender.send(transport, opened, part, is_verified=is_peer(request))
         await answer.write_eof(wanted.closing)
         return answer
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from panal.peer.browser_rules import is_host_allowed
 from panal.peer.local_user import is_ours_or_roots
 from panal.peer.roles import Asker, Role, Token, role_of
+from panal.peer.visitors import Connection, is_over_tls, member_at
 from panal.wire.address import is_loopback
 
 _FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip")
@@ -28,14 +29,6 @@ class NoCredentials:
     def look(self, headers: Mapping[str, str]) -> Token:
         """Whatever is shown is wrong."""
         return Token.WRONG if "Authorization" in headers else Token.NONE
-
-
-class Connection(Protocol):
-    """What is asked of a transport."""
-
-    def get_extra_info(self, name: str) -> object:
-        """`peername` and `sockname`, as asyncio has them."""
-        ...
 
 
 class Doorkeeper:
@@ -88,6 +81,8 @@ class Doorkeeper:
 
 
 def _facts(connection: Connection) -> Asker:
+    if is_over_tls(connection):  # also on loopback: a member there need not be the owner
+        return Asker(certificate_name=member_at(connection))
     client, server = map(connection.get_extra_info, ("peername", "sockname"))
     if not (isinstance(client, tuple) and isinstance(server, tuple) and is_loopback(client[0])):
         return Asker()

@@ -13,8 +13,6 @@ from pathlib import Path
 from random import Random
 from weakref import WeakValueDictionary
 
-import aiohttp
-
 from panal.clock import Clock
 from panal.errors import (
     IntegrityError,
@@ -22,6 +20,7 @@ from panal.errors import (
     Unreachable,
 )
 from panal.peer.announcer import Announcer
+from panal.peer.calling import Calling, PeerSession
 from panal.peer.contents import Contents
 from panal.peer.http_source import HttpSource, fetch_manifest
 from panal.peer.identifying import identify
@@ -112,7 +111,7 @@ class Fetching:
         *,
         registration: Registration,
         client: TrackerClient,
-        session: aiohttp.ClientSession,
+        session: PeerSession,
         contents: Contents,
         sharing: Sharing,
         announcer: Announcer,
@@ -139,6 +138,11 @@ class Fetching:
         """Two downloads of one content, under two names, go one after the other."""
 
     # From what to id, from id to manifest -------------------------------------------------
+
+    @property
+    def calling(self) -> Calling:
+        """How other peers are called."""
+        return self._session.calling
 
     async def identify(self, asked: What) -> Link:
         """The one content that was meant; NotFound, or AmbiguousName listing them."""
@@ -249,7 +253,7 @@ class Fetching:
         def connect(source: SourceId) -> HttpSource:
             provider = providers[source]
             own = self._own_for(provider)
-            return HttpSource(provider, content, manifest, self.limit, own)
+            return HttpSource(provider, content, manifest, self.limit, own, self._session.calling)
 
         async def locate(suspects: Sequence[SourceId]) -> list[SourceId]:
             providers.forget(state.sources)

@@ -9,9 +9,9 @@ from pathlib import Path
 from panal.clock import Clock
 from panal.errors import ContentChanged, PanalError, TargetTaken
 from panal.peer.bundles import Bundles, Group
+from panal.peer.calling import client_session
 from panal.peer.fetching import Fetching, Transfer
 from panal.peer.folder_transfer import FolderTransfer
-from panal.peer.http_source import client_session
 from panal.peer.placing import Placing, to_end
 from panal.peer.sharing import Sharing
 from panal.peer.small_files import SmallFiles, describes, manifest_of_small, wrong_list
@@ -54,7 +54,7 @@ class FolderFiles:
         self._fetching = fetching
         self._scratch = scratch
         self._transfer = transfer
-        self._session = client_session(keeps_connections=True)
+        self._session = client_session(fetching.calling, keeps_connections=True)
         self._small = SmallFiles(
             folder, fetching.locate, self._session, fetching.limit, clock, self.flush
         )

@@ -9,7 +9,8 @@ from panal.errors import NotFound, UsageError
 from panal.peer.collections import Collections
 from panal.store.guest_records import GuestRecords
 from panal.store.index import Index
-from panal.store.private_files import read_private, write_private
+from panal.store.roots import disk_error
+from panal.trust.files import read_private, write_private
 from panal.wire.capability import SERIAL_BYTES, Grant, capability, is_signed, serial_of
 from panal.wire.ids import ContentId, is_content_id, parse_content_id
 from panal.wire.manifest import Kind
@@ -123,6 +124,9 @@ class GuestLinks:
             text = read_private(path) or ""
             if len(text) != 2 * KEY_BYTES or set(text) - set("0123456789abcdef"):
                 text = secrets.token_hex(KEY_BYTES)
-                write_private(path, text)
+                try:
+                    write_private(path, text.encode("ascii") + b"\n")
+                except OSError as error:
+                    raise disk_error(error, f"keep a secret in {self._state}") from None
             self._kept_key = bytes.fromhex(text)
         return self._kept_key

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import cast
 
 from panal.errors import IntegrityError
+from panal.peer.calling import PLAIN, Calling
 from panal.wire.address import authority
+from panal.wire.catalogue import Provider
 from panal.wire.have import SILENCE_S, HaveReader
 from panal.wire.response import END, MAX_HEAD_BYTES, parse_head, refusal_words
 
@@ -92,12 +94,12 @@ class HaveStream(asyncio.Protocol):
 
 
 async def follow(
-    host: str,
-    port: int,
+    provider: Provider,
     path: str,
     chunk_count: int,
     told: Callable[[int | None, list[int]], None],
     own: str = "",
+    calling: Calling = PLAIN,
 ) -> None:
     """Follow until the stream ends.
 
@@ -106,6 +108,7 @@ async def follow(
     say why it ended; nothing is raised where the provider ended it properly.
     """
     fields = f"Panal-Peer: {own}\r\n" if own else ""
+    host, port = provider.host, provider.port
     request = (
         f"GET {path} HTTP/1.0\r\nHost: {authority(host, port)}\r\nPanal-Protocol: 1\r\n{fields}\r\n"
     )
@@ -115,5 +118,11 @@ async def follow(
         return HaveStream(request.encode("ascii"), chunk_count, told)
 
     async with asyncio.timeout(CONNECT_S):
-        _, stream = await loop.create_connection(make, host, port)
+        _, stream = await loop.create_connection(
+            make,
+            host,
+            port,
+            ssl=calling.context,
+            server_hostname=calling.host_name(provider.peer),
+        )
     await stream.until_end()

@@ -17,6 +17,7 @@ from panal.peer import limits
 from panal.peer.connections import Connections
 from panal.peer.http_answers import SAFE_HEADERS, problem
 from panal.peer.patience import Moment, Patience, Phase, Verdict
+from panal.peer.visitors import member_at, unsent_bytes
 
 LOOK_S = 1.0
 OPTIONS: dict[str, Any] = {
@@ -68,7 +69,9 @@ class HttpConnection(RequestHandler):
         super().connection_made(transport)
         self._own = cast(asyncio.Transport, transport)
         host, *_ = transport.get_extra_info("peername") or ("",)
-        if self._enters and not self._connections.enter(transport, host, self):
+        if self._enters and not self._connections.enter(
+            transport, host, self, member_at(transport)
+        ):
             self._own.abort()
             return
         self._connections.pass_on(transport, self)
@@ -129,15 +132,15 @@ class HttpConnection(RequestHandler):
         phase = Phase.HEAD if self.is_idle() else Phase.ANSWER
         if phase is Phase.ANSWER and not self._body.is_eof() and not is_paused:
             phase = Phase.BODY
-        unsent_bytes = transport.get_write_buffer_size()
+        left_bytes = unsent_bytes(transport)
         request = self._current_request
         written_bytes = 0 if request is None else request.writer.output_size
         return Moment(
             phase,
             self._request_count,
             self._received_bytes,
-            written_bytes - unsent_bytes,
-            is_unsent=unsent_bytes > 0,
+            written_bytes - left_bytes,
+            is_unsent=left_bytes > 0,
         )
 
     def _look(self) -> None:

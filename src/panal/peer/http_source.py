@@ -7,6 +7,7 @@ from collections.abc import Callable
 import aiohttp
 
 from panal.errors import IntegrityError, Unreachable
+from panal.peer.calling import PLAIN, Calling, PeerSession
 from panal.peer.chunk_connection import ChunkConnection, words_of
 from panal.peer.have_stream import CONNECT_S, follow
 from panal.peer.rate_limit import RateLimit
@@ -15,7 +16,6 @@ from panal.store.texts import manifest_of_text
 from panal.swarm.chunk_source import SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire import bitfield
-from panal.wire.address import authority
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId
 from panal.wire.manifest import MAX_MANIFEST_BYTES, Manifest, content_id, decode
@@ -25,20 +25,7 @@ SHARED_FROM = 16
 """A request for so many chunks or more goes by two connections at once: its provider is fast."""
 
 
-def client_session(*, keeps_connections: bool = False) -> aiohttp.ClientSession:
-    """A session that trusts no peer: no redirects, no decoding, no proxy of the environment."""
-    return aiohttp.ClientSession(
-        auto_decompress=False,
-        trust_env=False,
-        headers={"Accept-Encoding": "identity"},
-        connector=aiohttp.TCPConnector(limit=0, force_close=not keeps_connections),
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
-
-
-async def fetch_manifest(
-    session: aiohttp.ClientSession, provider: Provider, content: ContentId
-) -> Manifest:
+async def fetch_manifest(session: PeerSession, provider: Provider, content: ContentId) -> Manifest:
     """A content's manifest from one provider, compared with the id before it is parsed.
 
     Unreachable where it does not come, IntegrityError where it is another.
@@ -48,7 +35,7 @@ async def fetch_manifest(
 
 
 async def fetch_text(
-    session: aiohttp.ClientSession, provider: Provider, content: ContentId, size_bytes: int
+    session: PeerSession, provider: Provider, content: ContentId, size_bytes: int
 ) -> bytes:
     """A folder's list from one provider, compared with the id.
 
@@ -61,14 +48,11 @@ async def fetch_text(
     return text
 
 
-async def _body(
-    session: aiohttp.ClientSession, provider: Provider, address: str, most_bytes: int
-) -> bytes:
-    url = f"http://{authority(provider.host, provider.port)}/content/{address}"
+async def _body(session: PeerSession, provider: Provider, address: str, most_bytes: int) -> bytes:
     timeout = aiohttp.ClientTimeout(total=MANIFEST_S, connect=CONNECT_S)
     body = bytearray()
     try:
-        async with session.get(url, timeout=timeout, allow_redirects=False) as answer:
+        async with session.get(provider, f"/content/{address}", timeout) as answer:
             if answer.status != 200:
                 raise Unreachable(f"{provider.peer} does not have it (status {answer.status}).")
             async for block in answer.content.iter_any():
@@ -90,14 +74,16 @@ class HttpSource:
         manifest: Manifest,
         limit: RateLimit,
         own: str = "",
+        calling: Calling = PLAIN,
     ) -> None:
         """`own` is what a provider is told of us: where it may fetch in turn."""
         self._own = own
         self._provider = provider
         self._content = content
         self._manifest = manifest
-        self._first = ChunkConnection(provider, content, manifest, limit)
-        self._second = ChunkConnection(provider, content, manifest, limit)
+        self._calling = calling
+        self._first = ChunkConnection(provider, content, manifest, limit, calling)
+        self._second = ChunkConnection(provider, content, manifest, limit, calling)
 
     @property
     def bytes_received(self) -> int:
@@ -123,7 +109,7 @@ class HttpSource:
         path = f"/content/{self._content.hex()}/have"
         provider, chunk_count = self._provider, self._manifest.chunk_count
         try:
-            await follow(provider.host, provider.port, path, chunk_count, told, self._own)
+            await follow(provider, path, chunk_count, told, self._own, self._calling)
         except IntegrityError as error:
             raise SourceFailure(Failure.MISBEHAVED, str(error)) from None
         except (TimeoutError, OSError) as error:

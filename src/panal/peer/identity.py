@@ -1,11 +1,11 @@
 """What makes a peer the owner of its name: a secret that stays here, and a count of starts."""
 
-import os
 import secrets
 from pathlib import Path
 
 from panal.errors import PanalError
 from panal.store.roots import disk_error
+from panal.trust.files import write_private
 from panal.wire.catalogue import Caller
 from panal.wire.ids import PeerName
 from panal.wire.tracker import SECRET_BYTES
@@ -31,7 +31,7 @@ def begin_epoch(state: Path, name: PeerName, wall_s: float) -> Caller:
 
 def _secret(path: Path) -> bytes:
     if not path.exists():
-        _write_private(path, secrets.token_bytes(SECRET_BYTES).hex())
+        _write(path, secrets.token_bytes(SECRET_BYTES).hex())
     try:
         secret = bytes.fromhex(path.read_text("ascii").strip())
     except ValueError:
@@ -44,16 +44,9 @@ def _secret(path: Path) -> bytes:
 def _next_epoch(path: Path, wall_ms: int) -> int:
     last = path.read_text("ascii").strip() if path.exists() else "0"
     epoch = max(wall_ms, int(last) + 1 if last.isdigit() else 0)
-    _write_private(path, str(epoch))
+    _write(path, str(epoch))
     return epoch
 
 
-def _write_private(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.write(descriptor, text.encode("ascii") + b"\n")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    fresh.replace(path)
+def _write(path: Path, text: str) -> None:
+    write_private(path, text.encode("ascii") + b"\n")

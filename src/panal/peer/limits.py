@@ -6,7 +6,10 @@ docs/SECURITY.md has the same table; a test compares the two.
 CONNECTIONS = 1_024
 """In all; a quarter of the descriptors that this process may have, where that is less."""
 CONNECTIONS_PER_ADDRESS = 64
-"""From one address, an IPv6 /64 counting as one; loopback has no limit of its own."""
+"""From one address, an IPv6 /64 counting as one, or of one member; loopback has no limit of its
+own."""
+HANDSHAKES = 256
+"""Connections to a network's peer in all that have not shown who they are."""
 GUEST_CONNECTIONS = 128
 """In all on the guests' listener, which keeps nobody out of the peer's own."""
 GUEST_CONNECTIONS_PER_ADDRESS = 16

@@ -10,9 +10,10 @@ import aiohttp
 import msgspec
 
 from panal.errors import PanalError
+from panal.peer.calling import PeerSession
 from panal.peer.have_stream import CONNECT_S
 from panal.peer.own_ways import way_to
-from panal.wire.address import authority, hearsay_problem, is_loopback, is_private
+from panal.wire.address import hearsay_problem, is_loopback, is_private
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId, parse_peer_name
 
@@ -40,14 +41,12 @@ class NamedPeers(msgspec.Struct):
 
 
 async def ask_for_peers(
-    session: aiohttp.ClientSession, provider: Provider, content: ContentId
+    session: PeerSession, provider: Provider, content: ContentId
 ) -> list[Provider]:
     """Whom a provider names that may be called; nobody where it does not answer well."""
-    at = authority(provider.host, provider.port)
-    url = f"http://{at}/content/{content.hex()}/peers"
     timeout = aiohttp.ClientTimeout(total=_ANSWER_S, connect=CONNECT_S)
     try:
-        async with session.get(url, timeout=timeout, allow_redirects=False) as answer:
+        async with session.get(provider, f"/content/{content.hex()}/peers", timeout) as answer:
             if answer.status != 200:
                 return []
             raw = bytearray()

@@ -16,7 +16,8 @@ from blake3 import blake3
 from panal.clock import Clock
 from panal.errors import Refused
 from panal.peer.roles import Token
-from panal.store.private_files import read_private, write_private
+from panal.store.roots import disk_error
+from panal.trust.files import read_private, write_private
 
 TOKEN_FILE = "owner-token"  # noqa: S105 (a file name)
 TOKEN_BYTES = 32
@@ -37,7 +38,10 @@ def owner_token(state: Path) -> str:
     if kept is not None and len(kept) >= len(_PREFIX) + TOKEN_BYTES and kept.isascii():
         return kept
     token = _PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-    write_private(path, token)
+    try:
+        write_private(path, token.encode("ascii") + b"\n")
+    except OSError as error:
+        raise disk_error(error, f"keep a secret in {state}") from None
     return token
 
 

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-
 from panal.errors import (
     IntegrityError,
     NotFound,
@@ -15,6 +13,7 @@ from panal.errors import (
     TooLarge,
     Unreachable,
 )
+from panal.peer.calling import PeerSession
 from panal.peer.folder_check import Comparison, compare, other_content, pages
 from panal.peer.folder_downloads import on_disk_bytes
 from panal.peer.http_source import fetch_manifest, fetch_text
@@ -72,9 +71,7 @@ class Plan:
         return sum({e.content: e.size_bytes for e in self.to_fetch}.values())
 
 
-async def plan(
-    client: TrackerClient, session: aiohttp.ClientSession, what: str, target: Target
-) -> Plan:
+async def plan(client: TrackerClient, session: PeerSession, what: str, target: Target) -> Plan:
     """Ask the tracker and the providers, and look at the folder.
 
     NotFound, AmbiguousName. What is there under wanted names is read to compare it. Names that
@@ -120,7 +117,7 @@ def _name(link: Link) -> str:
 
 
 async def _asked(
-    session: aiohttp.ClientSession, providers: Iterable[Provider], content: ContentId
+    session: PeerSession, providers: Iterable[Provider], content: ContentId
 ) -> tuple[Manifest | None, bytes | None]:
     """The manifest, and a folder's list, from the first who gives both; None where nobody does."""
     for provider in sorted(providers, key=lambda provider: not provider.complete):

@@ -9,6 +9,7 @@ import socket
 import threading
 
 from panal.errors import IntegrityError
+from panal.peer.calling import PLAIN, Calling
 from panal.peer.have_stream import CONNECT_S
 from panal.wire.address import authority
 from panal.wire.catalogue import Provider
@@ -28,8 +29,9 @@ class ProviderConnection:
     Everything raises OSError, or EOFError where the connection ended or was cancelled.
     """
 
-    def __init__(self, provider: Provider, buffer_bytes: int) -> None:
+    def __init__(self, provider: Provider, buffer_bytes: int, calling: Calling = PLAIN) -> None:
         self._provider = provider
+        self._calling = calling
         self._buffer_bytes = buffer_bytes
         self._socket: socket.socket | None = None
         self._wakes_at = 1
@@ -63,6 +65,9 @@ class ProviderConnection:
 
     def wake_at(self, count: int) -> None:
         """Sleep until so many bytes are there: a wake for every packet costs more than they do."""
+        # Under TLS a part of what comes lies with the library already: nobody knows how much.
+        if self._calling.context is not None:
+            return
         if count != self._wakes_at and self._socket is not None:
             self._wakes_at = count
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
@@ -77,7 +82,8 @@ class ProviderConnection:
         self.cancelled.set()
         if (connection := self._socket) is not None:
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                # Not the TLS socket's own way, which would let what comes be read undecrypted.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the connection."""
@@ -107,9 +113,14 @@ class ProviderConnection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self.buffer:
             self.buffer = memoryview(bytearray(self._buffer_bytes))
-        self._socket, self._wakes_at = connection, 1
-        self._stop_if_cancelled()  # it may have come while there was nothing to shut down
+        self._wakes_at = 1
+        connection = self._calling.secure(connection, self._provider.peer, self._use)
+        self._stop_if_cancelled()
         return connection
+
+    def _use(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._stop_if_cancelled()  # it may have come while there was nothing to shut down
 
     def _stop_if_cancelled(self) -> None:
         if self.cancelled.is_set():

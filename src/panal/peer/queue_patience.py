@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 
 from panal.clock import Clock
+from panal.peer.calling import PeerSession
 from panal.peer.have_stream import CONNECT_S
-from panal.wire.address import authority
 from panal.wire.catalogue import Provider
 
 ASK_EVERY_S = 15.0
@@ -22,7 +22,7 @@ MOST_ASKED = 20
 
 @contextlib.asynccontextmanager
 async def queue_patience(
-    session: aiohttp.ClientSession, provider: Provider, give_up: Callable[[], None], clock: Clock
+    session: PeerSession, provider: Provider, give_up: Callable[[], None], clock: Clock
 ) -> AsyncIterator[asyncio.Event]:
     """Watch over a request; the event is to be set when its answer begins.
 
@@ -38,7 +38,7 @@ async def queue_patience(
 
 
 async def _watch(
-    session: aiohttp.ClientSession,
+    session: PeerSession,
     provider: Provider,
     answered: asyncio.Event,
     give_up: Callable[[], None],
@@ -52,11 +52,10 @@ async def _watch(
         give_up()
 
 
-async def _lives(session: aiohttp.ClientSession, provider: Provider) -> bool:
-    url = f"http://{authority(provider.host, provider.port)}/healthz"
+async def _lives(session: PeerSession, provider: Provider) -> bool:
     timeout = aiohttp.ClientTimeout(total=2 * CONNECT_S, connect=CONNECT_S)
     try:
-        async with session.get(url, timeout=timeout, allow_redirects=False):
+        async with session.get(provider, "/healthz", timeout):
             return True  # whatever it says
     except (aiohttp.ClientError, TimeoutError, OSError):
         return False

@@ -85,8 +85,12 @@ def refusal(asker: Asker, wanted: Role) -> str:
         return "That is not the token of this peer's owner; its file in the state directory has it."
     if wanted is Role.MEMBER:
         return (
-            "This peer gives its files to its own user only; started with --open it gives them to "
-            "everybody who reaches it."
+            "This peer gives its files to its own user only; started with --join it gives them to "
+            "members of that network too, with --open to everybody who reaches it."
+        )
+    if asker.certificate_name is not None:
+        return (
+            "Only this peer's owner may do that, and a member is another: show the owner's token."
         )
     if asker.is_forwarded:
         return "A forwarded request is not the owner's: show the owner's token."

@@ -16,6 +16,7 @@ import os
 import select
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from panal.errors import ContentChanged
@@ -23,12 +24,15 @@ from panal.peer.contents import OpenContent
 from panal.peer.limits import SLOW_S
 from panal.peer.patience import Pace
 from panal.peer.rate_limit import RateLimit
+from panal.peer.warm_sending import is_cached
 from panal.wire.ranges import ByteRange
 
 SENDING_THREADS = 8
 BLOCK_BYTES = 4 * 1024 * 1024
 COPIED_BYTES = 256 * 1024
 """A block that is copied: little enough to stay in the processor's cache."""
+SECURE_BLOCK_BYTES = 256 * 1024
+"""Over TLS: read, encrypted and written at once."""
 UNSENT_BYTES = 64 * 1024
 """So much may wait in the kernel of what was handed to it."""
 TURN_S = 0.05
@@ -74,6 +78,40 @@ class Sender:
         """Send bytes on a plain connection; ConnectionError as in `send`."""
         await self._send_all(transport, _Bytes(data))
 
+    async def write(
+        self,
+        write: Callable[[bytes], Awaitable[None]],
+        opened: OpenContent,
+        part: ByteRange,
+        address: str,
+    ) -> None:
+        """Send bytes of a file on a connection over TLS, through what `write` takes.
+
+        The kernel cannot encrypt them on their way, so they come through this process, each
+        block compared after its reading, before any of it is sent. Errors as those of `send`;
+        whoever takes too little is cut off by its connection, which sees what it takes.
+        """
+        offset = part.start
+        while offset < part.stop:
+            size_bytes = min(SECURE_BLOCK_BYTES, part.stop - offset)
+            if self._limit.is_on:
+                size_bytes = self._limit.piece_bytes(address, size_bytes)
+                await self._limit.admit(size_bytes, address)
+            block = await self._read(opened, ByteRange(offset, offset + size_bytes))
+            await write(block)
+            offset += size_bytes
+
+    async def _read(self, opened: OpenContent, part: ByteRange) -> bytes:
+        if is_cached(opened.descriptor, part):
+            return _read(opened, part)
+        loop = asyncio.get_running_loop()
+        reading = loop.run_in_executor(self._threads, _read, opened, part)
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            await asyncio.gather(reading, return_exceptions=True)
+            raise
+
     async def _send_all(self, transport: asyncio.Transport, piece: "_FilePart | _Bytes") -> None:
         await _until_flushed(transport)
         connection: socket.socket = transport.get_extra_info("socket")
@@ -113,6 +151,13 @@ class Sender:
             # The thread still uses the descriptors: they may be closed when it is done.
             await asyncio.gather(turn, return_exceptions=True)
             raise
+
+
+def _read(opened: OpenContent, part: ByteRange) -> bytes:
+    data = os.pread(opened.descriptor, part.length, part.start)
+    if len(data) != part.length or not opened.is_unchanged():
+        raise ContentChanged("The file changed while it was being sent.")
+    return data
 
 
 class _FilePart:

@@ -13,12 +13,12 @@ from blake3 import blake3
 
 from panal.clock import Clock
 from panal.errors import IntegrityError, Unreachable
+from panal.peer.calling import PeerSession
 from panal.peer.fetching import LONGEST_LOOK_AGAIN_S, LOOK_AGAIN_S, Transfer
 from panal.peer.have_stream import CONNECT_S
 from panal.peer.http_source import fetch_manifest
 from panal.peer.queue_patience import queue_patience
 from panal.peer.rate_limit import RateLimit
-from panal.wire.address import authority
 from panal.wire.catalogue import Provider
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import ContentId, PeerName
@@ -54,7 +54,7 @@ class SmallFiles:
         self,
         folder: ContentId,
         locate: Locate,
-        session: aiohttp.ClientSession,
+        session: PeerSession,
         limit: RateLimit,
         clock: Clock,
         before_waiting: Callable[[], Awaitable[None]],
@@ -176,8 +176,7 @@ class SmallFiles:
     async def _receive(self, provider: Provider, entry: CollectionEntry) -> bytes:
         """The body, at most one byte more than the file should have."""
         assert entry.content is not None  # noqa: S101 (a file)
-        host = authority(provider.host, provider.port)
-        url = f"http://{host}/content/{entry.content.hex()}"
+        path = f"/content/{entry.content.hex()}"
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
         loop = asyncio.get_running_loop()
         try:
@@ -187,7 +186,7 @@ class SmallFiles:
                     self.session, provider, lambda: patience.reschedule(loop.time()), self.clock
                 ) as answered,
                 self.session.get(
-                    url, timeout=timeout, allow_redirects=False, headers={"Panal-Protocol": "1"}
+                    provider, path, timeout, headers={"Panal-Protocol": "1"}
                 ) as answer,
             ):
                 answered.set()

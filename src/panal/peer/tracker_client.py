@@ -16,34 +16,29 @@ from panal.errors import (
     UsageError,
     by_slug,
 )
+from panal.peer.membership import Membership
+from panal.peer.tracker_channel import plain_channel, tls_channel, why_no_answer
 from panal.wire import tracker as convert
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
-from panal.wire.address import dialling_problem, naming_problem
+from panal.wire.address import dialling_problem, is_loopback, naming_problem
 from panal.wire.catalogue import (
     Announcement,
     Caller,
     PeerInfo,
     Provider,
     Registration,
+    Renewal,
     SearchPage,
     SearchQuery,
     Welcome,
 )
 from panal.wire.ids import ContentId
-from panal.wire.tracker_pb2_grpc import TrackerStub
+from panal.wire.tracker_pb2_grpc import NetworkStub, TrackerStub
 
 DEADLINE_S = 10.0
 ANNOUNCE_DEADLINE_S = 600.0
 MAX_SUSPECTS = 20
-_OPTIONS: list[tuple[str, int]] = [
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    ("grpc.keepalive_time_ms", 120_000),
-]
 _SILENT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 _BY_CODE: dict[grpc.StatusCode, type[PanalError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: UsageError,
@@ -56,8 +51,10 @@ _BY_CODE: dict[grpc.StatusCode, type[PanalError]] = {
 class TrackerClient:
     """The tracker, or the first of several that answers."""
 
-    def __init__(self, trackers: Sequence[str]) -> None:
+    def __init__(self, trackers: Sequence[str], membership: Membership | None = None) -> None:
+        """`membership` in a network: the tracker must be of its authority."""
         self._addresses = list(trackers)
+        self._membership = membership
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     @property
@@ -89,19 +86,34 @@ class TrackerClient:
                 yield catalogue.announcement_to(message, caller if first else None)
                 first = False
 
-        stub = self._stub(self.address)
+        stub = _stub(self._channel(self.address))
         try:
             answer = await stub.Announce(requests(), timeout=ANNOUNCE_DEADLINE_S)
         except grpc.aio.AioRpcError as error:
-            raise self._meaning(error) from None
+            raise await self._meaning(error) from None
         with _reading_an_answer():
             return convert.digest_from(answer.digest)
 
-    async def renew(self, caller: Caller, digest: bytes) -> tuple[bool, bool, str]:
-        """Keep the lease: (digests agree, this peer is reachable, how in words)."""
-        request = pb.RenewRequest(caller=convert.caller_to(caller), digest=digest)
+    async def renew(self, caller: Caller, digest: bytes, revocations_version: int = 0) -> Renewal:
+        """Keep the lease; `revocations_version` is what this peer knows of them."""
+        request = pb.RenewRequest(
+            caller=convert.caller_to(caller),
+            digest=digest,
+            revocations_version=revocations_version,
+        )
         answer = await self._call(lambda stub: stub.Renew(request, timeout=DEADLINE_S))
-        return bool(answer.in_step), bool(answer.reachable), str(answer.reachability)
+        with _reading_an_answer():
+            return convert.renewal_from(answer)
+
+    async def renew_certificate(self, signing_request: bytes) -> bytes:
+        """This member's next certificate, in PEM."""
+        request = pb.RenewCertificateRequest(signing_request=signing_request)
+        answer = await self._ask(
+            lambda channel: NetworkStub(channel).RenewCertificate(  # type: ignore[no-untyped-call]
+                request, timeout=DEADLINE_S
+            )
+        )
+        return bytes(answer.certificate)
 
     async def leave(self, caller: Caller, deadline_s: float) -> bool:
         """Go; whether the tracker knew this peer."""
@@ -140,34 +152,54 @@ class TrackerClient:
             return [convert.peer_info_from(info) for info in answer.peers], answer.next_page
 
     async def _call(self, call: Callable[[TrackerStub], Awaitable[Any]]) -> Any:
+        return await self._ask(lambda channel: call(_stub(channel)))
+
+    async def _ask(self, ask: Callable[[grpc.aio.Channel], Awaitable[Any]]) -> Any:
         silent: PanalError | None = None
         for _ in range(len(self._addresses)):
             try:
-                return await call(self._stub(self.address))
+                return await ask(self._channel(self.address))
             except grpc.aio.AioRpcError as error:
-                meaning = self._meaning(error)
+                meaning = await self._meaning(error)
                 if not isinstance(meaning, Unreachable):
                     raise meaning from None
                 silent = silent or meaning
                 self._addresses.append(self._addresses.pop(0))
         raise silent or Unreachable("No tracker is configured.")
 
-    def _stub(self, address: str) -> TrackerStub:
+    def _channel(self, address: str) -> grpc.aio.Channel:
         if address not in self._channels:
-            self._channels[address] = grpc.aio.insecure_channel(address, options=_OPTIONS)
-        return TrackerStub(self._channels[address])  # type: ignore[no-untyped-call]
-
-    def _meaning(self, error: grpc.aio.AioRpcError) -> PanalError:
-        text = error.details() or "no reason given"
-        for key, slug in error.trailing_metadata() or ():
-            if key == convert.ERROR_METADATA:
-                return by_slug(slug if isinstance(slug, str) else "", text)
-        if error.code() in _SILENT:
-            return Unreachable(
-                f"The tracker at {self.address} does not answer. "
-                "Is it running ('panal tracker'), and is the address right ('--tracker')?"
+            member = self._membership
+            self._channels[address] = (
+                plain_channel(address)
+                if member is None
+                else tls_channel(address, member.authority_pem, member.credential)
             )
-        return _BY_CODE.get(error.code(), PanalError)(f"The tracker says: {text}")
+        return self._channels[address]
+
+    async def _meaning(self, error: grpc.aio.AioRpcError) -> PanalError:
+        meaning = meaning_of(error, self.address)
+        if self._membership is None or not isinstance(meaning, Unreachable):
+            return meaning
+        return await why_no_answer(self.address, self._membership.authority_pem) or meaning
+
+
+def meaning_of(error: grpc.aio.AioRpcError, address: str) -> PanalError:
+    """What a failed call to a tracker means."""
+    text = error.details() or "no reason given"
+    for key, slug in error.trailing_metadata() or ():
+        if key == convert.ERROR_METADATA:
+            return by_slug(slug if isinstance(slug, str) else "", text)
+    if error.code() in _SILENT:
+        return Unreachable(
+            f"The tracker at {address} does not answer. "
+            "Is it running ('panal tracker'), and is the address right ('--tracker')?"
+        )
+    return _BY_CODE.get(error.code(), PanalError)(f"The tracker says: {text}")
+
+
+def _stub(channel: grpc.aio.Channel) -> TrackerStub:
+    return TrackerStub(channel)  # type: ignore[no-untyped-call]  # generated
 
 
 @contextmanager
@@ -177,6 +209,15 @@ def _reading_an_answer() -> Iterator[None]:
         yield
     except UsageError as error:
         raise IntegrityError(f"The tracker's answer cannot be used: {error}") from None
+
+
+def is_on_loopback(tracker: str) -> bool:
+    """Whether a configured tracker is on this machine."""
+    host = tracker.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or is_loopback(host)
+    except UsageError:
+        return False
 
 
 def _problem(tracker: str, host: str, port: int) -> str | None:

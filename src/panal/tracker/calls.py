@@ -1,4 +1,4 @@
-"""What surrounds every call: parsing, a deadline, and errors as a client may see them.
+"""What surrounds every call: who may make it, parsing, a deadline, errors as clients see them.
 
 An expected error becomes its status code, its sentence and its slug; anything else becomes
 one sentence with a log id, and the traceback stays in the log.
@@ -16,6 +16,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from panal.errors import PanalError, UsageError
+from panal.tracker.gate import Gate
 from panal.wire.address import parse_address
 from panal.wire.tracker import ERROR_METADATA
 
@@ -32,10 +33,11 @@ _Parse = Callable[[bytes], Any]
 
 
 class CallGuard(grpc.aio.ServerInterceptor):
-    """Guards the calls of one service; those of others pass."""
+    """Lets the gate look at every call; guards those of some services."""
 
-    def __init__(self, service: str) -> None:
-        self._prefix = f"/{service}/"
+    def __init__(self, gate: Gate, *services: str) -> None:
+        self._gate = gate
+        self._prefixes = tuple(f"/{service}/" for service in services)
 
     async def intercept_service(
         self,
@@ -44,7 +46,14 @@ class CallGuard(grpc.aio.ServerInterceptor):
     ) -> _Handler:
         """The service's handler with the guard around it."""
         handler = await continuation(handler_call_details)
-        if handler is None or not handler_call_details.method.startswith(self._prefix):
+        if handler is None:
+            return None
+        method = handler_call_details.method
+        try:
+            self._gate.check(method, handler_call_details.invocation_metadata)
+        except PanalError as error:
+            return _refusing(handler, error)
+        if not method.startswith(self._prefixes):
             return handler
         # Parsed here, because gRPC answers bytes that do not parse with INTERNAL.
         parse: _Parse = handler.request_deserializer or bytes
@@ -58,8 +67,33 @@ class CallGuard(grpc.aio.ServerInterceptor):
                 _guard_stream(handler.stream_unary, parse), None, handler.response_serializer
             )
         else:
-            raise NotImplementedError(handler_call_details.method)
+            raise NotImplementedError(method)
         return answer  # type: ignore[no-any-return]  # the stubs know synchronous handlers only
+
+
+def _refusing(handler: Any, error: PanalError) -> _Handler:
+    """A handler of the same kind that takes nothing and refuses."""
+
+    async def refuse(_: Any, context: Context) -> None:
+        await _abort(context, error)
+
+    async def refuse_streaming(_: Any, context: Context) -> AsyncIterator[None]:
+        await _abort(context, error)
+        yield
+
+    if handler.response_streaming:
+        make = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.request_streaming
+            else grpc.unary_stream_rpc_method_handler
+        )
+        return make(refuse_streaming)
+    kind = (
+        grpc.stream_unary_rpc_method_handler
+        if handler.request_streaming
+        else grpc.unary_unary_rpc_method_handler
+    )
+    return kind(refuse)
 
 
 def _guard_unary(method: Any, parse: _Parse) -> Any:

@@ -7,25 +7,43 @@ another program, or another peer, on that port is told apart.
 
 import hmac
 import secrets
+import ssl
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 import aiohttp
 
 from panal.tracker.registry import Reach
+from panal.trust.tls import identity_problem
 from panal.wire.address import dialling_problem, host_for_asker, parse_address
+from panal.wire.certified_names import peer_host
 from panal.wire.dialback import NONCE_BYTES, proof_of
+from panal.wire.ids import PeerName
 
 DIAL_TIMEOUT_S = 3.0
 MAX_DIALS_AT_ONCE = 64
 _PROOF_CHARACTERS = 64
 
 
+@dataclass(frozen=True, slots=True)
+class TrackerIdentity:
+    """How the tracker of a network shows who it is, and knows who answers."""
+
+    context: ssl.SSLContext
+    pin: bytes
+
+
 class Dialler(Protocol):
     """Whoever finds out whether a peer can be called."""
 
     async def dial(
-        self, observed_host: str, port: int, bound: tuple[str, ...], secret_hash: bytes
+        self,
+        observed_host: str,
+        port: int,
+        bound: tuple[str, ...],
+        secret_hash: bytes,
+        name: PeerName,
     ) -> Reach:
         """Whether the peer answers there; never raises for what it finds."""
         ...
@@ -34,8 +52,12 @@ class Dialler(Protocol):
 class Dialback:
     """A `Dialler` over HTTP; a context manager that holds the client."""
 
-    def __init__(self, timeout_s: float = DIAL_TIMEOUT_S) -> None:
+    def __init__(
+        self, timeout_s: float = DIAL_TIMEOUT_S, identity: TrackerIdentity | None = None
+    ) -> None:
+        """`identity` in a network: peers show their certificates, and ask for the tracker's."""
         self._timeout_s = timeout_s
+        self._identity = identity
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -60,7 +82,12 @@ class Dialback:
             self._session = None
 
     async def dial(
-        self, observed_host: str, port: int, bound: tuple[str, ...], secret_hash: bytes
+        self,
+        observed_host: str,
+        port: int,
+        bound: tuple[str, ...],
+        secret_hash: bytes,
+        name: PeerName,
     ) -> Reach:
         """Whether the peer answers there; never raises for what it finds."""
         problem = dialling_problem(observed_host, port)
@@ -72,15 +99,22 @@ class Dialback:
                 f"The tracker sees this peer at {observed_host}, where it does not listen "
                 f"(it listens on {', '.join(bound)}). Start it with --host {observed_host}.",
             )
-        return await self._ask(_authority(observed_host, port), port, secret_hash)
+        return await self._ask(_authority(observed_host, port), port, secret_hash, name)
 
-    async def _ask(self, authority: str, port: int, secret_hash: bytes) -> Reach:
+    async def _ask(self, authority: str, port: int, secret_hash: bytes, name: PeerName) -> Reach:
         if self._session is None:
             raise RuntimeError("dial() outside of the context manager")
         nonce = secrets.token_bytes(NONCE_BYTES)
-        url = f"http://{authority}/dialback/{nonce.hex()}"
+        identity = self._identity
+        scheme = "http" if identity is None else "https"
+        url = f"{scheme}://{authority}/dialback/{nonce.hex()}"
         try:
-            async with self._session.get(url, allow_redirects=False) as response:
+            async with self._session.get(
+                url,
+                allow_redirects=False,
+                ssl=True if identity is None else identity.context,
+                server_hostname=None if identity is None else peer_host(name, identity.pin),
+            ) as response:
                 answer = await _read_at_most(response, _PROOF_CHARACTERS + 1)
                 proven = response.status == 200 and hmac.compare_digest(
                     answer.strip(), proof_of(nonce, secret_hash).encode("ascii")
@@ -91,7 +125,10 @@ class Dialback:
                 f"{authority} did not answer within {self._timeout_s:g} s: a firewall? Let TCP "
                 f"port {port} in on the peer's machine. It can fetch; others cannot fetch from it.",
             )
-        except aiohttp.ClientConnectorError:
+        except aiohttp.ClientConnectorError as error:
+            wrong = identity_problem(error.os_error, f"Whoever answers at {authority}")
+            if wrong is not None:
+                return Reach(False, str(wrong))
             return Reach(
                 False,
                 f"Nothing answers at {authority}. Check that the peer runs, that it listens on "

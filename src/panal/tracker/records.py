@@ -103,6 +103,10 @@ class Records:
 
         return await self._run(work)
 
+    async def drop(self, name: PeerName) -> None:
+        """Forget a peer and all that it told, at once."""
+        await self._run(lambda _: self._storage.forget(name))
+
     async def announce(
         self, caller: Caller, announcement: Announcement
     ) -> tuple[bytes, int | None]:

@@ -69,7 +69,11 @@ class Redial:
     async def _dial(self, record: PeerRecord) -> None:
         try:
             reach = await self._dialler.dial(
-                record.observed_host, record.port, record.bound, record.secret_hash
+                record.observed_host,
+                record.port,
+                record.bound,
+                record.secret_hash,
+                record.name,
             )
             if await self._records.note_reach(record, reach):
                 state = "can be reached again" if reach.reachable else "cannot be reached"

@@ -9,32 +9,45 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from panal.clock import Clock, SystemClock
-from panal.errors import NotExposed, PanalError, PortTaken, UsageError
+from panal.errors import NotExposed, PanalError, PortTaken, Refused, UsageError
+from panal.tracker import authority_files
 from panal.tracker.calls import CallGuard
 from panal.tracker.dialback import Dialback
+from panal.tracker.gate import NETWORK, TRACKER, Gate
 from panal.tracker.records import Records
 from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, RENEW_S
-from panal.tracker.service import TrackerService
+from panal.tracker.service import TrackerService, own_host_towards
 from panal.tracker.sqlite import SqliteStorage
-from panal.wire import tracker_pb2 as pb
 from panal.wire.address import Address, parse_address
+from panal.wire.join_line import JoinLine
 from panal.wire.tracker_pb2_grpc import add_TrackerServicer_to_server
+
+if TYPE_CHECKING:
+    from panal.tracker.running_network import RunningNetwork
 
 _log = logging.getLogger("panal.tracker")
 
 DEFAULT_PORT = 50_051
-SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["Tracker"].full_name
+SERVICE_NAME = TRACKER
 DATABASE_NAME = "tracker.db"
 SWEEP_S = 5.0
 STOP_GRACE_S = 10.0
 MAX_CALLS_AT_ONCE = 1_000
+
+_NO_STATE = (
+    "A network needs a directory for its authority: give the tracker a state directory, or trust "
+    "everybody who reaches it, with open (--open)."
+)
+_OUTSIDE = {4: ("192.0.2.1", "10.255.255.254"), 6: ("2001:db8::1", "fd00::1")}
+"""Addresses of nobody: the way to them shows this machine's own. Nothing is sent there."""
 
 _OPTIONS = (
     # Otherwise a second tracker takes the same port without an error.
@@ -57,9 +70,12 @@ class TrackerSettings:
     port: int = DEFAULT_PORT
     """0: any free one."""
     open: bool = False
-    """Whoever reaches the port is trusted; needed beyond loopback."""
+    """Whoever reaches the port is trusted."""
+    network: bool = False
+    """Only members may call, over TLS. Beyond loopback it is so unless `open`; and from then on,
+    for a state directory that has a network."""
     state_dir: Path | None = None
-    """None: records in memory."""
+    """None: records in memory, and no network."""
     lease_s: float = LEASE_S
     renew_s: float = RENEW_S
 
@@ -80,7 +96,10 @@ class TrackerServer:
         self._server: grpc.aio.Server | None = None
         self._health = health.aio.HealthServicer()
         self._records: Records | None = None
+        self._network: RunningNetwork | None = None
         self._port = 0
+        self.first_join_line: JoinLine | None = None
+        """What lets members in, where the network was made at this start."""
 
     @property
     def port(self) -> int:
@@ -95,19 +114,14 @@ class TrackerServer:
     async def start(self) -> None:
         """Open the records, listen and answer.
 
-        NotExposed beyond loopback without `open`, PortTaken, StateInUse, NoSpace; UsageError
-        for an address that is not this machine's.
+        NotExposed beyond loopback where nobody decided who may call, PortTaken, StateInUse,
+        NoSpace; UsageError for an address that is not this machine's.
         """
         address = _listen_address(self._settings.host)
-        if not address.is_loopback and not self._settings.open:
-            target = _authority(address, self._settings.port)
-            raise NotExposed(
-                f"A tracker on {address} answers whoever reaches it. If everybody on that "
-                f"network is trusted, say so: panal tracker --listen {target} --open"
-            )
+        has_network = _has_network(self._settings, address)
         _check_port(address, self._settings.port)
         try:
-            await self._start_all(address)
+            await self._start_all(address, has_network=has_network)
         except BaseException:
             await self.stop(grace_s=0)
             raise
@@ -123,7 +137,7 @@ class TrackerServer:
         if server is not None:
             await self._health.enter_graceful_shutdown()
             await server.stop(grace_s)
-        self._records = None
+        self._records = self._network = None
         await self._resources.aclose()
 
     async def sweep(self) -> None:
@@ -133,15 +147,21 @@ class TrackerServer:
         for record in await self._records.sweep():
             _log.info("%s left: lease over", record.name)
         await self._records.clear_leftovers()
+        if self._network is not None:
+            await self._network.sweep()
 
-    async def _start_all(self, address: Address) -> None:
+    async def _start_all(self, address: Address, *, has_network: bool) -> None:
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracker-records")
         self._resources.callback(thread.shutdown)
         loop = asyncio.get_running_loop()
         storage = await loop.run_in_executor(thread, self._open_storage)
         self._resources.push_async_callback(loop.run_in_executor, thread, storage.close)
         records = Records(storage, thread, self._clock, self._settings.lease_s)
-        dialback = await self._resources.enter_async_context(Dialback())
+        network = self._network = await self._open_network() if has_network else None
+        gate = Gate() if network is None else network.gate
+        dialback = await self._resources.enter_async_context(
+            Dialback(identity=None if network is None else network.identity)
+        )
         redial = Redial(dialback, records, self._clock)
         self._resources.push_async_callback(redial.close)
         service = TrackerService(
@@ -151,16 +171,41 @@ class TrackerServer:
             self._chance,
             self._settings.lease_s,
             self._settings.renew_s,
+            gate,
+            None if network is None else network.network,
         )
         self._records = records
-        self._server = self._make_server(service)
-        self._port = _bind(self._server, address, self._settings.port)
+        self._server = self._make_server(service, gate)
+        credentials = None if network is None else network.server_credentials()
+        self._port = _bind(self._server, address, self._settings.port, credentials)
+        if network is not None:
+            network.add_to(self._server, records, self.addresses())
+            await network.note_address(_authority(_near(address), self._port))
+            if network.is_new:
+                self.first_join_line = await network.mint()
         await self._server.start()
         sweeper = asyncio.create_task(self._sweep_for_ever(), name="tracker sweeper")
         self._resources.push_async_callback(_cancel, sweeper)
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         await self._health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
         _log.info("listening on %s", _authority(address, self._port))
+
+    async def _open_network(self) -> "RunningNetwork":
+        from panal.tracker.running_network import RunningNetwork
+
+        state = self._settings.state_dir
+        if state is None:
+            raise NotExposed(_NO_STATE)
+        return await RunningNetwork.start(state, self._clock, self._resources)
+
+    def addresses(self) -> tuple[str, ...]:
+        """Where peers reach it, as far as it can tell, the best first."""
+        address = _listen_address(self._settings.host)
+        hosts = [str(address)]
+        if address.is_unspecified:
+            found = map(own_host_towards, _OUTSIDE[address.version])
+            hosts = list(dict.fromkeys(host for host in found if host)) or [str(_near(address))]
+        return tuple(_authority(parse_address(host), self._port) for host in hosts)
 
     def _open_storage(self) -> SqliteStorage:
         directory = self._settings.state_dir
@@ -173,9 +218,9 @@ class TrackerServer:
             path = directory / DATABASE_NAME
         return SqliteStorage(path, self._clock.now_s(), self._settings.lease_s)
 
-    def _make_server(self, service: TrackerService) -> grpc.aio.Server:
+    def _make_server(self, service: TrackerService, gate: Gate) -> grpc.aio.Server:
         server = grpc.aio.server(
-            interceptors=[CallGuard(SERVICE_NAME)],
+            interceptors=[CallGuard(gate, TRACKER, NETWORK)],
             options=_OPTIONS,
             maximum_concurrent_rpcs=MAX_CALLS_AT_ONCE,
         )
@@ -194,8 +239,32 @@ class TrackerServer:
                 _log.exception("sweeping failed; it is tried again")
 
 
+def _has_network(settings: TrackerSettings, address: Address) -> bool:
+    """Who may call, as far as it was decided; UsageError, Refused or NotExposed else."""
+    state = settings.state_dir
+    is_made = state is not None and authority_files.is_made(state)
+    if settings.open and settings.network:
+        raise UsageError("A tracker is open or has a network, not both.")
+    if settings.open and is_made:
+        raise Refused(
+            f"There is a network in {state}, which --open would leave unused. Start the tracker "
+            "without --open, or give it another --state directory."
+        )
+    has_network = settings.network or is_made or not (address.is_loopback or settings.open)
+    if has_network and state is None:
+        raise NotExposed(_NO_STATE)
+    return has_network
+
+
 def _listen_address(host: str) -> Address:
     return parse_address("127.0.0.1" if host == "localhost" else host)
+
+
+def _near(address: Address) -> Address:
+    """How this machine reaches what listens at an address."""
+    if not address.is_unspecified:
+        return address
+    return parse_address("::1" if address.version == 6 else "127.0.0.1")
 
 
 def _authority(address: Address, port: int) -> str:
@@ -229,8 +298,15 @@ def _listen_problem(error: OSError, address: Address, port: int) -> PanalError:
     return PanalError(f"The tracker cannot listen on {target}: {error.strerror}.")
 
 
-def _bind(server: grpc.aio.Server, address: Address, port: int) -> int:
+def _bind(
+    server: grpc.aio.Server,
+    address: Address,
+    port: int,
+    credentials: "grpc.ServerCredentials | None",
+) -> int:
     try:
+        if credentials is not None:
+            return server.add_secure_port(_authority(address, port), credentials)
         return server.add_insecure_port(_authority(address, port))
     except RuntimeError as error:
         # Free a moment ago, when it was checked.

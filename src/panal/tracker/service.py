@@ -10,14 +10,16 @@ import logging
 import random
 import socket
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
-from panal.errors import UsageError
+from panal.errors import Refused, UsageError
 from panal.tracker.calls import Context, caller_host
 from panal.tracker.dialback import Dialler
+from panal.tracker.gate import Gate
 from panal.tracker.handout import Asker, Handout, host_towards
 from panal.tracker.records import Records
 from panal.tracker.redial import Redial
-from panal.tracker.registry import LEASE_S, RENEW_S
+from panal.tracker.registry import LEASE_S, RENEW_S, key_of
 from panal.tracker.storage import ListedPeer
 from panal.wire import tracker as wire
 from panal.wire import tracker_catalogue as catalogue
@@ -25,8 +27,12 @@ from panal.wire import tracker_pb2 as pb
 from panal.wire.address import is_loopback, parse_address
 from panal.wire.catalogue import Caller, PeerInfo, Welcome
 from panal.wire.dialback import hash_secret
-from panal.wire.ids import parse_peer_name
+from panal.wire.ids import PeerName, parse_peer_name
+from panal.wire.membership import Revocations
 from panal.wire.tracker_pb2_grpc import TrackerServicer
+
+if TYPE_CHECKING:
+    from panal.tracker.network import Network
 
 _log = logging.getLogger("panal.tracker")
 
@@ -46,8 +52,12 @@ class TrackerService(TrackerServicer):
         chance: random.Random,
         lease_s: float = LEASE_S,
         renew_s: float = RENEW_S,
+        gate: Gate | None = None,
+        network: "Network | None" = None,
     ) -> None:
         self._records = records
+        self._gate = gate or Gate()
+        self._network = network
         self._dialler = dialler
         self._redial = redial
         self._chance = chance
@@ -57,17 +67,30 @@ class TrackerService(TrackerServicer):
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
         """Admit a peer after dialling it back."""
         registration = wire.registration_from(request)
+        self._check_own(registration.caller.name, context)
         host = caller_host(context)
         await self._records.check_claim(registration.caller)
         reach = await self._dialler.dial(
-            host, registration.port, registration.bound, hash_secret(registration.caller.secret)
+            host,
+            registration.port,
+            registration.bound,
+            hash_secret(registration.caller.secret),
+            registration.caller.name,
         )
         admission, digest = await self._records.admit(registration, host, reach)
         record = admission.record
         verb = "joined" if admission.afresh else "came back"
         _log.info("%s %s: %s port %d; %s", record.name, verb, host, record.port, reach.words)
         return wire.welcome_to(
-            Welcome(host, self._lease_s, self._renew_s, reach.reachable, reach.words, digest)
+            Welcome(
+                host,
+                self._lease_s,
+                self._renew_s,
+                reach.reachable,
+                reach.words,
+                digest,
+                None if self._network is None else self._network.revocations,
+            )
         )
 
     async def Announce(
@@ -81,6 +104,7 @@ class TrackerService(TrackerServicer):
             announcement = catalogue.announcement_from(message)
             if caller is None:
                 caller = wire.caller_from(message.caller)
+                self._check_own(caller.name, context)
                 digest, generation = await self._records.announce(caller, announcement)
             else:
                 # Only what the first message began may be ended.
@@ -94,6 +118,7 @@ class TrackerService(TrackerServicer):
     async def Renew(self, request: pb.RenewRequest, context: Context) -> pb.RenewResponse:
         """Keep a lease, compare digests, and try an unreachable peer again."""
         caller = wire.caller_from(request.caller)
+        self._check_own(caller.name, context)
         digest = wire.digest_from(request.digest)
         record = await self._records.renew(caller, caller_host(context))
         if not record.reachable:
@@ -102,11 +127,14 @@ class TrackerService(TrackerServicer):
             in_step=record.digest == digest,
             reachable=record.reachable,
             reachability=record.reachability,
+            revocations=wire.revocations_to(self._news(request.revocations_version)),
         )
 
     async def Leave(self, request: pb.LeaveRequest, context: Context) -> pb.LeaveResponse:
         """Name a peer no more, from now on."""
-        left = await self._records.leave(wire.caller_from(request.caller))
+        caller = wire.caller_from(request.caller)
+        self._check_own(caller.name, context)
+        left = await self._records.leave(caller)
         if left is not None:
             _log.info("%s left", left.name)
         return pb.LeaveResponse(was_known=left is not None)
@@ -114,12 +142,25 @@ class TrackerService(TrackerServicer):
     async def Locate(self, request: pb.LocateRequest, context: Context) -> pb.LocateResponse:
         """Name providers; what the asker could not reach is dialled first."""
         contents = catalogue.contents_from(request)
+        if request.asker:
+            self._check_own(parse_peer_name(request.asker), context)
         if request.suspects:
             await self._redial.check_suspects(map(parse_peer_name, request.suspects))
         room = max(1, MAX_PROVIDERS_PER_ANSWER // len(contents))
         limit = min(request.max_providers or catalogue.MAX_PROVIDERS, catalogue.MAX_PROVIDERS, room)
         handout = Handout(_asker(context, request.asker), limit, self._chance)
         return catalogue.located_to(await self._records.locate(contents, handout))
+
+    def _check_own(self, name: PeerName, context: Context) -> None:
+        """Refused where a member speaks for another name than its own."""
+        member = self._gate.member(context.invocation_metadata())
+        if member is not None and key_of(member.name) != key_of(name):
+            raise Refused(f"{member.name} may not speak for {name}.")
+
+    def _news(self, known_version: int) -> Revocations | None:
+        if self._network is None or self._network.revocations.version == known_version:
+            return None
+        return self._network.revocations
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
         """Find contents by the names they have."""

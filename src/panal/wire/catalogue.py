@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import Kind
+from panal.wire.membership import Revocations
 
 DIGEST_BYTES = 32
 _MODULUS = 1 << (8 * DIGEST_BYTES)
@@ -111,6 +112,20 @@ class Welcome:
     reachability: str
     """In words: how the peer can be reached, or why it cannot and what to do."""
     digest: bytes
+    revocations: Revocations | None = None
+    """In a network: which certificates count no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What the tracker answers to a renewal."""
+
+    in_step: bool
+    """False: it has recorded something else than the peer shares."""
+    reachable: bool
+    reachability: str
+    revocations: Revocations | None = None
+    """In a network, and only where they are news."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,8 +118,13 @@ def _size(text: str) -> int:
     raise UsageError("The size in the link is no number of bytes that a content can have.")
 
 
-def _tracker(text: str) -> str:
+def is_host_and_port(text: str) -> bool:
+    """Whether a text is ``host:port``, an IPv6 address in brackets."""
     matched = _HOST_AND_PORT.fullmatch(text)
-    if matched is None or not 1 <= int(matched[1]) <= 65_535:
+    return matched is not None and 1 <= int(matched[1]) <= 65_535
+
+
+def _tracker(text: str) -> str:
+    if not is_host_and_port(text):
         raise UsageError("The tracker in the link is no host:port.")
     return text

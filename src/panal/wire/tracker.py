@@ -7,8 +7,9 @@ nor a peer sees an unchecked value.
 from panal.errors import UsageError
 from panal.wire import tracker_pb2 as pb
 from panal.wire.address import parse_address
-from panal.wire.catalogue import DIGEST_BYTES, Caller, PeerInfo, Registration, Welcome
+from panal.wire.catalogue import DIGEST_BYTES, Caller, PeerInfo, Registration, Renewal, Welcome
 from panal.wire.ids import parse_peer_name
+from panal.wire.membership import Revocations, revocations_of
 
 MAX_BOUND = 8
 SECRET_BYTES = 32
@@ -58,6 +59,7 @@ def welcome_from(message: pb.RegisterResponse) -> Welcome:
         reachable=message.reachable,
         reachability=message.reachability,
         digest=digest_from(message.digest),
+        revocations=revocations_from(message),
     )
 
 
@@ -70,7 +72,29 @@ def welcome_to(welcome: Welcome) -> pb.RegisterResponse:
         reachable=welcome.reachable,
         reachability=welcome.reachability,
         digest=welcome.digest,
+        revocations=revocations_to(welcome.revocations),
     )
+
+
+def renewal_from(message: pb.RenewResponse) -> Renewal:
+    """The tracker's answer to a renewal."""
+    return Renewal(
+        message.in_step, message.reachable, message.reachability, revocations_from(message)
+    )
+
+
+def revocations_from(message: pb.RegisterResponse | pb.RenewResponse) -> Revocations | None:
+    """What a tracker says of revoked certificates; None where it says nothing."""
+    if not message.HasField("revocations"):
+        return None
+    return revocations_of(message.revocations.version, message.revocations.serials)
+
+
+def revocations_to(revocations: Revocations | None) -> pb.Revocations | None:
+    """The revoked certificates, as a message."""
+    if revocations is None:
+        return None
+    return pb.Revocations(version=revocations.version, serials=sorted(revocations.serials))
 
 
 def digest_from(raw: bytes) -> bytes:

@@ -37,20 +37,30 @@ class RegisterRequest(_message.Message):
     def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ..., http_port: _Optional[int] = ..., bound: _Optional[_Iterable[str]] = ..., digest: _Optional[bytes] = ...) -> None: ...
 
 class RegisterResponse(_message.Message):
-    __slots__ = ("observed_host", "lease_s", "renew_s", "reachable", "reachability", "digest")
+    __slots__ = ("observed_host", "lease_s", "renew_s", "reachable", "reachability", "digest", "revocations")
     OBSERVED_HOST_FIELD_NUMBER: _ClassVar[int]
     LEASE_S_FIELD_NUMBER: _ClassVar[int]
     RENEW_S_FIELD_NUMBER: _ClassVar[int]
     REACHABLE_FIELD_NUMBER: _ClassVar[int]
     REACHABILITY_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     observed_host: str
     lease_s: float
     renew_s: float
     reachable: bool
     reachability: str
     digest: bytes
-    def __init__(self, observed_host: _Optional[str] = ..., lease_s: _Optional[float] = ..., renew_s: _Optional[float] = ..., reachable: _Optional[bool] = ..., reachability: _Optional[str] = ..., digest: _Optional[bytes] = ...) -> None: ...
+    revocations: Revocations
+    def __init__(self, observed_host: _Optional[str] = ..., lease_s: _Optional[float] = ..., renew_s: _Optional[float] = ..., reachable: _Optional[bool] = ..., reachability: _Optional[str] = ..., digest: _Optional[bytes] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ...) -> None: ...
+
+class Revocations(_message.Message):
+    __slots__ = ("version", "serials")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SERIALS_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    serials: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, version: _Optional[int] = ..., serials: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Entry(_message.Message):
     __slots__ = ("path", "content", "size_bytes", "kind", "sha256")
@@ -101,22 +111,26 @@ class AnnounceResponse(_message.Message):
     def __init__(self, digest: _Optional[bytes] = ...) -> None: ...
 
 class RenewRequest(_message.Message):
-    __slots__ = ("caller", "digest")
+    __slots__ = ("caller", "digest", "revocations_version")
     CALLER_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REVOCATIONS_VERSION_FIELD_NUMBER: _ClassVar[int]
     caller: Caller
     digest: bytes
-    def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ..., digest: _Optional[bytes] = ...) -> None: ...
+    revocations_version: int
+    def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ..., digest: _Optional[bytes] = ..., revocations_version: _Optional[int] = ...) -> None: ...
 
 class RenewResponse(_message.Message):
-    __slots__ = ("in_step", "reachable", "reachability")
+    __slots__ = ("in_step", "reachable", "reachability", "revocations")
     IN_STEP_FIELD_NUMBER: _ClassVar[int]
     REACHABLE_FIELD_NUMBER: _ClassVar[int]
     REACHABILITY_FIELD_NUMBER: _ClassVar[int]
+    REVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     in_step: bool
     reachable: bool
     reachability: str
-    def __init__(self, in_step: _Optional[bool] = ..., reachable: _Optional[bool] = ..., reachability: _Optional[str] = ...) -> None: ...
+    revocations: Revocations
+    def __init__(self, in_step: _Optional[bool] = ..., reachable: _Optional[bool] = ..., reachability: _Optional[str] = ..., revocations: _Optional[_Union[Revocations, _Mapping]] = ...) -> None: ...
 
 class LeaveRequest(_message.Message):
     __slots__ = ("caller",)
@@ -259,3 +273,125 @@ class ListPeersResponse(_message.Message):
     peers: _containers.RepeatedCompositeFieldContainer[PeerInfo]
     next_page: str
     def __init__(self, peers: _Optional[_Iterable[_Union[PeerInfo, _Mapping]]] = ..., next_page: _Optional[str] = ...) -> None: ...
+
+class AuthorityRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class AuthorityResponse(_message.Message):
+    __slots__ = ("certificate",)
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    certificate: bytes
+    def __init__(self, certificate: _Optional[bytes] = ...) -> None: ...
+
+class EnrolRequest(_message.Message):
+    __slots__ = ("name", "signing_request", "secret")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIGNING_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    signing_request: bytes
+    secret: bytes
+    def __init__(self, name: _Optional[str] = ..., signing_request: _Optional[bytes] = ..., secret: _Optional[bytes] = ...) -> None: ...
+
+class EnrolResponse(_message.Message):
+    __slots__ = ("credential", "certificate")
+    CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    credential: bytes
+    certificate: bytes
+    def __init__(self, credential: _Optional[bytes] = ..., certificate: _Optional[bytes] = ...) -> None: ...
+
+class RenewCertificateRequest(_message.Message):
+    __slots__ = ("signing_request",)
+    SIGNING_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    signing_request: bytes
+    def __init__(self, signing_request: _Optional[bytes] = ...) -> None: ...
+
+class RenewCertificateResponse(_message.Message):
+    __slots__ = ("certificate",)
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    certificate: bytes
+    def __init__(self, certificate: _Optional[bytes] = ...) -> None: ...
+
+class ListMembersRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Member(_message.Message):
+    __slots__ = ("name", "enrolled_at_s", "certified_until_s", "here", "enrolled_by")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ENROLLED_AT_S_FIELD_NUMBER: _ClassVar[int]
+    CERTIFIED_UNTIL_S_FIELD_NUMBER: _ClassVar[int]
+    HERE_FIELD_NUMBER: _ClassVar[int]
+    ENROLLED_BY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    enrolled_at_s: int
+    certified_until_s: int
+    here: bool
+    enrolled_by: str
+    def __init__(self, name: _Optional[str] = ..., enrolled_at_s: _Optional[int] = ..., certified_until_s: _Optional[int] = ..., here: _Optional[bool] = ..., enrolled_by: _Optional[str] = ...) -> None: ...
+
+class JoinLine(_message.Message):
+    __slots__ = ("id", "until_s", "uses", "uses_left")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_S_FIELD_NUMBER: _ClassVar[int]
+    USES_FIELD_NUMBER: _ClassVar[int]
+    USES_LEFT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    until_s: int
+    uses: int
+    uses_left: int
+    def __init__(self, id: _Optional[str] = ..., until_s: _Optional[int] = ..., uses: _Optional[int] = ..., uses_left: _Optional[int] = ...) -> None: ...
+
+class ListMembersResponse(_message.Message):
+    __slots__ = ("members", "join_lines", "pin")
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    JOIN_LINES_FIELD_NUMBER: _ClassVar[int]
+    PIN_FIELD_NUMBER: _ClassVar[int]
+    members: _containers.RepeatedCompositeFieldContainer[Member]
+    join_lines: _containers.RepeatedCompositeFieldContainer[JoinLine]
+    pin: bytes
+    def __init__(self, members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., join_lines: _Optional[_Iterable[_Union[JoinLine, _Mapping]]] = ..., pin: _Optional[bytes] = ...) -> None: ...
+
+class MintJoinLineRequest(_message.Message):
+    __slots__ = ("valid_s", "uses")
+    VALID_S_FIELD_NUMBER: _ClassVar[int]
+    USES_FIELD_NUMBER: _ClassVar[int]
+    valid_s: int
+    uses: int
+    def __init__(self, valid_s: _Optional[int] = ..., uses: _Optional[int] = ...) -> None: ...
+
+class MintJoinLineResponse(_message.Message):
+    __slots__ = ("join_line", "secret", "addresses")
+    JOIN_LINE_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    join_line: JoinLine
+    secret: bytes
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, join_line: _Optional[_Union[JoinLine, _Mapping]] = ..., secret: _Optional[bytes] = ..., addresses: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RevokeJoinLineRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...
+
+class RevokeJoinLineResponse(_message.Message):
+    __slots__ = ("was_known",)
+    WAS_KNOWN_FIELD_NUMBER: _ClassVar[int]
+    was_known: bool
+    def __init__(self, was_known: _Optional[bool] = ...) -> None: ...
+
+class RemoveMemberRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class RemoveMemberResponse(_message.Message):
+    __slots__ = ("was_known",)
+    WAS_KNOWN_FIELD_NUMBER: _ClassVar[int]
+    was_known: bool
+    def __init__(self, was_known: _Optional[bool] = ...) -> None: ...

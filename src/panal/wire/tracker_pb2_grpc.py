@@ -361,3 +361,340 @@ class Tracker:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class NetworkStub:
+    """Who is a member, and how one becomes one. Only a tracker with an authority answers it.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Authority = channel.unary_unary(
+                '/panal.tracker.v1.Network/Authority',
+                request_serializer=panal_dot_wire_dot_tracker__pb2.AuthorityRequest.SerializeToString,
+                response_deserializer=panal_dot_wire_dot_tracker__pb2.AuthorityResponse.FromString,
+                _registered_method=True)
+        self.Enrol = channel.unary_unary(
+                '/panal.tracker.v1.Network/Enrol',
+                request_serializer=panal_dot_wire_dot_tracker__pb2.EnrolRequest.SerializeToString,
+                response_deserializer=panal_dot_wire_dot_tracker__pb2.EnrolResponse.FromString,
+                _registered_method=True)
+        self.RenewCertificate = channel.unary_unary(
+                '/panal.tracker.v1.Network/RenewCertificate',
+                request_serializer=panal_dot_wire_dot_tracker__pb2.RenewCertificateRequest.SerializeToString,
+                response_deserializer=panal_dot_wire_dot_tracker__pb2.RenewCertificateResponse.FromString,
+                _registered_method=True)
+        self.ListMembers = channel.unary_unary(
+                '/panal.tracker.v1.Network/ListMembers',
+                request_serializer=panal_dot_wire_dot_tracker__pb2.ListMembersRequest.SerializeToString,
+                response_deserializer=panal_dot_wire_dot_tracker__pb2.ListMembersResponse.FromString,
+                _registered_method=True)
+        self.MintJoinLine = channel.unary_unary(
+                '/panal.tracker.v1.Network/MintJoinLine',
+                request_serializer=panal_dot_wire_dot_tracker__pb2.MintJoinLineRequest.SerializeToString,
+                response_deserializer=panal_dot_wire_dot_tracker__pb2.MintJoinLineResponse.FromString,
+                _registered_method=True)
+        self.RevokeJoinLine = channel.unary_unary(
+                '/panal.tracker.v1.Network/RevokeJoinLine',
+                request_serializer=panal_dot_wire_dot_tracker__pb2.RevokeJoinLineRequest.SerializeToString,
+                response_deserializer=panal_dot_wire_dot_tracker__pb2.RevokeJoinLineResponse.FromString,
+                _registered_method=True)
+        self.RemoveMember = channel.unary_unary(
+                '/panal.tracker.v1.Network/RemoveMember',
+                request_serializer=panal_dot_wire_dot_tracker__pb2.RemoveMemberRequest.SerializeToString,
+                response_deserializer=panal_dot_wire_dot_tracker__pb2.RemoveMemberResponse.FromString,
+                _registered_method=True)
+
+
+class NetworkServicer:
+    """Who is a member, and how one becomes one. Only a tracker with an authority answers it.
+    """
+
+    def Authority(self, request, context):
+        """The authority's certificate, for whoever knows its hash. Anybody may ask.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Enrol(self, request, context):
+        """Become a member: with a join line's secret, or as a further name of the member that calls.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewCertificate(self, request, context):
+        """A member's next certificate.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMembers(self, request, context):
+        """What follows is for the network's owner.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MintJoinLine(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeJoinLine(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveMember(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_NetworkServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Authority': grpc.unary_unary_rpc_method_handler(
+                    servicer.Authority,
+                    request_deserializer=panal_dot_wire_dot_tracker__pb2.AuthorityRequest.FromString,
+                    response_serializer=panal_dot_wire_dot_tracker__pb2.AuthorityResponse.SerializeToString,
+            ),
+            'Enrol': grpc.unary_unary_rpc_method_handler(
+                    servicer.Enrol,
+                    request_deserializer=panal_dot_wire_dot_tracker__pb2.EnrolRequest.FromString,
+                    response_serializer=panal_dot_wire_dot_tracker__pb2.EnrolResponse.SerializeToString,
+            ),
+            'RenewCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewCertificate,
+                    request_deserializer=panal_dot_wire_dot_tracker__pb2.RenewCertificateRequest.FromString,
+                    response_serializer=panal_dot_wire_dot_tracker__pb2.RenewCertificateResponse.SerializeToString,
+            ),
+            'ListMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMembers,
+                    request_deserializer=panal_dot_wire_dot_tracker__pb2.ListMembersRequest.FromString,
+                    response_serializer=panal_dot_wire_dot_tracker__pb2.ListMembersResponse.SerializeToString,
+            ),
+            'MintJoinLine': grpc.unary_unary_rpc_method_handler(
+                    servicer.MintJoinLine,
+                    request_deserializer=panal_dot_wire_dot_tracker__pb2.MintJoinLineRequest.FromString,
+                    response_serializer=panal_dot_wire_dot_tracker__pb2.MintJoinLineResponse.SerializeToString,
+            ),
+            'RevokeJoinLine': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeJoinLine,
+                    request_deserializer=panal_dot_wire_dot_tracker__pb2.RevokeJoinLineRequest.FromString,
+                    response_serializer=panal_dot_wire_dot_tracker__pb2.RevokeJoinLineResponse.SerializeToString,
+            ),
+            'RemoveMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveMember,
+                    request_deserializer=panal_dot_wire_dot_tracker__pb2.RemoveMemberRequest.FromString,
+                    response_serializer=panal_dot_wire_dot_tracker__pb2.RemoveMemberResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'panal.tracker.v1.Network', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('panal.tracker.v1.Network', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Network:
+    """Who is a member, and how one becomes one. Only a tracker with an authority answers it.
+    """
+
+    @staticmethod
+    def Authority(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panal.tracker.v1.Network/Authority',
+            panal_dot_wire_dot_tracker__pb2.AuthorityRequest.SerializeToString,
+            panal_dot_wire_dot_tracker__pb2.AuthorityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Enrol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panal.tracker.v1.Network/Enrol',
+            panal_dot_wire_dot_tracker__pb2.EnrolRequest.SerializeToString,
+            panal_dot_wire_dot_tracker__pb2.EnrolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panal.tracker.v1.Network/RenewCertificate',
+            panal_dot_wire_dot_tracker__pb2.RenewCertificateRequest.SerializeToString,
+            panal_dot_wire_dot_tracker__pb2.RenewCertificateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panal.tracker.v1.Network/ListMembers',
+            panal_dot_wire_dot_tracker__pb2.ListMembersRequest.SerializeToString,
+            panal_dot_wire_dot_tracker__pb2.ListMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MintJoinLine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panal.tracker.v1.Network/MintJoinLine',
+            panal_dot_wire_dot_tracker__pb2.MintJoinLineRequest.SerializeToString,
+            panal_dot_wire_dot_tracker__pb2.MintJoinLineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeJoinLine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panal.tracker.v1.Network/RevokeJoinLine',
+            panal_dot_wire_dot_tracker__pb2.RevokeJoinLineRequest.SerializeToString,
+            panal_dot_wire_dot_tracker__pb2.RevokeJoinLineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panal.tracker.v1.Network/RemoveMember',
+            panal_dot_wire_dot_tracker__pb2.RemoveMemberRequest.SerializeToString,
+            panal_dot_wire_dot_tracker__pb2.RemoveMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

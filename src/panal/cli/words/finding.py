@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -9,6 +10,7 @@ from click.core import ParameterSource
 from panal.cli.words.completing import names_to_get
 from panal.cli.words.options import (
     host_option,
+    join_option,
     json_option,
     limit_down_option,
     limit_up_option,
@@ -18,6 +20,9 @@ from panal.cli.words.options import (
     tracker_option,
 )
 from panal.errors import UsageError
+
+if TYPE_CHECKING:
+    from panal.wire.join_line import JoinLine
 
 
 @click.command()
@@ -48,6 +53,7 @@ from panal.errors import UsageError
     metavar="SIZE",
     help="Only what has at most so many bytes.",
 )
+@join_option
 @json_option("SearchAnswer")
 def search(
     words: tuple[str, ...],
@@ -57,6 +63,7 @@ def search(
     kind: str | None,
     min_size: int,
     max_size: int,
+    join: "JoinLine | None",
     as_json: bool,
 ) -> None:
     """Find files by name over everybody's folders; no words list every path in order.
@@ -73,13 +80,14 @@ def search(
 
     kinds = {"folder": "collection", "file": "file"}
     only = Only(peer_name, kinds.get(kind or "", ""), min_size, max_size)
-    run(" ".join(words), trackers, limit, only, as_json=as_json)
+    run(" ".join(words), trackers, limit, only, join, as_json=as_json)
 
 
 @click.command()
 @tracker_option
+@join_option
 @json_option("PeersAnswer")
-def peers(trackers: tuple[str, ...], as_json: bool) -> None:
+def peers(trackers: tuple[str, ...], join: "JoinLine | None", as_json: bool) -> None:
     """List who is here, where, and whether the tracker could call them.
 
     \b
@@ -88,7 +96,7 @@ def peers(trackers: tuple[str, ...], as_json: bool) -> None:
     """
     from panal.cli.finding import peers as run
 
-    run(trackers, as_json=as_json)
+    run(trackers, join, as_json=as_json)
 
 
 @click.command()
@@ -118,6 +126,7 @@ def peers(trackers: tuple[str, ...], as_json: bool) -> None:
 )
 @tracker_option
 @host_option
+@join_option
 @open_option
 @limit_up_option
 @limit_down_option
@@ -134,6 +143,7 @@ def get(
     share_for: float,
     trackers: tuple[str, ...],
     hosts: tuple[str, ...],
+    join: "JoinLine | None",
     is_open: bool,
     limit_up: int | None,
     limit_down: int | None,
@@ -166,7 +176,7 @@ def get(
         getting.dry_run_at_peer(what, peer_url, as_json=as_json)
         return
     if dry_run:
-        getting.dry_run(what, into or Path(), trackers, wait=wait, as_json=as_json)
+        getting.dry_run(what, into or Path(), trackers, join, wait=wait, as_json=as_json)
         return
     if peer_url is not None:
         for name in ("limit_up", "limit_down"):
@@ -183,7 +193,7 @@ def get(
         download_limit_bytes_s=limit_down,
         ends_with_download=share_for == 0,
     )
-    getting.get(what, settings, share_for, wait=wait, quiet=quiet, as_json=as_json)
+    getting.get(what, settings, share_for, join, wait=wait, quiet=quiet, as_json=as_json)
 
 
 def _is_typed(context: click.Context, name: str) -> bool:

@@ -28,6 +28,25 @@ def size(text: str) -> int:
         raise click.BadParameter(str(error)) from None
 
 
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def duration(context: click.Context, option: click.Parameter, value: str) -> int:
+    """Seconds of a time such as 24h."""
+    number, unit = value[:-1], value[-1:]
+    if not (number.isascii() and number.isdigit() and len(number) <= 9 and unit in _SECONDS):
+        raise click.BadParameter("write a number and s, m, h or d, as 24h.", context, option)
+    return int(number) * _SECONDS[unit]
+
+
+def _join(context: click.Context, option: click.Parameter, value: str | None) -> object:
+    if value is None or context.resilient_parsing:
+        return value
+    from panal.cli.joining import read_join
+
+    return read_join(context, option, value)
+
+
 class JsonOption(click.Option):
     """`--json`, which knows what its command prints by the names of its structs."""
 
@@ -68,7 +87,7 @@ host_option = click.option(
     multiple=True,
     metavar="ADDRESS",
     envvar="PANAL_HOST",
-    help="Listen on this outer address besides loopback; 0.0.0.0 for all. Needs --open.",
+    help="Listen on this outer address too; 0.0.0.0 for all. Needs --join or --open.",
 )
 open_option = click.option(
     "--open",
@@ -76,6 +95,15 @@ open_option = click.option(
     is_flag=True,
     envvar="PANAL_OPEN",
     help="Whoever reaches the outer address may come in: for a network you trust.",
+)
+join_option = click.option(
+    "--join",
+    metavar="@FILE|-",
+    envvar="PANAL_JOIN",
+    is_flag=False,
+    flag_value="?",
+    callback=_join,
+    help="Become a member of a network by its join line, read from a file, or from '-'.",
 )
 state_option = click.option(
     "--state",

@@ -1,17 +1,22 @@
 """The words that start a program: `panal tracker`, `panal peer`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from panal.cli.words.options import (
     host_option,
+    join_option,
     limit_down_option,
     limit_up_option,
     open_option,
     state_option,
     tracker_option,
 )
+
+if TYPE_CHECKING:
+    from panal.wire.join_line import JoinLine
 
 
 @click.command()
@@ -21,20 +26,30 @@ from panal.cli.words.options import (
     show_default=True,
     metavar="HOST:PORT",
     envvar="PANAL_LISTEN",
-    help="Where peers reach the tracker. Beyond loopback it needs --open.",
+    help="Where peers reach the tracker. Beyond loopback only members may, unless it is open.",
+)
+@click.option(
+    "--network",
+    "has_network",
+    is_flag=True,
+    help="Only members may call, over TLS; so it is beyond loopback without being said.",
 )
 @open_option
 @state_option
-def tracker(listen: str, is_open: bool, state: Path | None) -> None:
+def tracker(listen: str, has_network: bool, is_open: bool, state: Path | None) -> None:
     """Run a tracker: it knows who has what, and never touches a file's bytes.
 
     \b
     panal tracker                                      for this machine
-    panal tracker --listen 192.168.1.10:50051 --open   for a network you trust
+    panal tracker --listen 0.0.0.0:50051               for a network with members
+    panal tracker --listen 192.168.1.10:50051 --open   for everybody who reaches it
+
+    A network is made at the first start, which prints a join line: with it others become
+    members. 'panal network' lists and removes them, and makes further lines.
     """
     from panal.cli.programs import run_tracker
 
-    run_tracker(listen, is_open=is_open, state=state)
+    run_tracker(listen, is_open=is_open, has_network=has_network, state=state)
 
 
 @click.command()
@@ -43,6 +58,7 @@ def tracker(listen: str, is_open: bool, state: Path | None) -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @tracker_option
 @host_option
+@join_option
 @open_option
 @click.option(
     "--guest-port",
@@ -60,6 +76,7 @@ def peer(
     folder: Path,
     trackers: tuple[str, ...],
     hosts: tuple[str, ...],
+    join: "JoinLine | None",
     is_open: bool,
     guest_port: int | None,
     state: Path | None,
@@ -70,7 +87,10 @@ def peer(
 
     \b
     panal peer peer_1 5000 ./peer1_files
+    panal peer peer_1 5000 ./files --host 192.168.1.11 --join @join.txt
     panal peer peer_1 5000 ./files --host 192.168.1.11 --open --tracker 192.168.1.10:50051
+
+    It joins a network once; later starts need no join line.
     """
     from panal.cli.programs import run_peer
     from panal.peer.config import PeerSettings
@@ -83,6 +103,7 @@ def peer(
             trackers,
             hosts,
             open=is_open,
+            join=join,
             guest_port=guest_port,
             state_dir=state,
             upload_limit_bytes_s=limit_up,

@@ -1,0 +1,136 @@
+"""`panal network`: asked of the tracker that runs on this machine, as its network's owner."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from platformdirs import user_state_path
+
+from panal.cli.documents import (
+    JoinLineDocument,
+    MemberDocument,
+    NetworkDocument,
+    OpenLineDocument,
+    RemovedDocument,
+    RevokedLineDocument,
+)
+from panal.cli.output import print_json
+from panal.errors import UsageError
+from panal.peer.network_owner import Member, NetworkOwner, OpenLine
+from panal.trust.owner_files import FOLDER, read_access
+from panal.wire.join_line import JoinLine
+from panal.wire.links import is_host_and_port
+
+_Result = TypeVar("_Result")
+DEFAULT_STATE = "tracker-50051"
+
+
+def show(state: Path | None, *, as_json: bool) -> None:
+    """Print the members and the join lines that still count."""
+    members, lines = _ask(state, lambda owner: owner.members())
+    if as_json:
+        print_json(NetworkDocument([_member(m) for m in members], [_line(line) for line in lines]))
+        return
+    for member in members:
+        here = "here" if member.here else "not here"
+        since, until = _day(member.enrolled_at_s), _day(member.certified_until_s)
+        click.echo(
+            f"{member.name}  {here}  since {since} by {member.enrolled_by}, certified until {until}"
+        )
+    if not members:
+        click.echo("Nobody has joined yet.", err=True)
+    for line in lines:
+        click.echo(
+            f"join line {line.id}  lets in {line.uses_left} more of {line.uses}, "
+            f"until {_moment(line.until_s)}",
+            err=True,
+        )
+
+
+def mint(
+    valid_s: int, uses: int, addresses: tuple[str, ...], state: Path | None, *, as_json: bool
+) -> None:
+    """Print a new join line."""
+    for address in addresses:
+        if not is_host_and_port(address):
+            raise UsageError(f"{address!r} is no address; write host:port.")
+    line, kept = _ask(state, lambda owner: owner.mint(valid_s, uses, addresses))
+    if as_json:
+        print_json(JoinLineDocument(str(line), _line(kept)))
+        return
+    print_join_line(line)
+    click.echo(f"Join line {kept.id}: {uses} uses, until {_moment(kept.until_s)}.", err=True)
+
+
+def print_join_line(line: JoinLine) -> None:
+    """The line, and on a terminal as a QR code too."""
+    click.echo(str(line))
+    if sys.stdout.isatty():
+        import segno
+
+        segno.make(str(line), micro=False).terminal(compact=True)
+
+
+def revoke(line: str, state: Path | None, *, as_json: bool) -> None:
+    """Let nobody in with a join line any more."""
+    _ask(state, lambda owner: owner.revoke(line))
+    if as_json:
+        print_json(RevokedLineDocument(line))
+        return
+    click.echo(f"Join line {line} lets nobody in any more.", err=True)
+
+
+def remove(name: str, state: Path | None, *, as_json: bool) -> None:
+    """End a membership."""
+    _ask(state, lambda owner: owner.remove(name))
+    if as_json:
+        print_json(RemovedDocument(name))
+        return
+    click.echo(
+        f"{name} is no member any more. Peers hear of it at their next renewal, within half a "
+        "minute, and end its connections.",
+        err=True,
+    )
+
+
+def _ask(state: Path | None, ask: Callable[[NetworkOwner], Awaitable[_Result]]) -> _Result:
+    access = read_access(state or _default_state())
+
+    async def run() -> _Result:
+        async with NetworkOwner(access) as owner:
+            return await ask(owner)
+
+    return asyncio.run(run())
+
+
+def _default_state() -> Path:
+    """Where the one tracker with a network keeps it, or where one on the usual port would."""
+    base = user_state_path("panal")
+    found = [folder.parent for folder in sorted(base.glob(f"tracker-*/{FOLDER}"))]
+    return found[0] if len(found) == 1 else base / DEFAULT_STATE
+
+
+def _member(member: Member) -> MemberDocument:
+    return MemberDocument(
+        member.name,
+        member.here,
+        _moment(member.enrolled_at_s),
+        _moment(member.certified_until_s),
+        member.enrolled_by,
+    )
+
+
+def _line(line: OpenLine) -> OpenLineDocument:
+    return OpenLineDocument(line.id, line.uses, line.uses_left, _moment(line.until_s))
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _day(seconds: int) -> str:
+    return _moment(seconds)[:10]

@@ -1,0 +1,79 @@
+"""Channels to a tracker: plain, or TLS to the one authority that a member knows."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+
+import grpc
+import grpc.aio
+
+from panal.errors import PanalError, Unreachable
+from panal.peer.config import parse_tracker
+from panal.trust.tls import authority_context, identity_problem
+from panal.wire.certified_names import TRACKER_HOST
+
+CONNECT_S = 5.0
+_OPTIONS: list[tuple[str, int | str]] = [
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.keepalive_time_ms", 120_000),
+]
+
+
+def plain_channel(address: str) -> grpc.aio.Channel:
+    """To a tracker on loopback or on an open network."""
+    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+
+
+def tls_channel(address: str, roots_pem: bytes, credential: bytes = b"") -> grpc.aio.Channel:
+    """To a tracker whose certificate one of these signed, or is; calls show the credential."""
+    credentials = grpc.ssl_channel_credentials(roots_pem)
+    if credential:
+        shown = grpc.access_token_call_credentials(credential.hex())
+        credentials = grpc.composite_channel_credentials(credentials, shown)
+    options: Sequence[tuple[str, int | str]] = [
+        *_OPTIONS,
+        ("grpc.ssl_target_name_override", TRACKER_HOST),
+    ]
+    return grpc.aio.secure_channel(address, credentials, options=options)
+
+
+async def why_no_answer(address: str, authority_pem: bytes) -> PanalError | None:
+    """What is wrong with whoever answers at a tracker's address; None for nothing, or nobody.
+
+    gRPC says only that no connection came about, so the handshake is tried once more by hand.
+    """
+    return await asyncio.to_thread(_try_handshake, address, authority_pem)
+
+
+async def certificate_at(address: str) -> bytes:
+    """The certificate that a tracker shows, in PEM, not verified; Unreachable."""
+    try:
+        pem = await asyncio.to_thread(
+            ssl.get_server_certificate, parse_tracker(address), timeout=CONNECT_S
+        )
+    except ssl.SSLError:
+        raise Unreachable(
+            f"What answers at {address} is no tracker of a network: it does not speak TLS."
+        ) from None
+    except OSError as error:
+        reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror
+        raise Unreachable(
+            f"The tracker at {address} does not answer ({reason}). Is it running, and is its "
+            "port let in by the firewall there?"
+        ) from None
+    return pem.encode("ascii")
+
+
+def _try_handshake(address: str, authority_pem: bytes) -> PanalError | None:
+    context = authority_context(authority_pem)
+    try:
+        with socket.create_connection(parse_tracker(address), timeout=CONNECT_S) as connection:
+            context.wrap_socket(connection, server_hostname=TRACKER_HOST).close()
+    except OSError as error:
+        return identity_problem(error, f"What answers at {address}")
+    return None

@@ -1,0 +1,64 @@
+"""A network's authority on the disk, and the tracker's own certificate by it.
+
+All of it lies in a folder of its own beside the soft records, for its user alone. Whoever can
+read the owner's token there is the network's owner.
+"""
+
+import secrets
+from pathlib import Path
+
+from panal.errors import PanalError
+from panal.trust.certificates import Authority, new_key, signing_request, validity
+from panal.trust.files import private_folder, write_private
+from panal.trust.owner_files import ADDRESS, AUTHORITY_CERTIFICATE, FOLDER, OWNER_TOKEN
+
+MEMBERS = "members.sqlite"
+_AUTHORITY_KEY = "authority.key"
+_TOKEN_BYTES = 32
+RENEW_AT = 2 / 3
+
+
+def is_made(state: Path) -> bool:
+    """Whether a tracker's state directory has a network."""
+    return (state / FOLDER / _AUTHORITY_KEY).exists()
+
+
+class AuthorityFiles:
+    """The folder, made where there was none; PanalError where that cannot be."""
+
+    def __init__(self, state: Path, now_s: float) -> None:
+        self.folder = state / FOLDER
+        self.is_new = not is_made(state)
+        self.certificate_path = self.folder / AUTHORITY_CERTIFICATE
+        self.tracker_key_path = self.folder / "tracker.key"
+        self.tracker_certificate_path = self.folder / "tracker.pem"
+        try:
+            private_folder(self.folder)
+            if self.is_new:
+                self._make(now_s)
+            key = (self.folder / _AUTHORITY_KEY).read_bytes()
+            self.authority = Authority(key, self.certificate_path.read_bytes())
+            self.owner_token = bytes.fromhex((self.folder / OWNER_TOKEN).read_text("ascii"))
+        except (OSError, ValueError) as error:
+            raise PanalError(f"The network in {self.folder} cannot be used: {error}.") from None
+        self.certify_tracker(now_s)
+
+    def certify_tracker(self, now_s: float) -> None:
+        """A fresh key and certificate for the tracker itself."""
+        key = new_key()
+        certificate = self.authority.issue_tracker(signing_request(key), now_s).pem
+        write_private(self.tracker_key_path, key)
+        write_private(self.tracker_certificate_path, certificate)
+        begin_s, end_s = validity(certificate)
+        self.renew_tracker_at_s = begin_s + (end_s - begin_s) * RENEW_AT
+
+    def note_address(self, address: str) -> None:
+        """Where the tracker listens, for whoever owns the network on this machine."""
+        write_private(self.folder / ADDRESS, address.encode("ascii") + b"\n")
+
+    def _make(self, now_s: float) -> None:
+        key, certificate = Authority.made(now_s)
+        write_private(self.certificate_path, certificate)
+        token = secrets.token_bytes(_TOKEN_BYTES).hex()
+        write_private(self.folder / OWNER_TOKEN, token.encode("ascii"))
+        write_private(self.folder / _AUTHORITY_KEY, key)  # last: with it the network is made

@@ -1,0 +1,238 @@
+"""Members, their certificates and the join lines, in a file of their own, synced.
+
+Apart from the tracker's soft records: those may be lost, and nobody is locked out or let in. One
+exclusive connection; every change is on the disk before anybody is told of it. Secrets are kept as
+hashes. Times are seconds since 1970.
+"""
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from panal.errors import Refused
+from panal.tracker.database import errors_in_words
+from panal.tracker.joining import LineRecord
+from panal.wire.ids import PeerName
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE members (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    credential_hash BLOB NOT NULL UNIQUE,
+    public_key BLOB NOT NULL,
+    line TEXT NOT NULL,        -- the join line that let it in; empty for a further name
+    sponsor INTEGER,           -- whose further name it is
+    enrolled_at_s INTEGER NOT NULL,
+    removed_at_s INTEGER       -- null while it is a member
+);
+CREATE UNIQUE INDEX members_by_key ON members (key) WHERE removed_at_s IS NULL;
+CREATE TABLE certificates (
+    serial BLOB PRIMARY KEY,
+    member INTEGER NOT NULL,
+    until_s INTEGER NOT NULL,
+    revoked INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE join_lines (
+    id TEXT PRIMARY KEY,
+    secret_hash BLOB NOT NULL,
+    until_s INTEGER NOT NULL,
+    uses INTEGER NOT NULL,
+    uses_left INTEGER NOT NULL,
+    revoked INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE revocations (version INTEGER NOT NULL);
+INSERT INTO revocations VALUES (1);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """One member, or one that was."""
+
+    id: int
+    name: PeerName
+    credential_hash: bytes
+    public_key: bytes
+    line: str
+    sponsor: int | None
+    enrolled_at_s: int
+    removed_at_s: int | None
+    certified_until_s: int = 0
+
+
+class MemberFile:
+    """The file; synchronous, for one thread."""
+
+    def __init__(self, path: Path | None) -> None:
+        """StateInUse while another process has it; None keeps it in memory, for tests."""
+        target = ":memory:" if path is None else str(path)
+        with errors_in_words(target):
+            self._connection = sqlite3.connect(
+                target, timeout=0, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(target)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """All or nothing of what is done inside, durable at its end; not nested."""
+        with errors_in_words():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    # Members --------------------------------------------------------------------------------
+
+    def everybody(self) -> list[MemberRecord]:
+        """Every member, and those removed that are still remembered, in order of their names."""
+        rows = self._connection.execute(
+            "SELECT members.*, coalesce(max(until_s), 0) FROM members "
+            "LEFT JOIN certificates ON certificates.member = members.id "
+            "GROUP BY members.id ORDER BY key, members.id"
+        )
+        return [_member(row) for row in rows]
+
+    def member(self, name: str) -> MemberRecord | None:
+        """The member of that name."""
+        rows = self._connection.execute(
+            "SELECT *, 0 FROM members WHERE key = ? AND removed_at_s IS NULL", (name.casefold(),)
+        )
+        row = rows.fetchone()
+        return None if row is None else _member(row)
+
+    def add(
+        self,
+        name: PeerName,
+        credential_hash: bytes,
+        public_key: bytes,
+        line: str,
+        sponsor: int | None,
+        now_s: float,
+    ) -> int:
+        """A new member; its id."""
+        added = self._connection.execute(
+            "INSERT INTO members (key, name, credential_hash, public_key, line, sponsor, "
+            "enrolled_at_s) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (name.casefold(), name, credential_hash, public_key, line, sponsor, int(now_s)),
+        )
+        return int(added.lastrowid or 0)
+
+    def change_credential(self, member: int, credential_hash: bytes) -> None:
+        """From now on another credential is the member's."""
+        self._connection.execute(
+            "UPDATE members SET credential_hash = ? WHERE id = ?", (credential_hash, member)
+        )
+
+    def further_names(self, sponsor: int) -> list[MemberRecord]:
+        """The further names of a member."""
+        rows = self._connection.execute(
+            "SELECT *, 0 FROM members WHERE sponsor = ? AND removed_at_s IS NULL", (sponsor,)
+        )
+        return [_member(row) for row in rows]
+
+    def remove(self, member: int, now_s: float) -> None:
+        """It is no member any more, and its certificates count no more."""
+        self._connection.execute(
+            "UPDATE members SET removed_at_s = ? WHERE id = ?", (int(now_s), member)
+        )
+        self._connection.execute("UPDATE certificates SET revoked = 1 WHERE member = ?", (member,))
+        self._connection.execute("UPDATE revocations SET version = version + 1")
+
+    # Certificates ---------------------------------------------------------------------------
+
+    def note_certificate(self, serial: bytes, member: int, until_s: int) -> None:
+        """Remember a certificate, before it is given away."""
+        self._connection.execute(
+            "INSERT INTO certificates (serial, member, until_s) VALUES (?, ?, ?)",
+            (serial, member, until_s),
+        )
+
+    def revocations(self, now_s: float) -> tuple[int, frozenset[bytes]]:
+        """The version, and the serials that count no more though they have not expired."""
+        (version,) = self._connection.execute("SELECT version FROM revocations").fetchone()
+        rows = self._connection.execute(
+            "SELECT serial FROM certificates WHERE revoked AND until_s > ?", (int(now_s),)
+        )
+        return version, frozenset(serial for (serial,) in rows)
+
+    # Join lines -----------------------------------------------------------------------------
+
+    def lines(self) -> list[LineRecord]:
+        """Every join line that is remembered."""
+        rows = self._connection.execute("SELECT * FROM join_lines ORDER BY until_s, id")
+        return [
+            LineRecord(line, hashed, until_s, uses, left, bool(revoked))
+            for line, hashed, until_s, uses, left, revoked in rows
+        ]
+
+    def add_line(self, line: LineRecord) -> None:
+        """A new join line."""
+        self._connection.execute(
+            "INSERT INTO join_lines VALUES (?, ?, ?, ?, ?, 0)",
+            (line.id, line.secret_hash, line.until_s, line.uses, line.uses_left),
+        )
+
+    def use_line(self, line: str) -> None:
+        """It has let one in."""
+        self._connection.execute(
+            "UPDATE join_lines SET uses_left = uses_left - 1 WHERE id = ?", (line,)
+        )
+
+    def revoke_line(self, line: str) -> bool:
+        """It lets in nobody any more; whether there was one that did."""
+        changed = self._connection.execute(
+            "UPDATE join_lines SET revoked = 1 WHERE id = ? AND NOT revoked", (line,)
+        )
+        return changed.rowcount > 0
+
+    # The end --------------------------------------------------------------------------------
+
+    def forget_old(self, now_s: float, keep_s: float) -> None:
+        """Let go of what can matter to nobody: expired certificates and lines, those long gone."""
+        now, before = int(now_s), int(now_s - keep_s)
+        run = self._connection.execute
+        run("DELETE FROM certificates WHERE until_s <= ?", (now,))
+        run("DELETE FROM join_lines WHERE until_s <= ?", (before,))
+        run("DELETE FROM members WHERE removed_at_s <= ?", (before,))
+        # A further name lives as long as its certificate: whoever uses it renews that.
+        run(
+            "DELETE FROM members WHERE sponsor IS NOT NULL AND removed_at_s IS NULL "
+            "AND id NOT IN (SELECT member FROM certificates)"
+        )
+
+    def _prepare(self, target: str) -> None:
+        run = self._connection.execute
+        run("PRAGMA locking_mode = EXCLUSIVE")
+        version = run("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise Refused(f"{target} was written by a newer Panal; start that one.")
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = FULL")
+        run("BEGIN IMMEDIATE")  # takes the lock now
+        if version == 0:
+            for statement in _SCHEMA.split(";\n"):
+                run(statement)
+            run(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        run("COMMIT")
+
+
+def _member(row: tuple[object, ...]) -> MemberRecord:
+    number, _, name, hashed, key, line, sponsor, enrolled, removed, until_s = row
+    return MemberRecord(number, name, hashed, key, line, sponsor, enrolled, removed, until_s)  # type: ignore[arg-type]

@@ -1,0 +1,115 @@
+"""The gRPC adapter of a network: members come, renew, are listed and go.
+
+Who may make which call was decided by `gate`; here only the caller's own name counts.
+"""
+# ruff: noqa: N802 (the schema names the methods)
+
+from collections.abc import Sequence
+
+from panal.errors import Refused, UsageError
+from panal.tracker.calls import Context, caller_host
+from panal.tracker.gate import Gate
+from panal.tracker.joining import LineRecord
+from panal.tracker.network import Network
+from panal.tracker.records import Records
+from panal.wire import tracker_pb2 as pb
+from panal.wire.ids import parse_peer_name
+from panal.wire.join_line import JOIN_SECRET_BYTES
+from panal.wire.tracker_pb2_grpc import NetworkServicer
+
+
+class NetworkService(NetworkServicer):
+    """The calls of ``panal.tracker.v1.Network``."""
+
+    def __init__(
+        self, network: Network, gate: Gate, records: Records, addresses: Sequence[str]
+    ) -> None:
+        """`addresses` are where the tracker thinks that it is reached."""
+        self._network = network
+        self._gate = gate
+        self._records = records
+        self._addresses = addresses
+
+    async def Authority(
+        self, request: pb.AuthorityRequest, context: Context
+    ) -> pb.AuthorityResponse:
+        """The certificate that a join line's pin is of."""
+        return pb.AuthorityResponse(certificate=self._network.authority.certificate_der)
+
+    async def Enrol(self, request: pb.EnrolRequest, context: Context) -> pb.EnrolResponse:
+        """A new member, or a further name for the member that calls."""
+        name = parse_peer_name(request.name)
+        if request.secret:
+            if len(request.secret) != JOIN_SECRET_BYTES:
+                raise UsageError(f"The secret of a join line has {JOIN_SECRET_BYTES} bytes.")
+            enrolment = await self._network.enrol(
+                name, request.signing_request, request.secret, caller_host(context)
+            )
+        else:
+            sponsor = self._gate.member(context.invocation_metadata())
+            if sponsor is None:
+                raise Refused("There is no network to join.")
+            enrolment = await self._network.enrol_further(sponsor, name, request.signing_request)
+        return pb.EnrolResponse(
+            credential=enrolment.credential, certificate=enrolment.certificate_pem
+        )
+
+    async def RenewCertificate(
+        self, request: pb.RenewCertificateRequest, context: Context
+    ) -> pb.RenewCertificateResponse:
+        """The calling member's next certificate."""
+        member = self._gate.member(context.invocation_metadata())
+        if member is None:
+            raise Refused("There is no network to be certified by.")
+        pem = await self._network.renew_certificate(member, request.signing_request)
+        return pb.RenewCertificateResponse(certificate=pem)
+
+    async def ListMembers(
+        self, request: pb.ListMembersRequest, context: Context
+    ) -> pb.ListMembersResponse:
+        """Every member, and the join lines that let somebody in."""
+        members = await self._network.members()
+        here = {r.name for r in await self._records.live_peers([m.name for m in members])}
+        by_id = {member.id: member.name for member in members}
+        return pb.ListMembersResponse(
+            members=[
+                pb.Member(
+                    name=member.name,
+                    enrolled_at_s=member.enrolled_at_s,
+                    certified_until_s=member.certified_until_s,
+                    here=member.name in here,
+                    enrolled_by=member.line or by_id.get(member.sponsor or 0, ""),
+                )
+                for member in members
+            ],
+            join_lines=[_line_to(line) for line in await self._network.lines()],
+            pin=self._network.authority.pin,
+        )
+
+    async def MintJoinLine(
+        self, request: pb.MintJoinLineRequest, context: Context
+    ) -> pb.MintJoinLineResponse:
+        """Another join line; its secret is told this once."""
+        line, secret = await self._network.mint(request.valid_s, request.uses)
+        return pb.MintJoinLineResponse(
+            join_line=_line_to(line), secret=secret, addresses=self._addresses
+        )
+
+    async def RevokeJoinLine(
+        self, request: pb.RevokeJoinLineRequest, context: Context
+    ) -> pb.RevokeJoinLineResponse:
+        """Let nobody in with a line any more."""
+        return pb.RevokeJoinLineResponse(was_known=await self._network.revoke_line(request.id))
+
+    async def RemoveMember(
+        self, request: pb.RemoveMemberRequest, context: Context
+    ) -> pb.RemoveMemberResponse:
+        """End a membership: at once here, within a renewal at every peer."""
+        removed = await self._network.remove(parse_peer_name(request.name))
+        for name in removed:
+            await self._records.drop(name)
+        return pb.RemoveMemberResponse(was_known=bool(removed))
+
+
+def _line_to(line: LineRecord) -> pb.JoinLine:
+    return pb.JoinLine(id=line.id, until_s=line.until_s, uses=line.uses, uses_left=line.uses_left)

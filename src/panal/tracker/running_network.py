@@ -1,0 +1,94 @@
+"""A network's parts, put together for a tracker that has one; loaded only then."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import grpc
+
+from panal.clock import Clock
+from panal.tracker.authority_files import MEMBERS, AuthorityFiles
+from panal.tracker.dialback import TrackerIdentity
+from panal.tracker.gate import Gate
+from panal.tracker.joining import LINE_S, LINE_USES
+from panal.tracker.member_file import MemberFile
+from panal.tracker.network import Network
+from panal.tracker.network_service import NetworkService
+from panal.tracker.records import Records
+from panal.trust.tls import client_context
+from panal.wire.join_line import JoinLine
+from panal.wire.tracker_pb2_grpc import add_NetworkServicer_to_server
+
+
+class RunningNetwork:
+    """The authority, the members, and what the tracker shows of itself."""
+
+    def __init__(self, files: AuthorityFiles, network: Network, clock: Clock) -> None:
+        self._files = files
+        self._clock = clock
+        self.network = network
+        self.gate = Gate(network, files.owner_token)
+        context = client_context(
+            files.certificate_path, files.tracker_certificate_path, files.tracker_key_path
+        )
+        self.identity = TrackerIdentity(context, files.authority.pin)
+        self._certified = _read(files)
+        self._addresses: tuple[str, ...] = ()
+        self._sweeping = asyncio.Lock()
+
+    @classmethod
+    async def start(cls, state: Path, clock: Clock, resources: AsyncExitStack) -> "RunningNetwork":
+        """Open the network in a state directory, made where there is none."""
+        files = await asyncio.to_thread(AuthorityFiles, state, clock.wall_s())
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracker-network")
+        resources.callback(thread.shutdown)
+        loop = asyncio.get_running_loop()
+        file = await loop.run_in_executor(thread, MemberFile, files.folder / MEMBERS)
+        resources.push_async_callback(loop.run_in_executor, thread, file.close)
+        network = Network(files.authority, file, thread, clock)
+        await network.open()
+        return cls(files, network, clock)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it was made at this start."""
+        return self._files.is_new
+
+    def server_credentials(self) -> grpc.ServerCredentials:
+        """What the port speaks TLS with; a renewed certificate counts from the next handshake."""
+
+        def current() -> grpc.ServerCertificateConfiguration:
+            return grpc.ssl_server_certificate_configuration([self._certified])
+
+        return grpc.dynamic_ssl_server_credentials(current(), current)
+
+    def add_to(self, server: grpc.aio.Server, records: Records, addresses: tuple[str, ...]) -> None:
+        """Answer the network's calls; `addresses` are where the tracker is reached."""
+        self._addresses = addresses
+        service = NetworkService(self.network, self.gate, records, addresses)
+        add_NetworkServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+
+    async def note_address(self, address: str) -> None:
+        """Remember where it listens, for its owner's commands."""
+        await asyncio.to_thread(self._files.note_address, address)
+
+    async def mint(self, valid_s: int = LINE_S, uses: int = LINE_USES) -> JoinLine:
+        """A new join line."""
+        line, secret = await self.network.mint(valid_s, uses)
+        return JoinLine(self.identity.pin, self._addresses, secret, line.until_s)
+
+    async def sweep(self) -> None:
+        """Let go of what has expired; renew the tracker's own certificate in time."""
+        async with self._sweeping:
+            await self.network.sweep()
+            if self._clock.wall_s() >= self._files.renew_tracker_at_s:
+                await asyncio.to_thread(self._files.certify_tracker, self._clock.wall_s())
+                self._certified = _read(self._files)
+                self.identity.context.load_cert_chain(
+                    self._files.tracker_certificate_path, self._files.tracker_key_path
+                )
+
+
+def _read(files: AuthorityFiles) -> tuple[bytes, bytes]:
+    return files.tracker_key_path.read_bytes(), files.tracker_certificate_path.read_bytes()

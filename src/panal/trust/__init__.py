@@ -1,0 +1,1 @@
+"""Who is who in a network: certificates, and the TLS that asks for them."""

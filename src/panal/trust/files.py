@@ -1,0 +1,54 @@
+"""Secrets on the disk: whole or not at all, and for their owner alone."""
+
+import os
+import stat
+from pathlib import Path
+
+MOST_CHARACTERS = 1_000
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace a file, durable before it has its name; only this user may read it.
+
+    OSError as the system says it.
+    """
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(fresh, flags, 0o600)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    fresh.replace(path)
+    _sync_folder(path.parent)
+
+
+def read_private(path: Path) -> str | None:
+    """What stands in a file that is this user's alone; None where there is none such."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
+        found = os.fstat(descriptor)
+        is_private = not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+        if not (stat.S_ISREG(found.st_mode) and is_private and found.st_uid == os.getuid()):
+            return None
+        return file.read(MOST_CHARACTERS).strip()
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that only this user may enter, where there is none; OSError."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

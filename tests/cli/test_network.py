@@ -1,0 +1,146 @@
+"""`panal network` and `--join`, as a user types them."""
+
+import io
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from panal.cli import joining
+from panal.cli.main import panal as group
+from panal.errors import JoinRefused, UsageError
+from panal.wire.join_line import JoinLine, parse_join_line
+from tests.cli.running import panal
+from tests.support.network import Network
+
+SECRET = bytes(range(16))
+LINE = JoinLine(bytes(32), ("10.0.0.1:50051",), SECRET, 1_795_766_400)
+
+
+@pytest.fixture
+async def members(tmp_path: Path) -> AsyncIterator[Network]:
+    async with Network(tmp_path, has_members=True) as made:
+        yield made
+
+
+def state(members: Network) -> str:
+    return str(members.place / "tracker")
+
+
+# Where a join line comes from -------------------------------------------------------------
+
+
+def read(*words: str) -> JoinLine | None:
+    """What `--join` makes of some words."""
+    got: list[Any] = []
+
+    @click.command()
+    @click.option("--join", envvar="PANAL_JOIN", is_flag=False, flag_value="?", callback=_read)
+    def command(join: JoinLine | None) -> None:
+        got.append(join)
+
+    command.main(list(words), standalone_mode=False)
+    found: JoinLine | None = got[0]
+    return found
+
+
+def _read(context: click.Context, option: click.Parameter, value: str | None) -> JoinLine | None:
+    return joining.read_join(context, option, value)
+
+
+def test_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "join.txt").write_text(f"{LINE}\n")
+    assert read("--join", f"@{tmp_path / 'join.txt'}") == LINE
+
+
+def test_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{LINE}\n"))
+    assert read("--join", "-") == LINE
+
+
+def test_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PANAL_JOIN", str(LINE))
+    assert read() == LINE
+    (tmp_path / "join.txt").write_text(str(LINE))
+    monkeypatch.setenv("PANAL_JOIN", f"@{tmp_path / 'join.txt'}")
+    assert read() == LINE
+
+
+def test_from_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(click, "prompt", lambda *_, hide_input, **__: hide_input and str(LINE))
+    assert read("--join") == LINE
+
+
+def test_nothing_is_said() -> None:
+    assert read() is None
+
+
+def test_on_the_command_line_it_is_refused_with_the_fix() -> None:
+    with pytest.raises(UsageError) as caught:
+        read("--join", str(LINE))
+    assert "@FILE" in str(caught.value)
+    assert SECRET.hex() not in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["peer", "get", "search", "peers"])
+def test_every_command_that_joins_reads_it_so(command: str) -> None:
+    (option,) = [p for p in group.commands[command].params if p.name == "join"]
+    assert option.envvar == "PANAL_JOIN"
+    context = click.Context(group.commands[command])
+    context.set_parameter_source("join", click.core.ParameterSource.COMMANDLINE)
+    assert option.callback is not None
+    with pytest.raises(UsageError, match="secret"):
+        option.callback(context, option, str(LINE))
+
+
+# The owner's commands ---------------------------------------------------------------------
+
+
+async def test_members_and_lines_are_listed(members: Network) -> None:
+    await members.peer("a")
+    shown = await panal("network", "--state", state(members))
+    assert shown.code == 0
+    assert shown.out.startswith("a  here")
+    assert "lets in 9 more of 10" in shown.err
+    document = json.loads((await panal("network", "--state", state(members), "--json")).out)
+    assert [member["name"] for member in document["members"]] == ["a"]
+    assert [line["uses_left"] for line in document["join_lines"]] == [9]
+
+
+async def test_a_line_that_is_made_lets_in_until_it_is_revoked(members: Network) -> None:
+    words = ("network", "join-line", "--uses", "2", "--for", "1h", "--state", state(members))
+    made = await panal(*words)
+    line = parse_join_line(made.out)
+    await members.peer("a", join=line)
+    line_id = made.err.split()[2].rstrip(":")
+    revoked = await panal("network", "revoke", line_id, "--state", state(members))
+    assert revoked.code == 0
+    assert (await panal("network", "revoke", line_id, "--state", state(members))).code == 3
+    with pytest.raises(JoinRefused, match="revoked"):
+        await members.peer("b", join=line)
+
+
+async def test_a_line_with_addresses_that_its_maker_knows(members: Network) -> None:
+    words = ("network", "join-line", "--address", "nas.example:7000", "--state", state(members))
+    document = json.loads((await panal(*words, "--json")).out)
+    assert parse_join_line(document["line"]).addresses == ("nas.example:7000",)
+    assert document["join_line"]["uses"] == 10
+
+
+async def test_a_member_is_removed(members: Network) -> None:
+    await members.peer("a")
+    assert (await panal("network", "remove", "a", "--state", state(members))).code == 0
+    assert (await panal("network", "remove", "a", "--state", state(members))).code == 3
+    shown = await panal("network", "--state", state(members))
+    assert "Nobody has joined" in shown.err
+
+
+async def test_a_tracker_that_is_stopped_is_said(members: Network) -> None:
+    await members.stop_tracker()
+    shown = await panal("network", "--state", state(members))
+    assert shown.code == 4
+    assert "Start it" in shown.err

@@ -1,0 +1,373 @@
+"""Peers of one network: they exchange over TLS by name, and let nobody else in.
+
+Real peers, a real tracker and real chunks over loopback, where a peer's owner stays plain.
+"""
+
+import asyncio
+import contextlib
+import random
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from panal.errors import NotExposed, PanalError, Refused, UsageError, WrongIdentity
+from panal.peer import membership
+from panal.peer.calling import Calling, client_session
+from panal.peer.config import PeerSettings
+from panal.peer.http_source import fetch_manifest
+from panal.trust.tls import client_context
+from panal.wire import tracker_pb2 as pb
+from panal.wire.catalogue import Provider
+from panal.wire.certified_names import TRACKER_HOST, peer_host
+from panal.wire.ids import PeerName, parse_content_id
+from tests.support.network import Network, RunningPeer, until
+
+BIG = random.Random(5).randbytes(3_000_000)
+
+
+@pytest.fixture
+async def members(tmp_path: Path) -> AsyncIterator[Network]:
+    async with Network(tmp_path, has_members=True, renew_s=0.2) as made:
+        yield made
+
+
+def context_of(peer: RunningPeer) -> ssl.SSLContext:
+    """What a peer calls others with."""
+    assert peer.app.calling.context is not None
+    return peer.app.calling.context
+
+
+async def test_two_members_exchange_a_file_over_tls(members: Network) -> None:
+    a, b = await members.peer("a"), await members.peer("b")
+    sent = await a.upload("big.bin", BIG)
+    download = await b.fetched(sent["link"])
+    assert download.state == "done", download.reason
+    assert (b.folder / "big.bin").read_bytes() == BIG
+    assert [source.peer for source in download.sources if source.bytes] == ["a"]
+    assert a.app.announcer.reachable, a.app.announcer.reachability
+
+
+async def test_a_folder_comes_with_its_small_files(members: Network) -> None:
+    a, b = await members.peer("a"), await members.peer("b")
+    for number in range(30):
+        path = a.folder / "tree" / f"{number % 3}" / f"{number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"%d" % number * 100)
+    (a.folder / "tree" / "big.bin").write_bytes(BIG)
+    folder = await a.node.add_folder("tree")
+    download = await b.fetched(folder.link)
+    assert download.state == "done", download.reason
+    assert (b.folder / "tree/big.bin").read_bytes() == BIG
+    assert (b.folder / "tree/2/29.txt").read_bytes() == b"29" * 100
+
+
+async def test_what_was_fetched_is_passed_on_by_a_member_that_has_it(members: Network) -> None:
+    a, b, c = [await members.peer(name) for name in ("a", "b", "c")]
+    sent = await a.upload("big.bin", BIG)
+    assert (await b.fetched(sent["link"])).state == "done"
+    await members.stop_peer("a")
+    assert (await c.fetched(sent["link"])).state == "done"
+    assert (c.folder / "big.bin").read_bytes() == BIG
+
+
+# Who is not let in ------------------------------------------------------------------------
+
+CONTENT_ROUTES = {
+    "/content/{id}": 404,
+    "/content/{id}/manifest": 404,
+    "/content/{id}/have": 404,
+    "/files/": 403,
+}
+"""What whoever is none gets: where a content may be, what is said where none is."""
+
+
+async def test_a_network_is_plain_to_its_owner_only(
+    members: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = await members.peer("a")
+    identity = (await a.upload("x", b"secret"))["id"]
+    path = f"/content/{identity}"
+    assert (await a.request("GET", path)).body == b"secret"
+    monkeypatch.setattr("panal.peer.doorkeeper.is_ours_or_roots", lambda *_: False)
+    async with aiohttp.ClientSession() as session:  # whose a connection is, is looked up once
+        for route, status in CONTENT_ROUTES.items():
+            async with session.get(a.url + route.format(id=identity)) as answer:
+                assert answer.status == status, route
+                assert b"secret" not in await answer.read()
+    # In the exact form that is answered on the connection itself.
+    chunk = await _raw(
+        a.app.port,
+        b"GET %b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nRange: bytes=0-5\r\n"
+        b"Accept-Encoding: identity\r\nPanal-Protocol: 1\r\n\r\n" % (path.encode(), a.app.port),
+    )
+    assert chunk.startswith(b"HTTP/1.1 404 ")
+    assert b"secret" not in chunk
+
+
+async def _raw(port: int, request: bytes, tls: ssl.SSLContext | None = None) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
+    writer.write(request)
+    async with asyncio.timeout(10):
+        answer = await reader.read(65_536)
+    writer.close()
+    return answer
+
+
+async def test_a_member_is_no_owner(members: Network) -> None:
+    a, b = await members.peer("a"), await members.peer("b")
+    await a.upload("x", b"1")
+    called: dict[str, Any] = {
+        "ssl": context_of(b),
+        "server_hostname": peer_host(PeerName("a"), _pin(members)),
+    }
+    url = f"https://127.0.0.1:{a.app.port}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/files/x", **called) as answer:
+            assert (answer.status, await answer.read()) == (200, b"1")
+        for route in a.app.routes:
+            if route.role.value != "owner":
+                continue
+            path = route.path.replace("{path:.+}", "x").replace("{id}", "0" * 64)
+            async with session.request(route.method, url + path, **called) as answer:
+                assert answer.status == 403, (route.method, route.path)
+        async with session.put(f"{url}/upload/new", data=b"2", **called) as answer:
+            assert answer.status == 403
+    assert not (a.folder / "new").exists()
+
+
+def _pin(members: Network) -> bytes:
+    assert members.join_line is not None
+    return members.join_line.pin
+
+
+async def test_the_tracker_is_no_member(members: Network) -> None:
+    a = await members.peer("a")
+    identity = (await a.upload("x", b"1"))["id"]
+    folder = members.place / "tracker" / "network"
+    tracker = client_context(
+        folder / "authority.pem", folder / "tracker.pem", folder / "tracker.key"
+    )
+    called: dict[str, Any] = {
+        "ssl": tracker,
+        "server_hostname": peer_host(PeerName("a"), _pin(members)),
+    }
+    url = f"https://127.0.0.1:{a.app.port}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/healthz", **called) as answer:
+            assert answer.status == 200
+        for route, status in CONTENT_ROUTES.items():
+            async with session.get(url + route.format(id=identity), **called) as answer:
+                assert answer.status == status, route
+
+
+async def test_a_peer_under_another_name_is_not_asked(members: Network) -> None:
+    a, b = await members.peer("a"), await members.peer("b")
+    content = parse_content_id((await a.upload("x", BIG))["id"])
+    async with client_session(b.app.calling) as session:
+        right = Provider(PeerName("a"), "127.0.0.1", a.app.port, complete=True)
+        assert (await fetch_manifest(session, right, content)).size_bytes == len(BIG)
+        wrong = Provider(PeerName("c"), "127.0.0.1", a.app.port, complete=True)
+        with pytest.raises(PanalError, match="somebody else"):
+            await fetch_manifest(session, wrong, content)
+
+
+async def test_without_a_certificate_nothing_is_told(members: Network) -> None:
+    a = await members.peer("a")
+    stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    stranger.check_hostname = False
+    stranger.verify_mode = ssl.CERT_NONE
+    request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    try:
+        answer = await _raw(a.app.port, request, stranger)
+    except (ssl.SSLError, ConnectionError):
+        answer = b""
+    assert answer == b""
+
+
+async def test_from_elsewhere_nothing_plain_is_taken(members: Network) -> None:
+    here = _own_address()
+    a = await members.peer("a", hosts=("0.0.0.0",))
+    request = f"GET /healthz HTTP/1.1\r\nHost: {here}\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection(here, a.app.port)
+    writer.write(request)
+    async with asyncio.timeout(10):
+        try:
+            answer = await reader.read()
+        except ConnectionError:
+            answer = b""
+    writer.close()
+    assert b"HTTP" not in answer
+    assert b"ok" not in answer
+    b = await members.peer("b")
+    called: dict[str, Any] = {
+        "ssl": context_of(b),
+        "server_hostname": peer_host(PeerName("a"), _pin(members)),
+    }
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"https://{here}:{a.app.port}/healthz", **called) as healthy,
+    ):
+        assert healthy.status == 200
+
+
+def _own_address() -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            address: str = probe.getsockname()[0]
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+    return address
+
+
+# Removal ----------------------------------------------------------------------------------
+
+
+async def test_a_removed_member_is_shut_out_by_every_peer(members: Network) -> None:
+    a, b = await members.peer("a"), await members.peer("b")
+    identity = (await a.upload("x", b"1"))["id"]
+    called: dict[str, Any] = {
+        "ssl": context_of(b),
+        "server_hostname": peer_host(PeerName("a"), _pin(members)),
+    }
+    url = f"https://127.0.0.1:{a.app.port}/content/{identity}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/have", **called) as following:
+            assert following.status == 200
+            assert members.tracker is not None
+            assert members.tracker._network is not None
+            removed = await members.tracker._network.network.remove("b")
+            assert removed == ["b"]
+            # The connection that is open ends, and no other one begins.
+            async with asyncio.timeout(10):
+                with contextlib.suppress(aiohttp.ClientError):
+                    while not following.content.at_eof():
+                        await following.content.readany()
+        assert await _is_refused(session, url, called)
+    await until(b.app.announcer.fatal.done, "b is told")
+    assert "removed" in str(b.app.announcer.fatal.result())
+
+
+async def test_who_was_removed_is_remembered_without_the_tracker(members: Network) -> None:
+    a, b = await members.peer("a"), await members.peer("b")
+    identity = (await a.upload("x", b"1"))["id"]
+    assert members.tracker is not None
+    assert members.tracker._network is not None
+    await members.tracker._network.network.remove("b")
+    version = members.tracker._network.network.revocations.version
+    await until(lambda: a.app.announcer.revocations.version == version, "a is told")
+    await members.stop_peer("a")
+    await members.stop_tracker()
+    again = await members.peer("a", registered=False)
+    called: dict[str, Any] = {
+        "ssl": context_of(b),
+        "server_hostname": peer_host(PeerName("a"), _pin(members)),
+    }
+    async with aiohttp.ClientSession() as session:
+        url = f"https://127.0.0.1:{again.app.port}/content/{identity}"
+        assert await _is_refused(session, url, called)
+
+
+async def _is_refused(session: aiohttp.ClientSession, url: str, called: dict[str, Any]) -> bool:
+    try:
+        async with session.get(url, **called):
+            return False
+    except aiohttp.ClientError:
+        return True
+
+
+# Joining once -----------------------------------------------------------------------------
+
+
+async def test_it_joins_once_and_needs_no_line_later(members: Network) -> None:
+    a = await members.peer("a")
+    kept = membership.load(a.folder / ".panal" / "network")
+    assert kept is not None
+    assert kept.name == "a"
+    assert kept.key_path.stat().st_mode & 0o777 == 0o600
+    await members.stop_peer("a")
+    await members.peer("a", join=None)
+    await members.stop_peer("a")
+    await members.peer("a")
+    assert members.tracker is not None
+    assert members.tracker._network is not None
+    (line,) = await members.tracker._network.network.lines()
+    assert line.uses - line.uses_left == 1
+
+
+async def test_a_membership_is_of_one_name(members: Network) -> None:
+    a = await members.peer("a")
+    await members.stop_peer("a")
+    with pytest.raises(Refused, match="makes this peer a"):
+        await members.peer("b", state_dir=a.folder / ".panal")
+
+
+async def test_a_line_of_another_network_is_refused(members: Network, tmp_path: Path) -> None:
+    a = await members.peer("a")
+    await members.stop_peer("a")
+    async with Network(tmp_path / "other", has_members=True) as other:
+        with pytest.raises(Refused, match="another network"):
+            await members.peer("a", join=other.join_line)
+    assert a.folder.exists()
+
+
+async def test_a_secret_is_not_sent_to_another_authority(
+    members: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[pb.EnrolRequest] = []
+    from panal.tracker.network_service import NetworkService
+
+    async def note(self: object, request: pb.EnrolRequest, context: object) -> pb.EnrolResponse:
+        asked.append(request)
+        return pb.EnrolResponse()
+
+    async with Network(tmp_path / "other", has_members=True) as other:
+        assert other.join_line is not None
+        assert members.join_line is not None
+        from dataclasses import replace
+
+        forged = replace(members.join_line, addresses=other.join_line.addresses)
+        monkeypatch.setattr(NetworkService, "Enrol", note)
+        with pytest.raises(WrongIdentity, match="another network"):
+            await members.peer("a", join=forged)
+    assert asked == []
+
+
+async def test_a_tracker_with_another_authority_is_named(members: Network, tmp_path: Path) -> None:
+    await members.peer("a")
+    await members.stop_peer("a")
+    async with Network(tmp_path / "other", has_members=True) as other:
+        wanted = (other.tracker_address,)
+        from panal.peer.tracker_client import TrackerClient
+
+        kept = membership.load(tmp_path / "a" / ".panal" / "network")
+        client = TrackerClient(wanted, kept)
+        with pytest.raises(WrongIdentity, match="another network"):
+            await client.peers()
+        await client.close()
+
+
+def test_open_and_members_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(NotExposed, match="--join"):
+        PeerSettings("a", 0, tmp_path / "a", hosts=("0.0.0.0",)).check()
+    folder = tmp_path / "a" / ".panal" / "network"
+    folder.mkdir(parents=True)
+    (folder / "member.json").write_text("{}")
+    PeerSettings("a", 0, tmp_path / "a", hosts=("0.0.0.0",)).check()
+    with pytest.raises(UsageError, match="not both"):
+        PeerSettings("a", 0, tmp_path / "a", hosts=("0.0.0.0",), open=True).check()
+    with pytest.raises(PanalError, match="damaged"):
+        membership.load(folder)
+
+
+def test_calling_plainly_names_nobody() -> None:
+    provider = Provider(PeerName("a"), "::1", 5_000, complete=True)
+    plain = Calling()
+    assert plain.url(provider, "/x") == "http://[::1]:5000/x"
+    assert plain.host_name(provider.peer) is None
+    assert TRACKER_HOST not in plain.url(provider, "/x")
