@@ -31,10 +31,12 @@ from panal.peer.app import PeerApp
 from panal.peer.calling import PLAIN, client_session
 from panal.peer.config import DEFAULT_TRACKER, parse_tracker
 from panal.peer.guest_links import DEFAULT_S, Named
+from panal.peer.joining import asked_of
 from panal.peer.member_tls import MemberTls
 from panal.peer.membership import Membership
 from panal.peer.planning import Target, plan
 from panal.peer.tracker_client import TrackerClient
+from panal.peer.user_identity import user_in
 from panal.peer.why import facts_of_download
 from panal.views import (
     download_answer,
@@ -50,6 +52,7 @@ from panal.views import (
 )
 from panal.wire.catalogue import PeerInfo, SearchQuery
 from panal.wire.ids import is_content_id
+from panal.wire.join_line import parse_join_line
 from panal.wire.links import Link
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 from panal.wire.names import STATE_DIRECTORY, safe_path
@@ -72,16 +75,22 @@ class Tracker:
     """What can be asked of a tracker without being a peer; an async context."""
 
     def __init__(
-        self, trackers: Sequence[str] = (DEFAULT_TRACKER,), membership: Membership | None = None
+        self, trackers: Sequence[str] = (DEFAULT_TRACKER,), join: str | None = None
     ) -> None:
-        """`membership` where the tracker has a network."""
+        """`join` is the join line of the tracker's network, needed once for each user."""
         for tracker in trackers:
             parse_tracker(tracker)
-        self._client = TrackerClient(trackers, membership)
-        self._membership = membership
-        self._address = trackers[0]
+        self._trackers = trackers
+        self._join = None if join is None else parse_join_line(join)
+        self._membership: Membership | None = None
+        self._client: TrackerClient
 
     async def __aenter__(self) -> "Tracker":
+        asked: Sequence[str] = self._trackers
+        self._membership = await user_in(asked, self._join, SystemClock().wall_s())
+        if self._membership is not None:
+            asked = asked_of(asked, self._membership)
+        self._client = TrackerClient(asked, self._membership)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -92,7 +101,7 @@ class Tracker:
     ) -> SearchAnswer:
         """One page of what has such names."""
         query = _query(words, page, page_size, only)
-        return search_answer(await self._client.search(query), self._address)
+        return search_answer(await self._client.search(query), self._client.address)
 
     @property
     def _name(self) -> str:

@@ -34,6 +34,7 @@ from panal.errors import PanalError, by_slug
 from panal.peer.app import PeerApp
 from panal.peer.config import DEFAULT_TRACKER, PeerSettings, parse_tracker
 from panal.web.control import owner_routes
+from panal.wire.join_line import parse_join_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -94,11 +95,12 @@ class Peer:
         trackers: Sequence[str] = (DEFAULT_TRACKER,),
         hosts: Sequence[str] = (),
         open: bool = False,
+        join: str | None = None,
         state: str | Path | None = None,
         upload_limit_bytes_s: int | None = None,
         download_limit_bytes_s: int | None = None,
     ) -> None:
-        """The options of `panal peer`; port 0 lets the system choose.
+        """The options of `panal peer`; port 0 lets the system choose, `join` is the line itself.
 
         Limits are for this run, 0 for none; not given: as `change_settings` last left them.
         """
@@ -109,6 +111,7 @@ class Peer:
             tuple(trackers),
             tuple(hosts),
             open=open,
+            join=None if join is None else parse_join_line(join),
             state_dir=None if state is None else Path(state),
             upload_limit_bytes_s=upload_limit_bytes_s,
             download_limit_bytes_s=download_limit_bytes_s,
@@ -258,15 +261,22 @@ class TrackerServer:
         listen: str = "127.0.0.1:50051",
         *,
         open: bool = False,
+        network: bool = False,
         state: str | Path | None = None,
     ) -> None:
-        """Port 0 lets the system choose; without `state` the records are in memory."""
+        """Port 0 lets the system choose; without `state` the records are in memory.
+
+        It has a network beyond loopback unless it is `open`, and on loopback if `network` says
+        so; that needs `state`.
+        """
         from panal.tracker.server import TrackerServer, TrackerSettings
 
         host, port = parse_tracker(listen)
         where = None if state is None else Path(state)
         self._host = host
-        self._server = TrackerServer(TrackerSettings(host, port, open=open, state_dir=where))
+        self._server = TrackerServer(
+            TrackerSettings(host, port, open=open, network=network, state_dir=where)
+        )
 
     async def __aenter__(self) -> "TrackerServer":
         await self._server.start()
@@ -278,3 +288,7 @@ class TrackerServer:
     async def address(self) -> str:
         """What peers are told: host:port."""
         return f"{self._host}:{self._server.port}"
+
+    async def join_line(self, valid_s: int = 86_400, uses: int = 1) -> str:
+        """A new line that lets members into its network; a secret."""
+        return str(await self._server.mint(valid_s, uses))

@@ -95,6 +95,7 @@ class Peer(Blocking[python.Peer]):
         trackers: Sequence[str] = (DEFAULT_TRACKER,),
         hosts: Sequence[str] = (),
         open: bool = False,
+        join: str | None = None,
         state: str | Path | None = None,
         upload_limit_bytes_s: int | None = None,
         download_limit_bytes_s: int | None = None,
@@ -106,6 +107,7 @@ class Peer(Blocking[python.Peer]):
             trackers=trackers,
             hosts=hosts,
             open=open,
+            join=join,
             state=state,
             upload_limit_bytes_s=upload_limit_bytes_s,
             download_limit_bytes_s=download_limit_bytes_s,
@@ -136,8 +138,10 @@ class Peer(Blocking[python.Peer]):
 class Tracker(Blocking[api.Tracker]):
     """What can be asked of a tracker, without `async`; see `panal.Tracker`."""
 
-    def __init__(self, trackers: Sequence[str] = (DEFAULT_TRACKER,)) -> None:
-        self._make = lambda: api.Tracker(trackers)
+    def __init__(
+        self, trackers: Sequence[str] = (DEFAULT_TRACKER,), join: str | None = None
+    ) -> None:
+        self._make = lambda: api.Tracker(trackers, join)
 
     search = _blocking(api.Tracker.search)
     peers = _blocking(api.Tracker.peers)
@@ -152,8 +156,10 @@ class TrackerServer(Blocking[python.TrackerServer]):
         listen: str = "127.0.0.1:50051",
         *,
         open: bool = False,
+        network: bool = False,
         state: str | Path | None = None,
     ) -> None:
-        self._make = lambda: python.TrackerServer(listen, open=open, state=state)
+        self._make = lambda: python.TrackerServer(listen, open=open, network=network, state=state)
 
     address = _blocking(python.TrackerServer.address)
+    join_line = _blocking(python.TrackerServer.join_line)

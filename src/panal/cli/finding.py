@@ -4,14 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 import click
-from platformdirs import user_state_path
 
 from panal.answers import HitInfo, PeersAnswer, SearchAnswer
 from panal.api import Only, Tracker
 from panal.cli.output import name_words, print_json
-from panal.clock import SystemClock
-from panal.peer.joining import asked_of
-from panal.peer.user_identity import user_in
 from panal.python import search_all, search_pages
 from panal.wire.amounts import size_words
 from panal.wire.join_line import JoinLine
@@ -29,7 +25,7 @@ def search(
     """Print what has such names."""
 
     async def run() -> None:
-        async with await tracker_of(trackers, join) as tracker:
+        async with tracker_of(trackers, join) as tracker:
             if as_json:
                 print_json(await search_all(tracker, words, limit, only))
                 return
@@ -70,18 +66,16 @@ def _print_hit(hit: HitInfo) -> None:
     click.echo(f"{name_words(path)}  {size}  {copies} ({peers}){also}  {hit.id}")
 
 
-async def tracker_of(trackers: Sequence[str], join: JoinLine | None) -> Tracker:
-    """The tracker to ask, as a member where the user is one in its network."""
-    state = user_state_path("panal")
-    member = await user_in(state, trackers, join, SystemClock().wall_s())
-    return Tracker(trackers if member is None else asked_of(trackers, member), member)
+def tracker_of(trackers: Sequence[str], join: JoinLine | None) -> Tracker:
+    """The tracker to ask."""
+    return Tracker(trackers, None if join is None else str(join))
 
 
 def peers(trackers: Sequence[str], join: JoinLine | None = None, *, as_json: bool) -> None:
     """Print who is here."""
 
     async def run() -> None:
-        async with await tracker_of(trackers, join) as tracker:
+        async with tracker_of(trackers, join) as tracker:
             found = await tracker.peers()
         if as_json:
             print_json(PeersAnswer(found))

@@ -48,7 +48,7 @@ def dry_run(
     destination = into.absolute()
 
     async def run() -> PlanAnswer:
-        async with await tracker_of(trackers, join) as tracker:
+        async with tracker_of(trackers, join) as tracker:
             return await tracker.plan(what, destination)
 
     _tell_plan(asyncio.run(run()), waits_for_room=wait, as_json=as_json)
@@ -167,8 +167,7 @@ def get(
 @contextlib.asynccontextmanager
 async def _as_member(settings: PeerSettings, join: JoinLine | None) -> AsyncIterator[PeerSettings]:
     """The settings under a name of the user's in the network, where the user is in it."""
-    state = user_state_path("panal")
-    user = await user_in(state, settings.trackers, join, SystemClock().wall_s())
+    user = await user_in(settings.trackers, join, SystemClock().wall_s())
     if user is None:
         yield settings
         return

@@ -31,7 +31,7 @@ SENDING_THREADS = 8
 BLOCK_BYTES = 4 * 1024 * 1024
 COPIED_BYTES = 256 * 1024
 """A block that is copied: little enough to stay in the processor's cache."""
-SECURE_BLOCK_BYTES = 256 * 1024
+SECURE_BLOCK_BYTES = 512 * 1024
 """Over TLS: read, encrypted and written at once."""
 UNSENT_BYTES = 64 * 1024
 """So much may wait in the kernel of what was handed to it."""

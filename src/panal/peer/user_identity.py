@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from platformdirs import user_state_path
+
 from panal.errors import PanalError, Refused
 from panal.peer import membership as kept
 from panal.peer.membership import Membership
@@ -46,15 +48,16 @@ def get_name() -> PeerName:
 
 
 async def user_in(
-    state: Path, trackers: Sequence[str], line: JoinLine | None, wall_s: float
+    trackers: Sequence[str], line: JoinLine | None, wall_s: float
 ) -> Membership | None:
     """The user's own membership in the network of a join line, or of one of these trackers.
 
     None where the user is in no such network. Errors of joining as `enrolling.join` has them.
     """
+    networks = user_state_path("panal") / FOLDER
     if line is None:
-        return _known_at(state, trackers)
-    folder = state / FOLDER / line.pin[:8].hex() / "0" / kept.FOLDER
+        return _known_at(networks, trackers)
+    folder = networks / line.pin[:8].hex() / "0" / kept.FOLDER
     known = kept.load(folder)
     if known is not None:
         return known
@@ -84,9 +87,8 @@ async def hold_name(user: Membership) -> HeldName:
     raise Refused(f"{MOST_NAMES} downloads run side by side already; wait for one to end.")
 
 
-def _known_at(state: Path, trackers: Sequence[str]) -> Membership | None:
-    folders = sorted((state / FOLDER).glob(f"*/0/{kept.FOLDER}"))
-    for folder in folders:
+def _known_at(networks: Path, trackers: Sequence[str]) -> Membership | None:
+    for folder in sorted(networks.glob(f"*/0/{kept.FOLDER}")):
         with suppress(PanalError):  # a damaged one of another network is no matter here
             known = kept.load(folder)
             if known is not None and set(known.trackers) & set(trackers):

@@ -140,6 +140,12 @@ class TrackerServer:
         self._records = self._network = None
         await self._resources.aclose()
 
+    async def mint(self, valid_s: int, uses: int) -> JoinLine:
+        """A new join line; Refused without a network."""
+        if self._network is None:
+            raise Refused("This tracker has no network to join.")
+        return await self._network.mint(valid_s, uses)
+
     async def sweep(self) -> None:
         """End the leases that are over; done every few seconds by itself."""
         if self._records is None:
