@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import faults, memory, sharing, single, small_files, swarm, together, ways
+from benchmarks import faults, memory, secure, sharing, single, small_files, swarm, together, ways
 from benchmarks.hosts import CannotRun, congestion_control
 from benchmarks.places import MEDIA
 from benchmarks.processes import Broken, MachineLoad
@@ -40,6 +40,7 @@ def benchmarks(rounds: int, random_seed: int, plot: Path | None = None) -> dict[
     for where in MEDIA:
         found[f"single-{where}"] = partial(single.rows, rounds, 2048, (where,))
         found[f"small-files-{where}"] = partial(small_files.rows, rounds, 10_000, (where,))
+    found["secure"] = partial(secure.rows, max(rounds, 5), 512)
     found["sharing"] = partial(sharing.rows, 1, 4096)  # for the sake of the whole table's time
     found["together"] = partial(together.rows, rounds, 512)
     found["ways"] = partial(ways.rows, rounds, 512)

@@ -20,11 +20,15 @@ TORRENT = (sys.executable, "-m", "benchmarks.torrent")
 class LocalPeer:
     """One running peer that shares `folder`."""
 
-    def __init__(self, name: str, tracker: str, folder: Path, state: Path) -> None:
+    def __init__(
+        self, name: str, tracker: str, folder: Path, state: Path, join: tuple[str, ...] = ()
+    ) -> None:
+        """`join` are the words that let it, and its gets, into a network."""
         self.port = free_port()
         self.tracker = tracker
+        self.join = join
         self.environment = {"XDG_STATE_HOME": str(state)}
-        words = ("peer", name, str(self.port), str(folder), "--tracker", tracker)
+        words = ("peer", name, str(self.port), str(folder), "--tracker", tracker, *join)
         self.program = Program([*PANAL, *words], self.environment)
         try:
             poll(lambda: self.status()["registered"], f"{name} to be registered")
@@ -64,7 +68,8 @@ class LocalPeer:
 
     def get(self, what: str, into: Path) -> tuple[float, float]:
         """`panal get` as a command: its wall time, and the transfer_s that it reports."""
-        words = [*PANAL, "get", what, "--into", str(into), "--tracker", self.tracker, "--json"]
+        where = ("--into", str(into), "--tracker", self.tracker, *self.join)
+        words = [*PANAL, "get", what, *where, "--json"]
         began_s = time.monotonic()
         done = subprocess.run(
             words, env={**os.environ, **self.environment}, capture_output=True, text=True
@@ -78,22 +83,29 @@ class LocalPeer:
 class LocalPanal(LocalPeer):
     """A tracker, a peer that shares `folder`, and further peers beside it; state in `place`."""
 
-    def __init__(self, folder: Path, place: Path) -> None:
+    def __init__(self, folder: Path, place: Path, *, has_network: bool = False) -> None:
+        """`has_network`: only members talk, over TLS."""
         self._state = place / "state"
         tracker = f"127.0.0.1:{free_port()}"
         environment = {"XDG_STATE_HOME": str(self._state)}
-        self.tracker_program = Program([*PANAL, "tracker", "--listen", tracker], environment)
+        words = [*PANAL, "tracker", "--listen", tracker, *(["--network"] if has_network else [])]
+        self.tracker_program = Program(words, environment)
         self._beside: list[LocalPeer] = []
+        join: tuple[str, ...] = ()
         try:
             self.tracker_program.wait_for("The tracker listens")
-            super().__init__("source", tracker, folder, self._state)
+            if has_network:
+                line = place / "join"
+                line.write_text(self.tracker_program.wait_for("panal-join:"))
+                join = ("--join", f"@{line}")
+            super().__init__("source", tracker, folder, self._state, join)
         except BaseException:
             self.tracker_program.kill()
             raise
 
     def beside(self, name: str, folder: Path) -> LocalPeer:
         """One further peer of the same tracker, which ends with this one."""
-        self._beside.append(LocalPeer(name, self.tracker, folder, self._state))
+        self._beside.append(LocalPeer(name, self.tracker, folder, self._state, self.join))
         return self._beside[-1]
 
     def stop(self) -> None:
@@ -104,9 +116,9 @@ class LocalPanal(LocalPeer):
 
 
 @contextlib.contextmanager
-def local_panal(folder: Path, place: Path) -> Iterator[LocalPanal]:
+def local_panal(folder: Path, place: Path, *, has_network: bool = False) -> Iterator[LocalPanal]:
     """A tracker and a peer for the time of a `with`."""
-    panal = LocalPanal(folder, place)
+    panal = LocalPanal(folder, place, has_network=has_network)
     try:
         yield panal
     finally:

@@ -227,7 +227,7 @@ def _serve_on_loop(way: Way, listening: socket.socket, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _process(work: Callable[[], None]) -> Iterator[Connection]:
+def forked(work: Callable[[], None]) -> Iterator[Connection]:
     """A fork that does it and tells its CPU seconds."""
     ours, theirs = multiprocessing.Pipe()
 
@@ -254,8 +254,8 @@ def measured(way: Way, file: Path, into: Path) -> tuple[float, float]:
         port = listening.getsockname()[1]
         began_s = time.monotonic()
         with (
-            _process(lambda: serve(way, listening, file)) as serving,
-            _process(lambda: _receive(way, port, into, file.stat().st_size)) as receiving,
+            forked(lambda: serve(way, listening, file)) as serving,
+            forked(lambda: _receive(way, port, into, file.stat().st_size)) as receiving,
         ):
             cpu_s = receiving.recv()
             wall_s = time.monotonic() - began_s
@@ -274,15 +274,16 @@ def rows(rounds: int, size_mib: int) -> Iterator[Row]:
             at = number % len(WAYS)
             for way in WAYS[at:] + WAYS[:at]:
                 spent[way].append(measured(way, file, Path(name, "received")))
-    own_wall_s, own_cpu_s = _least(spent[WAYS[0]])
+    own_wall_s, own_cpu_s = least(spent[WAYS[0]])
     for way in WAYS[1:]:
-        wall_s, cpu_s = _least(spent[way])
+        wall_s, cpu_s = least(spent[way])
         note = f"CPU {cpu_s / own_cpu_s:.2f}, {cpu_s * 1024 / size_mib:.2f} s/GiB"
         own, other = f"{own_wall_s:.2f} s", f"{wall_s:.2f} s"
         yield Row(f"way: {way.name}", own, other, wall_s / own_wall_s, None, note)
 
 
-def _least(spent: list[tuple[float, float]]) -> list[float]:
+def least(spent: list[tuple[float, float]]) -> list[float]:
+    """The least wall and CPU time."""
     return list(map(min, zip(*spent, strict=True)))  # what else runs only ever adds to them
 
 
