@@ -140,7 +140,8 @@ class Network:
         self._taps: list[int] = []
         self._relay: subprocess.Popen[bytes] | None = None
         self._prefix = f"panal-{os.getpid()}-"
-        self._switch = f"{self._prefix}switch"
+        self.switch = f"{self._prefix}switch"
+        """The namespace with the bridge."""
         self._handlers: dict[int, object] = {}
 
     def __enter__(self) -> Self:
@@ -150,9 +151,9 @@ class Network:
         for number in _STOPS:
             self._handlers[number] = signal.signal(number, _interrupt)
         try:
-            _run("ip", "netns", "add", self._switch)
-            _run("ip", "-n", self._switch, "link", "add", "bridge", "type", "bridge")
-            _run("ip", "-n", self._switch, "link", "set", "bridge", "up")
+            _run("ip", "netns", "add", self.switch)
+            _run("ip", "-n", self.switch, "link", "add", "bridge", "type", "bridge")
+            _run("ip", "-n", self.switch, "link", "set", "bridge", "up")
         except BaseException:
             self.close()
             raise
@@ -176,24 +177,24 @@ class Network:
         self.hosts.append(host)
         self._connect(namespace, port)
         queue = ("txqueuelen", str(TX_QUEUE_LENGTH))
-        _run("ip", "-n", self._switch, "link", "set", port, *queue, "master", "bridge", "up")
+        _run("ip", "-n", self.switch, "link", "set", port, *queue, "master", "bridge", "up")
         _run("ip", "-n", namespace, "link", "set", "lo", "up")
         _run("ip", "-n", namespace, "link", "set", "eth0", *queue, "up")
         _run("ip", "-n", namespace, "address", "add", f"{host.address}/16", "dev", "eth0")
         _shape(namespace, "eth0", link.up_mbit)
-        _shape(self._switch, port, link.down_mbit)
+        _shape(self.switch, port, link.down_mbit)
         return host
 
     def _connect(self, namespace: str, port: str) -> None:
         if self._round_trip_s:
             if not TUN.exists():
                 raise CannotRun(f"no {TUN} to delay with")
-            for where, name in ((namespace, "eth0"), (self._switch, port)):
+            for where, name in ((namespace, "eth0"), (self.switch, port)):
                 with inside(where):
                     self._taps.append(open_tap(name))
         else:
             _run(
-                *("ip", "-n", self._switch, "link", "add", port, "type", "veth"),
+                *("ip", "-n", self.switch, "link", "add", port, "type", "veth"),
                 *("peer", "name", "eth0", "netns", namespace),
             )
 

@@ -352,6 +352,15 @@ async def test_a_tracker_with_another_authority_is_named(members: Network, tmp_p
         await client.close()
 
 
+async def test_who_calls_a_network_in_plain_is_told_what_it_is(members: Network) -> None:
+    from panal.peer.tracker_client import TrackerClient
+
+    client = TrackerClient([members.tracker_address])
+    with pytest.raises(Refused, match="--join"):
+        await client.peers()
+    await client.close()
+
+
 def test_open_and_members_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(NotExposed, match="--join"):
         PeerSettings("a", 0, tmp_path / "a", hosts=("0.0.0.0",)).check()

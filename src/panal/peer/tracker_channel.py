@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import grpc
 import grpc.aio
 
-from panal.errors import PanalError, Unreachable
+from panal.errors import PanalError, Refused, Unreachable
 from panal.peer.config import parse_tracker
 from panal.trust.tls import authority_context, identity_problem
 from panal.wire.certified_names import TRACKER_HOST
@@ -67,6 +67,18 @@ async def certificate_at(address: str) -> bytes:
             "port let in by the firewall there?"
         ) from None
     return pem.encode("ascii")
+
+
+async def has_network(address: str) -> Refused | None:
+    """What to do about a tracker that only members may call; None where it is none, or silent."""
+    try:
+        await certificate_at(address)
+    except Unreachable:
+        return None
+    return Refused(
+        f"The tracker at {address} has a network, and only its members may call it. Join it with a "
+        "join line: --join @FILE"
+    )
 
 
 def _try_handshake(address: str, authority_pem: bytes) -> PanalError | None:

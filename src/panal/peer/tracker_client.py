@@ -17,7 +17,7 @@ from panal.errors import (
     by_slug,
 )
 from panal.peer.membership import Membership
-from panal.peer.tracker_channel import plain_channel, tls_channel, why_no_answer
+from panal.peer.tracker_channel import has_network, plain_channel, tls_channel, why_no_answer
 from panal.wire import tracker as convert
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
@@ -179,8 +179,11 @@ class TrackerClient:
 
     async def _meaning(self, error: grpc.aio.AioRpcError) -> PanalError:
         meaning = meaning_of(error, self.address)
-        if self._membership is None or not isinstance(meaning, Unreachable):
+        if not isinstance(meaning, Unreachable):
             return meaning
+        if self._membership is None:
+            is_silent = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            return meaning if is_silent else await has_network(self.address) or meaning
         return await why_no_answer(self.address, self._membership.authority_pem) or meaning
 
 

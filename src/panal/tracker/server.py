@@ -21,13 +21,14 @@ from panal.tracker import authority_files
 from panal.tracker.calls import CallGuard
 from panal.tracker.dialback import Dialback
 from panal.tracker.gate import NETWORK, TRACKER, Gate
+from panal.tracker.own_addresses import own_addresses
 from panal.tracker.records import Records
 from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, RENEW_S
-from panal.tracker.service import TrackerService, own_host_towards
+from panal.tracker.service import TrackerService
 from panal.tracker.sqlite import SqliteStorage
 from panal.wire.address import Address, parse_address
-from panal.wire.join_line import JoinLine
+from panal.wire.join_line import MAX_ADDRESSES, JoinLine
 from panal.wire.tracker_pb2_grpc import add_TrackerServicer_to_server
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ _NO_STATE = (
     "A network needs a directory for its authority: give the tracker a state directory, or trust "
     "everybody who reaches it, with open (--open)."
 )
-_OUTSIDE = {4: ("192.0.2.1", "10.255.255.254"), 6: ("2001:db8::1", "fd00::1")}
-"""Addresses of nobody: the way to them shows this machine's own. Nothing is sent there."""
 
 _OPTIONS = (
     # Otherwise a second tracker takes the same port without an error.
@@ -209,8 +208,7 @@ class TrackerServer:
         address = _listen_address(self._settings.host)
         hosts = [str(address)]
         if address.is_unspecified:
-            found = map(own_host_towards, _OUTSIDE[address.version])
-            hosts = list(dict.fromkeys(host for host in found if host)) or [str(_near(address))]
+            hosts = own_addresses(address.version)[:MAX_ADDRESSES] or [str(_near(address))]
         return tuple(_authority(parse_address(host), self._port) for host in hosts)
 
     def _open_storage(self) -> SqliteStorage:

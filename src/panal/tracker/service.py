@@ -8,7 +8,6 @@ What comes in is checked by `wire.tracker`; what is raised is turned into a stat
 import asyncio
 import logging
 import random
-import socket
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from panal.tracker.calls import Context, caller_host
 from panal.tracker.dialback import Dialler
 from panal.tracker.gate import Gate
 from panal.tracker.handout import Asker, Handout, host_towards
+from panal.tracker.own_addresses import own_host_towards
 from panal.tracker.records import Records
 from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, RENEW_S, key_of
@@ -24,7 +24,7 @@ from panal.tracker.storage import ListedPeer
 from panal.wire import tracker as wire
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
-from panal.wire.address import is_loopback, parse_address
+from panal.wire.address import is_loopback
 from panal.wire.catalogue import Caller, PeerInfo, Welcome
 from panal.wire.dialback import hash_secret
 from panal.wire.ids import PeerName, parse_peer_name
@@ -199,21 +199,6 @@ async def _paced(requests: AsyncIterator[pb.AnnounceRequest]) -> AsyncIterator[p
 def _asker(context: Context, name: str = "") -> Asker:
     host = caller_host(context)
     return Asker(host, name, None if is_loopback(host) else own_host_towards(host))
-
-
-def own_host_towards(host: str) -> str | None:
-    """This machine's address on the way to another one; None where there is no way.
-
-    Connecting a datagram socket asks the routing table and sends nothing.
-    """
-    family = socket.AF_INET6 if parse_address(host).version == 6 else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((host, 9))
-            own: str = probe.getsockname()[0]
-    except OSError:
-        return None
-    return own
 
 
 def _info(peer: ListedPeer, asker: Asker, now_s: float) -> PeerInfo:
