@@ -128,13 +128,16 @@ def admit(
             f"{registration.port}. Give this peer another port."
         )
     known = existing if existing is not None and _keeps(existing, registration, now_s) else None
-    same_epoch = known is not None and known.epoch == caller.epoch
+    # Also where what it told is let go: what this start said before must not count again.
+    is_same_start = (
+        existing is not None and _is_owner(existing, caller) and existing.epoch == caller.epoch
+    )
     was_here = known is not None and known.is_live(now_s)
     record = PeerRecord(
         name=caller.name,
         secret_hash=hash_secret(caller.secret),
         epoch=caller.epoch,
-        sequence=known.sequence if known is not None and same_epoch else 0,
+        sequence=existing.sequence if existing is not None and is_same_start else 0,
         observed_host=str(parse_address(observed_host)),
         port=registration.port,
         bound=registration.bound,
