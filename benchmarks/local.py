@@ -96,7 +96,7 @@ class LocalPanal(LocalPeer):
             self.tracker_program.wait_for("The tracker listens")
             if has_network:
                 line = place / "join"
-                line.write_text(self.tracker_program.wait_for("panal-join:"))
+                line.write_text(join_line(environment, tracker))
                 join = ("--join", f"@{line}")
             super().__init__("source", tracker, folder, self._state, join)
         except BaseException:
@@ -113,6 +113,16 @@ class LocalPanal(LocalPeer):
         for peer in (*self._beside, self):
             peer.program.stop()
         self.tracker_program.stop()
+
+
+def join_line(environment: dict[str, str], tracker: str) -> str:
+    """What lets members into the network of a tracker on this machine."""
+    state = Path(environment["XDG_STATE_HOME"]) / "panal" / f"tracker-{tracker.rpartition(':')[2]}"
+    words = [*PANAL, "network", "join-line", "--state", str(state)]
+    made = subprocess.run(
+        words, env={**os.environ, **environment}, capture_output=True, text=True, check=True
+    )
+    return made.stdout
 
 
 @contextlib.contextmanager

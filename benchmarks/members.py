@@ -119,7 +119,8 @@ def everything(trial: Trial, wire: Wire) -> None:
     """The whole story."""
     print("a network is made, and two join")
     tracker = trial.start(trial.tracker, "tracker", "--listen", f"0.0.0.0:{TRACKER_PORT}")
-    first = tracker.wait_for("panal-join:")
+    tracker.wait_for("panal network join-line")
+    first = _minted(trial, "--uses", "1")
     trial.check(f"at={trial.tracker.address}:{TRACKER_PORT}" in first, "the line names the tracker")
     twice = _minted(trial, "--uses", "2")
     join = trial.file("join", twice)

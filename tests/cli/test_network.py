@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 
-from panal.cli import joining
+from panal.cli import joining, programs
 from panal.cli.main import panal as group
 from panal.errors import JoinRefused, UsageError
 from panal.wire.join_line import JoinLine, parse_join_line
@@ -144,3 +144,14 @@ async def test_a_tracker_that_is_stopped_is_said(members: Network) -> None:
     shown = await panal("network", "--state", state(members))
     assert shown.code == 4
     assert "Start it" in shown.err
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_new_network_s_line_is_for_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_terminal: bool
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    programs._tell_join_line(LINE, Path("/a state"))
+    said = capsys.readouterr().out
+    assert (SECRET.hex() in said) == is_terminal
+    assert is_terminal or "panal network join-line --state '/a state'" in said

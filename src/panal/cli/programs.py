@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import resource
+import shlex
 import signal
 import sys
 from collections.abc import Coroutine
@@ -68,7 +69,7 @@ def run_tracker(listen: str, *, is_open: bool, has_network: bool, state: Path | 
         await server.start()
         click.echo(f"The tracker listens on {host}:{server.port}. Stop it with Ctrl-C.")
         if server.first_join_line is not None:
-            _tell_join_line(server.first_join_line)
+            _tell_join_line(server.first_join_line, where)
         sys.stdout.flush()
         await stop_signal()
         await server.stop(STOP_GRACE_S)
@@ -76,9 +77,16 @@ def run_tracker(listen: str, *, is_open: bool, has_network: bool, state: Path | 
     asyncio.run(run())
 
 
-def _tell_join_line(line: JoinLine) -> None:
+def _tell_join_line(line: JoinLine, state: Path) -> None:
+    """On a terminal; elsewhere how to get one: a service's journal shall keep no secret."""
     from panal.cli.network import print_join_line
 
+    if not sys.stdout.isatty():
+        click.echo(
+            "This is a new network. A line that lets members in is printed by: "
+            f"panal network join-line --state {shlex.quote(str(state))}"
+        )
+        return
     click.echo("This is a new network. Whoever has this line becomes a member of it:")
     print_join_line(line)
     click.echo(

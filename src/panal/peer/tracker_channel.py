@@ -17,7 +17,8 @@ CONNECT_S = 5.0
 _OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # Whatever its name says: how long a connection may take, with TLS four ways through the wire.
+    ("grpc.min_reconnect_backoff_ms", int(1_000 * CONNECT_S)),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.keepalive_time_ms", 120_000),
