@@ -8,6 +8,7 @@ import contextlib
 import random
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Provider
 from panal.wire.certified_names import TRACKER_HOST, peer_host
 from panal.wire.ids import PeerName, parse_content_id
+from tests.support.clock import VirtualClock
 from tests.support.network import Network, RunningPeer, until
 
 BIG = random.Random(5).randbytes(3_000_000)
@@ -279,6 +281,61 @@ async def _is_refused(session: aiohttp.ClientSession, url: str, called: dict[str
             return False
     except aiohttp.ClientError:
         return True
+
+
+async def test_bytes_of_a_peer_that_was_removed_are_taken_no_more(members: Network) -> None:
+    a, b = await members.peer("a"), await members.peer("b")
+    identity = (await a.upload("x", b"1"))["id"]
+    provider = Provider(PeerName("a"), "127.0.0.1", a.app.port, complete=True)
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with (
+        client_session(b.app.calling) as session,
+        session.get(provider, f"/content/{identity}/have", timeout) as following,
+    ):
+        assert following.status == 200
+        assert members.tracker is not None
+        assert members.tracker._network is not None
+        await members.tracker._network.network.remove("a")
+        version = members.tracker._network.network.revocations.version
+        await until(lambda: b.app.announcer.revocations.version == version, "b is told")
+        with pytest.raises(aiohttp.ClientError):
+            await following.read()
+
+
+# A certificate's life ---------------------------------------------------------------------
+
+
+async def test_a_certificate_is_renewed_and_nothing_is_dropped(members: Network) -> None:
+    a, b = await members.peer("a"), await members.peer("b")
+    asked = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    called: dict[str, Any] = {
+        "ssl": context_of(b),
+        "server_hostname": peer_host(PeerName("a"), _pin(members)),
+    }
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(asked)
+        return (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0]
+
+    old = await asyncio.open_connection("127.0.0.1", a.app.port, **called)
+    assert await answer(*old) == b"HTTP/1.1 200 OK"
+    tls = a.app._tls
+    assert tls is not None
+    before = membership.load(a.folder / ".panal" / "network")
+    assert before is not None
+    pem = before.certificate_path.read_bytes()
+    assert await tls._look(a.app.client) > 0  # it is too early
+    tls._clock = VirtualClock(wall_s=time.time() + 25 * 86_400)
+    assert await tls._look(a.app.client) == 0
+    assert before.certificate_path.read_bytes() != pem
+    await old[0].read(0)
+    new = await asyncio.open_connection("127.0.0.1", a.app.port, **called)
+    serials = [one.get_extra_info("peercert")["serialNumber"] for _, one in (old, new)]
+    assert serials[0] != serials[1]
+    for connection in (new, old):
+        connection[0]._buffer.clear()  # type: ignore[attr-defined]  # the first answer's body
+        assert await answer(*connection) == b"HTTP/1.1 200 OK"
+        connection[1].close()
 
 
 # Joining once -----------------------------------------------------------------------------

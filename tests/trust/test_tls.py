@@ -4,6 +4,7 @@ Real sockets, and both ends' real contexts. Clocks do not count here: certificat
 expired, or to count later.
 """
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -185,6 +186,54 @@ def test_the_revoked_are_looked_up_at_each_handshake(authority: TestAuthority) -
     assert isinstance(meet(server, client, host_name)[0], dict)
     revoked.add(a.issued.serial)
     assert isinstance(meet(server, client, host_name)[0], ssl.SSLError)
+
+
+def test_who_is_removed_meanwhile_is_not_read_from(authority: TestAuthority) -> None:
+    a, b = authority.member("a"), authority.member("b")
+    revoked: set[int] = set()
+    client = client_context(*b.files(), revoked)
+    ours, theirs = socket.socketpair()
+    server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    caller = ssl.MemoryBIO(), ssl.MemoryBIO()
+    one = server_context(*a.files()).wrap_bio(*server, server_side=True)
+    two = client.wrap_bio(
+        *caller, server_hostname=peer_host(PeerName("a"), authority.authority.pin)
+    )
+    ways = (two, caller[1], server[0]), (one, server[1], caller[0])
+    for end, out, into in ways * 3:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+        into.write(out.read())
+    one.write(b"before")
+    caller[0].write(server[1].read())
+    assert two.read(100) == b"before"
+    one.write(b"after")
+    caller[0].write(server[1].read())
+    revoked.add(a.issued.serial)
+    with pytest.raises(ssl.SSLCertVerificationError, match="removed"):
+        two.read(100)
+
+    # The same on a socket, as those have it that fetch chunks.
+    revoked.clear()
+    may_go_on = threading.Event()
+
+    def serve() -> None:
+        with server_context(*a.files()).wrap_socket(theirs, server_side=True) as connection:
+            connection.sendall(b"before")
+            may_go_on.wait(10)
+            with contextlib.suppress(OSError):
+                connection.sendall(b"after")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    name = peer_host(PeerName("a"), authority.authority.pin)
+    with client.wrap_socket(ours, server_hostname=name) as connection:
+        assert connection.recv(6) == b"before"
+        revoked.add(a.issued.serial)
+        may_go_on.set()
+        with pytest.raises(ssl.SSLCertVerificationError, match="removed"):
+            connection.recv_into(bytearray(100))
+    thread.join()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -6,7 +6,7 @@ side learns the caller's name from its certificate.
 """
 
 import ssl
-from collections.abc import Callable, Container
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -53,24 +53,44 @@ def _context(
 
 
 def _refuse_revoked(context: ssl.SSLContext, revoked: Revoked) -> None:
-    """Make a handshake with a certificate that counts no more fail as any wrong one does."""
+    """Make what comes of a certificate that counts no more fail as any wrong one does.
+
+    Within the handshake, and also later: whoever is removed while we read from it is cut off
+    with the next that it sends.
+    """
 
     class Connection(ssl.SSLObject):
+        serial: int | None = None
+
         def do_handshake(self) -> None:
             super().do_handshake()
-            _check(self.getpeercert, revoked)
+            self.serial = serial_in(self.getpeercert())
+            _check(self.serial, revoked)
+
+        def read(self, len: int = 1024, buffer: Any = None) -> Any:
+            _check(self.serial, revoked)
+            return super().read(len, buffer)
 
     class Socket(ssl.SSLSocket):
+        serial: int | None = None
+
         def do_handshake(self, block: bool = False) -> None:
             super().do_handshake(block)
-            _check(self.getpeercert, revoked)
+            self.serial = serial_in(self.getpeercert())
+            _check(self.serial, revoked)
+
+        def read(self, len: int = 1024, buffer: Any = None) -> Any:
+            _check(self.serial, revoked)
+            data = super().read(len, buffer)
+            _check(self.serial, revoked)  # it may have been waited for
+            return data
 
     context.sslobject_class = Connection
     context.sslsocket_class = Socket
 
 
-def _check(certificate: Callable[[], Any], revoked: Revoked) -> None:
-    if serial_in(certificate()) in revoked:
+def _check(serial: int | None, revoked: Revoked) -> None:
+    if serial in revoked:
         raise ssl.SSLCertVerificationError("certificate revoked: this member was removed")
 
 
