@@ -1,5 +1,6 @@
 """Words to exit codes, settings in their order, and nothing heavy for a mere --help."""
 
+import asyncio
 import inspect
 import json
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from panal.cli.main import main, panal
 from panal.errors import PanalError, by_slug
+from tests.support.network import Network
 
 
 def exit_code(*words: str) -> int:
@@ -153,6 +155,25 @@ def test_a_get_loads_neither_a_tracker_nor_what_draws() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_a_get_without_a_network_loads_no_cryptography(
+    network: Network, tmp_path: Path
+) -> None:
+    source = await network.peer("source")
+    link = (await source.upload("x", b"1"))["link"]
+    code = (
+        "import sys; from panal.cli.main import main\n"
+        "try: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "print([m for m in ('cryptography', 'segno', 'panal.tracker') if m in sys.modules])"
+    )
+    words = ["get", link, "--into", str(tmp_path / "got"), "--tracker", network.tracker_address]
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, *words, stdout=subprocess.PIPE
+    )
+    said, _ = await done.communicate()
+    assert (tmp_path / "got" / "x").read_bytes() == b"1"
+    assert said.decode().splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(("words", "code"), [(["version"], 0), (["nonsense"], 2), (["ls"], 4)])
