@@ -1,5 +1,6 @@
 """The façade: what the commands, the web routes and Python users call; it only delegates."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from panal.answers import (
     GuestLinkAnswer,
     GuestLinksAnswer,
     LinkAnswer,
+    LogAnswer,
     PeerAnswer,
     PlanAnswer,
     RootAnswer,
@@ -306,6 +308,10 @@ class Node:
         address, shows = self._app.client.address, self._app.root.shows
         answers = [file_answer(f, address, offline=not shows(f.path)) for f in files]
         return FilesAnswer(answers, files[-1].path if len(files) == limit else None)
+
+    async def log(self, most: int = 100) -> LogAnswer:
+        """The last of what happened at this peer's doors, the newest last."""
+        return LogAnswer(await asyncio.to_thread(self._app.audit.last, most))
 
     def status(self) -> StatusAnswer:
         """This peer's own state."""

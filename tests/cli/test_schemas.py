@@ -132,6 +132,7 @@ RUNS: dict[str, Callable[[Place], Awaitable[Said]]] = {
     "downloads resume": of_downloads("resume"),
     "get": get,
     "link": link,
+    "log": at_peer("log"),
     "ls": at_peer("ls"),
     "network": of_network(),
     "network join-line": of_network("join-line"),

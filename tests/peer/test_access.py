@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
+from panal.audit import AuditLog
+from panal.clock import SystemClock
 from panal.errors import NotFound, PanalError, WrongHost
 from panal.peer import app, doorkeeper
 from panal.peer.access import Route, application
@@ -32,6 +34,7 @@ ROLES = {
     ("POST", "/api/v1/downloads/{id}/resume"): Role.OWNER,
     ("GET", "/api/v1/downloads/{id}/why"): Role.OWNER,
     ("GET", "/api/v1/unfinished"): Role.OWNER,
+    ("GET", "/api/v1/log"): Role.OWNER,
     ("GET", "/api/v1/settings"): Role.OWNER,
     ("PATCH", "/api/v1/settings"): Role.OWNER,
     ("POST", "/api/v1/verify"): Role.OWNER,
@@ -165,9 +168,9 @@ def address(route: Route, content: str = "0" * 64) -> str:
 def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     noted = Table()
 
-    def noting(routes: Iterable[Route], keeper: Doorkeeper) -> web.Application:
+    def noting(routes: Iterable[Route], keeper: Doorkeeper, audit: AuditLog) -> web.Application:
         noted.routes = list(routes)
-        noted.application = application([noted.watched(r) for r in noted.routes], keeper)
+        noted.application = application([noted.watched(r) for r in noted.routes], keeper, audit)
         return noted.application
 
     monkeypatch.setattr(app, "application", noting)
@@ -446,7 +449,9 @@ async def test_errors_have_their_slug_and_type(peer: RunningPeer) -> None:
 
 @asynccontextmanager
 async def serving(*routes: Route) -> AsyncIterator[int]:
-    runner = web.AppRunner(application(routes, Doorkeeper()), shutdown_timeout=0.1)
+    runner = web.AppRunner(
+        application(routes, Doorkeeper(), AuditLog(None, SystemClock())), shutdown_timeout=0.1
+    )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

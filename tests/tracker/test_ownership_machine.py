@@ -21,6 +21,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from panal.audit import AuditLog
 from panal.errors import PanalError
 from panal.tracker.calls import Context
 from panal.tracker.gate import Gate
@@ -140,12 +141,13 @@ class OwnershipMachine(RuleBasedStateMachine):
         self.file = self.in_thread(lambda: MemberFile(None))
         self.network = Network(AUTHORITY, self.file, self.thread, self.clock)
         self.run(self.network.open())
+        audit = AuditLog(None, self.clock)
         gate, dialler = Gate(self.network, b"o" * 32), Reached()
         redial = Redial(dialler, records, self.clock)
         self.service = TrackerService(
-            records, dialler, redial, Random(1), gate=gate, network=self.network
+            records, dialler, redial, Random(1), audit, gate=gate, network=self.network
         )
-        self.owner = NetworkService(self.network, gate, records, ())
+        self.owner = NetworkService(self.network, gate, records, (), audit)
         for name in NAMES:
             self.enrol(name)
 

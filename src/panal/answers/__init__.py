@@ -30,6 +30,7 @@ from panal.answers.sharing import (
     VerifyProgress,
 )
 from panal.answers.status import (
+    LogAnswer,
     PageLink,
     SettingsAnswer,
     StatusAnswer,
@@ -51,6 +52,7 @@ __all__ = [
     "GuestLinksAnswer",
     "HitInfo",
     "LinkAnswer",
+    "LogAnswer",
     "NameInfo",
     "PageLink",
     "PeerAnswer",

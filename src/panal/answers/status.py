@@ -3,6 +3,7 @@
 import msgspec
 
 from panal.answers.sharing import RootAnswer
+from panal.audit import Event
 
 
 class SettingsAnswer(msgspec.Struct):
@@ -70,3 +71,10 @@ class StatusAnswer(msgspec.Struct):
     """Unfinished files, those of downloads that go on too."""
     unfinished_bytes: int
     """What they take of the disk."""
+
+
+class LogAnswer(msgspec.Struct):
+    """What happened at a peer's doors, or at a tracker's."""
+
+    events: list[Event]
+    """The newest last."""

@@ -61,7 +61,7 @@ for _command in (
     *(running.tracker, running.peer, network.network),
     *(finding.search, finding.get, finding.peers),
     *(owning.ls, owning.add, owning.unshare, owning.downloads, owning.why),
-    *(owning.verify, owning.settings, owning.link, owning.page),
+    *(owning.verify, owning.settings, owning.link, owning.log, owning.page),
     *(upkeep.doctor, upkeep.config, upkeep.schema, upkeep.completion, upkeep.version),
 ):
     panal.add_command(_command)

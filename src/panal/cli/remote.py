@@ -19,6 +19,7 @@ from panal.answers import (
     GuestLinkAnswer,
     GuestLinksAnswer,
     LinkAnswer,
+    LogAnswer,
     PageLink,
     PlanAnswer,
     SearchAnswer,
@@ -138,6 +139,10 @@ class RemotePeer:
     async def revoke_guest_link(self, link_id: str) -> None:
         """A link for guests counts no more."""
         await self._send("DELETE", f"/api/v1/guest-links/{quote(link_id, safe='')}")
+
+    async def log(self, most: int) -> LogAnswer:
+        """The last of what happened at its doors."""
+        return await self._call("GET", f"/api/v1/log?limit={most}", LogAnswer)
 
     async def page_link(self) -> PageLink:
         """A link that opens its page as its owner."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
+from panal.audit import AuditLog
 from panal.errors import NotFound, PanalError, Refused
 from panal.peer.browser_rules import check_host, check_page
 from panal.peer.doorkeeper import Doorkeeper
@@ -43,12 +44,14 @@ class Route:
     """What may stand behind the question mark; for the documents."""
 
 
-def application(routes: Iterable[Route], doorkeeper: Doorkeeper) -> web.Application:
-    """The application of all routes; nothing else is served."""
-    app = web.Application(middlewares=[_guard(doorkeeper), _whole_or_cut_off])
+def application(
+    routes: Iterable[Route], doorkeeper: Doorkeeper, audit: AuditLog
+) -> web.Application:
+    """The application of all routes; nothing else is served, and whom it refuses is noted."""
+    app = web.Application(middlewares=[_guard(doorkeeper, audit), _whole_or_cut_off])
     app.on_response_prepare.append(_make_safe)
     for route in routes:
-        app.router.add_route(route.method, route.path, _with_rule(route, doorkeeper))
+        app.router.add_route(route.method, route.path, _with_rule(route, doorkeeper, audit))
     return app
 
 
@@ -58,28 +61,32 @@ async def _make_safe(_: web.Request, answer: web.StreamResponse) -> None:
         answer.headers.setdefault(name, value)
 
 
-def _with_rule(route: Route, doorkeeper: Doorkeeper) -> Handler:
+def _with_rule(route: Route, doorkeeper: Doorkeeper, audit: AuditLog) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         is_link = route.role is not Role.OWNER and request.method in {"GET", "HEAD"}
         check_page(request.headers, request.host, may_be_a_link=is_link)
         if route.role is not Role.PUBLIC:
             asker = doorkeeper.asker(request)
             if not may(doorkeeper.role_of(asker), route.role):
+                words = refusal(asker, route.role)
                 if route.unknown:
+                    _note_refusal(request, words, audit)
                     raise NotFound(route.unknown)
-                raise Refused(refusal(asker, route.role))
+                raise Refused(words)
         return await route.handler(request)
 
     return handle
 
 
-def _guard(doorkeeper: Doorkeeper) -> Middleware:
+def _guard(doorkeeper: Doorkeeper, audit: AuditLog) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             check_host(request.headers.getall(hdrs.HOST, []), doorkeeper.allowed_hosts)
             return await handler(request)
         except PanalError as error:
+            if isinstance(error, Refused):
+                _note_refusal(request, str(error), audit)
             return problem(error.http_status, error.slug, str(error))
         except web.HTTPException as error:
             if error.status < 400:
@@ -94,6 +101,13 @@ def _guard(doorkeeper: Doorkeeper) -> Middleware:
             return problem(500, "failed", "This peer failed; its log says why.")
 
     return guard
+
+
+def _note_refusal(request: web.Request, why: str, audit: AuditLog) -> None:
+    # The route as it was registered: an address may hold a capability.
+    resource = request.match_info.route.resource
+    route = "" if resource is None else f"{request.method} {resource.canonical}"
+    audit.note("refused", host=request.remote or "", what=route, why=why, is_limited=True)
 
 
 @web.middleware

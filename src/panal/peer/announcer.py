@@ -89,6 +89,8 @@ class Announcer:
         """Told, in a network, whenever other certificates count no more."""
         self.fatal: asyncio.Future[PanalError] = asyncio.get_running_loop().create_future()
         """Set once where only the user can help: the name is another's, or it is no member."""
+        self.noted: Callable[[str, str], None] = lambda event, why: None
+        """Told of each event of this membership, and why it came about."""
 
     # What is shared -----------------------------------------------------------------------
 
@@ -176,6 +178,7 @@ class Announcer:
             except (NameTaken, NotAMember, Superseded) as error:
                 self.problem = str(error)
                 self.tried.set()
+                self.noted("refused", self.problem)
                 if not self.fatal.done():
                     self.fatal.set_result(error)
                 return
@@ -186,6 +189,7 @@ class Announcer:
         """Say goodbye; whether the tracker knew us, None where it did not answer."""
         if self._welcome is None:
             return None
+        self.noted("left", "")
         try:
             return await self._client.leave(self._registration.caller, LEAVE_DEADLINE_S)
         except PanalError:
@@ -216,6 +220,7 @@ class Announcer:
         self.problem = ""
         self.registrations += 1
         self.tried.set()
+        self.noted("joined", "")
         self._set_reachability(welcome.reachable, welcome.reachability)
         self._hear_of(welcome.revocations)
         log.info(

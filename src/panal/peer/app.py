@@ -12,6 +12,7 @@ from random import Random
 
 from aiohttp import web
 
+from panal.audit import AuditLog
 from panal.clock import Clock
 from panal.errors import NoSpace, PanalError, PortTaken
 from panal.peer.access import Route, application
@@ -98,6 +99,7 @@ class PeerApp:
         self.port = 0
         self.guest_port = 0
         """0: guests come in nowhere."""
+        self.audit = AuditLog(None if settings.asked_anew else settings.state, clock)
         self.guest_links: GuestLinks
         self.credentials: OwnerCredentials
         self.trackers: tuple[str, ...] = ()
@@ -140,6 +142,7 @@ class PeerApp:
     async def _start(self, more_routes: Callable[["PeerApp"], Sequence[Route]]) -> None:
         settings = self.settings
         defer = self._cleanup.callback
+        defer(self.audit.close)
         sockets = bind(settings.bind_hosts(), settings.port)
         for bound in sockets:
             defer(bound.close)
@@ -195,6 +198,7 @@ class PeerApp:
         self.announcer = Announcer(
             self.client, registration, told_pages, self.clock, self._chance, is_told
         )
+        self.announcer.noted = self._note_membership
         await asyncio.to_thread(self._count_in, all_there=all(announced.values()))
 
         def withdraw(shared: SharedFile) -> None:
@@ -233,7 +237,9 @@ class PeerApp:
             clock=self.clock,
             whole_folder_name=settings.name,
         )
-        self.guest_links = GuestLinks(settings.state, index, self.collections, self.clock)
+        self.guest_links = GuestLinks(
+            settings.state, index, self.collections, self.clock, self.audit
+        )
         if not settings.asked_anew:
             await self.collections.restore(download_records.contents_under_way())
         self.presence.changed = self.collections.offering.look_again
@@ -278,7 +284,7 @@ class PeerApp:
         content_routes = ContentRoutes(contents, answers, granting, caller.secret, self._chance)
         bundle_routes = BundleRoutes(contents, sender, lanes)
         file_routes = FileRoutes(
-            uploads, index, contents, answers, self.announcer, self.trackers[0]
+            uploads, index, contents, answers, self.announcer, self.trackers[0], self.audit
         )
         self.routes = [
             *content_routes.routes(),
@@ -294,7 +300,7 @@ class PeerApp:
         await self._serve_guests(guest_sockets, contents, texts, sender)
         await self._serve(
             sockets,
-            application(self.routes, doorkeeper),
+            application(self.routes, doorkeeper, self.audit),
             lambda others, connections: ChunkServer(
                 contents,
                 sender,
@@ -361,8 +367,10 @@ class PeerApp:
         if not sockets:
             return
         keeper = GuestDoorkeeper(self.guest_links, self.settings.allowed_hosts)
-        self.guest_routes = GuestRoutes(keeper, contents, texts, sender, self._chance).routes()
-        server = await self._http_server(application(self.guest_routes, keeper))
+        self.guest_routes = GuestRoutes(
+            keeper, contents, texts, sender, self._chance, self.audit
+        ).routes()
+        server = await self._http_server(application(self.guest_routes, keeper, self.audit))
         connections = Connections(GUEST_CONNECTIONS, GUEST_CONNECTIONS_PER_ADDRESS)
         await self._listen(sockets, http_connections(server, connections, enters=True))
 
@@ -396,6 +404,10 @@ class PeerApp:
             live.download_limit_bytes_s, live.download_limit_per_peer_bytes_s
         )
         self.downloads.set_active_at_once(live.active_downloads)
+
+    def _note_membership(self, event: str, why: str) -> None:
+        tracker = f"the tracker {self.client.address}"
+        self.audit.note(event, name=self.settings.name, what=tracker, why=why)
 
     async def _leave(self) -> None:
         was_known = await self.announcer.leave()

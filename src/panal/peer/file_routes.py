@@ -6,6 +6,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from aiohttp import BodyPartReader, hdrs, web
 
+from panal.audit import AuditLog
 from panal.errors import NotFound, PanalError, UnsafeName, UsageError
 from panal.peer.access import Route
 from panal.peer.announcer import Announcer
@@ -55,6 +56,7 @@ class FileRoutes:
         answers: ContentAnswers,
         announcer: Announcer,
         tracker: str,
+        audit: AuditLog,
     ) -> None:
         self._uploads = uploads
         self._index = index
@@ -62,6 +64,7 @@ class FileRoutes:
         self._answers = answers
         self._announcer = announcer
         self._tracker = tracker
+        self._audit = audit
 
     def routes(self) -> list[Route]:
         """The routes, each with its role."""
@@ -87,7 +90,7 @@ class FileRoutes:
             exact=request.content_length is not None,
             replace=_wants_replacing(request),
         )
-        return await self._answer([stored], [])
+        return await self._answer(request, [stored], [])
 
     async def upload_form(self, request: web.Request) -> web.Response:
         """`curl -F file=@FILE …/upload`: every part named `file` is a file."""
@@ -104,7 +107,7 @@ class FileRoutes:
             failures.append(_failure("", UsageError("The form breaks off or cannot be read.")))
         if not stored and not failures:
             raise UsageError("The form has no file: name the field 'file' (curl -F file=@NAME).")
-        return await self._answer(stored, failures)
+        return await self._answer(request, stored, failures)
 
     async def _store_part(
         self,
@@ -131,8 +134,12 @@ class FileRoutes:
         except PanalError as error:
             failures.append(_failure(name, error))
 
-    async def _answer(self, stored: list[Placed], failures: list[UploadFailure]) -> web.Response:
+    async def _answer(
+        self, request: web.Request, stored: list[Placed], failures: list[UploadFailure]
+    ) -> web.Response:
         paths = [one.file.path for one in stored]
+        for path in paths:
+            self._audit.note("uploaded", host=request.remote or "", what=path)
         announced = await self._announcer.announced(ANNOUNCED_WITHIN_S, paths) if stored else False
         files = [self._uploaded(one.file) for one in stored]
         if not failures:

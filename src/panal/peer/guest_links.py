@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from panal.audit import AuditLog
 from panal.clock import Clock
 from panal.errors import NotFound, UsageError
 from panal.peer.collections import Collections
@@ -36,11 +37,19 @@ class Named:
 class GuestLinks:
     """The links of one peer."""
 
-    def __init__(self, state: Path, index: Index, collections: Collections, clock: Clock) -> None:
+    def __init__(
+        self,
+        state: Path,
+        index: Index,
+        collections: Collections,
+        clock: Clock,
+        audit: AuditLog,
+    ) -> None:
         self._state = state
         self._index = index
         self._collections = collections
         self._clock = clock
+        self._audit = audit
         self._records = GuestRecords(index)
         self._records.remove_expired(clock.wall_s())
         collections.is_linked = self._is_linked
@@ -78,6 +87,7 @@ class GuestLinks:
         )
         made = capability(self._key(), grant)
         self._records.add(grant)
+        self._audit.note("guest-link-made", what=grant.name, link=grant.serial.hex())
         return grant, made
 
     def all(self) -> list[Grant]:
@@ -93,6 +103,7 @@ class GuestLinks:
         if not found:
             raise NotFound(f"There is no link with the id {printable(serial)}.")
         self._records.remove(found[0].serial)
+        self._audit.note("guest-link-revoked", what=found[0].name, link=found[0].serial.hex())
 
     def grant(self, text: str, name: str) -> Grant | None:
         """What a capability gives under a name; None where it gives nothing (any more)."""

@@ -9,6 +9,7 @@ from random import Random
 
 from aiohttp import web
 
+from panal.audit import AuditLog
 from panal.errors import NotFound
 from panal.peer.access import Route
 from panal.peer.content_answers import ContentAnswers
@@ -57,10 +58,12 @@ class GuestRoutes:
         texts: Texts,
         sender: Sender,
         chance: Random,
+        audit: AuditLog,
     ) -> None:
         self._keeper = keeper
         self._contents = contents
         self._texts = texts
+        self._audit = audit
         self._answers = ContentAnswers(sender, Lanes(), NeverSent(chance))
 
     def routes(self) -> list[Route]:
@@ -112,6 +115,13 @@ class GuestRoutes:
         grant = self._keeper.grant(request)
         if grant is None:  # it has expired in this very moment
             raise NotFound(UNKNOWN)
+        self._audit.note(
+            "guest-link-used",
+            host=request.remote or "",
+            what=grant.name,
+            link=grant.serial.hex(),
+            is_limited=True,
+        )
         return grant
 
     async def _listing(self, grant: Grant, prefix: str) -> web.Response:

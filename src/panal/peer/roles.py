@@ -83,6 +83,8 @@ def refusal(asker: Asker, wanted: Role) -> str:
     """Why somebody is refused, and what would help, in words."""
     if asker.token is Token.WRONG:
         return "That is not the token of this peer's owner; its file in the state directory has it."
+    if wanted is Role.GUEST:
+        return "That address opens nothing, or nothing any more."
     if wanted is Role.MEMBER:
         return (
             "This peer gives its files to its own user only; started with --join it gives them to "

@@ -15,7 +15,8 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from panal.errors import PanalError, UsageError
+from panal.audit import AuditLog
+from panal.errors import NotRegistered, PanalError, Refused, UsageError
 from panal.tracker.gate import Gate
 from panal.wire.address import parse_address
 from panal.wire.tracker import ERROR_METADATA
@@ -35,8 +36,9 @@ _Parse = Callable[[bytes], Any]
 class CallGuard(grpc.aio.ServerInterceptor):
     """Lets the gate look at every call; guards those of some services."""
 
-    def __init__(self, gate: Gate, *services: str) -> None:
+    def __init__(self, gate: Gate, audit: AuditLog, *services: str) -> None:
         self._gate = gate
+        self._audit = audit
         self._prefixes = tuple(f"/{service}/" for service in services)
 
     async def intercept_service(
@@ -52,7 +54,7 @@ class CallGuard(grpc.aio.ServerInterceptor):
         try:
             self._gate.check(method, handler_call_details.invocation_metadata)
         except PanalError as error:
-            return _refusing(handler, error)
+            return _refusing(handler, error, self._audit)
         if not method.startswith(self._prefixes):
             return handler
         # Parsed here, because gRPC answers bytes that do not parse with INTERNAL.
@@ -60,24 +62,30 @@ class CallGuard(grpc.aio.ServerInterceptor):
         answer: Any
         if handler.unary_unary is not None:
             answer = grpc.unary_unary_rpc_method_handler(
-                _guard_unary(handler.unary_unary, parse), None, handler.response_serializer
+                _guard_unary(handler.unary_unary, parse, self._audit),
+                None,
+                handler.response_serializer,
             )
         elif handler.stream_unary is not None:
             answer = grpc.stream_unary_rpc_method_handler(
-                _guard_stream(handler.stream_unary, parse), None, handler.response_serializer
+                _guard_stream(handler.stream_unary, parse, self._audit),
+                None,
+                handler.response_serializer,
             )
         else:
             raise NotImplementedError(method)
         return answer  # type: ignore[no-any-return]  # the stubs know synchronous handlers only
 
 
-def _refusing(handler: Any, error: PanalError) -> _Handler:
+def _refusing(handler: Any, error: PanalError, audit: AuditLog) -> _Handler:
     """A handler of the same kind that takes nothing and refuses."""
 
     async def refuse(_: Any, context: Context) -> None:
+        _note_refusal(context, error, audit)
         await _abort(context, error)
 
     async def refuse_streaming(_: Any, context: Context) -> AsyncIterator[None]:
+        _note_refusal(context, error, audit)
         await _abort(context, error)
         yield
 
@@ -96,7 +104,7 @@ def _refusing(handler: Any, error: PanalError) -> _Handler:
     return kind(refuse)
 
 
-def _guard_unary(method: Any, parse: _Parse) -> Any:
+def _guard_unary(method: Any, parse: _Parse, audit: AuditLog) -> Any:
     async def guarded(raw: bytes, context: Context) -> Any:
         # Typed float, but None without a deadline.
         unlimited = context.time_remaining() is None
@@ -104,16 +112,18 @@ def _guard_unary(method: Any, parse: _Parse) -> Any:
             async with asyncio.timeout(DEFAULT_DEADLINE_S if unlimited else None):
                 return await method(_parsed(raw, parse), context)
         except Exception as error:
+            _note_refusal(context, error, audit)
             await _abort(context, error)
 
     return guarded
 
 
-def _guard_stream(method: Any, parse: _Parse) -> Any:
+def _guard_stream(method: Any, parse: _Parse, audit: AuditLog) -> Any:
     async def guarded(raws: AsyncIterator[bytes], context: Context) -> Any:
         try:
             return await method((_parsed(raw, parse) async for raw in raws), context)
         except Exception as error:
+            _note_refusal(context, error, audit)
             await _abort(context, error)
 
     return guarded
@@ -124,6 +134,12 @@ def _parsed(raw: bytes, parse: _Parse) -> Any:
         return parse(raw)
     except (DecodeError, ValueError):
         raise UsageError("The message does not follow the tracker's schema.") from None
+
+
+def _note_refusal(context: Context, error: Exception, audit: AuditLog) -> None:
+    # Whoever is not registered any more comes back by itself: that refuses nobody.
+    if isinstance(error, Refused) and not isinstance(error, NotRegistered):
+        audit.note("refused", host=caller_host(context), why=str(error), is_limited=True)
 
 
 async def _abort(context: Context, error: Exception) -> None:

@@ -6,6 +6,7 @@ Who may make which call was decided by `gate`; here only the caller's own name c
 
 from collections.abc import Sequence
 
+from panal.audit import AuditLog
 from panal.errors import Refused, UsageError
 from panal.tracker.calls import Context, caller_host
 from panal.tracker.gate import Gate
@@ -22,13 +23,19 @@ class NetworkService(NetworkServicer):
     """The calls of ``panal.tracker.v1.Network``."""
 
     def __init__(
-        self, network: Network, gate: Gate, records: Records, addresses: Sequence[str]
+        self,
+        network: Network,
+        gate: Gate,
+        records: Records,
+        addresses: Sequence[str],
+        audit: AuditLog,
     ) -> None:
         """`addresses` are where the tracker thinks that it is reached."""
         self._network = network
         self._gate = gate
         self._records = records
         self._addresses = addresses
+        self._audit = audit
 
     async def Authority(
         self, request: pb.AuthorityRequest, context: Context
@@ -50,6 +57,7 @@ class NetworkService(NetworkServicer):
             if sponsor is None:
                 raise Refused("There is no network to join.")
             enrolment = await self._network.enrol_further(sponsor, name, request.signing_request)
+        self._audit.note("enrolled", host=caller_host(context), name=name, is_limited=True)
         return pb.EnrolResponse(
             credential=enrolment.credential, certificate=enrolment.certificate_pem
         )
@@ -108,6 +116,7 @@ class NetworkService(NetworkServicer):
         removed = await self._network.remove(parse_peer_name(request.name))
         for name in removed:
             await self._records.drop(name)
+            self._audit.note("removed", host=caller_host(context), name=name)
         return pb.RemoveMemberResponse(was_known=bool(removed))
 
 

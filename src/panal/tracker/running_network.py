@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc
 
+from panal.audit import AuditLog
 from panal.clock import Clock
 from panal.tracker.authority_files import MEMBERS, AuthorityFiles
 from panal.tracker.dialback import TrackerIdentity
@@ -63,10 +64,16 @@ class RunningNetwork:
 
         return grpc.dynamic_ssl_server_credentials(current(), current)
 
-    def add_to(self, server: grpc.aio.Server, records: Records, addresses: tuple[str, ...]) -> None:
+    def add_to(
+        self,
+        server: grpc.aio.Server,
+        records: Records,
+        addresses: tuple[str, ...],
+        audit: AuditLog,
+    ) -> None:
         """Answer the network's calls; `addresses` are where the tracker is reached."""
         self._addresses = addresses
-        service = NetworkService(self.network, self.gate, records, addresses)
+        service = NetworkService(self.network, self.gate, records, addresses, audit)
         add_NetworkServicer_to_server(service, server)  # type: ignore[no-untyped-call]
 
     async def note_address(self, address: str) -> None:

@@ -15,6 +15,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from panal.audit import AuditLog
 from panal.clock import Clock, SystemClock
 from panal.errors import NotExposed, PanalError, PortTaken, Refused, UsageError
 from panal.tracker import authority_files
@@ -91,6 +92,7 @@ class TrackerServer:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._chance = chance or random.Random()  # noqa: S311 (spreads load, keeps no secret)
+        self._audit = AuditLog(settings.state_dir, self._clock)
         self._resources = AsyncExitStack()
         self._server: grpc.aio.Server | None = None
         self._health = health.aio.HealthServicer()
@@ -151,12 +153,14 @@ class TrackerServer:
             return
         for record in await self._records.sweep():
             _log.info("%s left: lease over", record.name)
+            self._audit.note("lease-over", name=record.name, is_limited=True)
         await self._records.clear_leftovers()
         if self._network is not None:
             await self._network.sweep()
 
     async def _start_all(self, address: Address, *, has_network: bool) -> None:
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracker-records")
+        self._resources.callback(self._audit.close)
         self._resources.callback(thread.shutdown)
         loop = asyncio.get_running_loop()
         storage = await loop.run_in_executor(thread, self._open_storage)
@@ -174,6 +178,7 @@ class TrackerServer:
             dialback,
             redial,
             self._chance,
+            self._audit,
             self._settings.lease_s,
             self._settings.renew_s,
             gate,
@@ -184,7 +189,7 @@ class TrackerServer:
         credentials = None if network is None else network.server_credentials()
         self._port = _bind(self._server, address, self._settings.port, credentials)
         if network is not None:
-            network.add_to(self._server, records, self.addresses())
+            network.add_to(self._server, records, self.addresses(), self._audit)
             await network.note_address(_authority(_near(address), self._port))
             if network.is_new:
                 self.first_join_line = await network.mint()
@@ -224,7 +229,7 @@ class TrackerServer:
 
     def _make_server(self, service: TrackerService, gate: Gate) -> grpc.aio.Server:
         server = grpc.aio.server(
-            interceptors=[CallGuard(gate, TRACKER, NETWORK)],
+            interceptors=[CallGuard(gate, self._audit, TRACKER, NETWORK)],
             options=_OPTIONS,
             maximum_concurrent_rpcs=MAX_CALLS_AT_ONCE,
         )

@@ -11,6 +11,7 @@ import random
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from panal.audit import AuditLog
 from panal.errors import Refused, UsageError
 from panal.tracker.calls import Context, caller_host
 from panal.tracker.dialback import Dialler
@@ -50,6 +51,7 @@ class TrackerService(TrackerServicer):
         dialler: Dialler,
         redial: Redial,
         chance: random.Random,
+        audit: AuditLog,
         lease_s: float = LEASE_S,
         renew_s: float = RENEW_S,
         gate: Gate | None = None,
@@ -61,6 +63,7 @@ class TrackerService(TrackerServicer):
         self._dialler = dialler
         self._redial = redial
         self._chance = chance
+        self._audit = audit
         self._lease_s = lease_s
         self._renew_s = renew_s
 
@@ -81,6 +84,7 @@ class TrackerService(TrackerServicer):
         record = admission.record
         verb = "joined" if admission.afresh else "came back"
         _log.info("%s %s: %s port %d; %s", record.name, verb, host, record.port, reach.words)
+        self._audit.note("joined", host=host, name=record.name, is_limited=True)
         return wire.welcome_to(
             Welcome(
                 host,
@@ -137,6 +141,7 @@ class TrackerService(TrackerServicer):
         left = await self._records.leave(caller)
         if left is not None:
             _log.info("%s left", left.name)
+            self._audit.note("left", host=caller_host(context), name=left.name, is_limited=True)
         return pb.LeaveResponse(was_known=left is not None)
 
     async def Locate(self, request: pb.LocateRequest, context: Context) -> pb.LocateResponse:

@@ -12,6 +12,7 @@ from panal.answers import (
     DownloadsAnswer,
     FilesAnswer,
     FolderAnswer,
+    LogAnswer,
     PeersAnswer,
     PlanAnswer,
     SearchAnswer,
@@ -52,7 +53,7 @@ def owner_routes(app: PeerApp) -> Sequence[Route]:
     return [
         *ControlRoutes(node).routes(),
         *LinkRoutes(node).routes(),
-        *SessionRoutes(app.credentials).routes(),
+        *SessionRoutes(app.credentials, app.audit).routes(),
     ]
 
 
@@ -77,6 +78,7 @@ class ControlRoutes:
                 gives=SearchAnswer,
                 query="q=<words>&page=<token>&limit=<n>&peer=<name>&kind=<kind>&min_size=<n>&max_size=<n>",
             ),
+            Route("GET", "/api/v1/log", owner, self.log, gives=LogAnswer, query="limit=<n>"),
             Route("GET", "/api/v1/peers", owner, self.peers, gives=PeersAnswer),
             Route(
                 "GET",
@@ -192,6 +194,11 @@ class ControlRoutes:
         )
         words, page = query.get("q", ""), query.get("page", "")
         return json_answer(await self._node.search(words, page, page_size, only))
+
+    async def log(self, request: web.Request) -> web.Response:
+        """What happened at this peer's doors, the newest last."""
+        limit = _number(request.query.get("limit", str(DEFAULT_PAGE)))
+        return json_answer(await self._node.log(limit))
 
     async def peers(self, request: web.Request) -> web.Response:
         """Every live peer."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from panal.answers import PageLink
+from panal.audit import AuditLog
 from panal.peer.access import Route
 from panal.peer.http_answers import PROTOCOL_HEADER, json_answer
 from panal.peer.owner_token import LINK_S, SESSION_S, OwnerCredentials
@@ -41,8 +42,9 @@ _SCRIPT = """"use strict";
 class SessionRoutes:
     """Links and the sessions that are made of them."""
 
-    def __init__(self, credentials: OwnerCredentials) -> None:
+    def __init__(self, credentials: OwnerCredentials, audit: AuditLog) -> None:
         self._credentials = credentials
+        self._audit = audit
 
     def routes(self) -> Sequence[Route]:
         """The routes: the exchange is public, for what it is given proves who asks."""
@@ -78,6 +80,7 @@ class SessionRoutes:
             samesite="Strict",
             path="/",
         )
+        self._audit.note("page-opened", host=request.remote or "")
         return answer
 
 

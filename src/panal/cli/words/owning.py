@@ -176,6 +176,37 @@ def link(
 
 
 @click.command()
+@click.option(
+    "--last",
+    type=click.IntRange(1, 1_000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="So many events.",
+)
+@click.option(
+    "--kept-in",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Read them from the state directory of a tracker, or of a peer that does not run.",
+)
+@peer_option
+@json_option("LogAnswer")
+def log(last: int, kept_in: Path | None, peer_url: str, as_json: bool) -> None:
+    """Print who came, was refused, sent something in, or used a link for guests.
+
+    As your running peer noted it, the newest last; without any secret.
+
+    \b
+    panal log
+    panal log --kept-in ~/.local/state/panal/tracker-50051
+    """
+    from panal.cli.log import log as run
+
+    run(peer_url, kept_in, last, as_json=as_json)
+
+
+@click.command()
 @peer_option
 @json_option("PageLink")
 def page(peer_url: str, as_json: bool) -> None:
