@@ -38,8 +38,8 @@ class Event(msgspec.Struct, omit_defaults=True):
     at: str
     """When, in UTC, as RFC 3339 writes it."""
     event: str
-    """What: enrolled, removed, joined, left, lease-over, refused, uploaded, page-opened, guest-link-made,
-    guest-link-used, guest-link-revoked, lost."""
+    """What: enrolled, removed, joined, left, lease-over, refused, uploaded, page-opened,
+    guest-link-made, guest-link-used, guest-link-revoked, lost."""
     host: str = ""
     """The address that it came from."""
     name: str = ""

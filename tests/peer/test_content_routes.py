@@ -344,6 +344,17 @@ async def test_bytes_by_id_never_change_and_bytes_by_path_may(network: Network) 
     assert by_path.headers["etag"] == by_id.headers["etag"]
 
 
+async def test_a_thousand_pipelined_requests_are_answered_one_by_one(network: Network) -> None:
+    peer = await network.peer("one")
+    async with connection(peer.app.port) as wire:
+        await wire.send(b"".join(request("GET", f"/nowhere/{n}") for n in range(999)))
+        await wire.send(request("GET", "/healthz"))
+        for _ in range(999):
+            assert (await wire.answer()).status == 404
+        assert (await wire.answer()).body == b"ok\n"
+        assert await wire.is_in_step()
+
+
 async def test_pipelined_requests_are_answered_in_order(network: Network) -> None:
     peer, content = await peer_with(network)
     asked = [(3 * n, 3 * n + 7) for n in range(100)]

@@ -394,8 +394,14 @@ class PeerApp:
             tls.ended = listener.end
             self._cleanup.callback(listener.close)
             return
+        # asyncio accepts as many at one go as the system holds, before any of them can be turned
+        # away: with few descriptors, none would be left.
+        at_one_go = max(1, _connections_at_most() // DESCRIPTORS_PART)
         for bound in sockets:
-            listening = await loop.create_server(connection, sock=bound, backlog=BACKLOG)
+            listening = await loop.create_server(
+                connection, sock=bound, backlog=min(BACKLOG, at_one_go)
+            )
+            bound.listen(BACKLOG)
             self._cleanup.callback(listening.close)
 
     def _use(self, live: LiveSettings) -> None:
