@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, async_playwright
 
+from panal.peer.app import ELSEWHERE
+from panal.peer.own_ways import way_to
+
 EVIL_NAME = "evil.test"
 """Resolved to 127.0.0.1, as a name is that its owner has rebound."""
+LAN_NAME = "lan.test"
+"""Resolved to this machine's outer address, as a name is that its owner has rebound."""
+OUTER = way_to(ELSEWHERE) or ""
+"""This machine's address towards others; empty where there is none."""
 _FLAGS = [
     "--disable-gpu",
     "--disable-quic",
@@ -19,7 +26,7 @@ _FLAGS = [
     "--disable-sync",
     # The browser's own guard for local networks is not what is tested here.
     "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
-    f"--host-resolver-rules=MAP {EVIL_NAME} 127.0.0.1",
+    f"--host-resolver-rules=MAP {EVIL_NAME} 127.0.0.1, MAP {LAN_NAME} {OUTER or '127.0.0.1'}",
 ]
 
 

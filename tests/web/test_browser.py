@@ -11,7 +11,7 @@ from playwright.async_api import BrowserContext, Page
 
 from panal.peer import announcer, doorkeeper
 from panal.peer.roles import Asker
-from tests.support.browser import EVIL_NAME, chromium
+from tests.support.browser import EVIL_NAME, LAN_NAME, OUTER, chromium
 from tests.support.network import Network, RunningPeer
 
 pytestmark = pytest.mark.slow
@@ -129,7 +129,7 @@ async def browser(tmp_path: Path) -> AsyncIterator[BrowserContext]:
 
 
 @asynccontextmanager
-async def another_site(*lines: str) -> AsyncIterator[int]:
+async def another_site(*lines: str, on: str = "127.0.0.1") -> AsyncIterator[int]:
     """The port of a site of somebody else's."""
 
     async def page(_: web.Request) -> web.Response:
@@ -139,7 +139,7 @@ async def another_site(*lines: str) -> AsyncIterator[int]:
     app.router.add_get("/", page)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, on, 0).start()
     try:
         yield runner.addresses[0][1]
     finally:
@@ -189,6 +189,50 @@ async def test_a_page_that_rebinds_its_name_reads_nothing_and_changes_nothing(
     before = await state_of(peer)
     page = await browser.new_page()
     rebound = f"http://{EVIL_NAME}:{peer.app.port}"
+    answer = await page.goto(rebound + "/files/")
+    assert answer is not None
+    assert answer.status == 421
+    await page.route(
+        "**/before", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html")
+    )
+    await page.goto(rebound + "/before")
+    await attack(page, rebound, content)
+    assert await state_of(peer) == before
+
+
+@pytest.fixture
+async def open_peer(network: Network) -> tuple[RunningPeer, str, str]:
+    """A peer on every address of this machine, where it answers others, and what it shares."""
+    if not OUTER:
+        pytest.skip("this machine has no address but loopback")
+    peer = await network.peer("one", shares_folder=False, hosts=("0.0.0.0",), open=True)
+    content = (await peer.upload("kept.txt", SECRET))["id"]
+    return peer, f"http://{OUTER}:{peer.app.port}", content
+
+
+@pytest.mark.parametrize("site", [EVIL_NAME, LAN_NAME, "localhost", OUTER or "none"])
+async def test_another_site_s_page_gets_nothing_of_an_open_peer(
+    site: str, open_peer: tuple[RunningPeer, str, str], browser: BrowserContext
+) -> None:
+    """Whoever reaches it may fetch; a page that makes a browser ask may not, nor read it."""
+    peer, outer, content = open_peer
+    before = await state_of(peer)
+    async with another_site(on="0.0.0.0") as port:
+        page = await browser.new_page()
+        await page.goto(outer + "/files/")
+        assert "kept.txt" in await page.inner_text("body")
+        await page.goto(f"http://{site}:{port}/")
+        await attack(page, outer, content)
+    assert await state_of(peer) == before
+
+
+async def test_a_page_that_rebinds_its_name_to_an_open_peer_gets_nothing(
+    open_peer: tuple[RunningPeer, str, str], browser: BrowserContext
+) -> None:
+    peer, _, content = open_peer
+    before = await state_of(peer)
+    page = await browser.new_page()
+    rebound = f"http://{LAN_NAME}:{peer.app.port}"
     answer = await page.goto(rebound + "/files/")
     assert answer is not None
     assert answer.status == 421
