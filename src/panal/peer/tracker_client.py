@@ -56,6 +56,8 @@ class TrackerClient:
         self._addresses = list(trackers)
         self._membership = membership
         self._channels: dict[str, grpc.aio.Channel] = {}
+        self.unusable_providers = 0
+        """How many were named that nobody can or may be sent to."""
 
     @property
     def address(self) -> str:
@@ -124,18 +126,26 @@ class TrackerClient:
     async def locate(
         self, content: ContentId, asker: str, suspects: Sequence[str] = ()
     ) -> list[Provider]:
-        """Who can serve a content; addresses that nobody may be sent to are left out."""
+        """Who can serve a content; whom nobody can or may be sent to is left out, and counted."""
         request = pb.LocateRequest(
             contents=[content], asker=asker, suspects=list(dict.fromkeys(suspects))[-MAX_SUSPECTS:]
         )
         answer = await self._call(lambda stub: stub.Locate(request, timeout=DEADLINE_S))
-        with _reading_an_answer():
-            providers = [
-                catalogue.provider_from(provider)
-                for located in answer.located[:1]
-                for provider in located.providers[: catalogue.MAX_PROVIDERS]
-            ]
-        return [one for one in providers if not _problem(self.address, one.host, one.port)]
+        named = [
+            provider
+            for located in answer.located[:1]
+            for provider in located.providers[: catalogue.MAX_PROVIDERS]
+        ]
+        providers = [one for each in named if (one := self._usable(each)) is not None]
+        self.unusable_providers += len(named) - len(providers)
+        return providers
+
+    def _usable(self, message: pb.Provider) -> Provider | None:
+        try:
+            provider = catalogue.provider_from(message)
+        except UsageError:  # one wrong name or port says nothing against the others
+            return None
+        return None if _problem(self.address, provider.host, provider.port) else provider
 
     async def search(self, query: SearchQuery) -> SearchPage:
         """One page of what has such names."""
