@@ -220,9 +220,12 @@ def named(parameter: click.Parameter, place: Path) -> list[str]:
     return ["1"] if parameter.name == "priority" else [str(place)]
 
 
-async def test_what_was_found_stands_beside_a_bad_exit_code(place: Place) -> None:
-    await asyncio.to_thread((place.peer.folder / "data.bin").write_bytes, b"y" * 5_000)
-    found = check("verify", await panal("verify", *place.at, "--json"), code=5)
+async def test_what_was_found_stands_beside_a_bad_exit_code(network: Network) -> None:
+    # One that watches its folder would take the change for a new file, if it sees it first.
+    peer = await network.peer("one", shares_folder=False)
+    await peer.upload("data.bin", b"x" * 5_000)
+    await asyncio.to_thread((peer.folder / "data.bin").write_bytes, b"y" * 5_000)
+    found = check("verify", await panal("verify", "--peer", peer.url, "--json"), code=5)
     assert list(found["differing"]) == ["data.bin"]
 
 
