@@ -28,7 +28,8 @@ def test_the_exported_names() -> None:
     assert public(python.Peer) == {
         "begin", "cancel", "downloads", "ended", "files", "get", "pause", "peers", "resume",
         "search", "settings", "change_settings", "status", "url", "verify", "share",
-        "share_folder", "unfinished", "unshare", "why",
+        "share_folder", "unfinished", "unshare", "why", "guest_link", "guest_links",
+        "revoke_guest_link", "log",
     }  # fmt: skip
     for name in panal.__all__:
         assert getattr(panal, name)
@@ -56,7 +57,7 @@ def test_importing_is_light() -> None:
 def test_without_async(tmp_path: Path) -> None:
     with (
         sync.TrackerServer("127.0.0.1:0") as tracker,
-        sync.Peer("one", tmp_path / "one", trackers=[tracker.address()]) as one,
+        sync.Peer("one", tmp_path / "one", trackers=[tracker.address()], guest_port=0) as one,
         sync.Peer("two", tmp_path / "two", trackers=[tracker.address()]) as two,
         sync.Tracker([tracker.address()]) as asked,
     ):
@@ -76,6 +77,10 @@ def test_without_async(tmp_path: Path) -> None:
         assert [download.state for download in two.downloads()] == ["done", "failed"]
         assert two.why(got.id).why.startswith("It is done")
         two.cancel(got.id)
+        link = one.guest_link("note.txt")
+        assert "/guest/" in (link.url or "")
+        one.revoke_guest_link(one.guest_links().links[0].id)
+        assert [event.link for event in one.log().events][-2:] == [link.id, link.id]
         assert two.url().startswith("http://127.0.0.1:")
 
 

@@ -19,7 +19,10 @@ from panal.answers import (
     DownloadAnswer,
     FileAnswer,
     FolderAnswer,
+    GuestLinkAnswer,
+    GuestLinksAnswer,
     HitInfo,
+    LogAnswer,
     PeerAnswer,
     SearchAnswer,
     SettingsAnswer,
@@ -33,6 +36,7 @@ from panal.clock import SystemClock
 from panal.errors import PanalError, by_slug
 from panal.peer.app import PeerApp
 from panal.peer.config import DEFAULT_TRACKER, PeerSettings, parse_tracker
+from panal.peer.guest_links import DEFAULT_S
 from panal.web.control import owner_routes
 from panal.wire.join_line import parse_join_line
 
@@ -96,11 +100,13 @@ class Peer:
         hosts: Sequence[str] = (),
         open: bool = False,
         join: str | None = None,
+        guest_port: int | None = None,
         state: str | Path | None = None,
         upload_limit_bytes_s: int | None = None,
         download_limit_bytes_s: int | None = None,
     ) -> None:
-        """The options of `panal peer`; port 0 lets the system choose, `join` is the line itself.
+        """The options of `panal peer`; port 0, for guests too, lets the system choose. `join` is
+        the line itself.
 
         Limits are for this run, 0 for none; not given: as `change_settings` last left them.
         """
@@ -112,6 +118,7 @@ class Peer:
             tuple(hosts),
             open=open,
             join=None if join is None else parse_join_line(join),
+            guest_port=guest_port,
             state_dir=None if state is None else Path(state),
             upload_limit_bytes_s=upload_limit_bytes_s,
             download_limit_bytes_s=download_limit_bytes_s,
@@ -166,6 +173,22 @@ class Peer:
     async def unshare(self, *paths: str) -> None:
         """Share these no more, as `files` names them; the files themselves stay."""
         await self._node.unshare(paths)
+
+    async def guest_link(self, what: str, duration_s: int = DEFAULT_S) -> GuestLinkAnswer:
+        """An address that opens one content in any browser; needs `guest_port`."""
+        return await self._node.make_guest_link(what, duration_s)
+
+    async def guest_links(self) -> GuestLinksAnswer:
+        """Every link for guests that counts, without its address."""
+        return self._node.guest_links()
+
+    async def revoke_guest_link(self, link_id: str) -> None:
+        """A link for guests counts no more, named by its id or the beginning of that."""
+        self._node.revoke_guest_link(link_id)
+
+    async def log(self, most: int = 100) -> LogAnswer:
+        """The last of what happened at its doors, the newest last."""
+        return await self._node.log(most)
 
     async def search(self, words: str = "", limit: int = 100) -> list[HitInfo]:
         """What has such names, over everybody's files; no words list everything."""

@@ -96,6 +96,7 @@ class Peer(Blocking[python.Peer]):
         hosts: Sequence[str] = (),
         open: bool = False,
         join: str | None = None,
+        guest_port: int | None = None,
         state: str | Path | None = None,
         upload_limit_bytes_s: int | None = None,
         download_limit_bytes_s: int | None = None,
@@ -108,6 +109,7 @@ class Peer(Blocking[python.Peer]):
             hosts=hosts,
             open=open,
             join=join,
+            guest_port=guest_port,
             state=state,
             upload_limit_bytes_s=upload_limit_bytes_s,
             download_limit_bytes_s=download_limit_bytes_s,
@@ -119,6 +121,10 @@ class Peer(Blocking[python.Peer]):
     share = _blocking(python.Peer.share)
     share_folder = _blocking(python.Peer.share_folder)
     unshare = _blocking(python.Peer.unshare)
+    guest_link = _blocking(python.Peer.guest_link)
+    guest_links = _blocking(python.Peer.guest_links)
+    revoke_guest_link = _blocking(python.Peer.revoke_guest_link)
+    log = _blocking(python.Peer.log)
     search = _blocking(python.Peer.search)
     peers = _blocking(python.Peer.peers)
     get = _blocking(python.Peer.get)
