@@ -522,3 +522,14 @@ async def test_others_may_fetch_and_nothing_else(table: Table, network: Network)
         answer = await wire.ask("GET", "/healthz", "Host: evil.example")
         assert answer.status == 421
     assert [file.name for file in peer.folder.glob("[!.]*")] == ["data.bin"]
+
+
+async def test_a_foreign_name_in_an_absolute_address_is_refused_too(peer: RunningPeer) -> None:
+    own = [f"{host}:{peer.app.port}" for host in ("127.0.0.1", "[::1]", "localhost", "files.lan")]
+    foreign = ["evil.example", "127.0.0.1@evil.example", "evil.example:80", "0x7f.1"]
+    async with connection(peer.app.port) as wire:
+        for host, status in [(host, 200) for host in own] + [(host, 421) for host in foreign]:
+            answer = await wire.ask("GET", f"http://{host}/healthz")
+            assert answer.status == status, host
+        assert await wire.is_in_step()
+        assert (await wire.ask("CONNECT", "evil.example:80")).status in {404, 421}

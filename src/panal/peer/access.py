@@ -82,7 +82,12 @@ def _guard(doorkeeper: Doorkeeper, audit: AuditLog) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            check_host(request.headers.getall(hdrs.HOST, []), doorkeeper.allowed_hosts)
+            hosts = request.headers.getall(hdrs.HOST, [])
+            check_host(hosts, doorkeeper.allowed_hosts)
+            if request.host not in hosts:
+                # In the absolute form the address names one too, which counts (RFC 9112, 3.2.2).
+                named = request.host or ""
+                check_host([f"[{named}]" if ":" in named else named], doorkeeper.allowed_hosts)
             return await handler(request)
         except PanalError as error:
             if isinstance(error, Refused):
