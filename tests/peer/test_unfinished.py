@@ -1,13 +1,21 @@
 """Unfinished files of a peer: whose they are, listed, kept a day, and never one that is needed."""
 
+import asyncio
+import logging
 import os
+import threading
 from pathlib import Path
 from random import Random
 
+import pytest
+
+from panal.peer import fetching
 from panal.peer.ageing import KEPT_S
 from panal.peer.unfinished import queue_mark, remove_old_of_nobody
+from panal.store.partial import PartialFile
 from panal.store.unfinished import begin_ageing, leftovers_in
-from panal.wire.manifest import MIN_CHUNK_BYTES
+from panal.wire.ids import ContentId
+from panal.wire.manifest import MIN_CHUNK_BYTES, Manifest
 from tests.peer.test_downloads import DATA, gated
 from tests.support.folder_peer import FolderPeer, line
 from tests.support.network import Network, RunningPeer, until
@@ -111,6 +119,45 @@ async def test_what_is_there_of_a_cancelled_one_is_removed_if_asked(network: Net
         ).status == 204
         assert [file.id for file in await peer.node.unfinished()] == [ORPHAN]
         assert kept.exists()
+
+
+async def test_one_stopped_while_its_file_is_opened_lets_go_of_it_first(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, loop = await network.peer("one"), asyncio.get_running_loop()
+    opening, may_open = asyncio.Event(), threading.Event()
+    open_partial = fetching._open_partial
+
+    def slowly(folder: Path, content: ContentId, manifest: Manifest) -> PartialFile:
+        loop.call_soon_threadsafe(opening.set)
+        may_open.wait()
+        return open_partial(folder, content, manifest)
+
+    monkeypatch.setattr(fetching, "_open_partial", slowly)
+    async with ScriptedPeer("slow", DATA).running(network.tracker_address) as slow:
+        identity = peer.node.get(slow.content.hex(), "out.bin").id
+        await opening.wait()
+        pausing = asyncio.create_task(peer.node.pause_download(identity))
+        try:
+            for _ in range(50):
+                await asyncio.sleep(0)
+            assert not pausing.done()
+        finally:
+            may_open.set()
+        await pausing
+        assert [file.download for file in await peer.node.unfinished()] == [identity]
+        await peer.node.remove_download(identity, delete=True)
+        assert await peer.node.unfinished() == []
+
+
+async def test_nothing_is_said_where_nothing_was_left(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = await network.peer("one")
+    caplog.set_level(logging.INFO, "panal")
+    identity = peer.node.get("nobody.bin", wait=True).id
+    await peer.node.remove_download(identity, delete=True)
+    assert "Removed" not in caplog.text
 
 
 async def test_files_of_a_paused_folder_stay(network: Network) -> None:

@@ -26,6 +26,7 @@ from panal.peer.http_source import HttpSource, fetch_manifest
 from panal.peer.identifying import identify
 from panal.peer.known_providers import KnownProviders
 from panal.peer.neighbourhood import ask_for_peers
+from panal.peer.placing import to_end
 from panal.peer.rate_limit import RateLimit
 from panal.peer.sharing import Sharing
 from panal.peer.tracker_client import TrackerClient
@@ -198,7 +199,7 @@ class Fetching:
             placed = await self._sharing.put_in_place(
                 partial.path, path, content, manifest, sha256_checked=False
             )
-            await asyncio.to_thread(partial.discard)
+            await to_end(asyncio.to_thread(partial.discard))
         return placed.file
 
     @contextlib.asynccontextmanager
@@ -211,7 +212,7 @@ class Fetching:
             transfer.waiting_for = "another download of the same content goes first"
         async with turn:
             transfer.waiting_for = ""
-            partial = await asyncio.to_thread(_open_partial, folder, content, manifest)
+            partial = await _opened(folder, content, manifest)
             try:
                 with _saying_what_is_missing(partial):
                     await self._transfer(content, partial, transfer)
@@ -219,7 +220,7 @@ class Fetching:
             finally:
                 self._contents.end_partial(content)
                 self._announcer.release(content)
-                await asyncio.to_thread(partial.close)
+                await to_end(asyncio.to_thread(partial.close))
 
     async def drop_unfinished(self, content: ContentId) -> None:
         """Remove what there is of a content in part: all of it has its name already."""
@@ -287,6 +288,17 @@ class Fetching:
             await engine.run()
         finally:
             transfer.unfollow()
+
+
+async def _opened(folder: Path, content: ContentId, manifest: Manifest) -> PartialFile:
+    """A partial file; a cancel counts once it is closed again: it may be removed next."""
+    opening = asyncio.ensure_future(asyncio.to_thread(_open_partial, folder, content, manifest))
+    try:
+        return await to_end(opening)
+    except asyncio.CancelledError:
+        if opening.exception() is None:
+            await to_end(asyncio.to_thread(opening.result().close))
+        raise
 
 
 def _open_partial(folder: Path, content: ContentId, manifest: Manifest) -> PartialFile:

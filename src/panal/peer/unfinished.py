@@ -112,7 +112,8 @@ class Unfinished:
             )
 
         removed = await asyncio.to_thread(delete)
-        log.info("Removed %d unfinished files of a cancelled download.", removed)
+        if removed:
+            log.info("Removed %d unfinished files of a cancelled download.", removed)
 
     async def let_go(self, record: DownloadRecord) -> None:
         """A download has failed or was cancelled: what is left of it ages from now on."""
