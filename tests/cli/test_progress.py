@@ -5,6 +5,7 @@ import pytest
 from panal.answers import DownloadAnswer, SourceAnswer
 from panal.cli.progress import ProgressLine, describe, time_words
 from panal.wire.amounts import size_words
+from tests.support.clock import VirtualClock
 
 
 def answer(**changes: object) -> DownloadAnswer:
@@ -44,7 +45,7 @@ def test_the_line_says_why_nothing_moves() -> None:
 
 
 def test_off_a_terminal_each_reason_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    with ProgressLine(enabled=True) as line:
+    with ProgressLine(VirtualClock(), enabled=True) as line:
         for state, reason in [("running", ""), ("waiting", "a"), ("waiting", "a"),
                               ("running", ""), ("waiting", "a"), ("waiting", "b"),
                               ("paused", "")]:  # fmt: skip
@@ -52,6 +53,20 @@ def test_off_a_terminal_each_reason_is_said_once(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == (
         "waiting: a\nwaiting: b\npaused; 'panal downloads resume 1' lets it go on\n"
     )
-    with ProgressLine(enabled=False) as line:
+    with ProgressLine(VirtualClock(), enabled=False) as line:
         line.show(answer(state="waiting", reason="a"))
     assert capsys.readouterr().err == ""
+
+
+def test_off_a_terminal_a_line_now_and_then_says_how_it_goes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sources = [SourceAnswer("one", 1024.0, 10, "sending")]
+    for enabled in (True, False):
+        clock = VirtualClock()
+        with ProgressLine(clock, enabled=enabled) as line:
+            for _ in range(100):
+                clock.advance(0.25)
+                line.show(answer(sources=sources))
+        said = "25 %  1.0 KiB/s  0:03 left  from one 1.0 KiB/s\n"
+        assert capsys.readouterr().err == (2 * said if enabled else "")

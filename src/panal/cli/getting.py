@@ -209,7 +209,7 @@ async def _watch(
     *,
     quiet: bool,
 ) -> DownloadAnswer:
-    with ProgressLine(enabled=not quiet) as line:
+    with ProgressLine(SystemClock(), enabled=not quiet) as line:
         async for answer in _until_ended(current, pause):
             line.show(answer)
     if answer.state != "done":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from panal.answers import DownloadAnswer, VerifyProgress
+from panal.clock import Clock
 from panal.wire.amounts import size_words
 from panal.wire.names import printable
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 SOURCES_NAMED = 4
+SAY_EVERY_S = 10.0
+"""So often a line says how it goes where no bar can."""
 
 
 def time_words(seconds: float) -> str:
@@ -86,9 +89,13 @@ class VerifyLine(_Line):
 
 
 class ProgressLine(_Line):
-    """Draws a download; off a terminal it says why nothing moves."""
+    """Draws a download; off a terminal it says now and then how it goes, and why nothing moves."""
 
-    _last_reason = ""
+    def __init__(self, clock: Clock, *, enabled: bool) -> None:
+        super().__init__(enabled=enabled)
+        self._clock = clock
+        self._said_s = clock.now_s()
+        self._last_reason = ""
 
     def show(self, answer: DownloadAnswer) -> None:
         """Draw the download as it stands."""
@@ -101,7 +108,17 @@ class ProgressLine(_Line):
                 words=describe(answer),
             )
             return
+        if self._enabled:
+            self._say(answer)
+
+    def _say(self, answer: DownloadAnswer) -> None:
         reason = describe(answer) if answer.state in {"waiting", "paused"} else ""
-        if self._enabled and reason and reason != self._last_reason:
-            click.echo(reason if answer.state == "paused" else f"waiting: {reason}", err=True)
-            self._last_reason = reason
+        if reason:
+            if reason != self._last_reason:
+                click.echo(reason if answer.state == "paused" else f"waiting: {reason}", err=True)
+                self._last_reason = reason
+                self._said_s = self._clock.now_s()
+        elif answer.state == "running" and self._clock.now_s() - self._said_s >= SAY_EVERY_S:
+            self._said_s = self._clock.now_s()
+            percent = f"{answer.bytes_done * 100 // answer.size} %  " if answer.size else ""
+            click.echo(f"{percent}{describe(answer)}", err=True)
