@@ -204,6 +204,8 @@ async def test_what_the_policy_leaves_out_is_counted(network: Network) -> None:
     (folder / ".hidden").write_bytes(b"x")
     (folder / "sub/link").symlink_to("a/run.sh")
     (folder / "sub/out").symlink_to("/etc")
+    for name in ("server.key", "old.log", ".out"):
+        (folder / "sub" / name).symlink_to("/etc")
     (folder / "young").mkdir()
     (folder / ".panalignore").write_text("*.log\ncache/\n")
     (folder / "sub/only").mkdir()
@@ -216,9 +218,10 @@ async def test_what_the_policy_leaves_out_is_counted(network: Network) -> None:
     (folder / "young/file").write_bytes(b"written a moment ago")
     added = await one.node.add_folder()
     assert added.path == "one"
-    counted = {"hidden": 2, "symbolic link": 2, "special file": 1, "unsafe name": 1}
+    counted = {"hidden": 3, "symbolic link": 4, "special file": 1, "unsafe name": 1}
     assert added.skipped.items() >= counted.items()
     assert sum(added.skipped.values()) - sum(counted.values()) == 2  # some.log and cache/
+    assert added.skipped == one.node.status().skipped
     assert added.files == 9
     two = await network.peer("two")
     assert (await two.fetched(added.link)).state == "done"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from panal.errors import NotFound
 from panal.store.roots import Fingerprint, Skipped, disk_error
+from panal.store.walking import name_problem
 from panal.wire.names import STATE_DIRECTORY, SafePath, printable
 
 LeftOut = Callable[[str, bool], str | None]
@@ -88,9 +89,12 @@ class _Reading:
         if entry.name == STATE_DIRECTORY:
             return
         is_folder = entry.is_dir(follow_symlinks=False)
-        reason = self._left_out(path, is_folder)
-        if reason is None and not is_folder and not entry.is_file(follow_symlinks=False):
-            reason = "symbolic link" if entry.is_symlink() else "special file"
+        if entry.is_symlink():
+            reason: str | None = name_problem(path) or "symbolic link"  # as a walk counts it
+        else:
+            reason = self._left_out(path, is_folder)
+            if reason is None and not is_folder and not entry.is_file(follow_symlinks=False):
+                reason = "special file"
         if reason is not None:
             self._tree.skipped.add(reason, path, is_folder=is_folder)
             return
