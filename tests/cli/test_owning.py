@@ -123,6 +123,17 @@ async def test_a_folder_in_the_folder_is_unshared_and_added_again(network: Netwo
     assert len(peer.node.files().files) == 2
 
 
+async def test_what_a_root_has_is_said_to_be_in_that_root(network: Network, tmp_path: Path) -> None:
+    peer = await network.peer("one")
+    music, at = tmp_path / "music", ("--peer", peer.url)
+    (music / "live").mkdir(parents=True)
+    assert (await panal("add", str(music), *at)).code == 0
+    again = await panal("add", str(music), str(music / "live"), *at)
+    assert again.out == (
+        f"music  shared already, in place, from {music}\nmusic/live  shared, as it is in {music}\n"
+    )
+
+
 async def test_a_folder_that_rules_leave_out_is_not_added_empty(network: Network) -> None:
     peer = await network.peer("one")
     (peer.folder / "build").mkdir()

@@ -67,7 +67,7 @@ class AddedAnswer(msgspec.Struct):
     roots: list[RootAnswer]
     """Shared in place; their files are hashed and announced from now on."""
     again: list[str]
-    """Paths of the folder that were left out and are shared again."""
+    """Paths below the folder or a root: shared again where they were left out, else as before."""
     files: list[FileAnswer]
     """Copied into the folder."""
 

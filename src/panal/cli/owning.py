@@ -69,7 +69,8 @@ def add(paths: Sequence[Path], peer_url: str, *, copy: bool, quiet: bool, as_jso
     """Share paths, and print what came of it."""
 
     async def work(remote: RemotePeer) -> None:
-        folder = Path((await remote.status()).folder)
+        status = await remote.status()
+        folder = Path(status.folder)
         inside = [] if copy else [path for path in paths if _is_folder_of(folder, path)]
         elsewhere = [str(_whole(path)) for path in paths if path not in inside]
         folders = [await remote.add_folder(_below(folder, path) or "") for path in inside]
@@ -79,12 +80,15 @@ def add(paths: Sequence[Path], peer_url: str, *, copy: bool, quiet: bool, as_jso
         if as_json:
             print_json(AddDocument(added.roots, added.again, added.files, folders))
         elif not quiet:
-            _print_added(folders, added)
+            _print_added(folders, added, {root.name: root.place for root in status.roots})
 
     ask(peer_url, work)
 
 
-def _print_added(folders: Sequence[FolderAnswer], added: AddedAnswer) -> None:
+def _print_added(
+    folders: Sequence[FolderAnswer], added: AddedAnswer, places: Mapping[str, str]
+) -> None:
+    """`places` are the roots that were shared before, by name."""
     for folder in folders:
         files = "1 file" if folder.files == 1 else f"{folder.files} files"
         click.echo(
@@ -94,9 +98,17 @@ def _print_added(folders: Sequence[FolderAnswer], added: AddedAnswer) -> None:
     for root in added.roots:
         click.echo(f"{name_words(root.name)}  in place, from {name_words(root.place)}")
     for path in added.again:
-        click.echo(f"{name_words(path)}  shared, as it is in the folder")
+        click.echo(f"{name_words(path)}  {_again_words(path, places)}")
     for file in added.files:
         click.echo(f"{name_words(file.path)}  {size_words(file.size)}  {file.link}")
+
+
+def _again_words(path: str, places: Mapping[str, str]) -> str:
+    root, _, below = path.partition("/")
+    if root not in places:
+        return "shared, as it is in the folder"
+    place = name_words(places[root])
+    return f"shared, as it is in {place}" if below else f"shared already, in place, from {place}"
 
 
 def _print_left_out(skipped: Mapping[str, int], folders: Mapping[str, int]) -> None:

@@ -27,7 +27,7 @@ class Added:
 
     in_place: list[FurtherRoot] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
-    """Paths of the folder that were left out and are shared again."""
+    """Paths below the folder or a root: shared again where they were left out, else as before."""
     copied: list[SharedFile] = field(default_factory=list)
 
 
