@@ -1,5 +1,7 @@
 """Links and the other things that a person may ask for."""
 
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +45,12 @@ def test_a_link_is_written_and_read(link: Link, text: str) -> None:
     assert str(link) == text
     assert parse_link(text) == link
     assert parse_what(text) == link
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+@PROPERTY
+def test_a_name_is_quoted_as_urls_are(name: str) -> None:
+    assert str(Link(ID, name)) == f"{BARE}?name={quote(name, safe=':/[]')}"
 
 
 @pytest.mark.parametrize(

@@ -47,22 +47,28 @@ def ls(peer_url: str, *, as_json: bool) -> None:
     """Print what the peer shares."""
 
     async def work(remote: RemotePeer) -> None:
-        files, status = await remote.files(), await remote.status()
+        files: list[FileAnswer] = []
+        is_empty = True
+        async for page in remote.file_pages():
+            if as_json:
+                files += page
+            elif page:
+                is_empty = False
+                click.echo("\n".join(map(_file_words, page)))
+        status = await remote.status()
         if as_json:
             print_json(LsDocument(files, status.skipped, status.skipped_folders))
             return
-        for file in files:
-            _print_file(file)
-        if not files:
+        if is_empty:
             click.echo("Nothing is shared yet.", err=True)
         _print_left_out(status.skipped, status.skipped_folders)
 
     ask(peer_url, work)
 
 
-def _print_file(file: FileAnswer) -> None:
+def _file_words(file: FileAnswer) -> str:
     away = "  (offline)" if file.offline else ""
-    click.echo(f"{name_words(file.path)}  {size_words(file.size)}  {file.id}{away}")
+    return f"{name_words(file.path)}  {size_words(file.size)}  {file.id}{away}"
 
 
 def add(paths: Sequence[Path], peer_url: str, *, copy: bool, quiet: bool, as_json: bool) -> None:

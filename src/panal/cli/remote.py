@@ -74,14 +74,13 @@ class RemotePeer:
         """The peer's own state."""
         return await self._call("GET", "/api/v1/status", StatusAnswer)
 
-    async def files(self) -> list[FileAnswer]:
+    async def file_pages(self) -> AsyncIterator[list[FileAnswer]]:
         """Everything it shares, page by page."""
-        found: list[FileAnswer] = []
         after: str | None = ""
         while after is not None:
             page = await self.files_after(after, PAGE)
-            found, after = found + page.files, page.next
-        return found
+            yield page.files
+            after = page.next
 
     async def files_after(self, after: str, limit: int) -> FilesAnswer:
         """A page of what it shares, in path order."""

@@ -7,7 +7,7 @@ special in it escaped, is one file or folder inside a shared folder.
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote
 
 from panal.errors import UsageError
 from panal.wire.ids import ContentId, is_content_id, parse_content_id
@@ -18,6 +18,7 @@ SCHEME = "panal:"
 SHA256_PREFIX = "sha256:"
 MAX_LINK_CHARACTERS = 8_192
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})")
+_NEEDS_NO_QUOTING = re.compile(r"[A-Za-z0-9_.~:/\[\]-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,15 @@ class Link:
     """Of a shared folder only what is under this path."""
 
     def __str__(self) -> str:
-        known = {"name": self.name, "size": self.size_bytes, "tracker": self.tracker}
-        words = {key: value for key, value in known.items() if value is not None}
-        query = urlencode(words, quote_via=quote, safe=":/[]")
+        words = []  # by hand: listings have a link for each of a hundred thousand files
+        if self.name is not None:
+            words.append(f"name={_quoted(self.name)}")
+        if self.size_bytes is not None:
+            words.append(f"size={self.size_bytes}")
+        if self.tracker is not None:
+            words.append(f"tracker={_quoted(self.tracker)}")
         inside = "" if self.inside is None else "/" + quote(self.inside)
-        return SCHEME + self.content.hex() + inside + ("?" + query if query else "")
+        return SCHEME + self.content.hex() + inside + ("?" + "&".join(words) if words else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,10 @@ def parse_link(text: str) -> Link:
     except UnicodeDecodeError:
         raise UsageError("The path in the link is not UTF-8.") from None
     return Link(content, name, size, tracker, inside)
+
+
+def _quoted(text: str) -> str:
+    return text if _NEEDS_NO_QUOTING.fullmatch(text) else quote(text, safe=":/[]")
 
 
 def _inside(path: str) -> SafePath | None:
