@@ -129,6 +129,7 @@ def download_answer(download: Download) -> DownloadAnswer:
         files=transfer.files if isinstance(transfer, FolderTransfer) else 0,
         files_done=transfer.files_done if isinstance(transfer, FolderTransfer) else 0,
         held_back=is_moving and transfer.held_back,
+        bytes_copied=transfer.bytes_copied,
     )
 
 

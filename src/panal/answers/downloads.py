@@ -55,6 +55,8 @@ class DownloadAnswer(msgspec.Struct):
     """How many of them are here."""
     held_back: bool = False
     """The peer's own rate limit is what holds it back."""
+    bytes_copied: int = 0
+    """How many are copies of a folder's or other shared files that have the same content."""
 
 
 class DownloadsAnswer(msgspec.Struct):

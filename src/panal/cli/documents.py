@@ -82,7 +82,9 @@ class GetDocument(msgspec.Struct):
     size: int
     """Of the file, or of all files of a folder."""
     bytes_resumed: int
-    """How many were here already."""
+    """How many were here when it began."""
+    bytes_copied: int
+    """How many are copies, made here, of files that have the same content."""
     transfer_s: float
     """From the first request until the final name existed."""
     sources: list[GetSource]

@@ -237,6 +237,7 @@ def _report(answer: DownloadAnswer, path: str, *, quiet: bool, as_json: bool) ->
                 path=path,
                 size=answer.size,
                 bytes_resumed=answer.bytes_resumed,
+                bytes_copied=answer.bytes_copied,
                 transfer_s=round(answer.transfer_s, 3),
                 sources=[GetSource(s.peer, s.bytes) for s in answer.sources if s.bytes],
             )
@@ -248,7 +249,12 @@ def _report(answer: DownloadAnswer, path: str, *, quiet: bool, as_json: bool) ->
     fetched = sum(source.bytes for source in answer.sources)
     rate = fetched / max(answer.transfer_s, 1e-3)
     how = f" in {answer.transfer_s:.1f} s, {size_words(rate)}/s, from {served}" if served else ""
+    copied = (
+        f", {size_words(answer.bytes_copied)} copied here from files of the same content"
+        if answer.bytes_copied
+        else ""
+    )
     resumed = f", {size_words(answer.bytes_resumed)} were here" if answer.bytes_resumed else ""
     size = size_words(answer.size)
-    click.echo(f"{name_words(path)}  {size}{how}{resumed}, verified.", err=True)
+    click.echo(f"{name_words(path)}  {size}{how}{copied}{resumed}, verified.", err=True)
     sys.stderr.flush()

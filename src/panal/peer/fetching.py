@@ -60,6 +60,9 @@ class Transfer:
     path: str = ""
     """Which of a folder's files it is."""
     bytes_resumed: int = 0
+    """Here before it began."""
+    bytes_copied: int = 0
+    """Of a folder's files: copied from others here that have the same content."""
     _engine: Engine | None = None
     _partial: PartialFile | None = None
     progress: Progress | None = None

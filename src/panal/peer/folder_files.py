@@ -106,6 +106,7 @@ class FolderFiles:
         try:
             if not self._batch:  # others write to the disk too
                 await asyncio.to_thread(check_reserve, self._scratch)
+            was_received = entry.content is not None and entry.content.hex() in self._leftovers
             copied = await asyncio.to_thread(self._read_copy, entry)
             if copied is None:
                 data, manifest, peer = await self._small.get(entry, transfer)
@@ -116,7 +117,7 @@ class FolderFiles:
             await self._gather(data, manifest, entries)
         finally:
             self._transfer.end(transfer, fetched_bytes)
-        self._count(entries, fetched_bytes)
+        self._count(entries, fetched_bytes, was_received=was_received)
 
     async def _gather(
         self, data: bytes, manifest: Manifest, entries: Sequence[CollectionEntry]
@@ -151,13 +152,24 @@ class FolderFiles:
         """Whose names others have taken meanwhile."""
         return self._placing.taken
 
-    def _count(self, entries: Sequence[CollectionEntry], fetched_bytes: int) -> None:
-        """The first of these was fetched, unless nothing was; the others are copies of it."""
-        first = 1 if fetched_bytes else 0
-        self._transfer.files_done += first
-        self._transfer.missing.difference_update(entry.path for entry in entries[:first])
-        for entry in entries[first:]:
-            self._transfer.keep(entry)
+    def _count(
+        self,
+        entries: Sequence[CollectionEntry],
+        fetched_bytes: int,
+        *,
+        was_received: bool = False,
+    ) -> None:
+        """The first was fetched, unless nothing was, now or earlier; the others are copies."""
+        first, *others = entries
+        if fetched_bytes:
+            self._transfer.files_done += 1
+            self._transfer.missing.discard(first.path)
+        elif was_received:
+            self._transfer.keep(first)
+        else:
+            self._transfer.copy(first)
+        for entry in others:
+            self._transfer.copy(entry)
 
     def _read_copy(self, entry: CollectionEntry) -> tuple[bytes, Manifest] | None:
         """The bytes of the same small content elsewhere here, verified."""
@@ -202,7 +214,7 @@ class FolderFiles:
         self._count([first], size_bytes)
         for entry in others:
             if await self._copy(entry):
-                self._transfer.keep(entry)
+                self._transfer.copy(entry)
             else:
                 await self.fetch_large([entry])
 

@@ -22,7 +22,6 @@ class BundleTransfer(Transfer):
     began_s: float = 0.0
     files: int = 0
     copied_files: int = 0
-    copied_bytes: int = 0
     """Further paths of what came once."""
     came: list[str] = field(default_factory=list)
     """The paths of all of them."""
@@ -37,7 +36,7 @@ class BundleTransfer(Transfer):
         self.files += 1
         self.bytes_done += size_bytes
         self.copied_files += len(entries) - 1
-        self.copied_bytes += (len(entries) - 1) * size_bytes
+        self.bytes_copied += (len(entries) - 1) * size_bytes
         self.came += [entry.path for entry in entries]
 
 
@@ -51,7 +50,7 @@ class FolderTransfer(Transfer):
     missing: set[str] = field(default_factory=set)
     """Paths that are not here, nor on their way into their places."""
     kept_bytes: int = 0
-    """Of files that were there before, or copied from others that were."""
+    """Of files that were there before."""
     active: list[Transfer] = field(default_factory=list)
     """One for each content that is on its way."""
     ended_bytes: int = 0
@@ -77,7 +76,7 @@ class FolderTransfer(Transfer):
         self.missing.difference_update(transfer.came)
         self.bytes_by_peer[peer] += transfer.bytes_done
         self.files_done += transfer.files + transfer.copied_files
-        self.kept_bytes += transfer.copied_bytes
+        self.bytes_copied += transfer.bytes_copied
         self.end(transfer, transfer.bytes_done)
 
     def end(self, transfer: Transfer, size_bytes: int) -> None:
@@ -93,10 +92,18 @@ class FolderTransfer(Transfer):
         self.banned.update(transfer.banned)
 
     def keep(self, entry: CollectionEntry) -> None:
-        """One file is there without having been fetched."""
+        """One file was there before."""
+        self._count(entry)
+        self.kept_bytes += entry.size_bytes
+
+    def copy(self, entry: CollectionEntry) -> None:
+        """One file was copied from another here."""
+        self._count(entry)
+        self.bytes_copied += entry.size_bytes
+
+    def _count(self, entry: CollectionEntry) -> None:
         self.missing.discard(entry.path)
         self.files_done += 1
-        self.kept_bytes += entry.size_bytes
 
     def look(self) -> None:
         """Bring what is told up to now."""
@@ -105,7 +112,7 @@ class FolderTransfer(Transfer):
         resumed = sum(transfer.bytes_resumed for transfer in self.active)
         here = sum(transfer.bytes_done for transfer in self.active)
         self.bytes_resumed = self.kept_bytes + self.ended_resumed_bytes + resumed
-        self.bytes_done = self.kept_bytes + self.ended_bytes + here
+        self.bytes_done = self.kept_bytes + self.bytes_copied + self.ended_bytes + here
         self._measure()
         self.progress = Progress(
             chunks_written=self.files_done + self._files_in_bundles(),
@@ -125,7 +132,7 @@ class FolderTransfer(Transfer):
         now_s = self.clock.now_s()
         spent_s = now_s - since_s
         if since_s == 0.0 or spent_s >= RATE_OVER_S:
-            fetched = self.bytes_done - self.bytes_resumed
+            fetched = self.bytes_done - self.bytes_resumed - self.bytes_copied
             self._rate_bytes_s = max(0, fetched - at_first) / spent_s if since_s else 0.0
             self._rate_since = now_s, fetched
 
