@@ -340,6 +340,7 @@ class Node:
             unshared=sorted(app.root.ignoring.unshared),
             unfinished=unfinished,
             unfinished_bytes=unfinished_bytes,
+            withdrawn=dict(app.collections.offering.withdrawn),
         )
 
 

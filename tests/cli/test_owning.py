@@ -123,6 +123,22 @@ async def test_a_folder_in_the_folder_is_unshared_and_added_again(network: Netwo
     assert len(peer.node.files().files) == 2
 
 
+async def test_ls_says_which_folder_was_withdrawn_and_what_to_do(network: Network) -> None:
+    peer = await network.peer("one")
+    (peer.folder / "album").mkdir()
+    (peer.folder / "album/a.txt").write_bytes(b"a")
+    (peer.folder / "album/b.txt").write_bytes(b"b")
+    await peer.node.add_folder("album")
+    (peer.folder / "album/b.txt").unlink()
+    await until(lambda: peer.node.status().withdrawn == {"album": "album/b.txt"}, "withdrawn")
+    assert (await panal("ls", "--peer", peer.url)).err == (
+        "Withdrawn: the folder album is not what was shared any more (see album/b.txt). "
+        "To share it as it is now: 'panal add' it again.\n"
+    )
+    await peer.node.add_folder("album")
+    assert peer.node.status().withdrawn == {}
+
+
 async def test_what_a_root_has_is_said_to_be_in_that_root(network: Network, tmp_path: Path) -> None:
     peer = await network.peer("one")
     music, at = tmp_path / "music", ("--peer", peer.url)

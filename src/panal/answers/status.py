@@ -71,6 +71,8 @@ class StatusAnswer(msgspec.Struct):
     """Unfinished files, those of downloads that go on too."""
     unfinished_bytes: int
     """What they take of the disk."""
+    withdrawn: dict[str, str] = msgspec.field(default_factory=dict)
+    """Folders that are not offered any more: by path, a path in each that is not as it was."""
 
 
 class LogAnswer(msgspec.Struct):

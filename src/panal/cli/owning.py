@@ -62,6 +62,12 @@ def ls(peer_url: str, *, as_json: bool) -> None:
         if is_empty:
             click.echo("Nothing is shared yet.", err=True)
         _print_left_out(status.skipped, status.skipped_folders)
+        for path, changed in sorted(status.withdrawn.items()):
+            click.echo(
+                f"Withdrawn: the folder {name_words(path)} is not what was shared any more (see "
+                f"{name_words(changed)}). To share it as it is now: 'panal add' it again.",
+                err=True,
+            )
 
     ask(peer_url, work)
 

@@ -47,6 +47,8 @@ class Offering:
         self.known: dict[str, CollectionRecord] = {}
         """Every snapshot, by path, offered or not."""
         self._offered: dict[str, CollectionRecord] = {}
+        self.withdrawn: dict[str, str] = {}
+        """By path of a snapshot that is not offered: a path in it that is not as it was."""
         self._unchecked: set[str] = set()
         self._wake = asyncio.Event()
 
@@ -62,6 +64,7 @@ class Offering:
     def drop(self, path: str) -> None:
         """A snapshot is none any more."""
         del self.known[path]
+        self.withdrawn.pop(path, None)
         self._withdraw(path)
 
     def needs(self, content: ContentId) -> bool:
@@ -99,6 +102,9 @@ class Offering:
         if self.known.get(record.path) is not record:
             return  # made again meanwhile
         shows = self._root.shows(record.base)
+        self.withdrawn.pop(record.path, None)
+        if missing is not None and shows:
+            self.withdrawn[record.path] = missing
         if missing is None and shows:
             self._offer(record)
         elif self._withdraw(record.path) and missing is not None and shows:
