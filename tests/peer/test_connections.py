@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panal.peer.connections import Connections
+from panal.wire.ids import PeerName
 
 OTHERS = [f"192.0.2.{number}" for number in range(1, 5)]
 
@@ -38,6 +39,16 @@ def test_an_address_has_a_limit_and_loopback_has_none() -> None:
     filled(connections, "2001:db8::1", 2, idle=False)
     filled(connections, "2001:db8::2", 1, idle=False)
     assert not connections.enter(object(), "2001:db8::ffff", Fake())  # one host's /64
+
+
+def test_a_member_has_a_limit_of_its_own_wherever_it_calls_from() -> None:
+    connections = Connections(most=100, most_of_one=2)
+    one, other = PeerName("one"), PeerName("other")
+    for host in ("192.0.2.1", "127.0.0.1"):
+        assert connections.enter(object(), host, Fake(idle=False), one)
+    assert not connections.enter(object(), "192.0.2.2", Fake(), PeerName("ONE"))
+    assert connections.enter(object(), "192.0.2.1", Fake(idle=False), other)
+    filled(connections, "192.0.2.1", 2, idle=False)
 
 
 def test_an_idle_one_makes_room_for_its_own_address() -> None:

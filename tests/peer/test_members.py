@@ -21,6 +21,7 @@ from panal.peer import membership
 from panal.peer.calling import Calling, client_session
 from panal.peer.config import PeerSettings
 from panal.peer.http_source import fetch_manifest
+from panal.peer.visitors import unsent_bytes
 from panal.trust.tls import client_context
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Provider
@@ -225,6 +226,29 @@ def _own_address() -> str:
         except OSError:
             pytest.skip("this machine has no address but loopback")
     return address
+
+
+async def test_what_a_receiver_over_tls_has_not_taken_is_seen(members: Network) -> None:
+    a, b = await members.peer("a"), await members.peer("b")
+    assert a.app._tls is not None
+    seen: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+
+    async def send(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes(32 << 20))  # more than the kernel takes
+        own_bytes = writer.transport.get_write_buffer_size()
+        seen.set_result((own_bytes, unsent_bytes(writer.transport)))
+        writer.transport.abort()
+
+    server = await asyncio.start_server(send, "127.0.0.1", 0, ssl=a.app._tls.server)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        name = peer_host(PeerName("a"), _pin(members))
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=context_of(b), server_hostname=name
+        )
+        own_bytes, all_bytes = await seen
+        writer.transport.abort()
+    assert own_bytes < 1 << 20 < all_bytes
 
 
 # Removal ----------------------------------------------------------------------------------
