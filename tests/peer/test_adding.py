@@ -146,7 +146,8 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
         if subprocess.run(bind, check=False, capture_output=True).returncode:
             pytest.skip("mounting is not allowed here")
         yield tmp_path / "medium"
-        subprocess.run(["umount", str(tmp_path / "medium")], check=True)
+        # The peer, which runs on, may be looking at it in this very moment.
+        subprocess.run(["umount", "--lazy", str(tmp_path / "medium")], check=True)
     else:
         (tmp_path / "source").chmod(0o555)
         yield tmp_path / "source"
