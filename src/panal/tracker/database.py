@@ -167,6 +167,21 @@ def errors_in_words(target: str = "the tracker's records") -> Iterator[None]:
         raise known from error
 
 
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing of what is done inside, its errors in words; not nested."""
+    with errors_in_words():
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            # Some failures, a full disk among them, have rolled back already.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
 # A disk that is full and a file-size limit look different to SQLite: the second is a failed
 # write. A failed read is neither.
 _NO_SPACE = frozenset(

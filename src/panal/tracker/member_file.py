@@ -6,13 +6,12 @@ hashes. Times are seconds since 1970.
 """
 
 import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from panal.errors import Refused
-from panal.tracker.database import errors_in_words
+from panal.tracker.database import errors_in_words, transaction
 from panal.tracker.joining import LineRecord
 from panal.wire.ids import PeerName
 
@@ -85,18 +84,9 @@ class MemberFile:
         """Give the file back."""
         self._connection.close()
 
-    @contextmanager
-    def transaction(self) -> Generator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing of what is done inside, durable at its end; not nested."""
-        with errors_in_words():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        return transaction(self._connection)
 
     # Members --------------------------------------------------------------------------------
 

@@ -1,11 +1,11 @@
 """The embedded store: a tracker's records in one SQLite file, or in memory."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from panal.tracker.database import errors_in_words, open_database
+from panal.tracker.database import open_database, transaction
 from panal.tracker.handout import Holder
 from panal.tracker.registry import LEASE_S, PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
@@ -58,19 +58,9 @@ class SqliteStorage:
             rows.recount()
             rows.save()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing of what is done inside; not nested."""
-        with errors_in_words():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                # Some failures, a full disk among them, have rolled back already.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        return transaction(self._connection)
 
     def peer(self, name: PeerName) -> PeerRecord | None:
         """What is recorded under a name, its lease over or not; None for nothing."""
