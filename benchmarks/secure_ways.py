@@ -19,13 +19,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from blake3 import blake3
-
 from benchmarks.places import SHARED_MEMORY, make_file
-from benchmarks.processes import Broken
 from benchmarks.rows import Row, table
 from benchmarks.scenarios import MIB
-from benchmarks.ways import KIB, LOWAT, PART, Chunks, Way, forked, least
+from benchmarks.ways import KIB, LOWAT, PART, Chunks, Way, least, sent_and_received
 from panal.trust.certificates import Authority, new_key, signing_request
 from panal.trust.tls import client_context, server_context
 from panal.wire.certified_names import peer_host
@@ -170,22 +167,10 @@ def _receive(identity: Identity | None, port: int, into: Path, size_bytes: int) 
 
 
 def _measured(name: str, identity: Identity, file: Path, into: Path) -> tuple[float, float]:
-    """Wall and CPU seconds of both ends; Broken where what came is not the file."""
-    into.unlink(missing_ok=True)
+    """Wall and CPU seconds of one way; Broken as `sent_and_received`."""
     ours = None if name == PLAIN.name else identity
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        began_s = time.monotonic()
-        with (
-            forked(lambda: WAYS[name](identity, listening, file)) as serving,
-            forked(lambda: _receive(ours, port, into, file.stat().st_size)) as receiving,
-        ):
-            cpu_s = receiving.recv()
-            wall_s = time.monotonic() - began_s
-            cpu_s += serving.recv()
-    if blake3().update_mmap(into).digest() != blake3().update_mmap(file).digest():
-        raise Broken(f"{name}: what came is not what was sent")
-    return wall_s, cpu_s
+    serve = partial(WAYS[name], identity)
+    return sent_and_received(name, serve, partial(_receive, ours), file, into)
 
 
 def rows(rounds: int, size_mib: int) -> Iterator[Row]:

@@ -246,23 +246,37 @@ def forked(work: Callable[[], None]) -> Iterator[Connection]:
         process.join()
 
 
-def measured(way: Way, file: Path, into: Path) -> tuple[float, float]:
-    """Wall and CPU seconds of both ends; Broken where what came is not the file."""
+def sent_and_received(
+    name: str,
+    serve: Callable[[socket.socket, Path], None],
+    receive: Callable[[int, Path, int], None],
+    file: Path,
+    into: Path,
+) -> tuple[float, float]:
+    """Wall and CPU seconds of both ends; Broken where what came is not the file.
+
+    `serve` gets the listening socket, `receive` its port, where to write and how many bytes.
+    """
     into.unlink(missing_ok=True)
-    serve = _serve_on_loop if way.serve == "sendfile on the loop" else _serve_in_threads
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         began_s = time.monotonic()
         with (
-            forked(lambda: serve(way, listening, file)) as serving,
-            forked(lambda: _receive(way, port, into, file.stat().st_size)) as receiving,
+            forked(lambda: serve(listening, file)) as serving,
+            forked(lambda: receive(port, into, file.stat().st_size)) as receiving,
         ):
             cpu_s = receiving.recv()
             wall_s = time.monotonic() - began_s
             cpu_s += serving.recv()
     if blake3().update_mmap(into).digest() != blake3().update_mmap(file).digest():
-        raise Broken(f"{way.name}: what came is not what was sent")
+        raise Broken(f"{name}: what came is not what was sent")
     return wall_s, cpu_s
+
+
+def measured(way: Way, file: Path, into: Path) -> tuple[float, float]:
+    """Wall and CPU seconds of one way; Broken as `sent_and_received`."""
+    serve = _serve_on_loop if way.serve == "sendfile on the loop" else _serve_in_threads
+    return sent_and_received(way.name, partial(serve, way), partial(_receive, way), file, into)
 
 
 def rows(rounds: int, size_mib: int) -> Iterator[Row]:
