@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from panal.peer import app
+from panal.peer import app, doors
 from panal.peer.limits import CONNECTIONS, DESCRIPTORS_PART, HEAD_BYTES, HEAD_S, IDLE_S, SLOW_S
 from tests.support.loop_clock import LoopClock
 from tests.support.network import Network, RunningPeer
@@ -208,7 +208,8 @@ async def test_at_the_cap_whoever_asks_at_once_is_served(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A flood of connections, four times as many as may be: honest work moves meanwhile."""
-    monkeypatch.setattr(app, "_connections_at_most", lambda: 50)
+    for module in (app, doors):
+        monkeypatch.setattr(module, "connections_at_most", lambda: 50)
     peer = await network.peer("one", shares_folder=False)
     content = (await peer.upload("big.bin", BIG))["id"]
     async with clients(peer.app.port, 200, HALF_A_HEAD) as made:
@@ -229,4 +230,4 @@ def test_a_process_with_few_descriptors_takes_few_connections(
         (-1, CONNECTIONS),
     ):
         monkeypatch.setattr(resource, "getrlimit", lambda _, soft=descriptors: (soft, soft))
-        assert app._connections_at_most() == most
+        assert doors.connections_at_most() == most

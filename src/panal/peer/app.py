@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import errno
 import logging
-import resource
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
@@ -14,7 +12,7 @@ from aiohttp import web
 
 from panal.audit import AuditLog
 from panal.clock import Clock
-from panal.errors import NoSpace, PanalError, PortTaken
+from panal.errors import NoSpace, PanalError
 from panal.peer.access import Route, application
 from panal.peer.adding import Adding
 from panal.peer.announcer import Announcer
@@ -28,6 +26,7 @@ from panal.peer.content_answers import ContentAnswers
 from panal.peer.content_routes import ContentRoutes
 from panal.peer.contents import Contents
 from panal.peer.doorkeeper import Doorkeeper
+from panal.peer.doors import bind, connections_at_most, http_server, listen
 from panal.peer.download_way import DownloadWay
 from panal.peer.downloads import Downloads
 from panal.peer.fetching import Fetching
@@ -40,15 +39,7 @@ from panal.peer.http_connection import http_connections
 from panal.peer.identity import begin_epoch
 from panal.peer.joining import member_of, trackers_of
 from panal.peer.lanes import Lanes
-from panal.peer.limits import (
-    BACKLOG,
-    CONNECTIONS,
-    DESCRIPTORS_PART,
-    DRAIN_S,
-    GUEST_CONNECTIONS,
-    GUEST_CONNECTIONS_PER_ADDRESS,
-)
-from panal.peer.listening import TlsListener
+from panal.peer.limits import DRAIN_S, GUEST_CONNECTIONS, GUEST_CONNECTIONS_PER_ADDRESS
 from panal.peer.live_settings import KeptSettings, LiveSettings
 from panal.peer.member_tls import MemberTls
 from panal.peer.never_sent import NeverSent
@@ -73,7 +64,7 @@ from panal.store.roots import disk_error
 from panal.store.setting_records import SettingRecords
 from panal.store.texts import FOLDER as TEXTS
 from panal.store.texts import Texts
-from panal.wire.address import authority, parse_address
+from panal.wire.address import authority
 from panal.wire.catalogue import Entry, Registration
 from panal.wire.manifest import MIN_CHUNK_BYTES
 
@@ -355,11 +346,11 @@ class PeerApp:
         app: web.Application,
         chunk_server: Callable[[Callable[[], asyncio.Protocol], Connections], ChunkServer],
     ) -> None:
-        others = await self._http_server(app)
-        connections = Connections(_connections_at_most())
+        others = await http_server(app, self._cleanup)
+        connections = Connections(connections_at_most())
         server = chunk_server(http_connections(others, connections), connections)
         self._cleanup.push_async_callback(server.close, DRAIN_S)
-        await self._listen(sockets, server.connection, self._tls)
+        await listen(sockets, server.connection, self._cleanup, self._tls)
 
     async def _serve_guests(
         self, sockets: list[socket.socket], contents: Contents, texts: Texts, sender: Sender
@@ -370,39 +361,11 @@ class PeerApp:
         self.guest_routes = GuestRoutes(
             keeper, contents, texts, sender, self._chance, self.audit
         ).routes()
-        server = await self._http_server(application(self.guest_routes, keeper, self.audit))
+        server = await http_server(
+            application(self.guest_routes, keeper, self.audit), self._cleanup
+        )
         connections = Connections(GUEST_CONNECTIONS, GUEST_CONNECTIONS_PER_ADDRESS)
-        await self._listen(sockets, http_connections(server, connections, enters=True))
-
-    async def _http_server(self, app: web.Application) -> web.Server:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S)
-        await runner.setup()
-        self._cleanup.push_async_callback(runner.cleanup)
-        if runner.server is None:
-            raise PanalError("The HTTP server did not start.")
-        return runner.server
-
-    async def _listen(
-        self,
-        sockets: list[socket.socket],
-        connection: Callable[[], asyncio.Protocol],
-        tls: MemberTls | None = None,
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        if tls is not None:
-            listener = TlsListener(sockets, connection, tls.server)
-            tls.ended = listener.end
-            self._cleanup.callback(listener.close)
-            return
-        # asyncio accepts as many at one go as the system holds, before any of them can be turned
-        # away: with few descriptors, none would be left.
-        at_one_go = max(1, _connections_at_most() // DESCRIPTORS_PART)
-        for bound in sockets:
-            listening = await loop.create_server(
-                connection, sock=bound, backlog=min(BACKLOG, at_one_go)
-            )
-            bound.listen(BACKLOG)
-            self._cleanup.callback(listening.close)
+        await listen(sockets, http_connections(server, connections, enters=True), self._cleanup)
 
     def _use(self, live: LiveSettings) -> None:
         self.upload_limit.change(live.upload_limit_bytes_s, live.upload_limit_per_peer_bytes_s)
@@ -448,41 +411,3 @@ class PeerApp:
         if host == ANY_HOST:
             host = way_to(ELSEWHERE) or LOOPBACK
         return f"http://{authority(host, self.guest_port)}"
-
-
-def _connections_at_most() -> int:
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if descriptors == resource.RLIM_INFINITY:
-        return CONNECTIONS
-    return min(CONNECTIONS, descriptors // DESCRIPTORS_PART)
-
-
-def bind(hosts: Sequence[str], port: int) -> list[socket.socket]:
-    """A listening-ready socket per host, all on one port; PortTaken names the port.
-
-    Before anything else is done, so that a taken port is found before registering. Port 0
-    takes what the system gives for the first host.
-    """
-    sockets: list[socket.socket] = []
-    try:
-        for host in hosts:
-            family = socket.AF_INET6 if parse_address(host).version == 6 else socket.AF_INET
-            bound = socket.socket(family, socket.SOCK_STREAM)
-            sockets.append(bound)
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family is socket.AF_INET6:
-                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            bound.bind((host, port))
-            bound.listen(BACKLOG)  # two may bind with SO_REUSEADDR; only one may listen
-            port = bound.getsockname()[1]
-    except OSError as error:
-        for bound in sockets:
-            bound.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortTaken(
-                f"Port {port} is taken by another program; stop it or choose another port."
-            ) from None
-        if error.errno == errno.EACCES:
-            raise PortTaken(f"Port {port} needs special rights; choose one above 1023.") from None
-        raise PanalError(f"Cannot listen on {', '.join(hosts)}: {error.strerror}.") from None
-    return sockets
