@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from panal.peer import local_user
 from panal.peer.local_user import is_ours_or_roots, owner_of
+from panal.peer.socket_diag import owner_told
 from tests.support.network import Network
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
@@ -46,6 +48,33 @@ def test_an_open_connection_of_ours_and_a_closed_one() -> None:
         client.close()
         assert not is_ours_or_roots(*ends)  # nobody holds it: nobody can be asked
         accepted.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells of single sockets")
+@pytest.mark.parametrize(
+    ("listens", "calls"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("::", "127.0.0.1")]
+)
+def test_a_single_socket_is_told_as_the_tables_list_it(
+    listens: str, calls: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = socket.AF_INET6 if ":" in listens else socket.AF_INET
+    try:
+        listening = socket.create_server(
+            (listens, 0), family=family, dualstack_ipv6=listens == "::"
+        )
+    except OSError:
+        pytest.skip(f"this machine has no {listens}")
+    with listening, socket.create_connection((calls, listening.getsockname()[1])) as client:
+        accepted, _ = listening.accept()
+        with accepted:
+            ends = client.getsockname()[:2], client.getpeername()[:2]
+            told = owner_told(*ends)
+            if told is None:
+                pytest.skip("the kernel lacks the module that tells")
+            monkeypatch.setattr(local_user, "owner_told", lambda *_: None)
+            assert told == os.getuid()
+            assert is_ours_or_roots(*ends)  # by the tables
+            assert owner_told((calls, 1), ends[1]) is None
 
 
 ASK = """

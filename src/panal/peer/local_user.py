@@ -1,7 +1,7 @@
 """Whose process is at the other end of a loopback connection, where the system tells.
 
-Linux lists every TCP socket with its owner in /proc/net/tcp and tcp6. Elsewhere, and where
-that cannot be read, nothing is known. The only file that reads it.
+Linux tells of a single socket, or else lists every one with its owner in /proc/net/tcp and tcp6.
+Elsewhere, and where that cannot be read, nothing is known. The only file that reads it.
 """
 
 import os
@@ -9,6 +9,7 @@ import sys
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
+from panal.peer.socket_diag import Endpoint, owner_told
 from panal.wire.address import parse_address
 
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
@@ -16,18 +17,18 @@ _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 # is still held open says whose it is.
 _ESTABLISHED = "01"
 
-Endpoint = tuple[str, int]
-
 
 def is_ours_or_roots(client: Endpoint, server: Endpoint) -> bool:
     """Whether the client's end of a connection belongs to this user or to root.
 
     True where the system does not tell at all; False where it lists no such open socket.
     """
-    tables = [path.read_text("ascii") for path in _TABLES if path.exists()]
-    if not tables:
-        return True
-    owner = owner_of(client, server, tables)
+    owner = owner_told(client, server) if sys.platform == "linux" else None
+    if owner is None:
+        tables = [path.read_text("ascii") for path in _TABLES if path.exists()]
+        if not tables:
+            return True
+        owner = owner_of(client, server, tables)
     return owner is not None and owner in {0, os.getuid()}
 
 
