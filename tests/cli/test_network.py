@@ -133,10 +133,25 @@ async def test_a_line_with_addresses_that_its_maker_knows(members: Network) -> N
 
 async def test_a_member_is_removed(members: Network) -> None:
     await members.peer("a")
-    assert (await panal("network", "remove", "a", "--state", state(members))).code == 0
+    removed = await panal("network", "remove", "A", "--state", state(members))
+    assert removed.code == 0
     assert (await panal("network", "remove", "a", "--state", state(members))).code == 3
     shown = await panal("network", "--state", state(members))
     assert "Nobody has joined" in shown.err
+
+
+async def test_who_removes_is_told_of_the_line_that_lets_the_member_in_again(
+    members: Network,
+) -> None:
+    await members.peer("a")
+    words = ("network", "remove", "a", "--state", state(members))
+    by = json.loads((await panal("network", "--state", state(members), "--json")).out)
+    line = by["members"][0]["enrolled_by"]
+    assert f"panal network revoke {line}" in (await panal(*words)).err
+    await members.peer("b")
+    await panal("network", "revoke", line, "--state", state(members))
+    removed = await panal("network", "remove", "b", "--state", state(members), "--json")
+    assert json.loads(removed.out) == {"removed": "b", "open_join_line": None}
 
 
 async def test_a_tracker_that_is_stopped_is_said(members: Network) -> None:

@@ -198,3 +198,5 @@ class RemovedDocument(msgspec.Struct):
 
     removed: str
     """Its name."""
+    open_join_line: str | None
+    """The join line by which it came, where that still lets somebody in: it could come again."""

@@ -86,15 +86,22 @@ def revoke(line: str, state: Path | None, *, as_json: bool) -> None:
 
 def remove(name: str, state: Path | None, *, as_json: bool) -> None:
     """End a membership."""
-    _ask(state, lambda owner: owner.remove(name))
+    line = _ask(state, lambda owner: owner.remove(name))
     if as_json:
-        print_json(RemovedDocument(name))
+        print_json(RemovedDocument(name, line.id if line is not None else None))
         return
     click.echo(
         f"{name} is no member any more. Peers hear of it at their next renewal, within half a "
         "minute, and end its connections.",
         err=True,
     )
+    if line is not None:
+        click.echo(
+            f"It came by join line {line.id}, which lets in {line.uses_left} more until "
+            f"{_moment(line.until_s)}: whoever has that can come again. Revoke it with: "
+            f"panal network revoke {line.id}",
+            err=True,
+        )
 
 
 def _ask(state: Path | None, ask: Callable[[NetworkOwner], Awaitable[_Result]]) -> _Result:

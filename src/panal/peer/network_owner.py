@@ -80,11 +80,17 @@ class NetworkOwner:
         if not answer.was_known:
             raise NotFound(f"No join line {line} lets anybody in; 'panal network' lists them.")
 
-    async def remove(self, name: str) -> None:
-        """End a membership; NotFound where nobody of that name is a member."""
+    async def remove(self, name: str) -> OpenLine | None:
+        """End a membership; NotFound where nobody of that name is a member.
+
+        The join line by which it came, where that would let it in again.
+        """
+        members, lines = await self.members()
+        by = {member.name.lower(): member.enrolled_by for member in members}.get(name.lower())
         answer = await self._call(self._stub.RemoveMember, pb.RemoveMemberRequest(name=name))
         if not answer.was_known:
             raise NotFound(f"{name} is no member; 'panal network' lists them.")
+        return next((line for line in lines if line.id == by), None)
 
     async def _call(self, call: Any, request: Any) -> Any:
         try:
