@@ -24,6 +24,7 @@ from panal.peer.fetching import Fetching, Transfer
 from panal.peer.folder_check import Comparison, FolderCheck
 from panal.peer.folder_files import FolderFiles
 from panal.peer.folder_transfer import FolderTransfer
+from panal.peer.placing import to_end
 from panal.peer.sharing import Sharing
 from panal.peer.small_files import is_small
 from panal.store.index import Index
@@ -126,8 +127,12 @@ class FolderDownloads:
         transfer.files = len(files)
         scratch = self._parts.partials / f"{content.hex()}.folder"
         with contextlib.ExitStack() as using:
-            await asyncio.to_thread(lambda: using.enter_context(in_use(scratch)))
-            using.callback(_remove_if_empty, scratch)
+
+            def take() -> None:
+                using.enter_context(in_use(scratch))
+                using.callback(_remove_if_empty, scratch)
+
+            await to_end(asyncio.to_thread(take))
             await self._fetch_into(scratch, content, manifest, entries, transfer)
 
     async def _fetch_into(
