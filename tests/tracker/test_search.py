@@ -1,5 +1,6 @@
 import ast
 import base64
+import contextlib
 import json
 from pathlib import Path
 
@@ -26,14 +27,16 @@ from panal.wire.catalogue import SearchQuery
 from panal.wire.ids import PeerName
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 from tests.tracker.makers import content
+from tests.tracker.search_cases import REFUSED
 
 
-def _found(words: str, path: str) -> bool:
-    return all(needle in searchable(path) for needle in understand(SearchQuery(words)).needles)
+def _found(words: str, path: str, *, literal: bool = False) -> bool:
+    needles = understand(SearchQuery(words, literal)).needles
+    return all(needle in searchable(path) for needle in needles)
 
 
-def _class(words: str, path: str) -> int:
-    return match_class(understand(SearchQuery(words)), searchable(path))
+def _class(words: str, path: str, *, literal: bool = False) -> int:
+    return match_class(understand(SearchQuery(words, literal)), searchable(path))
 
 
 def _row(path: str, number: int, peer: str = "peer_1", **more) -> Match:
@@ -124,13 +127,34 @@ _PATH = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_
 @given(_PATH)
 def test_every_name_finds_itself_exactly(path: str) -> None:
     if fold(path).strip() == fold(path) != "":
-        assert _found(path, path)
-        assert _class(path, "folder/" + path) == 0
+        assert _found(path, path, literal=True)
+        assert _class(path, "folder/" + path, literal=True) == 0
 
 
 @given(st.text(max_size=30), _PATH)
 def test_no_query_breaks_the_ranking(words: str, path: str) -> None:
-    rank(understand(SearchQuery(words)), [_row(path, 1)])
+    with contextlib.suppress(UsageError):  # a filter that cannot be
+        rank(understand(SearchQuery(words)), [_row(path, 1)])
+
+
+@pytest.mark.parametrize(("words", "said"), REFUSED)
+def test_a_filter_that_cannot_be_is_refused_with_what_to_write(words: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        understand(SearchQuery(words))
+
+
+def test_filters_beside_the_words_and_in_them_agree_or_are_refused() -> None:
+    both = understand(SearchQuery("size:<9 size:>=2", min_size_bytes=1, max_size_bytes=20))
+    assert (both.min_size_bytes, both.max_size_bytes) == (2, 8)
+    assert understand(SearchQuery("peer:Ana", peer="ana")).peer
+    for query in (SearchQuery("peer:b", peer="a"), SearchQuery("kind:folder", kind=Kind.FILE)):
+        with pytest.raises(UsageError, match="is of one"):
+            understand(query)
+
+
+def test_a_quoted_name_comes_first() -> None:
+    assert _class('"new year" ext:txt', "a/new year") == 0
+    assert _class('"new year" ext:txt', "a/new year.txt") == 1
 
 
 def test_exact_names_come_first_then_whole_words_then_the_rest() -> None:
@@ -247,7 +271,7 @@ def test_a_size_that_cannot_be_is_refused(size_bytes: int) -> None:
         understand(SearchQuery(max_size_bytes=size_bytes))
 
 
-@pytest.mark.parametrize("module", ["registry", "handout", "search"])
+@pytest.mark.parametrize("module", ["registry", "handout", "query_words", "search"])
 def test_decisions_are_pure(module: str) -> None:
     folder = Path(panal.tracker.__file__).parent
     tree = ast.parse((folder / f"{module}.py").read_text("utf-8"))

@@ -19,6 +19,7 @@ from panal.wire.catalogue import Entry, Holding, SearchQuery
 from panal.wire.ids import PeerName
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 from tests.tracker.makers import announcement, content, digest_of, entry, record
+from tests.tracker.search_cases import FINDS, SHARED
 
 STORES: dict[str, Callable[[Path], Storage]] = {
     "sqlite in memory": lambda _: SqliteStorage(None, now_s=0.0),
@@ -378,6 +379,21 @@ def test_peers_are_listed_by_name_in_pages(storage: Storage) -> None:
         (TWO, 2),
     ]
     assert [peer.record.name for peer in storage.list_peers("ALBA", 1, 1.0)] == [ONE]
+
+
+def test_every_query_finds_what_the_table_says(storage: Storage) -> None:
+    for peer, entries in SHARED.items():
+        _announce(storage, PeerName(peer), *entries)
+    for words, paths in FINDS:
+        assert {path for _, path in _search(storage, words)} == paths, words
+
+
+def test_a_name_taken_literally_has_no_filters_in_it(storage: Storage) -> None:
+    for peer, entries in SHARED.items():
+        _announce(storage, PeerName(peer), *entries)
+    name = 'notes -draft size:>1 "quoted".md'
+    assert _search(storage, name, literal=True) == {("peer_2", name)}
+    assert _search(storage, name) == set()
 
 
 @pytest.mark.slow

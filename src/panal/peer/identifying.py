@@ -18,7 +18,7 @@ async def identify(client: TrackerClient, asked: What) -> Link:
     if isinstance(asked, BySha256):
         page = await client.search(SearchQuery(sha256=asked.sha256))
         return choose(list(page.hits), f"sha256:{asked.sha256.hex()}")
-    page = await client.search(SearchQuery(words=asked.name))
+    page = await client.search(SearchQuery(words=asked.name, literal=True))
     named = _named_exactly(page.hits, asked)
     if not named and (folder := await _in_a_folder(client, asked.name)) is not None:
         return folder
@@ -30,7 +30,7 @@ async def _in_a_folder(client: TrackerClient, asked: str) -> Link | None:
     parts = asked.split("/")
     for count in range(len(parts) - 1, 0, -1):
         name = "/".join(parts[:count])
-        page = await client.search(SearchQuery(words=name, kind=Kind.COLLECTION))
+        page = await client.search(SearchQuery(words=name, literal=True, kind=Kind.COLLECTION))
         if hits := _named_exactly(page.hits, ByName(name)):
             return replace(choose(hits, name), inside=safe_path("/".join(parts[count:])))
     return None

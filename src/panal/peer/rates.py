@@ -1,28 +1,12 @@
-"""Sizes and rates as people write them: `500K`, `1.5MiB`, `5MB/s`; a rate of `0` is no limit."""
-
-import re
-from decimal import Decimal
+"""Rates as people write them: `500K`, `1.5MiB`, `5MB/s`; `0` is no limit."""
 
 from panal.errors import UsageError
+from panal.wire.amounts import parse_bytes
 
 LEAST_LIMIT_BYTES_S = 1_000
 """A smaller one is nearly always a forgotten unit."""
 MOST_LIMIT_BYTES_S = 1_000_000_000_000
 _STEPS = "KMGT"
-_BYTES = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(?:([KMGTkmgt])(iB|B)?|B)?")
-
-
-def parse_bytes(text: str) -> int:
-    """A number of bytes; UsageError where that is none.
-
-    K, M, G and T are thousands, as KB and so on; KiB, MiB, GiB and TiB are of 1024.
-    """
-    found = _BYTES.fullmatch(text)
-    if found is None:
-        raise UsageError(f"{text!r} is no size. Write bytes, as 700, 500K, 1.5G or 2MiB.")
-    number, step, kind = found.groups()
-    base = 1024 if kind == "iB" else 1000
-    return int(Decimal(number) * base ** (_STEPS.index(step.upper()) + 1 if step else 0))
 
 
 def parse_rate(text: str) -> int:

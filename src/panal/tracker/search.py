@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from panal.errors import UsageError
+from panal.tracker.query_words import QueryWords, parse_query
+from panal.tracker.registry import key_of
 from panal.wire.catalogue import Hit, NamedBy, SearchQuery
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
@@ -53,6 +55,10 @@ class Search:
 
     needles: tuple[str, ...]
     """The searchable form of a match contains all of these."""
+    any_of: tuple[tuple[str, ...], ...]
+    """It contains one of each group."""
+    unwanted: tuple[str, ...]
+    """It contains none of these."""
     exact: str | None
     """The searchable form of an exact name contains this; None when no words were given."""
     whole: tuple[str, ...]
@@ -62,8 +68,7 @@ class Search:
     peer: str
     kind: Kind | None
     min_size_bytes: int
-    max_size_bytes: int
-    """0: no limit."""
+    max_size_bytes: int | None
     after: SortKey | None
     page_size: int
 
@@ -119,21 +124,42 @@ def understand(query: SearchQuery) -> Search:
     for size_bytes in (query.min_size_bytes, query.max_size_bytes):
         if not 0 <= size_bytes <= MAX_CONTENT_BYTES:
             raise UsageError(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
-    phrase = fold(_CONTROL.sub(" ", query.words).strip())
-    words = tuple(dict.fromkeys(phrase.split()))
+    text = _CONTROL.sub(" ", query.words).strip()
+    asked = QueryWords(text.split()) if query.literal else parse_query(text)
+    words = tuple(dict.fromkeys(fold(word).strip() for word in asked.wanted))
+    phrase = fold(" ".join(asked.wanted) if asked.has_operators else text)
     return Search(
         needles=tuple(_needle(word) for word in words),
+        any_of=tuple(tuple(map(_ending, ends)) for ends in asked.ends),
+        unwanted=(*map(_needle, map(fold, asked.unwanted)), *map(_ending, asked.unwanted_ends)),
         exact=f"/{_marked(phrase)}{_END}" if words else None,
         whole=words,
         content=query.content,
         sha256=query.sha256,
-        peer=query.peer,
-        kind=query.kind,
-        min_size_bytes=query.min_size_bytes,
-        max_size_bytes=query.max_size_bytes,
+        peer=_one_peer(query.peer, asked.peer),
+        kind=_one_kind(query.kind, asked.kind),
+        min_size_bytes=max(query.min_size_bytes, asked.min_size_bytes),
+        max_size_bytes=_least(query.max_size_bytes or None, asked.max_size_bytes),
         after=_decode_page(query.page) if query.page else None,
         page_size=query.page_size,
     )
+
+
+def _one_peer(given: str, written: str) -> str:
+    if given and written and key_of(given) != key_of(written):
+        raise UsageError(f"A search is of one peer's files: those of {given} or of {written}?")
+    return given or written
+
+
+def _one_kind(given: Kind | None, written: Kind | None) -> Kind | None:
+    if None not in (given, written) and given is not written:
+        raise UsageError("A search is of one kind: files or folders?")
+    return written if given is None else given
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    given = [size_bytes for size_bytes in (one, other) if size_bytes is not None]
+    return min(given, default=None)
 
 
 def match_class(search: Search, text: str) -> int:
@@ -210,6 +236,10 @@ def _marked(folded: str) -> str:
 def _needle(word: str) -> str:
     marked = _marked(word)
     return marked if len(word) <= _SHORT else marked.removeprefix(_MARK)
+
+
+def _ending(extension: str) -> str:
+    return f"{_marked('.' + fold(extension))}{_END}"
 
 
 def _has_whole(word: str, text: str) -> bool:

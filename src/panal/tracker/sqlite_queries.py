@@ -40,6 +40,8 @@ _FROM_PEER = "FROM peers CROSS JOIN entries ON entries.peer = peers.id"
 _FROM_ALL = "FROM entries CROSS JOIN peers ON peers.id = entries.peer"
 
 _TRIGRAM = 3
+# Not LIKE: nothing in a needle has a meaning of its own.
+_CONTAINS = "instr(entries.searchable, ?) > 0"
 
 
 def holders_of(
@@ -103,9 +105,9 @@ def _entries_of_one(
 ) -> Generator[Match]:
     begin = search.after[1] if search.after is not None else ""
     statement, values = _COLUMNS_OF_ONE, [name, peer, begin]
-    for condition, value in _entry_filters(search):
+    for condition, given in _entry_filters(search):
         statement += f" AND {condition}"
-        values.append(value)
+        values += given
     with closing(connection.execute(f"{statement} ORDER BY path", values)) as cursor:
         yield from map(_match, cursor)
 
@@ -117,42 +119,47 @@ def _select(
     now_s: float,
     limit: int,
 ) -> list[Match]:
-    indexed = [needle for needle in needles if len(needle) >= _TRIGRAM]
+    indexed = [_quoted(needle) for needle in needles if len(needle) >= _TRIGRAM]
+    if not indexed:  # else the words are rarer than the ends of names
+        indexed = [f"({' OR '.join(map(_quoted, group))})" for group in search.any_of]
     scanned = [needle for needle in needles if len(needle) < _TRIGRAM]
     conditions = ["peers.lease_until_s > ?"]
     values: list[object] = [now_s]
     if indexed:
         conditions.append("entry_text MATCH ?")
-        values.append(" AND ".join(map(_quoted, indexed)))
+        values.append(" AND ".join(indexed))
     for needle in scanned:
-        # Not LIKE: nothing in a needle has a meaning of its own.
-        conditions.append("instr(entries.searchable, ?) > 0")
+        conditions.append(_CONTAINS)
         values.append(needle)
-    for condition, value in _filters(search):
+    for condition, given in _filters(search):
         conditions.append(condition)
-        values.append(value)
+        values += given
     leading = _FROM_TEXT if indexed else _FROM_PEER if search.peer else _FROM_ALL
     statement = f"{_COLUMNS} {leading} WHERE {' AND '.join(conditions)} LIMIT ?"
     return [_match(row) for row in connection.execute(statement, (*values, limit))]
 
 
-def _filters(search: Search) -> Iterable[tuple[str, object]]:
+def _filters(search: Search) -> Iterable[tuple[str, Sequence[object]]]:
     if search.peer:
-        yield "peers.key = ?", key_of(search.peer)
+        yield "peers.key = ?", (key_of(search.peer),)
     yield from _entry_filters(search)
 
 
-def _entry_filters(search: Search) -> Iterable[tuple[str, object]]:
+def _entry_filters(search: Search) -> Iterable[tuple[str, Sequence[object]]]:
     if search.content is not None:
-        yield "entries.content = ?", search.content
+        yield "entries.content = ?", (search.content,)
     if search.sha256 is not None:
-        yield "entries.sha256 = ?", search.sha256
+        yield "entries.sha256 = ?", (search.sha256,)
     if search.kind is not None:
-        yield "entries.kind = ?", int(search.kind)
+        yield "entries.kind = ?", (int(search.kind),)
     if search.min_size_bytes:
-        yield "entries.size_bytes >= ?", search.min_size_bytes
-    if search.max_size_bytes:
-        yield "entries.size_bytes <= ?", search.max_size_bytes
+        yield "entries.size_bytes >= ?", (search.min_size_bytes,)
+    if search.max_size_bytes is not None:
+        yield "entries.size_bytes <= ?", (search.max_size_bytes,)
+    for group in search.any_of:
+        yield f"({' OR '.join([_CONTAINS] * len(group))})", group
+    for needle in search.unwanted:
+        yield f"NOT {_CONTAINS}", (needle,)
 
 
 def _quoted(needle: str) -> str:

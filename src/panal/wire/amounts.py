@@ -1,6 +1,26 @@
-"""Amounts as people read them."""
+"""Amounts as people read and write them."""
+
+import re
+from decimal import Decimal
+
+from panal.errors import UsageError
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_STEPS = "KMGT"
+_BYTES = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(?:([KMGTkmgt])(iB|B)?|B)?")
+
+
+def parse_bytes(text: str) -> int:
+    """A number of bytes; UsageError where that is none.
+
+    K, M, G and T are thousands, as KB and so on; KiB, MiB, GiB and TiB are of 1024.
+    """
+    found = _BYTES.fullmatch(text)
+    if found is None:
+        raise UsageError(f"{text!r} is no size. Write bytes, as 700, 500K, 1.5G or 2MiB.")
+    number, step, kind = found.groups()
+    base = 1024 if kind == "iB" else 1000
+    return int(Decimal(number) * base ** (_STEPS.index(step.upper()) + 1 if step else 0))
 
 
 def size_words(size_bytes: float) -> str:

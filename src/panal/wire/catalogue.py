@@ -192,6 +192,8 @@ class SearchQuery:
     """What is searched for; every part left empty restricts nothing."""
 
     words: str = ""
+    literal: bool = False
+    """The words are a name: nothing in them is a filter or has another meaning."""
     content: ContentId | None = None
     sha256: bytes | None = None
     peer: str = ""

@@ -124,6 +124,7 @@ def query_from(message: pb.SearchRequest) -> SearchQuery:
         raise UsageError(f"A search has at most {MAX_WORDS} characters.")
     return SearchQuery(
         words=message.words,
+        literal=message.literal,
         content=content_id_from_bytes(message.content) if message.content else None,
         sha256=_sha256_from(message.sha256),
         peer=parse_peer_name(message.peer) if message.peer else "",
@@ -143,6 +144,7 @@ def query_to(query: SearchQuery) -> pb.SearchRequest:
         raise UsageError("What is searched for is not valid UTF-8: no name has it.") from None
     return pb.SearchRequest(
         words=query.words,
+        literal=query.literal,
         content=query.content or b"",
         sha256=query.sha256 or b"",
         peer=query.peer,

@@ -183,7 +183,7 @@ class LocateResponse(_message.Message):
     def __init__(self, located: _Optional[_Iterable[_Union[Located, _Mapping]]] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("words", "sha256", "peer", "kind", "min_size_bytes", "max_size_bytes", "page", "page_size", "content")
+    __slots__ = ("words", "sha256", "peer", "kind", "min_size_bytes", "max_size_bytes", "page", "page_size", "content", "literal")
     WORDS_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     PEER_FIELD_NUMBER: _ClassVar[int]
@@ -193,6 +193,7 @@ class SearchRequest(_message.Message):
     PAGE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
+    LITERAL_FIELD_NUMBER: _ClassVar[int]
     words: str
     sha256: bytes
     peer: str
@@ -202,7 +203,8 @@ class SearchRequest(_message.Message):
     page: str
     page_size: int
     content: bytes
-    def __init__(self, words: _Optional[str] = ..., sha256: _Optional[bytes] = ..., peer: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., min_size_bytes: _Optional[int] = ..., max_size_bytes: _Optional[int] = ..., page: _Optional[str] = ..., page_size: _Optional[int] = ..., content: _Optional[bytes] = ...) -> None: ...
+    literal: bool
+    def __init__(self, words: _Optional[str] = ..., sha256: _Optional[bytes] = ..., peer: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., min_size_bytes: _Optional[int] = ..., max_size_bytes: _Optional[int] = ..., page: _Optional[str] = ..., page_size: _Optional[int] = ..., content: _Optional[bytes] = ..., literal: _Optional[bool] = ...) -> None: ...
 
 class NamedBy(_message.Message):
     __slots__ = ("peer", "path")

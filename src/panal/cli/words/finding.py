@@ -68,10 +68,14 @@ def search(
 ) -> None:
     """Find files by name over everybody's folders; no words list every path in order.
 
-    Every word must occur in the path; case and accents do not count.
+    Every word must occur in the path; case and accents do not count. Among the words: "a phrase"
+    in its quotes, -word, ext:jpg,png, size:>1G, kind:image (file, folder, archive, audio, document,
+    video), peer:NAME. Write -- before a word that begins with -.
 
     \b
     panal search holiday video             both words
+    panal search '"new year"' ext:jpg      a phrase, and how the name ends
+    panal search -- holiday -draft size:'>1M'
     panal search --peer-name peer_2        all that peer_2 shares
     panal search --type file --min-size 1G
     """

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from panal.errors import UsageError
-from panal.peer.rates import parse_bytes, parse_rate
+from panal.peer.rates import parse_rate
+from panal.wire.amounts import parse_bytes
 
 DEFAULT_PEER = "http://127.0.0.1:5000"
 
