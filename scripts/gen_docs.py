@@ -1,4 +1,4 @@
-"""Generate docs/cli.md and docs/api.md from the program itself, or check them.
+"""Generate docs/cli.md, docs/api.md and docs/openapi.json from the program itself, or check them.
 
 python scripts/gen_docs.py            write
 python scripts/gen_docs.py --check    exit 1 where the committed files differ
@@ -6,27 +6,30 @@ python scripts/gen_docs.py --check    exit 1 where the committed files differ
 
 import asyncio
 import inspect
+import json
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import click
 import msgspec
 
+from panal.answers.meanings import meanings, nested
 from panal.cli.documents import Problem
 from panal.cli.main import panal
-from panal.cli.schemas import every_command, meanings, nested, structs_of
-from panal.peer.access import Route
+from panal.cli.schemas import every_command, structs_of
 from panal.peer.config import PeerSettings
 from panal.python import running_peer
+from panal.web.openapi import openapi_document
 
 ROOT = Path(__file__).resolve().parent.parent
 NOBODY = "127.0.0.1:1"
 """A tracker that does not answer: the routes do not need one."""
+ANYWHERE = {"400", "403", "421", "500"}
 MADE = "Made by `scripts/gen_docs.py`; `make docs` writes it anew."
 
 
@@ -92,6 +95,8 @@ def _type_words(kind: Any) -> str:
     if kind in plain:
         return plain[kind]
     given = get_args(kind)
+    if get_origin(kind) is Annotated:
+        return _type_words(given[0])
     if get_origin(kind) is list:
         return f"array of {_type_words(given[0])}"
     if get_origin(kind) is dict:
@@ -136,54 +141,103 @@ def _kind(info: dict[str, Any]) -> str:
 # Routes -----------------------------------------------------------------------------------
 
 
-async def _routes() -> list[Route]:
+async def _document() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as made:
-        settings = PeerSettings("docs", 0, Path(made), (NOBODY,), shares_folder=False)
+        settings = PeerSettings("docs", 0, Path(made), (NOBODY,), shares_folder=False, guest_port=0)
         async with running_peer(settings) as app:
-            return app.routes
+            return openapi_document([*app.routes, *app.guest_routes])
 
 
-def routes_document(routes: list[Route]) -> str:
-    """docs/api.md."""
+def routes_document(document: dict[str, Any]) -> str:
+    """docs/api.md, which is docs/openapi.json for people."""
     lines = [
         "# The peer's HTTP interface",
         "",
         MADE,
         "",
-        "What the routes mean to other programs is in",
+        "The same for programs is [openapi.json](openapi.json), which a running peer serves at",
+        "`/openapi.json`. What the routes mean to other programs is in",
         "[PROTOCOL.md](PROTOCOL.md#9-the-peers-http): who *public*, *member* and *owner* are, the",
         "errors, uploads and ranges. JSON is UTF-8; sizes are bytes; ids and hashes are hex.",
+        "Behind every answer stand the statuses of problems that it may be instead; 400, 403, 421",
+        "and 500 may come from anywhere.",
         "",
-        "| method and path | who | | takes | gives |",
-        "|---|---|---|---|---|",
+        "| method and path | who | | takes | gives | problems |",
+        "|---|---|---|---|---|---|",
     ]
-    lines += [_route_row(route) for route in sorted(routes, key=lambda r: (r.path, r.method))]
-    types = {
-        kind
-        for route in routes
-        for kind in (route.takes, route.gives, route.streams)
-        if kind is not None
-    }
-    ordered = sorted(types, key=lambda kind: kind.__name__)
-    _, schemas = msgspec.json.schema_components(ordered, ref_template="#/$defs/{name}")
-    for name in sorted(schemas):
-        text = msgspec.json.format(msgspec.json.encode(schemas[name]), indent=2).decode()
-        lines += ["", f"## {name}", "", *_fenced("json", text)]
+    operations = [
+        (path, method.upper(), operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method != "servers"
+    ]
+    lines += [_route_row(*each) for each in operations]
+    with_parameters = [
+        (f"{method} {path}", [p for p in operation.get("parameters", ()) if p["in"] == "query"])
+        for path, method, operation in operations
+    ]
+    lines += ["", "## Queries", "", "| route | parameter | type | |", "|---|---|---|---|"]
+    for route, parameters in with_parameters:
+        for one in parameters:
+            said = one.get("description", "")
+            lines.append(f"| {route} | `{one['name']}` | {_schema_words(one['schema'])} | {said} |")
+    for name, schema in document["components"]["schemas"].items():
+        lines += ["", f"## {name}", "", schema.get("description", ""), ""]
+        lines += ["| field | type | |", "|---|---|---|"]
+        for field, of_field in schema["properties"].items():
+            optional = "" if field in schema["required"] else ", may be left out"
+            said = of_field.get("description", "")
+            lines.append(f"| `{field}` | {_schema_words(of_field)}{optional} | {said} |")
     return "\n".join(lines) + "\n"
 
 
-def _route_row(route: Route) -> str:
-    path = re.sub(r"\{(\w+)[^}]*\}", r"<\1>", route.path)
-    query = f"?{route.query}" if route.query else ""
-    said = (inspect.getdoc(route.handler) or "").partition("\n")[0]
-    takes, gives = (_named(kind) for kind in (route.takes, route.gives))
-    if route.streams is not None:
-        gives += f"; a line each, as `application/x-ndjson`: {_named(route.streams)}"
-    return f"| {route.method} `{path}{query}` | {route.role.value} | {said} | {takes} | {gives} |"
+def _route_row(path: str, method: str, operation: dict[str, Any]) -> str:
+    shown = re.sub(r"\{(\w+)\}", r"<\1>", path)
+    takes = _content_words(operation.get("requestBody", {}))
+    good = {s: a for s, a in operation["responses"].items() if "$ref" not in a}
+    gives = "; ".join(
+        f"{status} {_content_words(answer)}".strip() for status, answer in good.items()
+    )
+    problems = ", ".join(sorted(operation["responses"].keys() - good.keys() - ANYWHERE))
+    return (
+        f"| {method} `{shown}` | {operation['x-panal-role']} | {operation['summary']} "
+        f"| {takes} | {gives} | {problems} |"
+    )
 
 
-def _named(kind: type | None) -> str:
-    return "" if kind is None else f"[{kind.__name__}](#{kind.__name__.lower()})"
+def _content_words(said: dict[str, Any]) -> str:
+    words = []
+    for kind, content in said.get("content", {}).items():
+        struct = _schema_words(content["schema"]) if "$ref" in content.get("schema", {}) else ""
+        if kind == "application/json" and struct:
+            words.append(struct)
+        elif struct:
+            words.append(f"{struct} as `{kind}`")
+        else:
+            words.append(f"`{kind}`")
+    return " or ".join(words)
+
+
+def _schema_words(schema: dict[str, Any]) -> str:
+    """What kind of value a schema lets in."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(map(_schema_words, schema["anyOf"]))
+    if "enum" in schema:
+        return " or ".join(f"`{value or chr(34) * 2}`" for value in schema["enum"])
+    kind = schema.get("type", "anything")
+    if kind == "array":
+        return f"array of {_schema_words(schema['items'])}"
+    if kind == "object":
+        return f"object of {_schema_words(schema['additionalProperties'])}"
+    least, most = schema.get("minimum"), schema.get("maximum")
+    return str(kind) if most is None else f"{kind} from {least} to {most}"
+
+
+def _named(kind: type) -> str:
+    return f"[{kind.__name__}](#{kind.__name__.lower()})"
 
 
 def _fenced(language: str, text: str) -> list[str]:
@@ -192,9 +246,11 @@ def _fenced(language: str, text: str) -> list[str]:
 
 def main() -> None:
     """Write the documents, or compare them."""
+    document = asyncio.run(_document())
     fresh = {
         ROOT / "docs" / "cli.md": commands_document().rstrip("\n") + "\n",
-        ROOT / "docs" / "api.md": routes_document(asyncio.run(_routes())),
+        ROOT / "docs" / "api.md": routes_document(document),
+        ROOT / "docs" / "openapi.json": json.dumps(document, indent=1, ensure_ascii=False) + "\n",
     }
     if "--check" not in sys.argv:
         for path, text in fresh.items():

@@ -10,9 +10,10 @@ import click
 import msgspec
 import pytest
 
+from panal.answers.meanings import meanings, nested
 from panal.cli.documents import Problem
 from panal.cli.main import panal as group
-from panal.cli.schemas import every_command, meanings, nested, schema_of, structs_of
+from panal.cli.schemas import every_command, schema_of, structs_of
 from tests.cli.running import Said, panal, said
 from tests.support.network import Network, RunningPeer, until
 

@@ -66,6 +66,7 @@ ROLES = {
     ("GET", "/files/{path}"): Role.MEMBER,
     ("HEAD", "/files/{path}"): Role.MEMBER,
     ("GET", "/healthz"): Role.PUBLIC,
+    ("GET", "/openapi.json"): Role.MEMBER,
     ("GET", "/readyz"): Role.PUBLIC,
     ("GET", "/session"): Role.PUBLIC,
     ("POST", "/session"): Role.PUBLIC,

@@ -334,10 +334,12 @@ async def test_the_same_again_is_fine_and_other_content_is_left(peer: RunningPee
     assert (first.status, again.status) == (201, 200)
     assert again.json()["files"] == first.json()["files"]
     inode = (peer.folder / "a.txt").stat().st_ino
-    for path in ("a.txt", "a.txt?replace=false", "a.txt?replace=", "a.txt?replacing=true"):
+    for path in ("a.txt", "a.txt?replace=false", "a.txt?replacing=true"):
         other = answer_of(await put(peer, path, b"two"))
         assert other.status == 409
         assert other.json()["type"] == "urn:panal:error:target-taken"
+    for query in ("replace=", "replace=yes", "replace=1", "replace=true&replace=true"):
+        assert (await put(peer, f"a.txt?{query}", b"two")).status == 400
     assert (peer.folder / "a.txt").read_bytes() == b"one"
     assert (peer.folder / "a.txt").stat().st_ino == inode
     assert (await put(peer, "a.txt?replace=true", b"two")).status == 201

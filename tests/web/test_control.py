@@ -12,7 +12,7 @@ import pytest
 
 from panal.peer import announcer
 from panal.peer.limits import JSON_BYTES
-from panal.web.control import MAX_PAGE
+from panal.web.queries import MAX_PAGE
 from tests.support.network import Answer, Network, RunningPeer, until
 from tests.support.raw_http import connection, request
 

@@ -1,6 +1,13 @@
 """Downloads: as they stand, as they would go, and what they left unfinished."""
 
+from typing import Annotated
+
 import msgspec
+
+from panal.answers.found import KindWord
+
+STATES = ["queued", "running", "waiting", "paused", "done", "failed"]
+StateWord = Annotated[str, msgspec.Meta(extra_json_schema={"enum": STATES})]
 
 
 class SourceAnswer(msgspec.Struct):
@@ -27,7 +34,7 @@ class DownloadAnswer(msgspec.Struct):
     """The content's id; null until it is known."""
     name: str | None
     """The path below the folder; null until it is known."""
-    state: str
+    state: StateWord
     """queued, running, waiting, paused, done or failed."""
     size: int
     """In bytes; 0 until it is known."""
@@ -99,7 +106,7 @@ class PlanAnswer(msgspec.Struct):
 
     id: str
     """The content's."""
-    kind: str | None
+    kind: KindWord | None
     """file or collection; null while nobody answers who has it."""
     size: int | None
     """Of the file, or of all files asked for of a folder; null while it is not known."""

@@ -1,6 +1,10 @@
 """What is found over everybody's files, and who is here."""
 
+from typing import Annotated
+
 import msgspec
+
+KindWord = Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["file", "collection"]})]
 
 
 class NameInfo(msgspec.Struct):
@@ -23,7 +27,7 @@ class HitInfo(msgspec.Struct):
     """In bytes; of a folder, its list's."""
     sha256: str | None
     """Of the file, in hex, where somebody vouches for it."""
-    kind: str
+    kind: KindWord
     """file or collection."""
     link: str
     """For chats and mails, and for `get`."""

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from panal.answers.found import KindWord
+
 
 class LinkAnswer(msgspec.Struct):
     """A shared file or folder, as others ask for it."""
@@ -10,7 +12,7 @@ class LinkAnswer(msgspec.Struct):
     """What it is called."""
     id: str
     """Its content id."""
-    kind: str
+    kind: KindWord
     """file, or collection for a folder as it is now."""
     link: str
     """For chats and mails, and for `get`."""
@@ -25,7 +27,7 @@ class GuestLinkAnswer(msgspec.Struct):
     """What it gives is called."""
     content: str
     """The content id of what it gives."""
-    kind: str
+    kind: KindWord
     """file, or collection for a folder as it was then."""
     expires: int
     """When it counts no more; seconds since 1970."""

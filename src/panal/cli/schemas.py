@@ -1,8 +1,5 @@
 """`panal schema`: what each command prints with `--json`, as JSON Schema."""
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +7,7 @@ import click
 import msgspec
 
 from panal import answers
+from panal.answers.meanings import meanings, nested
 from panal.cli import documents
 from panal.cli.documents import Problem
 from panal.cli.words.options import JsonOption
@@ -40,22 +38,6 @@ def _struct(name: str) -> type[msgspec.Struct]:
     return found
 
 
-def meanings(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """What each field means: the text below it in the struct's source."""
-    found: dict[str, str] = {}
-    for owner in reversed(struct.__mro__):
-        if owner is msgspec.Struct or not issubclass(owner, msgspec.Struct):
-            continue
-        (body,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
-        assert isinstance(body, ast.ClassDef)  # noqa: S101 (it is a class's source)
-        for field, below in zip(body.body, body.body[1:], strict=False):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                text = below.value if isinstance(below, ast.Expr) else None
-                if isinstance(text, ast.Constant) and isinstance(text.value, str):
-                    found[field.target.id] = " ".join(text.value.split())
-    return found
-
-
 def schema_of(structs: Sequence[type[msgspec.Struct]]) -> dict[str, Any]:
     """The JSON Schema of a document that is one of these, or the problem of a failure."""
     ordered: list[type[msgspec.Struct]] = [*structs, Problem]
@@ -64,29 +46,6 @@ def schema_of(structs: Sequence[type[msgspec.Struct]]) -> dict[str, Any]:
         for field, meaning in meanings(struct).items():
             found[struct.__name__]["properties"][field]["description"] = meaning
     return {"$schema": DIALECT, "anyOf": list(wanted), "$defs": found}
-
-
-def nested(structs: Sequence[type[msgspec.Struct]]) -> list[type[msgspec.Struct]]:
-    """These structs and all that their fields are made of, each once."""
-    found: dict[type[msgspec.Struct], None] = {}
-
-    def walk(kind: msgspec.inspect.Type) -> None:
-        if isinstance(kind, msgspec.inspect.StructType):
-            if kind.cls not in found:
-                found[kind.cls] = None
-                for field in kind.fields:
-                    walk(field.type)
-        elif isinstance(kind, msgspec.inspect.ListType):
-            walk(kind.item_type)
-        elif isinstance(kind, msgspec.inspect.DictType):
-            walk(kind.value_type)
-        elif isinstance(kind, msgspec.inspect.UnionType):
-            for each in kind.types:
-                walk(each)
-
-    for struct in structs:
-        walk(msgspec.inspect.type_info(struct))
-    return list(found)
 
 
 def show(root: click.Command, words: tuple[str, ...]) -> None:

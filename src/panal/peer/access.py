@@ -5,8 +5,8 @@ before its handler is called. Host is checked first, then pages, then the role.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
@@ -14,6 +14,7 @@ from aiohttp.typedefs import Middleware
 from panal.audit import AuditLog
 from panal.errors import NotFound, PanalError, Refused
 from panal.peer.browser_rules import check_host, check_page
+from panal.peer.documented import Answer
 from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.http_answers import SAFE_HEADERS, problem
 from panal.peer.roles import Role, may, refusal
@@ -34,14 +35,23 @@ class Route:
     unknown: str = ""
     """How the handler calls what is not there, where the path names something: whoever may
     not ask is told the same of everything."""
-    takes: type | None = None
-    """The struct that the request's JSON is; for the documents."""
-    gives: type | None = None
-    """The struct that a good answer's JSON is; for the documents."""
+    where: type | None = None
+    """The struct of the names in the path; this and all that follows is for the documents."""
+    query: type | None = None
+    """The struct of what may stand behind the question mark."""
+    takes: Answer | None = None
+    """What a request brings: a struct is JSON."""
+    gives: Answer | tuple[Answer, ...] = ()
+    """What a good answer is; several where the request's headers or path decide."""
+    status: int | tuple[int, ...] = 200
+    """What good answers have; several where the same can be new or not."""
+    also: Mapping[int, Answer] = field(default_factory=dict)
+    """Other answers by their status."""
     streams: type | None = None
-    """The struct of each line, where lines are asked for; for the documents."""
-    query: str = ""
-    """What may stand behind the question mark; for the documents."""
+    """The struct of each line, where lines are asked for."""
+    fails: tuple[type[PanalError], ...] = ()
+    """Errors of its own, beside those that any request can meet."""
+    is_documented: bool = True
 
 
 def application(

@@ -6,6 +6,7 @@ from panal.errors import TooLarge
 from panal.peer.access import Route
 from panal.peer.content_answers import is_peer
 from panal.peer.contents import Contents
+from panal.peer.documented import Body
 from panal.peer.http_answers import PROTOCOL_HEADER, SHARED_CONTENT
 from panal.peer.lanes import Lanes
 from panal.peer.roles import Role
@@ -26,7 +27,16 @@ class BundleRoutes:
 
     def routes(self) -> list[Route]:
         """The route, with its role."""
-        return [Route("POST", "/api/v1/bundle", Role.MEMBER, self.bundle, takes=BundleRequest)]
+        return [
+            Route(
+                "POST",
+                "/api/v1/bundle",
+                Role.MEMBER,
+                self.bundle,
+                takes=BundleRequest,
+                gives=Body(TAR),
+            )
+        ]
 
     async def bundle(self, request: web.Request) -> web.StreamResponse:
         """A tar of the small contents that were asked for and are here, named by their ids.

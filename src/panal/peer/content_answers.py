@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 
 from panal.errors import NotHereYet
 from panal.peer.contents import OpenContent
-from panal.peer.http_answers import PROTOCOL_HEADER, SHARED_CONTENT, problem
+from panal.peer.http_answers import OCTETS, PROTOCOL_HEADER, SHARED_CONTENT, problem
 from panal.peer.lanes import Lanes
 from panal.peer.never_sent import NeverSent
 from panal.peer.sending import Sender
@@ -29,7 +29,6 @@ from panal.wire.ranges import (
 )
 
 RETRY_AFTER_S = 2
-OCTETS = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,27 @@
 """Bytes by content id, the manifest, the availability stream, and the tracker's dial-back."""
 
+from functools import partial
 from random import Random
+from typing import Annotated
 
+import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 
-from panal.errors import UsageError
+from panal.errors import ContentChanged, NotHereYet, RootOffline, TooLarge, UsageError
 from panal.peer.access import Route
-from panal.peer.content_answers import OCTETS, ContentAnswers, Wanted
+from panal.peer.content_answers import ContentAnswers, Wanted
 from panal.peer.contents import UNKNOWN, Contents, OpenContent
+from panal.peer.documented import (
+    CONTENT_BYTES,
+    FILE_BYTES,
+    TEXT,
+    ContentPath,
+    NamedContentPath,
+)
 from panal.peer.granting import Granting
-from panal.peer.http_answers import PROTOCOL_HEADER, SHARED_CONTENT, json_answer
+from panal.peer.http_answers import OCTETS, PROTOCOL_HEADER, SHARED_CONTENT, json_answer
 from panal.peer.neighbourhood import MOST_PEERS, NamedPeer, NamedPeers
+from panal.peer.query import read_query
 from panal.peer.roles import Role
 from panal.wire.address import hearsay_problem
 from panal.wire.catalogue import Provider
@@ -19,6 +30,22 @@ from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
 from panal.wire.have import opening
 from panal.wire.ids import parse_content_id, parse_peer_name
 from panal.wire.names import safe_path
+
+MAX_ASKED = 9_999_999
+
+
+class NextQuery(msgspec.Struct):
+    """How much of a peer's choice is wanted."""
+
+    max: Annotated[int, msgspec.Meta(ge=1, le=MAX_ASKED)] = 1
+    """How many chunks at most."""
+
+
+class DialPath(msgspec.Struct):
+    """What proves who answers."""
+
+    nonce: Annotated[str, msgspec.Meta(pattern=f"^[0-9a-fA-F]{{{2 * NONCE_BYTES}}}$")]
+    """What the tracker has made up, in hex."""
 
 
 class ContentRoutes:
@@ -40,18 +67,36 @@ class ContentRoutes:
 
     def routes(self) -> list[Route]:
         """The routes, each with its role."""
-        member = Role.MEMBER
+        here = "/content/{id}"
+        changes = (ContentChanged, RootOffline)
+        of_content = partial(
+            Route, role=Role.MEMBER, unknown=UNKNOWN, where=ContentPath, fails=changes
+        )
         return [
-            Route("GET", "/content/{id}/manifest", member, self.manifest, UNKNOWN),
-            Route("GET", "/content/{id}/have", member, self.have, UNKNOWN),
-            Route("GET", "/content/{id}/peers", member, self.peers, UNKNOWN, gives=NamedPeers),
-            Route("POST", "/content/{id}/next", member, self.next, UNKNOWN, query="max=<chunks>"),
-            Route("GET", "/content/{id}", member, self.content, UNKNOWN),
-            Route("HEAD", "/content/{id}", member, self.content, UNKNOWN),
-            Route("GET", "/content/{id}/{name}", member, self.content, UNKNOWN),
-            Route("HEAD", "/content/{id}/{name}", member, self.content, UNKNOWN),
-            Route("GET", "/dialback/{nonce}", Role.PUBLIC, self.dialback),
-            Route("GET", "/healthz", Role.PUBLIC, self.health),
+            of_content("GET", here + "/manifest", handler=self.manifest, gives=FILE_BYTES),
+            of_content("GET", here + "/have", handler=self.have, gives=FILE_BYTES),
+            of_content("GET", here + "/peers", handler=self.peers, gives=NamedPeers),
+            of_content(
+                "POST",
+                here + "/next",
+                handler=self.next,
+                query=NextQuery,
+                takes=FILE_BYTES,
+                gives=FILE_BYTES,
+                status=(200, 204),
+                fails=(*changes, TooLarge, NotHereYet),
+            ),
+            *(
+                of_content(
+                    method, here + name, handler=self.content, where=where, gives=CONTENT_BYTES
+                )
+                for name, where in (("", ContentPath), ("/{name}", NamedContentPath))
+                for method in ("GET", "HEAD")
+            ),
+            Route(
+                "GET", "/dialback/{nonce}", Role.PUBLIC, self.dialback, where=DialPath, gives=TEXT
+            ),
+            Route("GET", "/healthz", Role.PUBLIC, self.health, gives=TEXT),
         ]
 
     async def health(self, request: web.Request) -> web.Response:
@@ -126,7 +171,9 @@ class ContentRoutes:
             sent.append(await self._answers.write(request, opened, wanted))
 
         host = request.remote or ""
-        if await self._granting.grant(content, body, _most(request), host, send):
+        if await self._granting.grant(
+            content, body, read_query(request, NextQuery).max, host, send
+        ):
             return sent[0]
         return web.Response(status=204, headers=PROTOCOL_HEADER)
 
@@ -140,14 +187,6 @@ class ContentRoutes:
             lambda: self._contents.open(content),
             None if name is None else safe_path(name),
         )
-
-
-def _most(request: web.Request) -> int:
-    """How many chunks a request wants at most."""
-    text = request.query.get("max", "1")
-    if not (text.isascii() and text.isdigit() and 0 < len(text) <= 7 and int(text)):
-        raise UsageError("max is a number of chunks.")
-    return int(text)
 
 
 def _follower(request: web.Request) -> Provider | None:

@@ -1,20 +1,34 @@
 """Files by path: uploads into the folder, and the folder as a listing that tools can walk."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 from aiohttp import BodyPartReader, hdrs, web
+from msgspec import UNSET, UnsetType
 
 from panal.audit import AuditLog
-from panal.errors import NotFound, PanalError, UnsafeName, UsageError
+from panal.errors import (
+    ContentChanged,
+    NoSpace,
+    NotFound,
+    PanalError,
+    TargetTaken,
+    TooLarge,
+    TooSlow,
+    UnsafeName,
+    UsageError,
+)
 from panal.peer.access import Route
 from panal.peer.announcer import Announcer
 from panal.peer.content_answers import ContentAnswers
 from panal.peer.contents import Contents
+from panal.peer.documented import CONTENT_BYTES, FILE_BYTES, PAGE, Body, FilePath
 from panal.peer.forms import UNREADABLE, part_parameters
-from panal.peer.http_answers import json_answer
+from panal.peer.http_answers import PROBLEM, ProblemAnswer, json_answer
 from panal.peer.listing_page import listing_page
+from panal.peer.query import read_query
 from panal.peer.roles import Role
 from panal.peer.sharing import Placed
 from panal.peer.uploads import Uploads
@@ -26,23 +40,89 @@ ANNOUNCED_WITHIN_S = 1.0
 _BLOCK_BYTES = 256 * 1024
 
 
+FORM = Body(
+    "multipart/form-data",
+    schema={
+        "type": "object",
+        "properties": {"file": {"type": "array", "minItems": 1, "items": {"type": "string"}}},
+        "required": ["file"],
+    },
+)
+
+
+class UploadQuery(msgspec.Struct):
+    """What an upload may do."""
+
+    replace: bool = False
+    """Put it in the place of another content that has the name."""
+
+
 class UploadedFile(msgspec.Struct):
     """One stored file, as the answer to an upload names it."""
 
     path: str
+    """Below the shared folder."""
     id: str
+    """Its content id."""
     size: int
+    """In bytes."""
     sha256: str
+    """In hex."""
     link: str
+    """For chats and mails, and for `get`."""
 
 
 class UploadFailure(msgspec.Struct):
     """One file of several that was not stored."""
 
     path: str
+    """What it was to be called."""
     status: int
+    """The HTTP status that it would have by itself."""
     type: str
+    """Stable: `urn:panal:error:` and the slug."""
     detail: str
+    """One sentence for a person."""
+
+
+class UploadAnswer(msgspec.Struct):
+    """What an upload stored."""
+
+    files: list[UploadedFile]
+    """In the order in which they came."""
+    announced: bool
+    """Whether the tracker knows of all of them by now; else it is told later."""
+
+
+class UploadProblem(ProblemAnswer):
+    """What of a form with several files was stored, and what was not."""
+
+    files: list[UploadedFile]
+    """Those that are stored."""
+    failed: list[UploadFailure]
+    """Those that are not; the first is also the problem."""
+    announced: bool
+    """Whether the tracker knows of the stored ones by now."""
+
+
+class ListedFile(msgspec.Struct):
+    """A file, or a folder."""
+
+    name: str
+    """Ends with a slash where it is a folder."""
+    id: str | UnsetType = UNSET
+    """Its content id; files only."""
+    size: int | UnsetType = UNSET
+    """In bytes; files only."""
+
+
+class ListingAnswer(msgspec.Struct):
+    """What lies in a folder."""
+
+    path: str
+    """Which folder, with a slash behind it; empty for the whole."""
+    files: list[ListedFile]
+    """Its files and folders, in path order."""
 
 
 class FileRoutes:
@@ -68,13 +148,40 @@ class FileRoutes:
 
     def routes(self) -> list[Route]:
         """The routes, each with its role."""
+        in_part = {207: Body(PROBLEM, UploadProblem)}
+        upload = partial(
+            Route,
+            role=Role.OWNER,
+            query=UploadQuery,
+            gives=UploadAnswer,
+            status=(200, 201),
+            fails=(TargetTaken, TooLarge, TooSlow, NoSpace),
+        )
         return [
-            Route("POST", "/upload", Role.OWNER, self.upload_form),
-            Route("PUT", "/upload/{path:.+}", Role.OWNER, self.upload_raw),
-            Route("GET", "/files/", Role.MEMBER, self.folder),
-            Route("HEAD", "/files/", Role.MEMBER, self.folder),
-            Route("GET", "/files/{path:.+}", Role.MEMBER, self.file),
-            Route("HEAD", "/files/{path:.+}", Role.MEMBER, self.file),
+            upload("POST", "/upload", handler=self.upload_form, takes=FORM, also=in_part),
+            upload(
+                "PUT",
+                "/upload/{path:.+}",
+                handler=self.upload_raw,
+                takes=FILE_BYTES,
+                where=FilePath,
+            ),
+            *(
+                Route(method, "/files/", Role.MEMBER, self.folder, gives=(ListingAnswer, PAGE))
+                for method in ("GET", "HEAD")
+            ),
+            *(
+                Route(
+                    method,
+                    "/files/{path:.+}",
+                    Role.MEMBER,
+                    self.file,
+                    where=FilePath,
+                    gives=(CONTENT_BYTES, ListingAnswer, PAGE),
+                    fails=(NotFound, ContentChanged),
+                )
+                for method in ("GET", "HEAD")
+            ),
         ]
 
     # Uploads ------------------------------------------------------------------------------
@@ -88,7 +195,7 @@ class FileRoutes:
             request.content.iter_chunked(_BLOCK_BYTES),
             request.content_length,
             exact=request.content_length is not None,
-            replace=_wants_replacing(request),
+            replace=read_query(request, UploadQuery).replace,
         )
         return await self._answer(request, [stored], [])
 
@@ -128,7 +235,7 @@ class FileRoutes:
                     _blocks(part),
                     request.content_length,
                     exact=False,
-                    replace=_wants_replacing(request),
+                    replace=read_query(request, UploadQuery).replace,
                 )
             )
         except PanalError as error:
@@ -144,17 +251,11 @@ class FileRoutes:
         files = [self._uploaded(one.file) for one in stored]
         if not failures:
             status = 201 if any(one.is_new for one in stored) else 200
-            return json_answer({"files": files, "announced": announced}, status)
-        body = {
-            "type": failures[0].type,
-            "status": failures[0].status,
-            "detail": failures[0].detail,
-            "files": files,
-            "failed": failures,
-            "announced": announced,
-        }
-        answer = json_answer(body, 207 if files else failures[0].status)
-        answer.content_type = "application/problem+json"
+            return json_answer(UploadAnswer(files, announced), status)
+        first = failures[0]
+        body = UploadProblem(first.type, first.status, first.detail, files, failures, announced)
+        answer = json_answer(body, 207 if files else first.status)
+        answer.content_type = PROBLEM
         return answer
 
     def _uploaded(self, shared: SharedFile) -> UploadedFile:
@@ -198,12 +299,12 @@ class FileRoutes:
             raise NotFound("There is no such folder here.")
         if "application/json" in request.headers.get(hdrs.ACCEPT, ""):
             listed = [
-                {"name": name, "id": s.content.hex(), "size": s.fingerprint.size_bytes}
+                ListedFile(name, s.content.hex(), s.fingerprint.size_bytes)
                 if s is not None
-                else {"name": name}
+                else ListedFile(name)
                 for name, s in names.items()
             ]
-            return json_answer({"path": prefix, "files": listed})
+            return json_answer(ListingAnswer(prefix, listed))
         sizes = {n: None if s is None else s.fingerprint.size_bytes for n, s in names.items()}
         return listing_page("/" + prefix, sizes, is_below=bool(prefix))
 
@@ -241,7 +342,3 @@ async def _blocks(part: BodyPartReader) -> AsyncIterator[bytes]:
     # Not until nothing comes: that is also so where the form ends without its boundary.
     while not part.at_eof():
         yield await part.read_chunk(_BLOCK_BYTES)
-
-
-def _wants_replacing(request: web.Request) -> bool:
-    return request.query.get("replace", "false").lower() in {"true", "1", "yes"}

@@ -5,15 +5,18 @@ in lanes of their own and take nothing from members.
 """
 
 import asyncio
+from functools import partial
 from random import Random
 
+import msgspec
 from aiohttp import web
 
 from panal.audit import AuditLog
-from panal.errors import NotFound
+from panal.errors import ContentChanged, NotFound
 from panal.peer.access import Route
 from panal.peer.content_answers import ContentAnswers
 from panal.peer.contents import Contents
+from panal.peer.documented import CONTENT_BYTES, PAGE, Body
 from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.file_routes import path_in_url
 from panal.peer.guest_links import GuestLinks
@@ -29,6 +32,25 @@ from panal.wire.manifest import Kind
 from panal.wire.names import safe_path
 
 UNKNOWN = "There is nothing under that address."
+
+TO_THE_LIST = Body("text/plain", schema={"type": "string"})
+"""Of a folder: the same address with a slash behind it."""
+
+
+class GuestPath(msgspec.Struct):
+    """What a link for guests opens."""
+
+    capability: str
+    """What the address proves."""
+    name: str
+    """What the file or folder is called."""
+
+
+class GuestFilePath(GuestPath):
+    """What lies in a folder that a link for guests opens."""
+
+    path: str
+    """Below that folder; empty or with a slash behind it: a list. Slashes stay as they are."""
 
 
 class GuestDoorkeeper(Doorkeeper):
@@ -69,11 +91,28 @@ class GuestRoutes:
     def routes(self) -> list[Route]:
         """The routes; what is not one of them is refused as an unknown capability is."""
         named = "/guest/{capability}/{name}"
-        ways = {named: self.content, named + "/{path:.*}": self.inside, "/{any:.*}": self.none}
+        guest = partial(Route, role=Role.GUEST, unknown=UNKNOWN, fails=(ContentChanged,))
         return [
-            Route(method, path, Role.GUEST, handler, UNKNOWN)
-            for path, handler in ways.items()
+            route
             for method in ("GET", "HEAD")
+            for route in (
+                guest(
+                    method,
+                    named,
+                    handler=self.content,
+                    where=GuestPath,
+                    gives=CONTENT_BYTES,
+                    also={308: TO_THE_LIST},
+                ),
+                guest(
+                    method,
+                    named + "/{path:.*}",
+                    handler=self.inside,
+                    where=GuestFilePath,
+                    gives=(CONTENT_BYTES, PAGE),
+                ),
+                guest(method, "/{any:.*}", handler=self.none, is_documented=False),
+            )
         ]
 
     async def content(self, request: web.Request) -> web.StreamResponse:

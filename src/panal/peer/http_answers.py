@@ -19,15 +19,28 @@ SAFE_HEADERS = {
 SHARED_CONTENT = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 """Of bytes that anybody may have shared, beside those."""
 NDJSON = "application/x-ndjson"
+OCTETS = "application/octet-stream"
+PROBLEM = "application/problem+json"
+
+
+class ProblemAnswer(msgspec.Struct):
+    """Why a request failed, as RFC 9457 says."""
+
+    type: str
+    """Stable: `urn:panal:error:` and the slug, by which programs decide."""
+    status: int
+    """The HTTP status."""
+    detail: str
+    """One sentence for a person."""
 
 
 def problem(status: int, slug: str, text: str) -> web.Response:
     """An error as RFC 9457 says; the type is stable, the text is for people."""
-    body = {"type": f"urn:panal:error:{slug}", "status": status, "detail": text}
+    body = ProblemAnswer(f"urn:panal:error:{slug}", status, text)
     return web.Response(
         body=msgspec.json.encode(body),
         status=status,
-        content_type="application/problem+json",
+        content_type=PROBLEM,
         headers=PROTOCOL_HEADER,
     )
 

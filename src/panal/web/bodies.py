@@ -67,6 +67,7 @@ class DownloadChange(msgspec.Struct, forbid_unknown_fields=True):
     """What to change of a download."""
 
     priority: Priority
+    """Those of a higher one go first."""
 
 
 class AddRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -96,11 +97,15 @@ class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
     """What to change of a running peer; what is left out stays."""
 
     active_downloads: ActiveDownloads | UnsetType = UNSET
+    """How many downloads run at once."""
     upload_limit_bytes_s: RateLimit | UnsetType = UNSET
-    """0 is no limit, here and below."""
+    """To all together; of all limits, 0 is none."""
     download_limit_bytes_s: RateLimit | UnsetType = UNSET
+    """From all together."""
     upload_limit_per_peer_bytes_s: RateLimit | UnsetType = UNSET
+    """To each remote address, however many connections it has."""
     download_limit_per_peer_bytes_s: RateLimit | UnsetType = UNSET
+    """From each peer, over all downloads."""
 
 
 async def read_body(request: web.Request, kind: type[Body]) -> Body:

@@ -1,38 +1,48 @@
 """The owner's links under /api/v1: to a content, and for guests."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from aiohttp import web
 
 from panal.answers import GuestLinkAnswer, GuestLinksAnswer, LinkAnswer
 from panal.api import Node
+from panal.errors import NoSpace, NotFound, TargetTaken
 from panal.peer.access import Route
 from panal.peer.http_answers import json_answer
 from panal.peer.roles import Role
 from panal.web.bodies import GuestLinkRequest, LinkRequest, read_body
+from panal.web.queries import GuestLinkPath
 
 
 class LinkRoutes:
-    """Links of one peer."""
+    """Links to what is shared: for whoever has Panal, and for guests."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
 
     def routes(self) -> Sequence[Route]:
         """The routes, all of them the owner's."""
-        owner, links, guests = Role.OWNER, "/api/v1/links", "/api/v1/guest-links"
+        guests = "/api/v1/guest-links"
+        owner = partial(Route, role=Role.OWNER, fails=(NotFound, TargetTaken, NoSpace))
         return [
-            Route("POST", links, owner, self.link, takes=LinkRequest, gives=LinkAnswer),
-            Route("GET", guests, owner, self.guest_links, gives=GuestLinksAnswer),
-            Route(
+            owner("POST", "/api/v1/links", handler=self.link, takes=LinkRequest, gives=LinkAnswer),
+            owner("GET", guests, handler=self.guest_links, gives=GuestLinksAnswer),
+            owner(
                 "POST",
                 guests,
-                owner,
-                self.make_guest_link,
+                handler=self.make_guest_link,
                 takes=GuestLinkRequest,
                 gives=GuestLinkAnswer,
+                status=201,
             ),
-            Route("DELETE", guests + "/{id}", owner, self.revoke_guest_link),
+            owner(
+                "DELETE",
+                guests + "/{id}",
+                handler=self.revoke_guest_link,
+                where=GuestLinkPath,
+                status=204,
+            ),
         ]
 
     async def link(self, request: web.Request) -> web.Response:

@@ -11,6 +11,7 @@ from aiohttp import web
 from panal.answers import PageLink
 from panal.audit import AuditLog
 from panal.peer.access import Route
+from panal.peer.documented import PAGE, SCRIPT
 from panal.peer.http_answers import PROTOCOL_HEADER, json_answer
 from panal.peer.owner_token import LINK_S, SESSION_S, OwnerCredentials
 from panal.peer.roles import Role
@@ -40,7 +41,7 @@ _SCRIPT = """"use strict";
 
 
 class SessionRoutes:
-    """Links and the sessions that are made of them."""
+    """How a browser that is not plainly the owner's becomes it."""
 
     def __init__(self, credentials: OwnerCredentials, audit: AuditLog) -> None:
         self._credentials = credentials
@@ -49,10 +50,10 @@ class SessionRoutes:
     def routes(self) -> Sequence[Route]:
         """The routes: the exchange is public, for what it is given proves who asks."""
         return [
-            Route("POST", "/api/v1/page-link", Role.OWNER, self.link, gives=PageLink),
-            Route("GET", "/session", Role.PUBLIC, self.page),
-            Route("GET", "/session.js", Role.PUBLIC, self.script),
-            Route("POST", "/session", Role.PUBLIC, self.begin, takes=SessionRequest),
+            Route("POST", "/api/v1/page-link", Role.OWNER, self.link, gives=PageLink, status=201),
+            Route("GET", "/session", Role.PUBLIC, self.page, gives=PAGE),
+            Route("GET", "/session.js", Role.PUBLIC, self.script, gives=SCRIPT),
+            Route("POST", "/session", Role.PUBLIC, self.begin, takes=SessionRequest, status=204),
         ]
 
     async def link(self, request: web.Request) -> web.Response:

@@ -38,6 +38,7 @@ class BundleRequest(msgspec.Struct, forbid_unknown_fields=True):
     """What a bundle is asked with."""
 
     ids: list[str]
+    """Content ids, at most 4,096."""
 
 
 def encode_request(contents: Iterable[ContentId]) -> bytes:
