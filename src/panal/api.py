@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from panal.answers import (
     AddedAnswer,
+    BrowseAnswer,
     DownloadAnswer,
     FilesAnswer,
     FolderAnswer,
@@ -41,6 +42,7 @@ from panal.peer.tracker_client import TrackerClient
 from panal.peer.user_identity import user_in
 from panal.peer.why import facts_of_download
 from panal.views import (
+    browse_answer,
     download_answer,
     file_answer,
     folder_answer,
@@ -52,8 +54,8 @@ from panal.views import (
     verify_progress,
     why_answer,
 )
-from panal.wire.catalogue import PeerInfo, SearchQuery
-from panal.wire.ids import is_content_id
+from panal.wire.catalogue import FolderQuery, PeerInfo, SearchQuery
+from panal.wire.ids import is_content_id, parse_peer_name
 from panal.wire.join_line import parse_join_line
 from panal.wire.links import Link
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
@@ -138,6 +140,15 @@ class Node:
     async def peers(self) -> list[PeerAnswer]:
         """Every live peer."""
         return await _all_peers(self._app.client)
+
+    async def browse(
+        self, peer: str, under: str = "", page: str = "", page_size: int = 100
+    ) -> BrowseAnswer:
+        """One page of what a peer shares in a folder, as the tracker knows; NotFound."""
+        folder = safe_path(under) if under else ""
+        query = FolderQuery(parse_peer_name(peer), folder, page, page_size)
+        client = self._app.client
+        return browse_answer(query, await client.list_folder(query), client.address)
 
     def get(
         self, what: str, name: str | None = None, *, priority: int = 0, wait: bool = False

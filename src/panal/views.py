@@ -1,9 +1,12 @@
 """The peer's own values as the API gives them."""
 
 from panal.answers import (
+    BrowseAnswer,
     DownloadAnswer,
     FileAnswer,
+    FileItemAnswer,
     FolderAnswer,
+    FolderItemAnswer,
     GuestLinkAnswer,
     HitInfo,
     NameInfo,
@@ -31,7 +34,7 @@ from panal.swarm.messages import SourceProgress
 from panal.swarm.snapshot import SourceFacts
 from panal.wire import bitfield
 from panal.wire.capability import Grant
-from panal.wire.catalogue import Hit, PeerInfo, SearchPage
+from panal.wire.catalogue import FolderItem, FolderPage, FolderQuery, Hit, PeerInfo, SearchPage
 from panal.wire.links import Link
 
 ABSENT_LISTED = 1_000
@@ -57,6 +60,42 @@ def hit_info(hit: Hit, tracker: str) -> HitInfo:
         names=[NameInfo(named.peer, named.path) for named in hit.names],
         names_total=hit.names_total,
     )
+
+
+def browse_answer(query: FolderQuery, page: FolderPage, tracker: str) -> BrowseAnswer:
+    """One page of a peer's folder as the API gives it."""
+    before = f"{query.folder}/" if query.folder else ""
+    folders = [
+        FolderItemAnswer(
+            name=item.name,
+            path=before + item.name,
+            files=None if item.is_uncounted else item.files,
+            size=None if item.is_uncounted else item.size_bytes,
+            id=None if item.content is None else item.content.hex(),
+            link=_link(item, item.content_bytes, tracker),
+        )
+        for item in page.items
+        if item.is_folder
+    ]
+    files = [
+        FileItemAnswer(
+            name=item.name,
+            path=before + item.name,
+            id=item.content.hex(),
+            size=item.size_bytes,
+            sha256=None if item.sha256 is None else item.sha256.hex(),
+            link=str(Link(item.content, item.name, item.size_bytes, tracker)),
+        )
+        for item in page.items
+        if not item.is_folder and item.content is not None
+    ]
+    return BrowseAnswer(query.peer, query.folder, folders, files, page.next_page or None)
+
+
+def _link(item: FolderItem, size_bytes: int, tracker: str) -> str | None:
+    if item.content is None:
+        return None
+    return str(Link(item.content, item.name, size_bytes, tracker))
 
 
 def peer_answer(info: PeerInfo) -> PeerAnswer:

@@ -534,6 +534,9 @@ BAD_ENTRY = {"content": bytes(32), "path": "a"}
         ("Search", pb.SearchRequest(max_size_bytes=2**64 - 1)),
         ("Search", pb.SearchRequest(page="forged")),
         ("ListPeers", pb.ListPeersRequest(page="a/b")),
+        ("ListFolder", pb.ListFolderRequest()),
+        ("ListFolder", pb.ListFolderRequest(peer="a", folder="../b")),
+        ("ListFolder", pb.ListFolderRequest(peer="a", page="b/c")),
         ("Announce", []),
         ("Announce", [pb.AnnounceRequest(sequence=1)]),
         ("Announce", [pb.AnnounceRequest(caller=ME)]),
@@ -565,7 +568,9 @@ async def test_a_malformed_message_is_the_senders_fault(
     assert await tracker.paths() == set()
 
 
-@pytest.mark.parametrize("method", ["Register", "Renew", "Leave", "Locate", "Search", "ListPeers"])
+@pytest.mark.parametrize(
+    "method", ["Register", "Renew", "Leave", "Locate", "Search", "ListFolder", "ListPeers"]
+)
 @pytest.mark.parametrize("raw", [b"\xff\xff\xff", b"\x0a\x03\x0a\x01\xff", b"\x08"])
 async def test_bytes_that_are_no_message(tracker: Tracker, method: str, raw: bytes) -> None:
     call: Any = tracker.channel.unary_unary(f"/panal.tracker.v1.Tracker/{method}")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from panal.errors import TooLarge
+from panal.tracker.folders import Below
 from panal.tracker.search import RANK_LIMIT, Match, understand
 from panal.tracker.search import listed as listed_page
 from panal.tracker.sqlite import SqliteStorage
@@ -443,3 +444,22 @@ def test_a_listing_sorts_nothing(storage: Storage) -> None:
     for statement in plans:
         (step,) = connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
         assert "sqlite_autoindex_entries_1 (peer=? AND path>?)" in step[-1]
+
+
+def test_a_peers_paths_between_two(storage: Storage) -> None:
+    _announce(
+        storage, ONE, entry("a", 1, 5), entry("b/x", 2, 7), entry("b/y", 3, 9), entry("b0", 4)
+    )
+    _announce(storage, ONE, replace(entry("b/z", 5, 11), kind=Kind.COLLECTION))
+    _announce(storage, TWO, entry("b/other", 6))
+    found = storage.entries_between(PeerName("PEER_1"), "b/", "b0", 10)
+    assert [(one.path, one.content, one.size_bytes, one.kind) for one in found] == [
+        ("b/x", content(2), 7, Kind.FILE),
+        ("b/y", content(3), 9, Kind.FILE),
+        ("b/z", content(5), 11, Kind.COLLECTION),
+    ]
+    assert [one.path for one in storage.entries_between(ONE, "a\x01", "z", 2)] == ["b/x", "b/y"]
+    assert storage.files_between(ONE, "b/", "b0", 10) == Below(2, 16)
+    assert storage.files_between(ONE, "b/", "b0", 1) == Below(1, 7)
+    assert storage.files_between(ONE, "c", "z", 10) == Below(0, 0)
+    assert storage.entries_between(PeerName("nobody"), "", "z", 10) == []

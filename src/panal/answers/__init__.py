@@ -9,6 +9,9 @@ from panal.answers.downloads import (
     UnfinishedFilesAnswer,
 )
 from panal.answers.found import (
+    BrowseAnswer,
+    FileItemAnswer,
+    FolderItemAnswer,
     HitInfo,
     NameInfo,
     PeerAnswer,
@@ -43,11 +46,14 @@ from panal.answers.why import (
 
 __all__ = [
     "AddedAnswer",
+    "BrowseAnswer",
     "DownloadAnswer",
     "DownloadsAnswer",
     "FileAnswer",
+    "FileItemAnswer",
     "FilesAnswer",
     "FolderAnswer",
+    "FolderItemAnswer",
     "GuestLinkAnswer",
     "GuestLinksAnswer",
     "HitInfo",

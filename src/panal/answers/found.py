@@ -50,6 +50,55 @@ class SearchAnswer(msgspec.Struct):
     """More than 10,000 names matched, and only 10,000 were ranked; never so without words."""
 
 
+class FolderItemAnswer(msgspec.Struct):
+    """A folder in a peer's folder."""
+
+    name: str
+    """One part of a path."""
+    path: str
+    """Where it is at that peer; ask with it as `under`."""
+    files: int | None
+    """How many are below it; null where they are too many to be counted for this page."""
+    size: int | None
+    """Of all of them, in bytes; null with those."""
+    id: str | None
+    """As one content, where the peer shares it so."""
+    link: str | None
+    """Of that content."""
+
+
+class FileItemAnswer(msgspec.Struct):
+    """A file in a peer's folder."""
+
+    name: str
+    """One part of a path."""
+    path: str
+    """Where it is at that peer."""
+    id: str
+    """Its content id."""
+    size: int
+    """In bytes."""
+    sha256: str | None
+    """In hex, where that peer vouches for it."""
+    link: str
+    """For chats and mails, and for `get`."""
+
+
+class BrowseAnswer(msgspec.Struct):
+    """One page of one folder of one peer."""
+
+    peer: str
+    """Whose it is."""
+    path: str
+    """Which folder; empty for all that the peer shares."""
+    folders: list[FolderItemAnswer]
+    """Folders in it, in the order of their paths."""
+    files: list[FileItemAnswer]
+    """Files in it, in the order of their paths."""
+    next: str | None
+    """What asks for the next page, with folders and files of its own; null after the last."""
+
+
 class PeerAnswer(msgspec.Struct):
     """One live peer."""
 

@@ -25,6 +25,8 @@ from panal.wire.address import dialling_problem, is_loopback, naming_problem
 from panal.wire.catalogue import (
     Announcement,
     Caller,
+    FolderPage,
+    FolderQuery,
     PeerInfo,
     Provider,
     Registration,
@@ -153,6 +155,13 @@ class TrackerClient:
         answer = await self._call(lambda stub: stub.Search(request, timeout=DEADLINE_S))
         with _reading_an_answer():
             return catalogue.page_from(answer)
+
+    async def list_folder(self, query: FolderQuery) -> FolderPage:
+        """One page of what a peer shares in a folder."""
+        request = catalogue.folder_query_to(query)
+        answer = await self._call(lambda stub: stub.ListFolder(request, timeout=DEADLINE_S))
+        with _reading_an_answer():
+            return catalogue.folder_page_from(answer)
 
     async def peers(self, page: str = "") -> tuple[list[PeerInfo], str]:
         """Who is here: one page, and what to ask with for the next."""

@@ -45,6 +45,7 @@ RULES: dict[str, Role] = {
             "Leave",
             "Locate",
             "Search",
+            "ListFolder",
             "ListPeers",
         )
     },

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from panal.clock import Clock
+from panal.errors import NotFound
 from panal.tracker import registry, search
+from panal.tracker.folders import folder_page
 from panal.tracker.handout import Handout
 from panal.tracker.registry import Admission, PeerRecord, Reach
 from panal.tracker.search import RankedPage, Search
@@ -20,6 +23,8 @@ from panal.tracker.storage import ListedPeer, Storage
 from panal.wire.catalogue import (
     Announcement,
     Caller,
+    FolderPage,
+    FolderQuery,
     Provider,
     Registration,
     SearchPage,
@@ -185,6 +190,24 @@ class Records:
                 return search.listed(wanted, entries), False
         matches = self._storage.match(wanted, now_s)
         return search.rank(wanted, matches.rows), matches.capped
+
+    async def list_folder(self, query: FolderQuery) -> FolderPage:
+        """One page of a live peer's folder; NotFound where either is not there."""
+
+        def work(now_s: float) -> FolderPage:
+            record = self._storage.peer(query.peer)
+            if record is None or not record.is_live(now_s):
+                raise NotFound(f"No peer {query.peer} is here.")
+            page = folder_page(
+                query,
+                partial(self._storage.entries_between, query.peer),
+                partial(self._storage.files_between, query.peer),
+            )
+            if page is None:
+                raise NotFound(f"{query.peer} shares no such folder.")
+            return page
+
+        return await self._run(work)
 
     async def list_peers(self, after: str, limit: int) -> tuple[list[ListedPeer], float]:
         """The live peers by name after `after`, and the time their ages count from."""

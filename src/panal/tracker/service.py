@@ -171,6 +171,13 @@ class TrackerService(TrackerServicer):
         """Find contents by the names they have."""
         return catalogue.page_to(await self._records.search(catalogue.query_from(request)))
 
+    async def ListFolder(
+        self, request: pb.ListFolderRequest, context: Context
+    ) -> pb.ListFolderResponse:
+        """List what one peer shares in one folder."""
+        query = catalogue.folder_query_from(request)
+        return catalogue.folder_page_to(await self._records.list_folder(query))
+
     async def ListPeers(
         self, request: pb.ListPeersRequest, context: Context
     ) -> pb.ListPeersResponse:

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from panal.tracker.database import open_database, transaction
+from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
 from panal.tracker.registry import LEASE_S, PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
 from panal.tracker.sqlite_catalogue import CatalogueRows, drop_entries
+from panal.tracker.sqlite_folders import entries_between, files_between
 from panal.tracker.sqlite_queries import (
     entries_in_order,
     holders_of,
@@ -17,7 +19,7 @@ from panal.tracker.sqlite_queries import (
     provider_counts,
 )
 from panal.tracker.storage import ListedPeer
-from panal.wire.catalogue import DIGEST_BYTES, Announcement
+from panal.wire.catalogue import DIGEST_BYTES, Announcement, Entry
 from panal.wire.ids import ContentId, PeerName
 
 _SELECT = (
@@ -159,6 +161,14 @@ class SqliteStorage:
     def provider_counts(self, contents: Sequence[ContentId], now_s: float) -> dict[ContentId, int]:
         """How many live peers hold each content, whole or in part."""
         return provider_counts(self._connection, contents, now_s)
+
+    def entries_between(self, name: PeerName, first: str, before: str, limit: int) -> list[Entry]:
+        """A peer's entries from a path on and before another, in the order of paths."""
+        return entries_between(self._connection, name, first, before, limit)
+
+    def files_between(self, name: PeerName, first: str, before: str, limit: int) -> Below:
+        """How many files a peer has there, and their bytes; of at most `limit` of them."""
+        return files_between(self._connection, name, first, before, limit)
 
     def list_peers(self, after: str, limit: int, now_s: float) -> list[ListedPeer]:
         """The live peers by name without case, those after `after`, at most `limit`."""

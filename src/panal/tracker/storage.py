@@ -12,10 +12,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
 from panal.tracker.registry import PeerRecord
 from panal.tracker.search import Match, Matches, Search
-from panal.wire.catalogue import Announcement
+from panal.wire.catalogue import Announcement, Entry
 from panal.wire.ids import ContentId, PeerName
 
 MAX_ITEMS_PER_PEER = 1_000_000
@@ -95,6 +96,14 @@ class Storage(Protocol):
 
     def provider_counts(self, contents: Sequence[ContentId], now_s: float) -> dict[ContentId, int]:
         """How many live peers hold each content, whole or in part."""
+        ...
+
+    def entries_between(self, name: PeerName, first: str, before: str, limit: int) -> list[Entry]:
+        """A peer's entries from a path on and before another, in the order of paths."""
+        ...
+
+    def files_between(self, name: PeerName, first: str, before: str, limit: int) -> Below:
+        """How many files a peer has there, and their bytes; of at most `limit` of them."""
         ...
 
     def list_peers(self, after: str, limit: int, now_s: float) -> list[ListedPeer]:

@@ -5,14 +5,14 @@ from functools import partial
 
 from aiohttp import web
 
-from panal.answers import PeersAnswer, SearchAnswer
+from panal.answers import BrowseAnswer, PeersAnswer, SearchAnswer
 from panal.api import Node, Only
 from panal.errors import IntegrityError, NotFound, TooLarge, Unreachable
 from panal.peer.access import Route
 from panal.peer.http_answers import json_answer
 from panal.peer.query import read_query
 from panal.peer.roles import Role
-from panal.web.queries import SearchWords
+from panal.web.queries import BrowseQuery, SearchWords
 
 ASKING = (Unreachable, IntegrityError, TooLarge, NotFound)
 """How asking a tracker can end."""
@@ -35,6 +35,13 @@ class FindRoutes:
                 query=SearchWords,
                 gives=SearchAnswer,
             ),
+            asks(
+                "GET",
+                "/api/v1/browse",
+                handler=self.browse,
+                query=BrowseQuery,
+                gives=BrowseAnswer,
+            ),
             asks("GET", "/api/v1/peers", handler=self.peers, gives=PeersAnswer),
         ]
 
@@ -43,6 +50,13 @@ class FindRoutes:
         asked = read_query(request, SearchWords)
         only = Only(asked.peer, asked.kind, asked.min_size, asked.max_size)
         return json_answer(await self._node.search(asked.q, asked.page, asked.limit, only))
+
+    async def browse(self, request: web.Request) -> web.Response:
+        """One page of what one peer shares in one folder, as the tracker knows."""
+        asked = read_query(request, BrowseQuery)
+        return json_answer(
+            await self._node.browse(asked.peer, asked.under, asked.page, asked.limit)
+        )
 
     async def peers(self, request: web.Request) -> web.Response:
         """Every live peer."""

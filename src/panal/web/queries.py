@@ -47,6 +47,19 @@ class SearchWords(msgspec.Struct):
     """In bytes; 0: whatever they are."""
 
 
+class BrowseQuery(msgspec.Struct):
+    """Which folder of which peer."""
+
+    peer: str
+    """Whose."""
+    under: str = ""
+    """The folder's path at that peer, without a slash behind it; empty: all that it shares."""
+    page: str = ""
+    """What the page before named as `next`; empty: the first page."""
+    limit: Limit = DEFAULT_PAGE
+    """How many folders and files."""
+
+
 class DownloadPath(msgspec.Struct):
     """Which download."""
 

@@ -188,6 +188,45 @@ class SearchPage:
 
 
 @dataclass(frozen=True, slots=True)
+class FolderItem:
+    """One file or folder in a folder of a peer."""
+
+    name: str
+    is_folder: bool
+    content: ContentId | None
+    """Of a folder only where it is shared as one content."""
+    size_bytes: int
+    """Of a folder: of all files below it."""
+    files: int = 1
+    """Of a folder: how many are below it."""
+    is_uncounted: bool = False
+    """Of a folder: there are more than were counted."""
+    sha256: bytes | None = None
+    content_bytes: int = 0
+    """Of a folder that is shared as one content: of its list."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPage:
+    """One page of a folder."""
+
+    items: tuple[FolderItem, ...]
+    next_page: str
+    """Ask with it for the next page; empty after the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderQuery:
+    """Which folder of which peer."""
+
+    peer: PeerName
+    folder: str = ""
+    """Empty for all that it shares."""
+    page: str = ""
+    page_size: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class SearchQuery:
     """What is searched for; every part left empty restricts nothing."""
 

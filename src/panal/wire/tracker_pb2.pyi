@@ -242,6 +242,46 @@ class SearchResponse(_message.Message):
     capped: bool
     def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., next_page: _Optional[str] = ..., capped: _Optional[bool] = ...) -> None: ...
 
+class ListFolderRequest(_message.Message):
+    __slots__ = ("peer", "folder", "page", "page_size")
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    FOLDER_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    peer: str
+    folder: str
+    page: str
+    page_size: int
+    def __init__(self, peer: _Optional[str] = ..., folder: _Optional[str] = ..., page: _Optional[str] = ..., page_size: _Optional[int] = ...) -> None: ...
+
+class FolderItem(_message.Message):
+    __slots__ = ("name", "is_folder", "content", "size_bytes", "files", "uncounted", "sha256", "content_bytes")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    IS_FOLDER_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    UNCOUNTED_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    is_folder: bool
+    content: bytes
+    size_bytes: int
+    files: int
+    uncounted: bool
+    sha256: bytes
+    content_bytes: int
+    def __init__(self, name: _Optional[str] = ..., is_folder: _Optional[bool] = ..., content: _Optional[bytes] = ..., size_bytes: _Optional[int] = ..., files: _Optional[int] = ..., uncounted: _Optional[bool] = ..., sha256: _Optional[bytes] = ..., content_bytes: _Optional[int] = ...) -> None: ...
+
+class ListFolderResponse(_message.Message):
+    __slots__ = ("items", "next_page")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[FolderItem]
+    next_page: str
+    def __init__(self, items: _Optional[_Iterable[_Union[FolderItem, _Mapping]]] = ..., next_page: _Optional[str] = ...) -> None: ...
+
 class ListPeersRequest(_message.Message):
     __slots__ = ("page", "page_size")
     PAGE_FIELD_NUMBER: _ClassVar[int]

@@ -64,6 +64,11 @@ class TrackerStub:
                 request_serializer=panal_dot_wire_dot_tracker__pb2.SearchRequest.SerializeToString,
                 response_deserializer=panal_dot_wire_dot_tracker__pb2.SearchResponse.FromString,
                 _registered_method=True)
+        self.ListFolder = channel.unary_unary(
+                '/panal.tracker.v1.Tracker/ListFolder',
+                request_serializer=panal_dot_wire_dot_tracker__pb2.ListFolderRequest.SerializeToString,
+                response_deserializer=panal_dot_wire_dot_tracker__pb2.ListFolderResponse.FromString,
+                _registered_method=True)
         self.ListPeers = channel.unary_unary(
                 '/panal.tracker.v1.Tracker/ListPeers',
                 request_serializer=panal_dot_wire_dot_tracker__pb2.ListPeersRequest.SerializeToString,
@@ -117,6 +122,13 @@ class TrackerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFolder(self, request, context):
+        """What one peer shares in one folder, level by level.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPeers(self, request, context):
         """Who is here.
         """
@@ -156,6 +168,11 @@ def add_TrackerServicer_to_server(servicer, server):
                     servicer.Search,
                     request_deserializer=panal_dot_wire_dot_tracker__pb2.SearchRequest.FromString,
                     response_serializer=panal_dot_wire_dot_tracker__pb2.SearchResponse.SerializeToString,
+            ),
+            'ListFolder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFolder,
+                    request_deserializer=panal_dot_wire_dot_tracker__pb2.ListFolderRequest.FromString,
+                    response_serializer=panal_dot_wire_dot_tracker__pb2.ListFolderResponse.SerializeToString,
             ),
             'ListPeers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPeers,
@@ -325,6 +342,33 @@ class Tracker:
             '/panal.tracker.v1.Tracker/Search',
             panal_dot_wire_dot_tracker__pb2.SearchRequest.SerializeToString,
             panal_dot_wire_dot_tracker__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFolder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panal.tracker.v1.Tracker/ListFolder',
+            panal_dot_wire_dot_tracker__pb2.ListFolderRequest.SerializeToString,
+            panal_dot_wire_dot_tracker__pb2.ListFolderResponse.FromString,
             options,
             channel_credentials,
             insecure,
