@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from panal import __version__
 from panal.answers import (
     AddedAnswer,
     BrowseAnswer,
+    DiskAnswer,
     DownloadAnswer,
     FilesAnswer,
     FolderAnswer,
@@ -41,12 +43,16 @@ from panal.peer.planning import Target, plan
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.user_identity import user_in
 from panal.peer.why import facts_of_download
+from panal.store.space import room_at
 from panal.views import (
     browse_answer,
+    disk_answer,
     download_answer,
     file_answer,
     folder_answer,
     guest_link_answer,
+    link_answer,
+    network_answer,
     peer_answer,
     plan_answer,
     search_answer,
@@ -285,7 +291,11 @@ class Node:
         """
         named = await self._named(what)
         link = Link(named.content, named.name, named.size_bytes, self._app.client.address)
-        return LinkAnswer(named.name, named.content.hex(), named.kind.name.lower(), str(link))
+        url = None
+        if named.kind is Kind.FILE:
+            name = quote(named.name, safe="")
+            url = f"{self._app.given_url()}/content/{named.content.hex()}/{name}"
+        return link_answer(named, str(link), url)
 
     async def make_guest_link(self, what: str, duration_s: int = DEFAULT_S) -> GuestLinkAnswer:
         """A link that opens one content in any browser; NotFound, Refused without a listener."""
@@ -324,6 +334,11 @@ class Node:
         """The last of what happened at this peer's doors, the newest last."""
         return LogAnswer(await asyncio.to_thread(self._app.audit.last, most))
 
+    async def disk(self) -> DiskAnswer:
+        """The room on the shared folder's disk."""
+        folder = self._app.settings.folder.absolute()
+        return disk_answer(folder, await asyncio.to_thread(room_at, folder))
+
     def status(self) -> StatusAnswer:
         """This peer's own state."""
         app, announcer = self._app, self._app.announcer
@@ -337,6 +352,15 @@ class Node:
             registered=announcer.problem == "",
             reachable=announcer.reachable,
             problem=announcer.problem or ("" if announcer.reachable else announcer.reachability),
+            reachability=announcer.reachability,
+            tracker=app.client.address,
+            network=None if app.membership is None else network_answer(app.membership),
+            open=app.settings.open,
+            hosts=list(app.settings.bind_hosts()),
+            port=app.port,
+            guests=app.guest_url(),
+            settings=self.settings(),
+            version=__version__,
             files=files,
             bytes=size_bytes,
             to_hash=app.scanning.to_hash,

@@ -1,7 +1,11 @@
 """The peer's own values as the API gives them."""
 
+import shlex
+from pathlib import Path
+
 from panal.answers import (
     BrowseAnswer,
+    DiskAnswer,
     DownloadAnswer,
     FileAnswer,
     FileItemAnswer,
@@ -9,7 +13,9 @@ from panal.answers import (
     FolderItemAnswer,
     GuestLinkAnswer,
     HitInfo,
+    LinkAnswer,
     NameInfo,
+    NetworkAnswer,
     PeerAnswer,
     PlanAnswer,
     SearchAnswer,
@@ -25,10 +31,13 @@ from panal.peer.collections import AddedFolder
 from panal.peer.download import Download, State
 from panal.peer.explaining import ContentFacts, DownloadFacts, content_words, explain_download
 from panal.peer.folder_transfer import FolderTransfer
+from panal.peer.guest_links import Named
+from panal.peer.membership import Membership
 from panal.peer.planning import Plan
 from panal.peer.unfinished import UnfinishedFile
 from panal.peer.verifying import Verified
 from panal.store.index import SharedFile
+from panal.store.space import Room, reserve_bytes
 from panal.swarm.explaining import source_words
 from panal.swarm.messages import SourceProgress
 from panal.swarm.snapshot import SourceFacts
@@ -234,6 +243,30 @@ def plan_answer(found: Plan) -> PlanAnswer:
         conflicts=list(found.conflicts),
         error=None if found.problem is None else found.problem.slug,
         reason="" if found.problem is None else str(found.problem),
+    )
+
+
+def link_answer(named: Named, link: str, url: str | None) -> LinkAnswer:
+    """A link as the API gives it; the line for a shell is made of a file's URL."""
+    curl = None
+    if url is not None:
+        curl = f"curl -C - -o {shlex.quote('./' + named.name)} {shlex.quote(url)}"
+    return LinkAnswer(named.name, named.content.hex(), named.kind.name.lower(), link, url, curl)
+
+
+def network_answer(membership: Membership) -> NetworkAnswer:
+    """A network as the API gives it."""
+    return NetworkAnswer(membership.name, membership.pin.hex())
+
+
+def disk_answer(folder: Path, room: Room) -> DiskAnswer:
+    """The room on a disk as the API gives it."""
+    return DiskAnswer(
+        folder=str(folder),
+        total=room.total_bytes,
+        free=room.free_bytes,
+        reserve=reserve_bytes(room.total_bytes),
+        usable=max(0, room.usable_bytes),
     )
 
 

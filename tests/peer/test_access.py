@@ -26,6 +26,8 @@ from tests.support.raw_http import RawAnswer, connection, request
 ROLES = {
     ("GET", "/"): Role.MEMBER,
     ("GET", "/api/v1/browse"): Role.OWNER,
+    ("GET", "/api/v1/disk"): Role.OWNER,
+    ("POST", "/api/v1/qr"): Role.OWNER,
     ("GET", "/api/v1/downloads"): Role.OWNER,
     ("POST", "/api/v1/downloads"): Role.OWNER,
     ("GET", "/api/v1/downloads/{id}"): Role.OWNER,

@@ -22,6 +22,7 @@ from panal.answers.links import (
     GuestLinkAnswer,
     GuestLinksAnswer,
     LinkAnswer,
+    QrAnswer,
 )
 from panal.answers.sharing import (
     AddedAnswer,
@@ -33,7 +34,9 @@ from panal.answers.sharing import (
     VerifyProgress,
 )
 from panal.answers.status import (
+    DiskAnswer,
     LogAnswer,
+    NetworkAnswer,
     PageLink,
     SettingsAnswer,
     StatusAnswer,
@@ -47,6 +50,7 @@ from panal.answers.why import (
 __all__ = [
     "AddedAnswer",
     "BrowseAnswer",
+    "DiskAnswer",
     "DownloadAnswer",
     "DownloadsAnswer",
     "FileAnswer",
@@ -60,10 +64,12 @@ __all__ = [
     "LinkAnswer",
     "LogAnswer",
     "NameInfo",
+    "NetworkAnswer",
     "PageLink",
     "PeerAnswer",
     "PeersAnswer",
     "PlanAnswer",
+    "QrAnswer",
     "RootAnswer",
     "SearchAnswer",
     "SettingsAnswer",

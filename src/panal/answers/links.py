@@ -16,6 +16,19 @@ class LinkAnswer(msgspec.Struct):
     """file, or collection for a folder as it is now."""
     link: str
     """For chats and mails, and for `get`."""
+    url: str | None
+    """Where this peer gives the bytes to whom it gives anything; null for a folder."""
+    curl: str | None
+    """What fetches them in a shell, and goes on where it broke off; null for a folder."""
+
+
+class QrAnswer(msgspec.Struct):
+    """A text as a QR code."""
+
+    rows: list[str]
+    """From above, a character a module: 1 is dark, 0 light."""
+    border: int
+    """How many light modules must stand around them."""
 
 
 class GuestLinkAnswer(msgspec.Struct):

@@ -30,6 +30,30 @@ class PageLink(msgspec.Struct):
     """How long it counts, in seconds."""
 
 
+class NetworkAnswer(msgspec.Struct):
+    """The network that this peer is a member of."""
+
+    name: str
+    """What this peer is called there."""
+    pin: str
+    """The SHA-256 of its authority's certificate, in hex."""
+
+
+class DiskAnswer(msgspec.Struct):
+    """The room on the shared folder's disk."""
+
+    folder: str
+    """Where downloads and uploads go."""
+    total: int
+    """In bytes, as all that follow."""
+    free: int
+    """What this user may still write."""
+    reserve: int
+    """What Panal leaves free."""
+    usable: int
+    """What is free beyond that; 0 where nothing is."""
+
+
 class StatusAnswer(msgspec.Struct):
     """This peer's own state."""
 
@@ -47,6 +71,24 @@ class StatusAnswer(msgspec.Struct):
     """Whether the tracker's call came through."""
     problem: str
     """What is wrong with either, in words."""
+    reachability: str
+    """How the tracker's call came through or why not, in words; empty before it was tried."""
+    tracker: str
+    """Of those, whom it asks first now."""
+    network: NetworkAnswer | None
+    """Which network it is in, if it is in one."""
+    open: bool
+    """Whether whoever reaches it may fetch."""
+    hosts: list[str]
+    """The addresses that it listens on; 0.0.0.0 is all."""
+    port: int
+    """The port there."""
+    guests: str | None
+    """Where guests come in; null: nowhere."""
+    settings: SettingsAnswer
+    """Its limits now."""
+    version: str
+    """Of this program."""
     files: int
     """How many it shares."""
     bytes: int

@@ -42,6 +42,7 @@ from panal.peer.lanes import Lanes
 from panal.peer.limits import DRAIN_S, GUEST_CONNECTIONS, GUEST_CONNECTIONS_PER_ADDRESS
 from panal.peer.live_settings import KeptSettings, LiveSettings
 from panal.peer.member_tls import MemberTls
+from panal.peer.membership import Membership
 from panal.peer.never_sent import NeverSent
 from panal.peer.own_ways import way_to
 from panal.peer.owner_token import OwnerCredentials, owner_token
@@ -96,6 +97,8 @@ class PeerApp:
         self.trackers: tuple[str, ...] = ()
         self.calling = PLAIN
         """How other peers are called."""
+        self.membership: Membership | None = None
+        """What makes it a member, where it is in a network."""
         self._tls: MemberTls | None = None
         self.index: Index
         self.announcer: Announcer
@@ -159,6 +162,7 @@ class PeerApp:
         caller = begin_epoch(settings.identity, settings.peer_name, self.clock.wall_s())
         self.credentials = OwnerCredentials(owner_token(settings.state), self.clock)
         membership = await member_of(settings, self.clock.wall_s())
+        self.membership = membership
         self.trackers = trackers_of(settings, membership)
         self.client = TrackerClient(self.trackers, membership)
         self._cleanup.push_async_callback(self.client.close)
@@ -403,11 +407,19 @@ class PeerApp:
         """Where this peer answers."""
         return [f"http://{authority(host, self.port)}" for host in self.settings.bind_hosts()]
 
+    def given_url(self) -> str:
+        """Where others fetch without being members, if they may; else where the owner does."""
+        host = self.settings.bind_hosts()[-1] if self.settings.open else LOOPBACK
+        return _url(host, self.port)
+
     def guest_url(self) -> str | None:
         """Where guests come in, if they do."""
         if not self.guest_port:
             return None
-        host = self.settings.guest_hosts()[0]
-        if host == ANY_HOST:
-            host = way_to(ELSEWHERE) or LOOPBACK
-        return f"http://{authority(host, self.guest_port)}"
+        return _url(self.settings.guest_hosts()[0], self.guest_port)
+
+
+def _url(host: str, port: int) -> str:
+    if host == ANY_HOST:
+        host = way_to(ELSEWHERE) or LOOPBACK
+    return f"http://{authority(host, port)}"

@@ -13,6 +13,7 @@ from panal.peer.live_settings import MAX_ACTIVE_DOWNLOADS
 from panal.peer.rates import MOST_LIMIT_BYTES_S
 
 MAX_PRIORITY = 1_000
+MOST_QR_CHARACTERS = 2_048
 Priority = Annotated[int, msgspec.Meta(ge=-MAX_PRIORITY, le=MAX_PRIORITY)]
 ActiveDownloads = Annotated[int, msgspec.Meta(ge=1, le=MAX_ACTIVE_DOWNLOADS)]
 Body = TypeVar("Body")
@@ -32,6 +33,13 @@ class LinkRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     what: str
     """The path of a shared file or folder, or a content id."""
+
+
+class QrRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What to make a QR code of."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_QR_CHARACTERS)]
+    """A link, say."""
 
 
 class GuestLinkRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from aiohttp import web
 
-from panal.answers import LogAnswer, SettingsAnswer, StatusAnswer
+from panal.answers import DiskAnswer, LogAnswer, SettingsAnswer, StatusAnswer
 from panal.api import Node
 from panal.errors import NoSpace
 from panal.peer.access import Route
@@ -51,6 +51,7 @@ class PeerRoutes:
             Route("GET", "/", Role.MEMBER, self.home, status=303),
             Route("GET", "/readyz", Role.PUBLIC, self.ready, gives=TEXT, also={503: TEXT}),
             Route("GET", "/api/v1/status", owner, self.status, gives=StatusAnswer),
+            Route("GET", "/api/v1/disk", owner, self.disk, gives=DiskAnswer),
             Route("GET", "/api/v1/log", owner, self.log, query=LogQuery, gives=LogAnswer),
             Route("GET", settings, owner, self.settings, gives=SettingsAnswer),
             Route(
@@ -77,6 +78,10 @@ class PeerRoutes:
     async def status(self, request: web.Request) -> web.Response:
         """This peer's own state."""
         return json_answer(self._node.status())
+
+    async def disk(self, request: web.Request) -> web.Response:
+        """The room on the shared folder's disk."""
+        return json_answer(await self._node.disk())
 
     async def log(self, request: web.Request) -> web.Response:
         """What happened at this peer's doors, the newest last."""
