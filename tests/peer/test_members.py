@@ -4,7 +4,6 @@ Real peers, a real tracker and real chunks over loopback, where a peer's owner s
 """
 
 import asyncio
-import contextlib
 import random
 import socket
 import ssl
@@ -28,14 +27,14 @@ from panal.wire.catalogue import Provider
 from panal.wire.certified_names import TRACKER_HOST, peer_host
 from panal.wire.ids import PeerName, parse_content_id
 from tests.support.clock import VirtualClock
-from tests.support.network import Network, RunningPeer, until
+from tests.support.network import Network, RunningPeer
 
 BIG = random.Random(5).randbytes(3_000_000)
 
 
 @pytest.fixture
 async def members(tmp_path: Path) -> AsyncIterator[Network]:
-    async with Network(tmp_path, has_members=True, renew_s=0.2) as made:
+    async with Network(tmp_path, has_members=True) as made:
         yield made
 
 
@@ -249,81 +248,6 @@ async def test_what_a_receiver_over_tls_has_not_taken_is_seen(members: Network) 
         own_bytes, all_bytes = await seen
         writer.transport.abort()
     assert own_bytes < 1 << 20 < all_bytes
-
-
-# Removal ----------------------------------------------------------------------------------
-
-
-async def test_a_removed_member_is_shut_out_by_every_peer(members: Network) -> None:
-    a, b = await members.peer("a"), await members.peer("b")
-    identity = (await a.upload("x", b"1"))["id"]
-    called: dict[str, Any] = {
-        "ssl": context_of(b),
-        "server_hostname": peer_host(PeerName("a"), _pin(members)),
-    }
-    url = f"https://127.0.0.1:{a.app.port}/content/{identity}"
-    async with aiohttp.ClientSession() as session:
-        async with session.get(f"{url}/have", **called) as following:
-            assert following.status == 200
-            assert members.tracker is not None
-            assert members.tracker._network is not None
-            removed = await members.tracker._network.network.remove("b")
-            assert removed == ["b"]
-            # The connection that is open ends, and no other one begins.
-            async with asyncio.timeout(10):
-                with contextlib.suppress(aiohttp.ClientError):
-                    while not following.content.at_eof():
-                        await following.content.readany()
-        assert await _is_refused(session, url, called)
-    await until(b.app.announcer.fatal.done, "b is told")
-    assert "removed" in str(b.app.announcer.fatal.result())
-
-
-async def test_who_was_removed_is_remembered_without_the_tracker(members: Network) -> None:
-    a, b = await members.peer("a"), await members.peer("b")
-    identity = (await a.upload("x", b"1"))["id"]
-    assert members.tracker is not None
-    assert members.tracker._network is not None
-    await members.tracker._network.network.remove("b")
-    version = members.tracker._network.network.revocations.version
-    await until(lambda: a.app.announcer.revocations.version == version, "a is told")
-    await members.stop_peer("a")
-    await members.stop_tracker()
-    again = await members.peer("a", registered=False)
-    called: dict[str, Any] = {
-        "ssl": context_of(b),
-        "server_hostname": peer_host(PeerName("a"), _pin(members)),
-    }
-    async with aiohttp.ClientSession() as session:
-        url = f"https://127.0.0.1:{again.app.port}/content/{identity}"
-        assert await _is_refused(session, url, called)
-
-
-async def _is_refused(session: aiohttp.ClientSession, url: str, called: dict[str, Any]) -> bool:
-    try:
-        async with session.get(url, **called):
-            return False
-    except aiohttp.ClientError:
-        return True
-
-
-async def test_bytes_of_a_peer_that_was_removed_are_taken_no_more(members: Network) -> None:
-    a, b = await members.peer("a"), await members.peer("b")
-    identity = (await a.upload("x", b"1"))["id"]
-    provider = Provider(PeerName("a"), "127.0.0.1", a.app.port, complete=True)
-    timeout = aiohttp.ClientTimeout(total=30)
-    async with (
-        client_session(b.app.calling) as session,
-        session.get(provider, f"/content/{identity}/have", timeout) as following,
-    ):
-        assert following.status == 200
-        assert members.tracker is not None
-        assert members.tracker._network is not None
-        await members.tracker._network.network.remove("a")
-        version = members.tracker._network.network.revocations.version
-        await until(lambda: b.app.announcer.revocations.version == version, "b is told")
-        with pytest.raises(aiohttp.ClientError):
-            await following.read()
 
 
 # A certificate's life ---------------------------------------------------------------------

@@ -28,6 +28,13 @@ class VirtualClock:
         heapq.heappush(self._sleepers, (self._now_s + duration_s, next(self._order), woken))
         await woken
 
+    def sleepers(self, within_s: tuple[float, float]) -> int:
+        """How many are to be woken between two times from now."""
+        soonest_s, latest_s = (self._now_s + s for s in within_s)
+        return sum(
+            soonest_s <= at_s <= latest_s and not woken.done() for at_s, _, woken in self._sleepers
+        )
+
     def advance(self, duration_s: float) -> None:
         """Jump; whoever's time is over wakes when the test next awaits."""
         self._now_s += duration_s

@@ -15,7 +15,7 @@ from yarl import URL
 
 from panal.answers import DownloadAnswer
 from panal.api import Node
-from panal.clock import SystemClock
+from panal.clock import Clock, SystemClock
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings
 from panal.tracker.server import TrackerServer, TrackerSettings
@@ -92,9 +92,11 @@ class Network:
         renew_s: float = 20.0,
         lease_s: float = 60.0,
         has_members: bool = False,
+        clock: Clock | None = None,
     ) -> None:
-        """`has_members`: TLS, and each peer joins by `join_line`."""
+        """`has_members`: TLS, and each peer joins by `join_line`. `clock` is everybody's."""
         self.place = place
+        self._clock = clock or SystemClock()
         self._settings = TrackerSettings(
             port=0,
             lease_s=lease_s,
@@ -122,7 +124,7 @@ class Network:
 
     async def start_tracker(self) -> None:
         """Start it, or start it again on the same port with nothing in it."""
-        self.tracker = TrackerServer(self._settings)
+        self.tracker = TrackerServer(self._settings, self._clock)
         await self.tracker.start()
         self._settings = replace(self._settings, port=self.tracker.port)
         self.join_line = self.tracker.first_join_line or self.join_line
@@ -141,7 +143,7 @@ class Network:
         folder = self.place / name
         settings = {"join": self.join_line, **settings}
         wanted = PeerSettings(name, 0, folder, (self.tracker_address,), **settings)
-        app = PeerApp(wanted, SystemClock(), Random(7))
+        app = PeerApp(wanted, self._clock, Random(f"7 {name}"))
         await app.start(owner_routes)
         peer = self.peers[name] = RunningPeer(app, self.session)
         if registered:
