@@ -4,13 +4,16 @@ import asyncio
 import os
 import resource
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import pytest
+from aiohttp import web
 
 from panal.peer import app, doors
+from panal.peer.connections import Connections
+from panal.peer.http_connection import http_connections
 from panal.peer.limits import CONNECTIONS, DESCRIPTORS_PART, HEAD_BYTES, HEAD_S, IDLE_S, SLOW_S
+from tests.support.crowd import alive, clients, needs_descriptors, settle
 from tests.support.loop_clock import LoopClock
 from tests.support.network import Network, RunningPeer
 from tests.support.raw_http import connection, request
@@ -24,53 +27,6 @@ BIG = os.urandom(8 << 20)
 @pytest.fixture
 async def peer(network: Network) -> RunningPeer:
     return await network.peer("one", shares_folder=False)
-
-
-@asynccontextmanager
-async def clients(port: int, count: int, data: bytes) -> AsyncIterator[list[socket.socket]]:
-    """Many connections, each of which has sent something."""
-    loop = asyncio.get_running_loop()
-    made: list[socket.socket] = []
-    try:
-        for _ in range(count):
-            client = socket.socket()
-            client.setblocking(False)
-            made.append(client)
-            await loop.sock_connect(client, ("127.0.0.1", port))
-            await loop.sock_sendall(client, data)
-        for _ in range(20):
-            await asyncio.sleep(0)
-        yield made
-    finally:
-        for client in made:
-            client.close()
-
-
-def alive(made: list[socket.socket]) -> int:
-    """How many are still open at the other end, whatever came before."""
-    count = 0
-    for client in made:
-        try:
-            while client.recv(1 << 20):
-                pass
-        except BlockingIOError:
-            count += 1
-        except ConnectionError:
-            pass
-    return count
-
-
-async def settle() -> None:
-    for _ in range(50):
-        await asyncio.sleep(0)
-
-
-def needs_descriptors(count: int) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < count:
-        pytest.skip(f"this process may have {hard} descriptors only")
-    if soft < count:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 @pytest.mark.parametrize("data", [b"", b"G", HALF_A_HEAD], ids=["nothing", "a byte", "half a head"])
@@ -231,3 +187,35 @@ def test_a_process_with_few_descriptors_takes_few_connections(
     ):
         monkeypatch.setattr(resource, "getrlimit", lambda _, soft=descriptors: (soft, soft))
         assert doors.connections_at_most() == most
+
+
+@pytest.mark.parametrize("takes_bytes", [0, 2_000])
+async def test_who_does_not_take_the_end_of_a_last_answer_holds_no_place(takes_bytes: int) -> None:
+    """The answer is done for its handler, the connection closing, and some of it waits here."""
+
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.Response(body=bytes(200_000))
+
+    held = Connections()
+    loop = asyncio.get_running_loop()
+    with socket.socket() as bound, socket.socket() as client:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        bound.bind(("127.0.0.1", 0))
+        make = http_connections(web.Server(answer), held, enters=True)
+        async with await loop.create_server(make, sock=bound):
+            client.setblocking(False)
+            await loop.sock_connect(client, bound.getsockname())
+            await loop.sock_sendall(client, request("GET", "/", "Connection: close"))
+            taken_bytes = 0
+            while taken_bytes < 184_000:
+                taken_bytes += len(await loop.sock_recv(client, 1_000))
+            clock = LoopClock()
+            for _ in range(2 * int(SLOW_S)):
+                await clock.run_for(1)
+                await settle()
+                with suppress(BlockingIOError):
+                    taken_bytes += len(client.recv(takes_bytes)) if takes_bytes else 0
+            assert len(held) == 0
+            # Whoever takes it at an honest rate gets all of it.
+            assert (taken_bytes > 200_000) is bool(takes_bytes)

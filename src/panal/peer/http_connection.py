@@ -128,11 +128,19 @@ class HttpConnection(RequestHandler):
             self._own.abort()
 
     def _moment(self, transport: asyncio.Transport) -> Moment:
+        left_bytes = unsent_bytes(transport)
+        if transport.is_closing():  # what was written is counted no more
+            return Moment(
+                Phase.ENDING,
+                self._request_count,
+                self._received_bytes,
+                -left_bytes,
+                is_unsent=left_bytes > 0,
+            )
         is_paused = self._reading_paused or self._buffer_paused
         phase = Phase.HEAD if self.is_idle() else Phase.ANSWER
         if phase is Phase.ANSWER and not self._body.is_eof() and not is_paused:
             phase = Phase.BODY
-        left_bytes = unsent_bytes(transport)
         request = self._current_request
         written_bytes = 0 if request is None else request.writer.output_size
         return Moment(
@@ -144,7 +152,7 @@ class HttpConnection(RequestHandler):
         )
 
     def _look(self) -> None:
-        if self._own is None or self._own.is_closing():
+        if self._own is None:
             return
         verdict = self._patience.look(self._moment(self._own), self._loop.time())
         if verdict is Verdict.CUT:

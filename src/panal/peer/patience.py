@@ -20,6 +20,8 @@ class Phase(Enum):
     """A request's body is coming in."""
     ANSWER = "answer"
     """It is being answered, or waits for that."""
+    ENDING = "ending"
+    """Its last answer was given; what waits here of it is still to be taken."""
 
 
 class Verdict(Enum):
