@@ -31,8 +31,8 @@ class TestAuthority:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.now_s = now_s
-        key, certificate = Authority.made(now_s)
-        self.authority = Authority(key, certificate)
+        self.key, certificate = Authority.made(now_s)
+        self.authority = Authority(self.key, certificate)
         self.path = folder / "authority.pem"
         self.path.write_bytes(certificate)
 

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from panal.peer.connections import Connections
 from panal.peer.limits import HANDSHAKES, HEAD_S
+from panal.peer.sending import keep_queue_short
 from panal.wire.address import is_loopback
 from panal.wire.certified_names import serial_in
 
@@ -105,6 +106,9 @@ class TlsListener:
                 if not is_tls:
                     await self._loop.connect_accepted_socket(self._make, connection)
                     return
+                # What the kernel holds counts as taken: with megabytes there, a slow receiver
+                # would seem to take nothing for longer than it may, and hold them when it is cut.
+                keep_queue_short(connection)
                 transport, _ = await self._loop.connect_accepted_socket(
                     self._make,
                     connection,
