@@ -45,7 +45,7 @@ def benchmarks(rounds: int, random_seed: int, plot: Path | None = None) -> dict[
     found["together"] = partial(together.rows, rounds, 512)
     found["ways"] = partial(ways.rows, rounds, 512)
     found["restart"] = _restart
-    found["memory"] = partial(memory.rows, 8, 4)
+    found["memory"] = partial(memory.rows, 8, 64)
     return found
 
 
