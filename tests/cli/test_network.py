@@ -124,6 +124,23 @@ async def test_a_line_that_is_made_lets_in_until_it_is_revoked(members: Network)
         await members.peer("b", join=line)
 
 
+async def test_a_line_is_written_for_this_user_alone(members: Network, tmp_path: Path) -> None:
+    to = tmp_path / "a join.txt"
+    to.write_text("others may read this")
+    to.chmod(0o644)
+    words = ("network", "join-line", "--to", str(to), "--state", state(members))
+    made = await panal(*words)
+    assert made.code == 0
+    assert made.out == ""
+    assert to.stat().st_mode & 0o777 == 0o600
+    await members.peer("a", join=parse_join_line(to.read_text()))
+    assert json.loads((await panal(*words, "--json")).out)["line"] is None
+    nowhere = str(tmp_path / "missing" / "join.txt")
+    refused = await panal("network", "join-line", "--to", nowhere, "--state", state(members))
+    assert refused.code == 1
+    assert "join.txt" in refused.err
+
+
 async def test_a_line_with_addresses_that_its_maker_knows(members: Network) -> None:
     words = ("network", "join-line", "--address", "nas.example:7000", "--state", state(members))
     document = json.loads((await panal(*words, "--json")).out)

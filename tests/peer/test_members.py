@@ -253,7 +253,9 @@ async def test_what_a_receiver_over_tls_has_not_taken_is_seen(members: Network) 
 # A certificate's life ---------------------------------------------------------------------
 
 
-async def test_a_certificate_is_renewed_and_nothing_is_dropped(members: Network) -> None:
+async def test_a_certificate_is_renewed_and_nothing_is_dropped(
+    members: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a, b = await members.peer("a"), await members.peer("b")
     asked = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     called: dict[str, Any] = {
@@ -274,6 +276,9 @@ async def test_a_certificate_is_renewed_and_nothing_is_dropped(members: Network)
     pem = before.certificate_path.read_bytes()
     assert await tls._look(a.app.client) > 0  # it is too early
     tls._clock = VirtualClock(wall_s=time.time() + 25 * 86_400)
+    assert await tls._look(a.app.client) > 0  # the tracker's clock says that it is early
+    assert before.certificate_path.read_bytes() == pem
+    monkeypatch.setattr("panal.tracker.network.FRESH_PART", 1.0)
     assert await tls._look(a.app.client) == 0
     assert before.certificate_path.read_bytes() != pem
     await old[0].read(0)

@@ -43,6 +43,10 @@ class VirtualClock:
             if not woken.done():
                 woken.set_result(None)
 
+    def set_wall(self, ahead_s: float) -> None:
+        """Somebody sets the wall clock; nothing that is measured changes."""
+        self._wall_offset_s += ahead_s
+
     async def run_for(self, duration_s: float) -> None:
         """Walk from one sleeper's end to the next, each woken at its own time."""
         end_s = self._now_s + duration_s

@@ -4,19 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from panal.errors import JoinRefused, UsageError
+from panal.errors import JoinRefused, Refused, UsageError
 from panal.tracker import joining
 from panal.tracker.joining import (
     GUESSES_WITHIN_S,
     LONGEST_LINE_S,
     MOST_GUESSES,
     MOST_LINE_USES,
+    MOST_REPEATS,
     SHUT_OUT_S,
     Guesses,
     LineRecord,
+    Repeats,
     check_line,
     check_terms,
-    line_of,
 )
 
 LINE = LineRecord("1", b"h" * 32, until_s=100, uses=2, uses_left=1)
@@ -41,13 +42,6 @@ def test_a_revoked_line_lets_nobody_in() -> None:
     for is_repeated in (False, True):
         with pytest.raises(JoinRefused, match="revoked"):
             check_line(replace(LINE, revoked=True), 0.0, is_repeated=is_repeated)
-
-
-def test_the_line_of_a_secret() -> None:
-    other = replace(LINE, id="2", secret_hash=b"o" * 32)
-    assert line_of([LINE, other], b"o" * 32) == other
-    assert line_of([LINE, other], b"x" * 32) is None
-    assert line_of([], b"x" * 32) is None
 
 
 def test_terms() -> None:
@@ -95,3 +89,13 @@ def test_what_is_remembered_of_addresses_is_bounded(monkeypatch: pytest.MonkeyPa
             guesses.note(f"10.0.1.{number}", 0.0)
     assert len(guesses._failed_at_s) <= 10
     assert len(guesses._shut_out_until_s) <= 10
+
+
+def test_who_asks_again_too_often_waits_a_minute() -> None:
+    repeats = Repeats()
+    for _ in range(MOST_REPEATS):
+        repeats.note("a", 61.0)
+    with pytest.raises(Refused, match="too often"):
+        repeats.note("a", 119.0)
+    repeats.note("b", 119.0)
+    repeats.note("a", 120.0)

@@ -12,6 +12,7 @@ import grpc.aio
 import pytest
 
 from panal.errors import UsageError
+from panal.tracker import service
 from panal.tracker.records import Records
 from panal.tracker.redial import DIAL_GAP_S
 from panal.tracker.registry import KEEP_S
@@ -22,7 +23,7 @@ from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.tracker_pb2_grpc import TrackerStub
 from tests.support.clock import VirtualClock
 from tests.tracker.harness import TinyPeer, Tracker, cuttable_way_to, running_tracker
-from tests.tracker.makers import announcement, caller, content, digest_of, entry
+from tests.tracker.makers import announcement, caller, content, digest_of, entry, registration
 
 NOTHING = bytes(32)
 OTHER_SECRET = b"o" * 32
@@ -647,3 +648,16 @@ async def test_a_message_over_the_limit_is_refused(tracker: Tracker) -> None:
     async with refused(Code.RESOURCE_EXHAUSTED):
         await tracker.stub.Search(pb.SearchRequest(words="x" * (4 * 1024 * 1024 + 1)))
     assert await tracker.paths() == set()
+
+
+def test_a_peer_beside_the_tracker_has_no_addresses_but_the_machines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = {4: ["10.0.0.5"], 6: ["2001:db8::5"]}
+    monkeypatch.setattr(service, "own_addresses", own.__getitem__)
+    said = ("127.0.0.1", "10.0.0.5", "10.0.0.9", "0.0.0.0", "2001:db8::5", "2001:db8::9")
+    claimed = registration(bound=said)
+    assert service._really_bound(claimed, "127.0.0.1").bound == said[:2] + said[3:5]
+    assert service._really_bound(claimed, "10.0.0.9") == claimed
+    foreign = registration(bound=("10.0.0.9",))
+    assert service._really_bound(foreign, "::1").bound == ("127.0.0.1",)

@@ -180,8 +180,8 @@ class NetworkDocument(msgspec.Struct):
 class JoinLineDocument(msgspec.Struct):
     """A new join line."""
 
-    line: str
-    """The secret line itself; it is kept nowhere."""
+    line: str | None
+    """The secret line itself; null where it was written to a file. It is kept nowhere else."""
     join_line: OpenLineDocument
     """What the tracker keeps of it."""
 

@@ -21,6 +21,8 @@ from panal.cli.documents import (
 from panal.cli.output import print_json
 from panal.errors import UsageError
 from panal.peer.network_owner import Member, NetworkOwner, OpenLine
+from panal.store.roots import disk_error
+from panal.trust.files import write_private
 from panal.trust.owner_files import FOLDER, read_access
 from panal.wire.join_line import JoinLine
 from panal.wire.links import is_host_and_port
@@ -52,17 +54,29 @@ def show(state: Path | None, *, as_json: bool) -> None:
 
 
 def mint(
-    valid_s: int, uses: int, addresses: tuple[str, ...], state: Path | None, *, as_json: bool
+    valid_s: int,
+    uses: int,
+    addresses: tuple[str, ...],
+    to: Path | None,
+    state: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
-    """Print a new join line."""
+    """Print a new join line, or write it to a file that is this user's alone."""
     for address in addresses:
         if not is_host_and_port(address):
             raise UsageError(f"{address!r} is no address; write host:port.")
     line, kept = _ask(state, lambda owner: owner.mint(valid_s, uses, addresses))
+    if to is not None:
+        try:
+            write_private(to, f"{line}\n".encode())
+        except OSError as error:
+            raise disk_error(error, f"write {to}") from None
     if as_json:
-        print_json(JoinLineDocument(str(line), _line(kept)))
+        print_json(JoinLineDocument(str(line) if to is None else None, _line(kept)))
         return
-    print_join_line(line)
+    if to is None:
+        print_join_line(line)
     click.echo(f"Join line {kept.id}: {uses} uses, until {_moment(kept.until_s)}.", err=True)
 
 

@@ -75,6 +75,8 @@ class MemberTls:
         key = await asyncio.to_thread(membership.key_path.read_bytes)
         try:
             fresh = await client.renew_certificate(signing_request(key))
+            if fresh == pem:  # by the tracker's clock it is early
+                return LOOK_EVERY_S
             await asyncio.to_thread(membership.keep_certificate, fresh)
         except NotAMember:
             return LOOK_EVERY_S  # the announcer is told the same, and says it

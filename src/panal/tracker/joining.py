@@ -4,11 +4,10 @@ Times are seconds since 1970 for what outlives the tracker's process, and of its
 for guesses.
 """
 
-import hmac
-from collections.abc import Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass
 
-from panal.errors import JoinRefused, UsageError
+from panal.errors import JoinRefused, Refused, UsageError
 from panal.wire.address import place_of
 
 LINE_S = 24 * 3_600
@@ -18,6 +17,8 @@ MOST_LINE_USES = 10_000
 MOST_GUESSES = 10
 GUESSES_WITHIN_S = 60.0
 SHUT_OUT_S = 900.0
+MOST_REPEATS = 100
+"""Within a minute, of one member or join line."""
 MOST_PLACES = 10_000
 """Addresses that are remembered for their guesses; more of them, and the oldest are let go."""
 
@@ -43,15 +44,6 @@ def check_terms(valid_s: int, uses: int) -> None:
         raise UsageError(f"A join line lets in 1 to {MOST_LINE_USES} members.")
 
 
-def line_of(lines: Iterable[LineRecord], secret_hash: bytes) -> LineRecord | None:
-    """The line with that secret; every one is compared, whichever it is."""
-    found = None
-    for line in lines:
-        if hmac.compare_digest(line.secret_hash, secret_hash):
-            found = line
-    return found
-
-
 def check_line(line: LineRecord, now_s: float, *, is_repeated: bool) -> None:
     """JoinRefused unless a line lets somebody in now.
 
@@ -64,6 +56,23 @@ def check_line(line: LineRecord, now_s: float, *, is_repeated: bool) -> None:
         raise JoinRefused(f"This join line has expired. {fix}")
     if line.uses_left < 1 and not is_repeated:
         raise JoinRefused(f"This join line is used up: it let in {line.uses}. {fix}")
+
+
+class Repeats:
+    """Who asks again for what it was given; each costs a write, and nobody needs many."""
+
+    def __init__(self) -> None:
+        self._minute = 0
+        self._counts: dict[Hashable, int] = {}
+
+    def note(self, who: Hashable, now_s: float) -> None:
+        """Count one; Refused for one too many within a minute."""
+        if int(now_s / 60) != self._minute:
+            self._minute = int(now_s / 60)
+            self._counts.clear()
+        self._counts[who] = self._counts.get(who, 0) + 1
+        if self._counts[who] > MOST_REPEATS:
+            raise Refused("That was asked for too often; wait a minute.")
 
 
 class Guesses:

@@ -15,7 +15,7 @@ from panal.tracker.database import errors_in_words, transaction
 from panal.tracker.joining import LineRecord
 from panal.wire.ids import PeerName
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE members (
@@ -34,8 +34,10 @@ CREATE TABLE certificates (
     serial BLOB PRIMARY KEY,
     member INTEGER NOT NULL,
     until_s INTEGER NOT NULL,
-    revoked INTEGER NOT NULL DEFAULT 0
+    revoked INTEGER NOT NULL DEFAULT 0,
+    pem BLOB NOT NULL DEFAULT x''         -- empty for one of an older Panal
 ) WITHOUT ROWID;
+CREATE INDEX certificates_by_member ON certificates (member);
 CREATE TABLE join_lines (
     id TEXT PRIMARY KEY,
     secret_hash BLOB NOT NULL,
@@ -47,6 +49,12 @@ CREATE TABLE join_lines (
 CREATE TABLE revocations (version INTEGER NOT NULL);
 INSERT INTO revocations VALUES (1);
 """
+_FROM_VERSION = {
+    1: """
+ALTER TABLE certificates ADD COLUMN pem BLOB NOT NULL DEFAULT x'';
+CREATE INDEX certificates_by_member ON certificates (member);
+""",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,11 @@ class MemberFile:
             except BaseException:
                 self._connection.close()
                 raise
+
+    @property
+    def changes(self) -> int:
+        """Grows with every change."""
+        return self._connection.total_changes
 
     def close(self) -> None:
         """Give the file back."""
@@ -147,19 +160,26 @@ class MemberFile:
 
     # Certificates ---------------------------------------------------------------------------
 
-    def note_certificate(self, serial: bytes, member: int, until_s: int) -> None:
+    def note_certificate(self, serial: bytes, member: int, until_s: int, pem: bytes) -> None:
         """Remember a certificate, before it is given away."""
         self._connection.execute(
-            "INSERT INTO certificates (serial, member, until_s) VALUES (?, ?, ?)",
-            (serial, member, until_s),
+            "INSERT INTO certificates (serial, member, until_s, pem) VALUES (?, ?, ?, ?)",
+            (serial, member, until_s, pem),
         )
 
-    def revocations(self, now_s: float) -> tuple[int, frozenset[bytes]]:
-        """The version, and the serials that count no more though they have not expired."""
+    def last_certificate(self, member: int) -> tuple[bytes, int] | None:
+        """The one that counts longest, and until when; None where none is kept."""
+        row: tuple[bytes, int] | None = self._connection.execute(
+            "SELECT pem, until_s FROM certificates WHERE member = ? AND NOT revoked"
+            " AND pem != x'' ORDER BY until_s DESC LIMIT 1",
+            (member,),
+        ).fetchone()
+        return row
+
+    def revocations(self) -> tuple[int, frozenset[bytes]]:
+        """The version, and the serials that count no more, until they are let go."""
         (version,) = self._connection.execute("SELECT version FROM revocations").fetchone()
-        rows = self._connection.execute(
-            "SELECT serial FROM certificates WHERE revoked AND until_s > ?", (int(now_s),)
-        )
+        rows = self._connection.execute("SELECT serial FROM certificates WHERE revoked")
         return version, frozenset(serial for (serial,) in rows)
 
     # Join lines -----------------------------------------------------------------------------
@@ -216,10 +236,10 @@ class MemberFile:
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = FULL")
         run("BEGIN IMMEDIATE")  # takes the lock now
-        if version == 0:
-            for statement in _SCHEMA.split(";\n"):
-                run(statement)
-            run(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        changes = _SCHEMA if version == 0 else _FROM_VERSION.get(version, "")
+        for statement in filter(str.strip, changes.split(";\n")):
+            run(statement)
+        run(f"PRAGMA user_version = {SCHEMA_VERSION}")
         run("COMMIT")
 
 

@@ -7,16 +7,17 @@ and count when they are on the disk.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
 from panal.clock import Clock
 from panal.errors import JoinRefused, NameTaken, NotAMember, Refused, Removed
-from panal.tracker.joining import Guesses, LineRecord, check_line, check_terms, line_of
+from panal.tracker.joining import Guesses, LineRecord, Repeats, check_line, check_terms
 from panal.tracker.member_file import MemberFile, MemberRecord
-from panal.trust.certificates import CERTIFICATE_S, Authority, Issued, public_key_in
+from panal.tracker.settled_clock import SettledClock
+from panal.trust.certificates import CERTIFICATE_S, Authority, public_key_in
 from panal.wire.dialback import hash_secret
 from panal.wire.ids import PeerName
 from panal.wire.join_line import JOIN_SECRET_BYTES
@@ -27,6 +28,9 @@ _Result = TypeVar("_Result")
 
 MAX_FURTHER_NAMES = 100
 """Of one member: its gets that run side by side."""
+FRESH_PART = 0.5
+"""A certificate that counts for more than this part of its life is given again, not another: so
+nobody has many, and the list of those revoked stays short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Enrolment:
 
     credential: bytes
     certificate_pem: bytes
+    is_new: bool
+    """Not one that was given before."""
 
 
 class Network:
@@ -48,12 +54,17 @@ class Network:
         self._thread = thread
         self._clock = clock
         self._guesses = Guesses()
+        self._repeats = Repeats()
+        self._settled = SettledClock(clock.now_s(), clock.wall_s())
         self._by_credential: dict[bytes, MemberRecord] = {}
+        self._names: frozenset[str] = frozenset()
+        self._lines: dict[bytes, LineRecord] = {}
+        """By the hashes of their secrets."""
         self.revocations = Revocations(0, frozenset())
 
     async def open(self) -> None:
         """Read who is a member."""
-        await self._change(lambda now_s: None)
+        self._take(await self._run(lambda now_s: self._state()))
 
     # Who calls ------------------------------------------------------------------------------
 
@@ -63,7 +74,7 @@ class Network:
         if found is None:
             raise NotAMember("This is no member's credential. Join with a join line: --join @FILE")
         if found.removed_at_s is not None:
-            raise Removed(f"{found.name} was removed from the network.")
+            raise _removed(found.name)
         return found
 
     # Coming in ------------------------------------------------------------------------------
@@ -75,15 +86,16 @@ class Network:
 
         JoinRefused for a line that lets nobody in, NameTaken where the name is a member's.
         """
-        self._guesses.check(host, self._clock.now_s())
         hashed = hash_secret(secret)
-        if await self._run(lambda now_s: line_of(self._file.lines(), hashed)) is None:
+        if (shown := self._lines.get(hashed)) is None:
+            self._guesses.check(host, self._clock.now_s())
             self._guesses.note(host, self._clock.now_s())
             raise _unknown_line()
+        self._note_repeat(name, shown.id)
 
         def work(now_s: float) -> Enrolment:
             key = public_key_in(request_der)
-            line = line_of(self._file.lines(), hashed)
+            line = next((one for one in self._file.lines() if one.id == shown.id), None)
             if line is None:
                 raise _unknown_line()
             known = self._file.member(name)
@@ -105,8 +117,10 @@ class Network:
         """A further name for a member, which goes when the member goes."""
         if sponsor.sponsor is not None:
             raise Refused("A further name has no further names.")
+        self._note_repeat(name, sponsor.id)
 
         def work(now_s: float) -> Enrolment:
+            self._check_still(sponsor)
             key = public_key_in(request_der)
             known = self._file.member(name)
             if known is not None and (known.public_key, known.sponsor) != (key, sponsor.id):
@@ -118,13 +132,13 @@ class Network:
         return await self._change(work)
 
     async def renew_certificate(self, member: MemberRecord, request_der: bytes) -> bytes:
-        """A member's next certificate, in PEM."""
+        """A member's next certificate, in PEM; the last one while that is fresh."""
 
         def work(now_s: float) -> bytes:
-            if self._file.member(member.name) is None:
-                raise Removed(f"{member.name} was removed from the network.")
-            issued = self.authority.issue_member(member.name, request_der, now_s)
-            return self._noted(issued, member.id)
+            self._check_still(member)
+            if public_key_in(request_der) != member.public_key:
+                raise Refused("A member's certificate is for the key that it joined with.")
+            return self._certificate(member.id, member.name, request_der, now_s)
 
         return await self._change(work)
 
@@ -182,8 +196,9 @@ class Network:
         return await self._run(work)
 
     async def sweep(self) -> None:
-        """Let go of what has expired."""
-        await self._change(lambda now_s: self._file.forget_old(now_s, CERTIFICATE_S))
+        """Let go of what has expired, while the clock can be believed."""
+        if self._settled.look(self._clock.now_s(), self._clock.wall_s()):
+            await self._change(lambda now_s: self._file.forget_old(now_s, CERTIFICATE_S))
 
     # ----------------------------------------------------------------------------------------
 
@@ -204,29 +219,69 @@ class Network:
         else:
             member = known.id
             self._file.change_credential(member, hashed)
-        issued = self.authority.issue_member(name, request_der, now_s)
-        return Enrolment(credential, self._noted(issued, member))
+        pem = self._certificate(member, name, request_der, now_s)
+        return Enrolment(credential, pem, is_new=known is None)
 
-    def _noted(self, issued: Issued, member: int) -> bytes:
-        self._file.note_certificate(serial_bytes(issued.serial), member, issued.until_s)
+    def _certificate(self, member: int, name: PeerName, request_der: bytes, now_s: float) -> bytes:
+        last = self._file.last_certificate(member)
+        if last is not None and FRESH_PART < (last[1] - now_s) / CERTIFICATE_S <= 1:
+            return last[0]
+        issued = self.authority.issue_member(name, request_der, now_s)
+        serial = serial_bytes(issued.serial)
+        self._file.note_certificate(serial, member, issued.until_s, issued.pem)
         return issued.pem
+
+    def _check_still(self, member: MemberRecord) -> None:
+        """Removed where whoever calls was removed while its call waited for its turn."""
+        now = self._file.member(member.name)
+        if now is None or now.id != member.id:
+            raise _removed(member.name)
+
+    def _note_repeat(self, name: PeerName, who: Hashable) -> None:
+        if name.casefold() in self._names:
+            self._repeats.note(who, self._clock.now_s())
 
     async def _change(self, work: Callable[[float], _Result]) -> _Result:
         """Do it durably, then know it."""
 
-        def transact(now_s: float) -> tuple[_Result, list[MemberRecord], Revocations]:
+        def transact(now_s: float) -> tuple[_Result, _State | None]:
+            before = self._file.changes
             with self._file.transaction():
                 result = work(now_s)
-            version, serials = self._file.revocations(now_s)
-            return result, self._file.everybody(), Revocations(version, serials)
+            return result, None if self._file.changes == before else self._state()
 
-        result, everybody, self.revocations = await self._run(transact)
-        self._by_credential = {member.credential_hash: member for member in everybody}
+        result, state = await self._run(transact)
+        if state is not None:
+            self._take(state)
         return result
+
+    def _state(self) -> "_State":
+        everybody, lines = self._file.everybody(), self._file.lines()
+        return _State(everybody, lines, Revocations(*self._file.revocations()))
+
+    def _take(self, state: "_State") -> None:
+        self.revocations = state.revocations
+        self._by_credential = {member.credential_hash: member for member in state.everybody}
+        self._lines = {line.secret_hash: line for line in state.lines}
+        live = (member for member in state.everybody if member.removed_at_s is None)
+        self._names = frozenset(member.name.casefold() for member in live)
 
     async def _run(self, work: Callable[[float], _Result]) -> _Result:
         now_s = self._clock.wall_s()
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, now_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is known in memory of the file."""
+
+    everybody: list[MemberRecord]
+    lines: list[LineRecord]
+    revocations: Revocations
+
+
+def _removed(name: PeerName) -> Removed:
+    return Removed(f"{name} was removed from the network.")
 
 
 def _unknown_line() -> JoinRefused:

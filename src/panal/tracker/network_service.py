@@ -4,6 +4,7 @@ Who may make which call was decided by `gate`; here only the caller's own name c
 """
 # ruff: noqa: N802 (the schema names the methods)
 
+import asyncio
 from collections.abc import Sequence
 
 from panal.audit import AuditLog
@@ -14,7 +15,7 @@ from panal.tracker.joining import LineRecord
 from panal.tracker.network import Network
 from panal.tracker.records import Records
 from panal.wire import tracker_pb2 as pb
-from panal.wire.ids import parse_peer_name
+from panal.wire.ids import PeerName, parse_peer_name
 from panal.wire.join_line import JOIN_SECRET_BYTES
 from panal.wire.tracker_pb2_grpc import NetworkServicer
 
@@ -36,6 +37,7 @@ class NetworkService(NetworkServicer):
         self._records = records
         self._addresses = addresses
         self._audit = audit
+        self._removing: set[asyncio.Task[bool]] = set()
 
     async def Authority(
         self, request: pb.AuthorityRequest, context: Context
@@ -57,7 +59,9 @@ class NetworkService(NetworkServicer):
             if sponsor is None:
                 raise Refused("There is no network to join.")
             enrolment = await self._network.enrol_further(sponsor, name, request.signing_request)
-        self._audit.note("enrolled", host=caller_host(context), name=name, is_limited=True)
+        # Whoever comes is told always; how often it asks again is its own affair.
+        is_repeated = not enrolment.is_new
+        self._audit.note("enrolled", host=caller_host(context), name=name, is_limited=is_repeated)
         return pb.EnrolResponse(
             credential=enrolment.credential, certificate=enrolment.certificate_pem
         )
@@ -113,11 +117,19 @@ class NetworkService(NetworkServicer):
         self, request: pb.RemoveMemberRequest, context: Context
     ) -> pb.RemoveMemberResponse:
         """End a membership: at once here, within a renewal at every peer."""
-        removed = await self._network.remove(parse_peer_name(request.name))
-        for name in removed:
-            await self._records.drop(name)
-            self._audit.note("removed", host=caller_host(context), name=name)
-        return pb.RemoveMemberResponse(was_known=bool(removed))
+        work = self._remove(parse_peer_name(request.name), caller_host(context))
+        removing = asyncio.create_task(work, name="remove a member")
+        self._removing.add(removing)
+        removing.add_done_callback(self._removing.discard)
+        # To its end, also where the owner's command is gone by then.
+        return pb.RemoveMemberResponse(was_known=await asyncio.shield(removing))
+
+    async def _remove(self, name: PeerName, host: str) -> bool:
+        removed = await self._network.remove(name)
+        for gone in removed:
+            await self._records.drop(gone)
+            self._audit.note("removed", host=host, name=gone)
+        return bool(removed)
 
 
 def _line_to(line: LineRecord) -> pb.JoinLine:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from panal.audit import AuditLog
@@ -17,7 +18,7 @@ from panal.tracker.calls import Context, caller_host
 from panal.tracker.dialback import Dialler
 from panal.tracker.gate import Gate
 from panal.tracker.handout import Asker, Handout, host_towards
-from panal.tracker.own_addresses import own_host_towards
+from panal.tracker.own_addresses import own_addresses, own_host_towards
 from panal.tracker.records import Records
 from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, RENEW_S, key_of
@@ -25,8 +26,8 @@ from panal.tracker.storage import ListedPeer
 from panal.wire import tracker as wire
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
-from panal.wire.address import is_loopback
-from panal.wire.catalogue import Caller, PeerInfo, Welcome
+from panal.wire.address import is_loopback, parse_address
+from panal.wire.catalogue import Caller, PeerInfo, Registration, Welcome
 from panal.wire.dialback import hash_secret
 from panal.wire.ids import PeerName, parse_peer_name
 from panal.wire.membership import Revocations
@@ -69,9 +70,9 @@ class TrackerService(TrackerServicer):
 
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
         """Admit a peer after dialling it back."""
-        registration = wire.registration_from(request)
-        self._check_own(registration.caller.name, context)
         host = caller_host(context)
+        registration = _really_bound(wire.registration_from(request), host)
+        self._check_own(registration.caller.name, context)
         await self._records.check_claim(registration.caller)
         reach = await self._dialler.dial(
             host,
@@ -80,6 +81,7 @@ class TrackerService(TrackerServicer):
             hash_secret(registration.caller.secret),
             registration.caller.name,
         )
+        self._check_own(registration.caller.name, context)  # it may be removed since
         admission, digest = await self._records.admit(registration, host, reach)
         record = admission.record
         verb = "joined" if admission.afresh else "came back"
@@ -191,6 +193,20 @@ class TrackerService(TrackerServicer):
             peers=[wire.peer_info_to(_info(peer, asker, now_s)) for peer in page],
             next_page=page[-1].record.name if len(listed) > limit else "",
         )
+
+
+def _really_bound(registration: Registration, host: str) -> Registration:
+    """Without the outer addresses that a peer beside the tracker says it has and has not.
+
+    Of such a peer the tracker sees nothing but loopback, and would send others to any.
+    """
+    if not is_loopback(host):
+        return registration
+    bound = registration.bound
+    outer = [address for address in bound if not is_loopback(address)]
+    own = set(own_addresses(4) + own_addresses(6)) if outer else set()
+    kept = [a for a in bound if a not in outer or a in own or parse_address(a).is_unspecified]
+    return replace(registration, bound=tuple(kept) or ("127.0.0.1",))
 
 
 async def _paced(requests: AsyncIterator[pb.AnnounceRequest]) -> AsyncIterator[pb.AnnounceRequest]:

@@ -57,22 +57,33 @@ def network(context: click.Context, state: Path | None, as_json: bool) -> None:
     metavar="HOST:PORT",
     help="Where the tracker is reached, if it cannot tell; may be repeated.",
 )
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write it there instead, for this user alone to read.",
+)
 @network_state_option
 @json_option("JoinLineDocument")
 def join_line(
-    valid_s: int, uses: int, addresses: tuple[str, ...], state: Path | None, as_json: bool
+    valid_s: int,
+    uses: int,
+    addresses: tuple[str, ...],
+    to: Path | None,
+    state: Path | None,
+    as_json: bool,
 ) -> None:
     """Make a join line: whoever has it becomes a member.
 
     \b
-    panal network join-line --for 1h --uses 1 > join.txt
+    panal network join-line --for 1h --uses 1 --to join.txt
     panal peer peer_2 5000 ./files --join @join.txt
 
     It is printed once, and kept nowhere. Hand it over as you would a password.
     """
     from panal.cli.network import mint
 
-    mint(valid_s, uses, addresses, state, as_json=as_json)
+    mint(valid_s, uses, addresses, to, state, as_json=as_json)
 
 
 @network.command()
