@@ -25,6 +25,7 @@ from panal.cli.schemas import every_command, structs_of
 from panal.peer.config import PeerSettings
 from panal.python import running_peer
 from panal.web.openapi import openapi_document
+from panal.web.openapi_schemas import words_of
 
 ROOT = Path(__file__).resolve().parent.parent
 NOBODY = "127.0.0.1:1"
@@ -219,21 +220,7 @@ def _content_words(said: dict[str, Any]) -> str:
 
 
 def _schema_words(schema: dict[str, Any]) -> str:
-    """What kind of value a schema lets in."""
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
-    if "anyOf" in schema:
-        return " or ".join(map(_schema_words, schema["anyOf"]))
-    if "enum" in schema:
-        return " or ".join(f"`{value or chr(34) * 2}`" for value in schema["enum"])
-    kind = schema.get("type", "anything")
-    if kind == "array":
-        return f"array of {_schema_words(schema['items'])}"
-    if kind == "object":
-        return f"object of {_schema_words(schema['additionalProperties'])}"
-    least, most = schema.get("minimum"), schema.get("maximum")
-    return str(kind) if most is None else f"{kind} from {least} to {most}"
+    return words_of(schema, lambda name: f"[{name}](#{name.lower()})", lambda word: f"`{word}`")
 
 
 def _named(kind: type) -> str:

@@ -69,6 +69,8 @@ ROLES = {
     ("GET", "/files/{path}"): Role.MEMBER,
     ("HEAD", "/files/{path}"): Role.MEMBER,
     ("GET", "/healthz"): Role.PUBLIC,
+    ("GET", "/docs"): Role.MEMBER,
+    ("GET", "/docs.css"): Role.MEMBER,
     ("GET", "/openapi.json"): Role.MEMBER,
     ("GET", "/readyz"): Role.PUBLIC,
     ("GET", "/session"): Role.PUBLIC,

@@ -31,15 +31,11 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
     shown = sorted((r for r in routes if r.is_documented), key=lambda r: (r.path, r.method))
     schemas = Schemas(ProblemAnswer)
     paths: dict[str, dict[str, Any]] = {}
-    tags: dict[str, str] = {}
     for route in shown:
-        holder = type(getattr(route.handler, "__self__", None))
-        tag = holder.__name__.removesuffix("Routes")
-        tags[tag] = _paragraph(inspect.getdoc(holder) or "").partition("\n")[0]
         item = paths.setdefault(_template(route.path), {})
         if route.role is Role.GUEST:
             item["servers"] = [GUESTS]
-        item[route.method.lower()] = _operation(route, tag, schemas)
+        item[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -49,7 +45,7 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [HERE],
-        "tags": [{"name": name, "description": tags[name]} for name in sorted(tags)],
+        "tags": _tags(shown),
         "paths": paths,
         "components": {
             "schemas": schemas.made(),
@@ -59,12 +55,12 @@ def openapi_document(routes: Iterable[Route]) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, tag: str, schemas: Schemas) -> dict[str, Any]:
+def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
     summary, _, more = (inspect.getdoc(route.handler) or "").partition("\n")
     made: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": summary,
-        "tags": [tag],
+        "tags": [_tag(route)],
         "x-panal-role": route.role.value,
         "security": SECURITY[route.role],
     }
@@ -144,7 +140,7 @@ def _problems(routes: Sequence[Route]) -> Iterator[tuple[str, Any]]:
         yield (
             f"Problem{status}",
             {
-                "description": " ".join(f"`{slug}`: {words}" for slug, words in slugs.items()),
+                "description": "\n".join(f"- `{slug}`: {words}" for slug, words in slugs.items()),
                 "content": {PROBLEM: {"schema": schema}},
             },
         )
@@ -160,6 +156,30 @@ def _slugs(status: int) -> dict[str, str]:
         if error.http_status == status and error.__module__ == PanalError.__module__:
             found.setdefault(error.slug, error.title())
     return found or {"range": "No part of the Range lies inside the content."}
+
+
+def _tags(routes: Sequence[Route]) -> list[dict[str, str]]:
+    """Routes belong together as their handlers do; what the owner has comes first."""
+    groups: dict[str, list[Route]] = {}
+    for route in routes:
+        groups.setdefault(_tag(route), []).append(route)
+
+    def order(tag: str) -> tuple[bool, str]:
+        return all(route.role is not Role.OWNER for route in groups[tag]), tag
+
+    holders = {tag: type(_holder(groups[tag][0])) for tag in sorted(groups, key=order)}
+    return [
+        {"name": tag, "description": (inspect.getdoc(holder) or "").partition("\n")[0]}
+        for tag, holder in holders.items()
+    ]
+
+
+def _tag(route: Route) -> str:
+    return type(_holder(route)).__name__.removesuffix("Routes")
+
+
+def _holder(route: Route) -> object:
+    return getattr(route.handler, "__self__", None)
 
 
 def _template(path: str) -> str:

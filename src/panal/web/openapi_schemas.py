@@ -1,6 +1,6 @@
 """Structs as JSON Schema: their fields, and what each means in words."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -43,6 +43,25 @@ def parameters_of(struct: type | None, place: str) -> Iterator[dict[str, Any]]:
         if name in words:
             made["description"] = words[name]
         yield made
+
+
+def words_of(
+    schema: dict[str, Any], struct: Callable[[str], str], literal: Callable[[str], str]
+) -> str:
+    """What kind of value a schema lets in; `struct` and `literal` say how names are shown."""
+    if "$ref" in schema:
+        return struct(schema["$ref"].rpartition("/")[2])
+    if "anyOf" in schema:
+        return " or ".join(words_of(one, struct, literal) for one in schema["anyOf"])
+    if "enum" in schema:
+        return " or ".join(literal(value or '""') for value in schema["enum"])
+    kind = str(schema.get("type", "anything"))
+    if kind == "array":
+        return f"array of {words_of(schema['items'], struct, literal)}"
+    if kind == "object" and "additionalProperties" in schema:
+        return f"object of {words_of(schema['additionalProperties'], struct, literal)}"
+    least, most = schema.get("minimum"), schema.get("maximum")
+    return kind if most is None else f"{kind} from {least:,} to {most:,}"
 
 
 def _complete(struct: type[msgspec.Struct], schema: dict[str, Any]) -> None:
