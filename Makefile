@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 MEASURED := $(VENV)/.measured
 
-.PHONY: demo test check bench format docs stubs programs clean
+.PHONY: demo test fuzz check bench format docs stubs programs clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Panal needs Python 3.11 or later; this is $$($(PYTHON) -V). Try: make PYTHON=python3.11"; exit 1; }
@@ -25,6 +25,10 @@ demo: $(STAMP)
 
 test: $(STAMP) programs
 	$(BIN)/python -m pytest
+
+# The live peer against its own document, others each time; N=1000 asks more of each operation.
+fuzz: $(STAMP)
+	PANAL_EXAMPLES=$(or $(N),200) $(BIN)/python -m pytest tests/web/test_against_document.py
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
