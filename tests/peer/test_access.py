@@ -439,6 +439,9 @@ async def test_errors_have_their_slug_and_type(peer: RunningPeer) -> None:
         ("GET", "/nowhere", 404, "http"),
         ("GET", "/files/nothing", 404, "not-found"),
         ("GET", "/files/a%00", 400, "unsafe-name"),
+        ("GET", "/files/a%0Ab", 400, "unsafe-name"),
+        ("PUT", "/upload/a%0Ab", 400, "unsafe-name"),
+        ("DELETE", "/api/v1/files/a%0Ab", 400, "unsafe-name"),
         ("GET", "/content/x", 400, "bad-request"),
         ("DELETE", "/files/", 405, "http"),
     ]

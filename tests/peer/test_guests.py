@@ -69,6 +69,16 @@ async def test_a_file_comes_whole_in_ranges_and_by_head(peer: RunningPeer) -> No
     assert (await ask(url, "POST")).status == 405
 
 
+async def test_a_name_may_have_braces(peer: RunningPeer) -> None:
+    uploaded = await peer.upload("%7Ba%7D.txt", DATA)
+    assert (await ask(await link_to(peer, "{a}.txt"))).body == DATA
+    link = await peer.node.link("{a}.txt")
+    assert (await ask(here(link.url))).body == DATA
+    assert (await ask(f"{peer.url}/content/{uploaded['id']}/%7Ba%7D.txt")).body == DATA
+    await peer.upload("%7Bf%7D/%7Ba%7D.txt", DATA)
+    assert (await ask(await link_to(peer, "{f}") + "%7Ba%7D.txt")).body == DATA
+
+
 async def test_nothing_else_is_there(peer: RunningPeer) -> None:
     url = await link_to(peer, "note.txt")
     origin, _, rest = url.partition("/guest/")

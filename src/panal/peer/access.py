@@ -5,6 +5,7 @@ before its handler is called. Host is checked first, then pages, then the role.
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -61,8 +62,18 @@ def application(
     app = web.Application(middlewares=[_guard(doorkeeper, audit), _whole_or_cut_off])
     app.on_response_prepare.append(_make_safe)
     for route in routes:
-        app.router.add_route(route.method, route.path, _with_rule(route, doorkeeper, audit))
+        handler = _with_rule(route, doorkeeper, audit)
+        app.router.add_route(route.method, _pattern(route.path), handler)
     return app
+
+
+def _pattern(path: str) -> str:
+    """What the router looks for; its own patterns know no braces and no line breaks.
+
+    A name may have the first, and is refused in words for the second.
+    """
+    path = re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", path)
+    return re.sub(r":(\.[+*])\}", r":(?s:\1)}", path)
 
 
 async def _make_safe(_: web.Request, answer: web.StreamResponse) -> None:
