@@ -18,6 +18,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from panal.errors import UsageError
@@ -242,8 +243,12 @@ def _ending(extension: str) -> str:
     return f"{_marked('.' + fold(extension))}{_END}"
 
 
+_marked_word = lru_cache(maxsize=64)(_marked)
+"""A search asks for few words of ten thousand names."""
+
+
 def _has_whole(word: str, text: str) -> bool:
-    needle = _marked(word)
+    needle = _marked_word(word)
     ends_open = word[-1].isalnum()
     start = text.find(needle)
     while start >= 0:
