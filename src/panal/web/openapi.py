@@ -22,6 +22,7 @@ from panal.web.openapi_words import (
 )
 
 JSON = "application/json"
+_HTTPS_OWN = {400: "That is no request.", 404: "No route has that address."}
 ALWAYS = (UsageError, Refused, WrongHost, PanalError)
 """How any request can end: its Host, the page that it comes from, a fault."""
 
@@ -155,6 +156,8 @@ def _slugs(status: int) -> dict[str, str]:
         pending.extend(error.__subclasses__())
         if error.http_status == status and error.__module__ == PanalError.__module__:
             found.setdefault(error.slug, error.title())
+    if status in _HTTPS_OWN:
+        found["http"] = _HTTPS_OWN[status]
     return found or {"range": "No part of the Range lies inside the content."}
 
 
