@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from panal import __version__
 from panal.answers import (
     AddedAnswer,
     BrowseAnswer,
@@ -360,7 +359,6 @@ class Node:
             port=app.port,
             guests=app.guest_url(),
             settings=self.settings(),
-            version=__version__,
             files=files,
             bytes=size_bytes,
             to_hash=app.scanning.to_hash,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
@@ -108,7 +108,6 @@ def _can_be_wrong(operation: Any) -> bool:
 
 
 def _try(operation: Any, mode: GenerationMode, base: str, known: Known) -> None:
-    @seed(1)
     @settings(
         max_examples=EXAMPLES // 2,
         derandomize="PANAL_EXAMPLES" not in os.environ,

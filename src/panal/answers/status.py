@@ -87,8 +87,6 @@ class StatusAnswer(msgspec.Struct):
     """Where guests come in; null: nowhere."""
     settings: SettingsAnswer
     """Its limits now."""
-    version: str
-    """Of this program."""
     files: int
     """How many it shares."""
     bytes: int
