@@ -31,6 +31,8 @@ class ReferenceRoutes:
         """`registered` gives every route of the peer, once all are."""
         self._registered = registered
         self._made: dict[str, Any] | None = None
+        self._pages: dict[str, str] = {}
+        """By language."""
 
     def routes(self) -> Sequence[Route]:
         """The routes; what they say is no secret, and a link may lead to them."""
@@ -49,7 +51,10 @@ class ReferenceRoutes:
     async def page(self, request: web.Request) -> web.Response:
         """This interface as a page for people."""
         words = words_for(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
-        page = reference_page(await self._document(), words)
+        page = self._pages.get(words.language)
+        if page is None:
+            page = await asyncio.to_thread(reference_page, await self._document(), words)
+            self._pages[words.language] = page
         headers = {**PROTOCOL_HEADER, **_POLICY, hdrs.VARY: hdrs.ACCEPT_LANGUAGE}
         return web.Response(text=page, content_type="text/html", headers=headers)
 
