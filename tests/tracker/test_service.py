@@ -625,7 +625,7 @@ async def test_a_call_without_a_deadline_gets_one(
     async def hang(*_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("panal.tracker.calls.DEFAULT_DEADLINE_S", 0.05)
+    monkeypatch.setattr("panal.tracker.calls.DEADLINE_S", 0.05)
     monkeypatch.setattr(Records, "search", hang)
     async with refused(Code.DEADLINE_EXCEEDED):
         await tracker.search("x")
@@ -634,7 +634,7 @@ async def test_a_call_without_a_deadline_gets_one(
 async def test_an_announce_that_never_ends_is_ended(
     tracker: Tracker, peer: TinyPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("panal.tracker.service.MAX_ANNOUNCE_PAUSE_S", 0.05)
+    monkeypatch.setattr("panal.tracker.service.ANNOUNCE_PAUSE_S", 0.05)
     await tracker.register(peer.who, peer.port)
     call = tracker.stub.Announce()
     await call.write(catalogue.announcement_to(announcement(entry("a")), peer.who))

@@ -5,9 +5,12 @@ one sentence with a log id, and the traceback stays in the log.
 """
 
 import asyncio
+import inspect
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
@@ -16,14 +19,14 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from panal.audit import AuditLog
-from panal.errors import NotRegistered, PanalError, Refused, UsageError
+from panal.errors import NotRegistered, PanalError, Refused, TooSlow, Unreachable, UsageError
 from panal.tracker.gate import Gate
-from panal.wire.address import parse_address
+from panal.tracker.limits import CALLS_PER_ADDRESS, DEADLINE_S, MESSAGE_S
+from panal.wire.address import is_loopback, parse_address, place_of
 from panal.wire.tracker import ERROR_METADATA
 
 _log = logging.getLogger("panal.tracker")
 
-DEFAULT_DEADLINE_S = 10.0
 MAX_DETAILS_CHARACTERS = 1_000
 """Percent-encoded it must fit the 16 KiB that gRPC gives to all metadata."""
 
@@ -34,12 +37,17 @@ _Parse = Callable[[bytes], Any]
 
 
 class CallGuard(grpc.aio.ServerInterceptor):
-    """Lets the gate look at every call; guards those of some services."""
+    """Lets the gate look at every call, and gives none more room or time than it may have.
 
-    def __init__(self, gate: Gate, audit: AuditLog, *services: str) -> None:
+    Every call is taken as one whose messages stream in, which is the same on the wire: so this
+    file waits for them, not gRPC, which would wait for ever and refuse nobody before.
+    """
+
+    def __init__(self, gate: Gate, audit: AuditLog) -> None:
         self._gate = gate
         self._audit = audit
-        self._prefixes = tuple(f"/{service}/" for service in services)
+        self._under_way: Counter[str] = Counter()
+        """Calls by where they come from."""
 
     async def intercept_service(
         self,
@@ -50,83 +58,90 @@ class CallGuard(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        method = handler_call_details.method
+        refused: PanalError | None = None
         try:
-            self._gate.check(method, handler_call_details.invocation_metadata)
+            self._gate.check(handler_call_details.method, handler_call_details.invocation_metadata)
         except PanalError as error:
-            return _refusing(handler, error, self._audit)
-        if not method.startswith(self._prefixes):
-            return handler
-        # Parsed here, because gRPC answers bytes that do not parse with INTERNAL.
-        parse: _Parse = handler.request_deserializer or bytes
-        answer: Any
-        if handler.unary_unary is not None:
-            answer = grpc.unary_unary_rpc_method_handler(
-                _guard_unary(handler.unary_unary, parse, self._audit),
-                None,
-                handler.response_serializer,
+            refused = error
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(
+                self._streaming(handler, refused), None, handler.response_serializer
             )
-        elif handler.stream_unary is not None:
-            answer = grpc.stream_unary_rpc_method_handler(
-                _guard_stream(handler.stream_unary, parse, self._audit),
-                None,
-                handler.response_serializer,
-            )
-        else:
-            raise NotImplementedError(method)
-        return answer  # type: ignore[no-any-return]  # the stubs know synchronous handlers only
-
-
-def _refusing(handler: Any, error: PanalError, audit: AuditLog) -> _Handler:
-    """A handler of the same kind that takes nothing and refuses."""
-
-    async def refuse(_: Any, context: Context) -> None:
-        _note_refusal(context, error, audit)
-        await _abort(context, error)
-
-    async def refuse_streaming(_: Any, context: Context) -> AsyncIterator[None]:
-        _note_refusal(context, error, audit)
-        await _abort(context, error)
-        yield
-
-    if handler.response_streaming:
-        make = (
-            grpc.stream_stream_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_stream_rpc_method_handler
+        return grpc.stream_unary_rpc_method_handler(
+            self._single(handler, refused), None, handler.response_serializer
         )
-        return make(refuse_streaming)
-    kind = (
-        grpc.stream_unary_rpc_method_handler
-        if handler.request_streaming
-        else grpc.unary_unary_rpc_method_handler
-    )
-    return kind(refuse)
 
+    def _single(self, handler: Any, refused: PanalError | None) -> Any:
+        async def guarded(raws: AsyncIterator[bytes], context: Context) -> Any:
+            try:
+                with self._place(context, refused):
+                    if handler.request_streaming:
+                        return await handler.stream_unary(_messages(raws, handler), context)
+                    message = await _one(raws, handler)
+                    # Typed float, but None without a deadline.
+                    unlimited = context.time_remaining() is None
+                    async with asyncio.timeout(DEADLINE_S if unlimited else None):
+                        return await handler.unary_unary(message, context)
+            except Exception as error:
+                _note_refusal(context, error, self._audit)
+                await _abort(context, error)
 
-def _guard_unary(method: Any, parse: _Parse, audit: AuditLog) -> Any:
-    async def guarded(raw: bytes, context: Context) -> Any:
-        # Typed float, but None without a deadline.
-        unlimited = context.time_remaining() is None
+        return guarded
+
+    def _streaming(self, handler: Any, refused: PanalError | None) -> Any:
+        async def guarded(raws: AsyncIterator[bytes], context: Context) -> None:
+            try:
+                with self._place(context, refused):
+                    if handler.request_streaming:
+                        answers = handler.stream_stream(_messages(raws, handler), context)
+                    else:
+                        answers = handler.unary_stream(await _one(raws, handler), context)
+                    if not inspect.isasyncgen(answers):
+                        await answers  # it writes by itself
+                        return
+                    async for answer in answers:
+                        await context.write(answer)
+            except Exception as error:
+                _note_refusal(context, error, self._audit)
+                await _abort(context, error)
+
+        return guarded
+
+    @contextmanager
+    def _place(self, context: Context, refused: PanalError | None) -> Iterator[None]:
+        if refused is not None:
+            raise refused
+        host = caller_host(context)
+        if is_loopback(host):
+            yield
+            return
+        place = place_of(host)
+        if self._under_way[place] >= CALLS_PER_ADDRESS:
+            raise Unreachable("Too many calls come from this address; try again in a moment.")
+        self._under_way[place] += 1
         try:
-            async with asyncio.timeout(DEFAULT_DEADLINE_S if unlimited else None):
-                return await method(_parsed(raw, parse), context)
-        except Exception as error:
-            _note_refusal(context, error, audit)
-            await _abort(context, error)
-
-    return guarded
+            yield
+        finally:
+            self._under_way[place] -= 1
+            if not self._under_way[place]:
+                del self._under_way[place]
 
 
-def _guard_stream(method: Any, parse: _Parse, audit: AuditLog) -> Any:
-    async def guarded(raws: AsyncIterator[bytes], context: Context) -> Any:
-        try:
-            return await method((_parsed(raw, parse) async for raw in raws), context)
-        except Exception as error:
-            _note_refusal(context, error, audit)
-            await _abort(context, error)
+async def _one(raws: AsyncIterator[bytes], handler: Any) -> Any:
+    try:
+        async with asyncio.timeout(MESSAGE_S):
+            raw = await anext(aiter(raws))
+    except StopAsyncIteration:
+        raise UsageError("The call has no message.") from None
+    except TimeoutError:
+        raise TooSlow(f"A call's message is to come within {MESSAGE_S:g} s.") from None
+    return _parsed(raw, handler.request_deserializer or bytes)
 
-    return guarded
+
+async def _messages(raws: AsyncIterator[bytes], handler: Any) -> AsyncIterator[Any]:
+    parse = handler.request_deserializer or bytes
+    async for raw in raws:
+        yield _parsed(raw, parse)
 
 
 def _parsed(raw: bytes, parse: _Parse) -> Any:
@@ -148,7 +163,7 @@ async def _abort(context: Context, error: Exception) -> None:
     if isinstance(error, TimeoutError):
         await context.abort(
             grpc.StatusCode.DEADLINE_EXCEEDED,
-            f"The tracker did not finish within {DEFAULT_DEADLINE_S:g} s.",
+            f"The tracker did not finish within {DEADLINE_S:g} s.",
         )
     if not isinstance(error, PanalError):
         log_id = secrets.token_hex(4)

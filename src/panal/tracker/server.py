@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import random
+import resource
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -18,10 +19,10 @@ from grpc_reflection.v1alpha import reflection
 from panal.audit import AuditLog
 from panal.clock import Clock, SystemClock
 from panal.errors import NotExposed, PanalError, PortTaken, Refused, UsageError
-from panal.tracker import authority_files
+from panal.tracker import authority_files, limits
 from panal.tracker.calls import CallGuard
 from panal.tracker.dialback import Dialback
-from panal.tracker.gate import NETWORK, TRACKER, Gate
+from panal.tracker.gate import TRACKER, Gate
 from panal.tracker.own_addresses import own_addresses
 from panal.tracker.records import Records
 from panal.tracker.redial import Redial
@@ -42,22 +43,13 @@ SERVICE_NAME = TRACKER
 DATABASE_NAME = "tracker.db"
 SWEEP_S = 5.0
 STOP_GRACE_S = 10.0
-MAX_CALLS_AT_ONCE = 1_000
+
+_MOST_CONNECTIONS = 2**31 - 1
+"""What gRPC can count."""
 
 _NO_STATE = (
     "A network needs a directory for its authority: give the tracker a state directory, or trust "
     "everybody who reaches it, with open (--open)."
-)
-
-_OPTIONS = (
-    # Otherwise a second tracker takes the same port without an error.
-    ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    ("grpc.max_connection_idle_ms", 300_000),
-    ("grpc.max_concurrent_streams", 100),
-    # A peer may ask every 10 s whether the tracker is still there.
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 9_000),
 )
 
 
@@ -229,9 +221,9 @@ class TrackerServer:
 
     def _make_server(self, service: TrackerService, gate: Gate) -> grpc.aio.Server:
         server = grpc.aio.server(
-            interceptors=[CallGuard(gate, self._audit, TRACKER, NETWORK)],
-            options=_OPTIONS,
-            maximum_concurrent_rpcs=MAX_CALLS_AT_ONCE,
+            interceptors=[CallGuard(gate, self._audit)],
+            options=_options(),
+            maximum_concurrent_rpcs=limits.CALLS_AT_ONCE,
         )
         add_TrackerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -246,6 +238,32 @@ class TrackerServer:
                 await self.sweep()
             except Exception:
                 _log.exception("sweeping failed; it is tried again")
+
+
+def _options() -> list[tuple[str, int]]:
+    """What gRPC itself is to limit."""
+    return [
+        # Otherwise a second tracker takes the same port without an error.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_allowed_incoming_connections", connections_at_most()),
+        ("grpc.max_concurrent_streams", limits.STREAMS_PER_CONNECTION),
+        ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
+        ("grpc.max_metadata_size", limits.METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", limits.METADATA_BYTES),
+        ("grpc.server_handshake_timeout_ms", int(1_000 * limits.HANDSHAKE_S)),
+        ("grpc.max_connection_idle_ms", int(1_000 * limits.IDLE_S)),
+        ("grpc.keepalive_time_ms", int(1_000 * limits.PING_AFTER_S)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", int(1_000 * limits.PINGS_FROM_S)),
+    ]
+
+
+def connections_at_most() -> int:
+    """How many the port takes in all, by the descriptors that this process may have."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if not 0 < descriptors < _MOST_CONNECTIONS:
+        return _MOST_CONNECTIONS
+    return max(1, descriptors - descriptors // limits.DESCRIPTORS_KEPT_PART)
 
 
 def _has_network(settings: TrackerSettings, address: Address) -> bool:

@@ -18,6 +18,7 @@ from panal.tracker.calls import Context, caller_host
 from panal.tracker.dialback import Dialler
 from panal.tracker.gate import Gate
 from panal.tracker.handout import Asker, Handout, host_towards
+from panal.tracker.limits import ANNOUNCE_PAUSE_S
 from panal.tracker.own_addresses import own_addresses, own_host_towards
 from panal.tracker.records import Records
 from panal.tracker.redial import Redial
@@ -40,7 +41,6 @@ _log = logging.getLogger("panal.tracker")
 
 MAX_PROVIDERS_PER_ANSWER = 20_000
 """Over all contents of one Locate: an answer must fit a gRPC message of 4 MiB."""
-MAX_ANNOUNCE_PAUSE_S = 60.0
 
 
 class TrackerService(TrackerServicer):
@@ -213,14 +213,12 @@ async def _paced(requests: AsyncIterator[pb.AnnounceRequest]) -> AsyncIterator[p
     """The messages of a stream, which may pause but not for ever."""
     while True:
         try:
-            async with asyncio.timeout(MAX_ANNOUNCE_PAUSE_S):
+            async with asyncio.timeout(ANNOUNCE_PAUSE_S):
                 message = await anext(requests)
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise UsageError(
-                f"An announce may pause for {MAX_ANNOUNCE_PAUSE_S:g} s at most."
-            ) from None
+            raise UsageError(f"An announce may pause for {ANNOUNCE_PAUSE_S:g} s at most.") from None
         yield message
 
 
