@@ -539,3 +539,20 @@ def test_services_are_named_once() -> None:
     assert {TRACKER, NETWORK} == {
         service.full_name for service in pb.DESCRIPTOR.services_by_name.values()
     }
+
+
+async def test_grpc_is_given_a_certificate_only_when_it_is_another(
+    tracker: MemberTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It crashes when it is given the same one again and again, by many handshakes at once."""
+    network = tracker.server._network
+    assert network is not None
+    asked: list[Any] = []
+    monkeypatch.setattr(grpc, "dynamic_ssl_server_credentials", lambda _, ask: asked.append(ask))
+    network.server_credentials()
+    (ask,) = asked
+    assert [ask(), ask()] == [None, None]
+    tracker.clock.advance(CERTIFICATE_S)
+    await tracker.server.sweep()
+    assert ask() is not None
+    assert [ask(), ask()] == [None, None]

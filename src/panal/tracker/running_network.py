@@ -57,12 +57,25 @@ class RunningNetwork:
         return self._files.is_new
 
     def server_credentials(self) -> grpc.ServerCredentials:
-        """What the port speaks TLS with; a renewed certificate counts from the next handshake."""
+        """What the port speaks TLS with; a renewed certificate counts from the next handshake.
 
-        def current() -> grpc.ServerCertificateConfiguration:
-            return grpc.ssl_server_certificate_configuration([self._certified])
+        gRPC asks with every handshake, and puts what it is given in the place of what other
+        threads begin handshakes with, without a lock: a tracker that gave it the same certificate
+        each time crashed when a few hundred connections came at once. So it is given one only when
+        there is another.
+        """
+        given = self._certified
 
-        return grpc.dynamic_ssl_server_credentials(current(), current)
+        def renewed() -> grpc.ServerCertificateConfiguration | None:
+            nonlocal given
+            if given is self._certified:
+                return None
+            given = self._certified
+            return grpc.ssl_server_certificate_configuration([given])
+
+        return grpc.dynamic_ssl_server_credentials(
+            grpc.ssl_server_certificate_configuration([given]), renewed
+        )
 
     def add_to(
         self,
