@@ -12,9 +12,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
+from panal.entrances import Role
 from panal.errors import NotAMember, Removed
 from panal.tracker.dialback import Dialback
-from panal.tracker.gate import NETWORK, RULES, TRACKER, Role
+from panal.tracker.gate import ENTRANCES, NETWORK, TRACKER
 from panal.tracker.joining import LINE_S, LINE_USES, MOST_GUESSES, MOST_REPEATS, SHUT_OUT_S
 from panal.tracker.network import Network
 from panal.tracker.records import Records
@@ -67,6 +68,9 @@ NAME_TAKEN = (grpc.StatusCode.ALREADY_EXISTS, "name-taken")
 
 
 # Who may call what ------------------------------------------------------------------------
+
+
+RULES = dict(ENTRANCES)
 
 
 def every_call() -> dict[str, tuple[bool, bool]]:

@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from panal.audit import AuditLog
+from panal.entrances import Entrances
 from panal.errors import NotFound, PanalError, Refused
 from panal.peer.browser_rules import check_host, check_page
 from panal.peer.documented import Answer
@@ -59,12 +60,19 @@ def application(
     routes: Iterable[Route], doorkeeper: Doorkeeper, audit: AuditLog
 ) -> web.Application:
     """The application of all routes; nothing else is served, and whom it refuses is noted."""
-    app = web.Application(middlewares=[_guard(doorkeeper, audit), _whole_or_cut_off])
+    entrances = Entrances()
+    app = web.Application(middlewares=[_guard(entrances, doorkeeper, audit), _whole_or_cut_off])
     app.on_response_prepare.append(_make_safe)
     for route in routes:
         handler = _with_rule(route, doorkeeper, audit)
-        app.router.add_route(route.method, _pattern(route.path), handler)
+        added = app.router.add_route(route.method, _pattern(route.path), handler)
+        entrances.register(_entrance(added), route.role)
     return app
+
+
+def _entrance(route: web.AbstractRoute) -> str:
+    """Its name; empty where a request found none."""
+    return "" if route.resource is None else f"{route.method} {route.resource.canonical}"
 
 
 def _pattern(path: str) -> str:
@@ -99,7 +107,7 @@ def _with_rule(route: Route, doorkeeper: Doorkeeper, audit: AuditLog) -> Handler
     return handle
 
 
-def _guard(doorkeeper: Doorkeeper, audit: AuditLog) -> Middleware:
+def _guard(entrances: Entrances, doorkeeper: Doorkeeper, audit: AuditLog) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
@@ -109,6 +117,8 @@ def _guard(doorkeeper: Doorkeeper, audit: AuditLog) -> Middleware:
                 # In the absolute form the address names one too, which counts (RFC 9112, 3.2.2).
                 named = request.host or ""
                 check_host([f"[{named}]" if ":" in named else named], doorkeeper.allowed_hosts)
+            if entrance := _entrance(request.match_info.route):
+                entrances.role_of(entrance)  # Refused, where it came onto the router past us
             return await handler(request)
         except PanalError as error:
             if isinstance(error, Refused):

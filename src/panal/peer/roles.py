@@ -6,21 +6,8 @@ Deny is what is left over: whoever is not proven to be more is the public.
 from dataclasses import dataclass
 from enum import Enum
 
+from panal.entrances import Role as Role
 from panal.wire.ids import PeerName
-
-
-class Role(Enum):
-    """Who may call a route."""
-
-    PUBLIC = "public"
-    """Probes and the tracker's dial-back: nothing is told, nothing changed."""
-    GUEST = "guest"
-    """Whoever has a link for guests: what that link names, on the guests' own listener."""
-    MEMBER = "member"
-    """Whoever may fetch: a member of the network, everybody on an open one, and the owner."""
-    OWNER = "owner"
-    """Whoever this peer belongs to."""
-
 
 _MAY = {
     Role.PUBLIC: {Role.PUBLIC},

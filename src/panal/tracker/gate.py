@@ -1,17 +1,17 @@
-"""Who may call what: the one table of the tracker's calls, and the look at each call.
+"""Who may call what: each of the tracker's calls registered, and looked at before it is made.
 
-What is not in the table is called by nobody. Without a network the tracker is on loopback or open,
+What is not registered is called by nobody. Without a network the tracker is on loopback or open,
 and whoever reaches it counts as a member.
 """
 
 import hmac
 from collections.abc import Iterable
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
+from panal.entrances import Entrances, Role
 from panal.errors import NotAMember, Refused
 from panal.wire import tracker_pb2 as pb
 from panal.wire.dialback import hash_secret
@@ -25,41 +25,31 @@ TRACKER: str = pb.DESCRIPTOR.services_by_name["Tracker"].full_name
 NETWORK: str = pb.DESCRIPTOR.services_by_name["Network"].full_name
 
 
-class Role(Enum):
-    """Who may make a call."""
-
-    PUBLIC = "public"
-    """Anybody: nothing is told of the network or its members."""
-    MEMBER = "member"
-    OWNER = "network owner"
-    """Whoever can read the owner's token in the tracker's state directory."""
-
-
-RULES: dict[str, Role] = {
-    **{
-        f"/{TRACKER}/{call}": Role.MEMBER
-        for call in (
-            "Register",
-            "Announce",
-            "Renew",
-            "Leave",
-            "Locate",
-            "Search",
-            "ListFolder",
-            "ListPeers",
-        )
-    },
-    f"/{NETWORK}/Authority": Role.PUBLIC,
-    f"/{NETWORK}/Enrol": Role.PUBLIC,  # its secret, or a credential, is looked at there
-    f"/{NETWORK}/RenewCertificate": Role.MEMBER,
-    f"/{NETWORK}/ListMembers": Role.OWNER,
-    f"/{NETWORK}/MintJoinLine": Role.OWNER,
-    f"/{NETWORK}/RevokeJoinLine": Role.OWNER,
-    f"/{NETWORK}/RemoveMember": Role.OWNER,
-    f"/{health.SERVICE_NAME}/Check": Role.PUBLIC,
-    f"/{health.SERVICE_NAME}/Watch": Role.PUBLIC,
-    f"/{reflection.SERVICE_NAME}/ServerReflectionInfo": Role.MEMBER,
-}
+ENTRANCES = Entrances()
+for _call in (
+    "Register",
+    "Announce",
+    "Renew",
+    "Leave",
+    "Locate",
+    "Search",
+    "ListFolder",
+    "ListPeers",
+):
+    ENTRANCES.register(f"/{TRACKER}/{_call}", Role.MEMBER)
+for _call, _role in {
+    "Authority": Role.PUBLIC,
+    "Enrol": Role.PUBLIC,  # its secret, or a credential, is looked at there
+    "RenewCertificate": Role.MEMBER,
+    "ListMembers": Role.OWNER,
+    "MintJoinLine": Role.OWNER,
+    "RevokeJoinLine": Role.OWNER,
+    "RemoveMember": Role.OWNER,
+}.items():
+    ENTRANCES.register(f"/{NETWORK}/{_call}", _role)
+ENTRANCES.register(f"/{health.SERVICE_NAME}/Check", Role.PUBLIC)
+ENTRANCES.register(f"/{health.SERVICE_NAME}/Watch", Role.PUBLIC)
+ENTRANCES.register(f"/{reflection.SERVICE_NAME}/ServerReflectionInfo", Role.MEMBER)
 
 Metadata = Iterable[tuple[str, Any]] | None
 
@@ -73,9 +63,7 @@ class Gate:
 
     def check(self, method: str, metadata: Metadata) -> None:
         """NotAMember, Removed or Refused unless a caller that shows this may make the call."""
-        role = RULES.get(method)
-        if role is None:
-            raise Refused("Nobody may make this call.")
+        role = ENTRANCES.role_of(method)
         if role is Role.OWNER:
             self._check_owner(metadata)
         elif role is Role.MEMBER:
