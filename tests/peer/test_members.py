@@ -4,6 +4,7 @@ Real peers, a real tracker and real chunks over loopback, where a peer's owner s
 """
 
 import asyncio
+import os
 import random
 import socket
 import ssl
@@ -390,3 +391,21 @@ def test_calling_plainly_names_nobody() -> None:
     assert plain.url(provider, "/x") == "http://[::1]:5000/x"
     assert plain.host_name(provider.peer) is None
     assert TRACKER_HOST not in plain.url(provider, "/x")
+
+
+async def test_with_any_umask_nobody_else_reads_or_changes_what_is_kept(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        async with Network(tmp_path / "net", has_members=True) as members:
+            state = tmp_path / "far" / "away" / "state"
+            peer = await members.peer("a", state_dir=state, guest_port=0)
+            await peer.upload("x", b"1")
+            await members.stop_peer("a")
+    finally:
+        os.umask(before)
+    for folder in (tmp_path / "far", tmp_path / "net" / "tracker"):
+        assert folder.stat().st_mode & 0o077 == 0
+        kept = [path for path in folder.rglob("*") if path.is_file()]
+        assert len(kept) > 4
+        for path in folder.rglob("*"):
+            assert path.stat().st_mode & 0o022 == 0, path

@@ -37,3 +37,15 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     with suppress(OSError):
         write_private(tmp_path / "key", b"secret")
     assert victim.read_bytes() == b"untouched"
+
+
+def test_whatever_the_umask_nobody_else_may_enter_or_change(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        private_folder(tmp_path / "a" / "b" / "c")
+        write_private(tmp_path / "a" / "b" / "c" / "key", b"secret")
+    finally:
+        os.umask(before)
+    found = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "a").rglob("*")}
+    assert found == {"b": 0o700, "c": 0o700, "key": 0o600}
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700

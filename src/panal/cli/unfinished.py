@@ -19,6 +19,7 @@ from panal.peer.ageing import KEPT_S
 from panal.peer.config import PeerSettings
 from panal.peer.unfinished import remove_old_of_nobody
 from panal.store.texts import FOLDER as TEXTS
+from panal.trust.files import private_folder
 from panal.wire.amounts import size_words
 
 _WHERE = "partials"
@@ -81,7 +82,7 @@ def _hours(duration_s: float) -> str:
 def remember_where(settings: PeerSettings) -> None:
     """Note where a get's unfinished file lies, so that it can be removed when it is old."""
     with contextlib.suppress(OSError):  # then it stays there; the get itself may go well
-        settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(settings.state)
         (settings.state / _WHERE).write_bytes(os.fsencode(settings.partials))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from panal.errors import PanalError
 from panal.store.roots import disk_error
-from panal.trust.files import write_private
+from panal.trust.files import private_folder, write_private
 from panal.wire.catalogue import Caller
 from panal.wire.ids import PeerName
 from panal.wire.tracker import SECRET_BYTES
@@ -21,7 +21,7 @@ def begin_epoch(state: Path, name: PeerName, wall_s: float) -> Caller:
     was set back; so a copied or restored state directory does not repeat one.
     """
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(state)
         secret = _secret(state / _SECRET_FILE)
         epoch = _next_epoch(state / _EPOCH_FILE, int(wall_s * 1000))
     except OSError as error:

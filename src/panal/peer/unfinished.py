@@ -16,6 +16,7 @@ from panal.peer.ageing import Aged, expired, expires_s
 from panal.store.download_records import DownloadRecord
 from panal.store.texts import Texts
 from panal.store.unfinished import Leftover, begin_ageing, leftovers_in, remove, right_bytes
+from panal.trust.files import private_folder
 from panal.wire.collection import decode
 from panal.wire.ids import ContentId
 from panal.wire.names import SafePath
@@ -193,7 +194,7 @@ def _contents(record: DownloadRecord, texts: Texts) -> dict[ContentId, SafePath 
 
 def _mark(partials: Path) -> None:
     try:
-        partials.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(partials.parent)
         queue_mark(partials).touch(mode=0o600)
     except OSError as error:
         log.warning("%s cannot be marked as a queue's: %s", partials, error.strerror)

@@ -17,6 +17,7 @@ from panal.peer.sharing import Placed, Sharing
 from panal.store.hashing import ContentHasher, hash_descriptor
 from panal.store.roots import disk_error
 from panal.store.space import check_space
+from panal.trust.files import private_folder
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest, chunk_size_for, content_id
 from panal.wire.names import SafePath
 
@@ -32,7 +33,7 @@ class Uploads:
         self._sharing = sharing
         self._temporary = temporary
         self._slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
-        temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(temporary)
         for leftover in temporary.iterdir():
             if leftover.is_dir() and not leftover.is_symlink():
                 shutil.rmtree(leftover)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from panal.errors import NoSpace, PanalError, StateInUse
 from panal.store.disk_errors import disk_error
+from panal.trust.files import private_folder
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ FROM shared JOIN contents ON contents.id = shared.content
 def open_database(path: Path) -> sqlite3.Connection:
     """The index's only connection; StateInUse where another process has it."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         try:
             return _open(path)
         except _Damaged as error:

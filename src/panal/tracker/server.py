@@ -29,6 +29,7 @@ from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, RENEW_S
 from panal.tracker.service import TrackerService
 from panal.tracker.sqlite import SqliteStorage
+from panal.trust.files import private_folder
 from panal.wire.address import Address, parse_address
 from panal.wire.join_line import MAX_ADDRESSES, JoinLine
 from panal.wire.tracker_pb2_grpc import add_TrackerServicer_to_server
@@ -213,7 +214,7 @@ class TrackerServer:
         path = None
         if directory is not None:
             try:
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                private_folder(directory)
             except OSError as error:
                 raise PanalError(f"{directory} cannot be made: {error.strerror}.") from error
             path = directory / DATABASE_NAME

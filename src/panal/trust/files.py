@@ -42,8 +42,14 @@ def read_private(path: Path) -> str | None:
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder that only this user may enter, where there is none; OSError."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a folder that only this user may enter, where there is none; OSError.
+
+    Those above it too, where they are missing: whoever may write there could put another in its
+    place.
+    """
+    if not path.parent.exists():
+        private_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _sync_folder(path: Path) -> None:
