@@ -304,11 +304,17 @@ async def test_what_is_here_and_what_is_not_are_refused_alike(
         to_the_owner = await one(peer, "GET", address(route))
         with monkeypatch.context() as patched:
             patched.setattr(doorkeeper, "_facts", lambda _: STRANGER)
+            heads = []
             for content in (here, "0" * 64, "x"):
+                table.called.clear()
                 refused = await one(peer, "GET", address(route, content))
                 assert refused.status == 404
+                heads.append({k: v for k, v in refused.headers.items() if k != "date"})
+                # Nothing is looked up for whoever is refused: so it takes as long, too.
+                assert all(called.role is Role.PUBLIC for called in table.called)
                 if "peers" not in route.path:  # of an unknown content nobody is known
                     assert refused.body == to_the_owner.body
+            assert heads[0] == heads[1] == heads[2]
     assert {r.unknown for r in table.routes} == {"", UNKNOWN}
 
 
