@@ -55,16 +55,15 @@ class LocalPeer:
         parsed: dict[str, Any] = json.loads(raw) if raw else {}
         return parsed
 
+    def found(self, name: str) -> list[dict[str, Any]]:
+        """The hits of a file's name at the tracker."""
+        hits: list[dict[str, Any]] = self.call("GET", f"/api/v1/search?q={name}")["hits"]
+        return hits
+
     def wait_until_found(self, name: str, patience_s: float = 600.0) -> dict[str, Any]:
         """The hit of a file, once the tracker knows it."""
-        found: list[dict[str, Any]] = []
-
-        def is_found() -> bool:
-            found[:] = self.call("GET", f"/api/v1/search?q={name}")["hits"]
-            return bool(found)
-
-        poll(is_found, f"{name} to be found", patience_s)
-        return found[0]
+        poll(lambda: bool(self.found(name)), f"{name} to be found", patience_s)
+        return self.found(name)[0]
 
     def get(self, what: str, into: Path) -> tuple[float, float]:
         """`panal get` as a command: its wall time, and the transfer_s that it reports."""

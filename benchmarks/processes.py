@@ -123,13 +123,15 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def poll(is_so: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+def poll(
+    is_so: Callable[[], bool], what: str, patience_s: float = PATIENCE_S, every_s: float = POLL_S
+) -> None:
     """Wait until something is so. Broken, naming it, if it never is."""
     deadline_s = time.monotonic() + patience_s
     while not is_so():
         if time.monotonic() > deadline_s:
             raise Broken(f"waited in vain for {what}")
-        time.sleep(POLL_S)
+        time.sleep(every_s)
 
 
 def free_port() -> int:
