@@ -43,7 +43,7 @@ def benchmarks(rounds: int, random_seed: int, plot: Path | None = None) -> dict[
     found["secure"] = partial(secure.rows, max(rounds, 5), 512)
     found["sharing"] = partial(sharing.rows, 1, 4096)  # for the sake of the whole table's time
     found["together"] = partial(together.rows, rounds, 512)
-    found["ways"] = partial(ways.rows, rounds, 512)
+    found["ways"] = partial(ways.rows, rounds, 256)
     found["restart"] = _restart
     found["memory"] = partial(memory.rows, 8, 64)
     return found
@@ -54,7 +54,8 @@ def _restart() -> Iterator[Row]:
     if not script.exists():
         yield skipped("restart", "benchmarks/restart.py is not there")
         return
-    done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, str(script), "--brief"]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True)
     print(done.stdout, end="")
     found = _RESTART.search(done.stdout)
     if done.returncode != 0 or found is None:
