@@ -3,8 +3,10 @@
 import asyncio
 import inspect
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from panal.cli.main import main, panal
 from panal.errors import PanalError, by_slug
+from panal.trust.certificates import Authority
 from tests.support.network import Network
 
 
@@ -196,6 +199,22 @@ def test_the_program_waits_for_threads_that_still_work() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "done\n")
+
+
+def test_the_program_reads_no_authorities_wherever_they_are(tmp_path: Path) -> None:
+    _, authority = Authority.made(time.time())
+    (tmp_path / "authorities").write_bytes(authority)
+    code = (
+        "import ssl\n"
+        "from panal.cli import main\n"
+        "def work(): print(ssl.create_default_context().cert_store_stats()['x509'])\n"
+        "main.main = work\n"
+        "main.program()\n"
+    )
+    environment = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "authorities")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, "0\n")
 
 
 def every_command(group: click.Group, above: str = "panal") -> Iterator[tuple[str, click.Command]]:
