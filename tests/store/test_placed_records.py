@@ -1,10 +1,10 @@
 """What earlier gets have put in place: known while it is as it was, and never too young."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from panal.store.hashing import HashedFile
 from panal.store.index import Index

@@ -10,7 +10,9 @@ are not kept. It stays what it was until it is made again, and then takes the ol
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from panal.clock import Clock
 from panal.errors import NotFound, TargetTaken, UsageError

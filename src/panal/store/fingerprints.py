@@ -1,7 +1,9 @@
 """What a file was when it was hashed, and what a walk left out."""
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import msgspec
 
 from panal.wire.names import SafePath, printable
 
@@ -9,8 +11,7 @@ _LIMIT = 2**63
 _EXAMPLES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
+class Fingerprint(msgspec.Struct, frozen=True):
     """What must not change while a file counts as the one that was hashed."""
 
     device: int
@@ -18,9 +19,16 @@ class Fingerprint:
     inode: int
     size_bytes: int
     mtime_ns: int
-    ctime_ns: int = field(default=0, compare=False)
+    ctime_ns: int = 0
     """When the file or its name was last changed, where it was asked for: nobody can set that
-    back. It changes too where nothing has that matters here, so it is only ever further proof."""
+    back. It changes too where nothing has that matters here, so it is only ever further proof,
+    and not compared."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fingerprint) and self.numbers() == other.numbers()
+
+    def __hash__(self) -> int:
+        return hash(self.numbers())
 
     @classmethod
     def of(cls, status: os.stat_result, root_device: int = 0) -> "Fingerprint":
@@ -47,7 +55,7 @@ class Fingerprint:
 
     def is_of(self, descriptor: int) -> bool:
         """Whether an open file, whose device cannot change, still is as it was."""
-        return replace(Fingerprint.of(os.fstat(descriptor)), device=self.device) == self
+        return Fingerprint.of(os.fstat(descriptor)).numbers()[1:] == self.numbers()[1:]
 
 
 def _as_stored(number: int) -> int:

@@ -4,8 +4,8 @@ import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
+import msgspec
 from blake3 import blake3
 
 from panal.errors import ContentChanged, PanalError
@@ -18,8 +18,7 @@ READ_BYTES = 1024 * 1024
 _INLINE_BYTES = 128 * 1024  # below it, handing a block to another thread costs more than it wins
 
 
-@dataclass(frozen=True, slots=True)
-class HashedFile:
+class HashedFile(msgspec.Struct, frozen=True):
     """What hashing a file, or fetching one, has shown."""
 
     path: SafePath

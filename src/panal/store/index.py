@@ -4,8 +4,10 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from panal.errors import NoSpace
 from panal.store.catalogue_total import CatalogueTotal
@@ -26,8 +28,7 @@ LAST = "\U0010ffff" * (MAX_COMPONENT_BYTES // 4 + 1)
 """Sorts behind everything that a path may go on with: no part of one is as long."""
 
 
-@dataclass(frozen=True, slots=True)
-class SharedFile:
+class SharedFile(msgspec.Struct, frozen=True):
     """One file of the folder, known by its hash."""
 
     path: SafePath
@@ -46,8 +47,7 @@ class SharedFile:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(msgspec.Struct, frozen=True):
     """A file that the index knows under another name."""
 
     path: SafePath

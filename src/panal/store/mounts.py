@@ -8,9 +8,11 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+from msgspec.structs import astuple
 
 from panal.errors import Refused
 from panal.store.roots import Fingerprint, Root, Skipped

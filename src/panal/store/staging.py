@@ -4,9 +4,10 @@ import itertools
 import os
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from panal.errors import TargetTaken
 from panal.store.durable import MANY, sync_file_system, sync_files, syncs_whole
@@ -24,8 +25,7 @@ _numbers = itertools.count()
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(msgspec.Struct, frozen=True):
     """One verified file, and what it becomes."""
 
     name: str

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from panal.errors import IntegrityError
 from panal.store.hashing import READ_BYTES, ContentHasher

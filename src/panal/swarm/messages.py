@@ -3,9 +3,10 @@
 Facts are in the past tense, orders in the imperative. Bitfields are integers (wire.bitfield).
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NewType
+
+import msgspec
 
 SourceId = NewType("SourceId", str)
 """One provider at one address, such as `peer_2@127.0.0.1:5001`."""
@@ -31,31 +32,27 @@ class Failure(Enum):
 # Facts ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFound:
+class SourceFound(msgspec.Struct, frozen=True):
     """Somebody is said to hold the content, or part of it."""
 
     source: SourceId
 
 
-@dataclass(frozen=True, slots=True)
-class SourceOpened:
+class SourceOpened(msgspec.Struct, frozen=True):
     """A source told which chunks it has; it will tell of more."""
 
     source: SourceId
     bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChunksAvailable:
+class ChunksAvailable(msgspec.Struct, frozen=True):
     """A source has further chunks."""
 
     source: SourceId
     bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class SourceClosed:
+class SourceClosed(msgspec.Struct, frozen=True):
     """A source's availability stream ended, or could not be opened."""
 
     source: SourceId
@@ -63,24 +60,21 @@ class SourceClosed:
     misbehaved: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BytesArrived:
+class BytesArrived(msgspec.Struct, frozen=True):
     """Bytes of a running fetch came in since this was last said."""
 
     source: SourceId
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class HeldBack:
+class HeldBack(msgspec.Struct, frozen=True):
     """For so long since this was last said, our own rate limit kept bytes from coming."""
 
     source: SourceId
     duration_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class ChunksGranted:
+class ChunksGranted(msgspec.Struct, frozen=True):
     """A source that was left the choice sends these."""
 
     source: SourceId
@@ -88,24 +82,21 @@ class ChunksGranted:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkWritten:
+class ChunkWritten(msgspec.Struct, frozen=True):
     """A chunk agreed with its hash and is at its offset."""
 
     source: SourceId
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkCorrupt:
+class ChunkCorrupt(msgspec.Struct, frozen=True):
     """A source sent bytes that are not the chunk."""
 
     source: SourceId
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class FetchEnded:
+class FetchEnded(msgspec.Struct, frozen=True):
     """A fetch runs no more; what it had not written is free again."""
 
     source: SourceId
@@ -113,15 +104,13 @@ class FetchEnded:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TrackerAnswered:
+class TrackerAnswered(msgspec.Struct, frozen=True):
     """The tracker was asked for sources; `problem` says in words why it did not answer."""
 
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticked:
+class Ticked(msgspec.Struct, frozen=True):
     """Time has passed."""
 
 
@@ -143,22 +132,19 @@ Fact = (
 # Orders -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Follow:
+class Follow(msgspec.Struct, frozen=True):
     """Open a source's availability stream."""
 
     source: SourceId
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(msgspec.Struct, frozen=True):
     """Close everything to a source."""
 
     source: SourceId
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(msgspec.Struct, frozen=True):
     """Ask a source for consecutive chunks."""
 
     source: SourceId
@@ -166,8 +152,7 @@ class Fetch:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class FetchAny:
+class FetchAny(msgspec.Struct, frozen=True):
     """Ask a source for consecutive chunks of its choice, among some; ChunksGranted will follow."""
 
     source: SourceId
@@ -175,22 +160,19 @@ class FetchAny:
     most: int
 
 
-@dataclass(frozen=True, slots=True)
-class CancelFetch:
+class CancelFetch(msgspec.Struct, frozen=True):
     """End a source's running fetch; FetchEnded will follow."""
 
     source: SourceId
 
 
-@dataclass(frozen=True, slots=True)
-class AskTracker:
+class AskTracker(msgspec.Struct, frozen=True):
     """Ask who holds the content; say who did not answer."""
 
     suspects: tuple[SourceId, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ban:
+class Ban(msgspec.Struct, frozen=True):
     """Never use a source again in this run; the chunk is the evidence."""
 
     source: SourceId
@@ -198,8 +180,7 @@ class Ban:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(msgspec.Struct, frozen=True):
     """All chunks are written."""
 
 
@@ -208,8 +189,7 @@ Order = Follow | Drop | Fetch | FetchAny | CancelFetch | AskTracker | Ban | Fini
 # Progress ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SourceProgress:
+class SourceProgress(msgspec.Struct, frozen=True):
     """One source as a person sees it."""
 
     source: SourceId
@@ -218,8 +198,7 @@ class SourceProgress:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """One download at one moment; safe to show, nothing secret in it."""
 
     chunks_written: int

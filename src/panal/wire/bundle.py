@@ -6,7 +6,6 @@ exactly one form, and a receiver compares the header instead of understanding it
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -80,8 +79,7 @@ def bundle_bytes(sizes_bytes: Iterable[int]) -> int:
     return sum(map(member_bytes, sizes_bytes)) + len(END)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """One content of a bundle; whether the bytes are right is not said yet."""
 
     content: ContentId

@@ -13,6 +13,7 @@ more or less costs one hash.
 
 from dataclasses import dataclass
 
+import msgspec
 from blake3 import blake3
 
 from panal.wire.ids import ContentId, PeerName
@@ -23,8 +24,7 @@ DIGEST_BYTES = 32
 _MODULUS = 1 << (8 * DIGEST_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A path in a peer's folder and the whole content under it."""
 
     path: str

@@ -16,8 +16,10 @@ import io
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from enum import Enum
+
+import msgspec
+from msgspec.structs import replace
 
 from panal.errors import IntegrityError, NotFound, TooLarge, UnsafeName, UsageError
 from panal.wire.ids import ContentId, is_content_id
@@ -41,8 +43,7 @@ class EntryType(Enum):
     EMPTY_FOLDER = "d"
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionEntry:
+class CollectionEntry(msgspec.Struct, frozen=True):
     """One file or empty folder of a collection."""
 
     path: SafePath

@@ -17,9 +17,9 @@ is its BLAKE3-256. Test vectors stand in docs/PROTOCOL.md.
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 
+import msgspec
 from blake3 import blake3
 
 from panal.errors import IntegrityError, UsageError
@@ -64,8 +64,7 @@ def chunk_count_for(size_bytes: int) -> int:
     return -(-size_bytes // chunk_size_for(size_bytes))
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True):
     """One content's chunks; build it with `manifest_of`, read it with `decode`."""
 
     kind: Kind
