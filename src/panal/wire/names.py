@@ -48,6 +48,8 @@ def visible_path(text: str) -> SafePath:
 
 def path_problem(text: str) -> str | None:
     """Why a relative path is unsafe, in words, or None."""
+    if _is_plain(text):
+        return None
     try:
         size_bytes = len(text.encode("utf-8"))
     except UnicodeEncodeError:
@@ -66,6 +68,17 @@ def path_problem(text: str) -> str | None:
         if problem is not None:
             return problem
     return None
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a path is short, of printable ASCII, and has no part that begins with a dot.
+
+    Nearly all are, and this takes a sixth of the time that the rules take one by one.
+    """
+    if len(text) > MAX_COMPONENT_BYTES or not (text.isascii() and text.isprintable()):
+        return False
+    around = f"/{text}/"
+    return "//" not in around and "/." not in around and text.count("/") < MAX_DEPTH
 
 
 def _component_problem(component: str) -> str | None:
