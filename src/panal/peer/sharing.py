@@ -116,7 +116,17 @@ class Sharing:
         except PanalError as error:
             log.warning("%d files are not shared for now: %s", len(files), error)
             return []
-        return [file for file in files if self._root.left_out_with(file.path) is None]
+        folders = {
+            folder
+            for folder in one_a_folder
+            if folder and self._root.left_out_with(folder, is_folder=True) is not None
+        }
+        return [
+            file
+            for file in files
+            if file.path.rpartition("/")[0] not in folders
+            and self._root.left_out(file.path, is_folder=False) is None
+        ]
 
     async def forget(self, gone: Sequence[tuple[SafePath, Fingerprint]]) -> None:
         """Share these paths no more, where they are indexed as they were seen."""
