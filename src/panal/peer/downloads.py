@@ -13,6 +13,7 @@ from pathlib import Path
 
 from panal.clock import Clock
 from panal.errors import NoSpace, NotFound, PanalError, UsageError
+from panal.peer.checking import Checking
 from panal.peer.download import Download, State, stop
 from panal.peer.download_way import DownloadWay
 from panal.peer.queueing import (
@@ -57,7 +58,7 @@ class Downloads:
         """`state` is where the index lies.
 
         Without `waits_for_room` only downloads with `wait` do; others fail. `let_go` is told
-        of those that failed or were cancelled, `check` runs after one is done.
+        of those that failed or were cancelled, `check` runs when some are done.
         """
         self._way = way
         self._records = records
@@ -65,12 +66,11 @@ class Downloads:
         self._state = state
         self._waits_for_room = waits_for_room
         self._let_go = let_go
-        self._check = check
         self._active_at_once = ACTIVE_AT_ONCE
         self._downloads: dict[str, Download] = {}
         self._unsaved: set[str] = set()
         """Whose rows are not as they should be: the index could not grow."""
-        self._checks: set[asyncio.Future[None]] = set()
+        self._checking = Checking(check, lambda: bool(self._in(State.RUNNING)), clock)
         self._is_closing = False
 
     # What the owner does ------------------------------------------------------------------
@@ -83,7 +83,7 @@ class Downloads:
                 record.error_slug = record.error_text = ""
             self._downloads[record.id] = Download(record)
         self._start_queued()
-        self.check_in_background()
+        self._checking.soon()
 
     def start(
         self, what: str, path: SafePath | None = None, *, priority: int = 0, wait: bool = False
@@ -179,9 +179,7 @@ class Downloads:
         self._is_closing = True
         for download in self._downloads.values():
             await stop(download)
-        for check in list(self._checks):
-            check.cancel()
-        await asyncio.gather(*self._checks, return_exceptions=True)
+        await self._checking.close()
 
     def _changeable(self, download_id: str) -> Download:
         download = self.get(download_id)
@@ -245,7 +243,7 @@ class Downloads:
         try:
             await self._way.fetch(download)
             self._set(download, State.DONE)
-            self.check_in_background()
+            self._checking.soon()
             log.info("Fetched %s.", printable(download.record.path or ""))
         except NoSpace as error:
             if self._waits_for_room or download.record.wait:
@@ -292,13 +290,6 @@ class Downloads:
             for download_id in to_try_again(waiting, usable, self._clock.now_s()):
                 self._set(self._downloads[download_id], State.QUEUED)
             self._start_queued()
-
-    def check_in_background(self) -> None:
-        """Compute the SHA-256 of whatever was fetched and not checked yet."""
-        if not any(not check.done() for check in self._checks):
-            task = asyncio.ensure_future(self._check())
-            self._checks.add(task)
-            task.add_done_callback(self._checks.discard)
 
 
 def _room(place: str) -> Room | None:
