@@ -9,6 +9,7 @@ is full, fails or hangs costs lines, and nothing else.
 import contextlib
 import os
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Full, Queue
@@ -94,6 +95,8 @@ class AuditLog:
         self._clock = clock
         self._quota = Quota()
         self._writer = None if state is None else _Writer(state)
+        self.heard: Callable[[Event], None] = lambda event: None
+        """Told of each line, on the loop."""
 
     def note(
         self,
@@ -134,6 +137,7 @@ class AuditLog:
             self._write(Event(self._time(), event, place, left_out=count))
 
     def _write(self, event: Event) -> None:
+        self.heard(event)
         if self._writer is not None:
             self._writer.put(event)
 

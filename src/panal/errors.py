@@ -5,6 +5,7 @@
     PanalError                exit 1   HTTP 500  gRPC INTERNAL
     ├── PortTaken                 1
     ├── StateInUse                1
+    ├── Busy                      1        503       RESOURCE_EXHAUSTED
     ├── TooSlow                   1        408       DEADLINE_EXCEEDED
     ├── UsageError                2        400       INVALID_ARGUMENT
     │   ├── UnsafeName            2        400
@@ -60,6 +61,14 @@ class StateInUse(PanalError):
     """Another process holds the state directory."""
 
     slug = "state-in-use"
+
+
+class Busy(PanalError):
+    """As many do that already as may at once."""
+
+    http_status = 503
+    grpc_code = "RESOURCE_EXHAUSTED"
+    slug = "busy"
 
 
 class TooSlow(PanalError):

@@ -1,5 +1,7 @@
 """Bitfields: the wire's order of bits, and what is refused."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,3 +71,13 @@ def test_full(count: int) -> None:
 def test_the_largest_bitfield_is_listed_in_linear_time() -> None:
     """With one big-integer operation a chunk this takes a quarter of a minute."""
     assert bitfield.indices(bitfield.full(MAX_CHUNKS)) == list(range(MAX_CHUNKS))
+
+
+@PROPERTY
+@given(st.integers(0, 2**70))
+def test_runs_are_the_chunks_in_order(bits: int) -> None:
+    found = list(bitfield.runs(bits))
+    chunks = [chunk for first, last in found for chunk in range(first, last + 1)]
+    assert chunks == bitfield.indices(bits)
+    gaps = pairwise(found)
+    assert all(before[1] + 1 < after[0] for before, after in gaps)

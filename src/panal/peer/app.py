@@ -52,6 +52,7 @@ from panal.peer.scanning import Scanning
 from panal.peer.sending import Sender
 from panal.peer.sharing import Sharing, entry_pages
 from panal.peer.tracker_client import TrackerClient
+from panal.peer.traffic import Traffic
 from panal.peer.unfinished import Unfinished
 from panal.peer.uploads import Uploads
 from panal.peer.verifying import Verifying
@@ -109,6 +110,11 @@ class PeerApp:
         self.watching: Watching
         self.adding: Adding
         self.downloads: Downloads
+        self.contents: Contents
+        self.uploads: Uploads
+        self.traffic = Traffic()
+        self.stopping = asyncio.Event()
+        """Set when it begins to stop: what goes on without end is to end."""
         self.upload_limit = RateLimit(clock)
         self.download_limit = RateLimit(clock)
         self.live_settings: KeptSettings
@@ -131,6 +137,7 @@ class PeerApp:
 
     async def stop(self) -> None:
         """Leave the tracker, stop serving, keep what is there."""
+        self.stopping.set()
         await self._cleanup.aclose()
 
     async def _start(self, more_routes: Callable[["PeerApp"], Sequence[Route]]) -> None:
@@ -199,14 +206,14 @@ class PeerApp:
         def withdraw(shared: SharedFile) -> None:
             self.sharing.withdraw(shared)
 
-        contents = Contents(root, index, withdraw)
+        contents = self.contents = Contents(root, index, withdraw)
         self.sharing = Sharing(root, index, self.announcer, contents, self.clock)
         self.scanning = Scanning(root, index, self.sharing, look, self.clock)
         defer(self.scanning.close)
         self.presence = Presence(root, index, self.announcer, contents, look, announced)
         self.watching = Watching(root, self.scanning, self.presence, self.clock)
         self.verifying = Verifying(root, index, self.sharing)
-        uploads = Uploads(self.sharing, settings.partials.parent / "uploads")
+        uploads = self.uploads = Uploads(self.sharing, settings.partials.parent / "uploads")
         self.adding = Adding(root, records, self.watching, uploads, settings.state)
         fetching = Fetching(
             registration=registration,
@@ -271,7 +278,7 @@ class PeerApp:
             check=self.sharing.check_unchecked,
         )
         self.live_settings = KeptSettings(SettingRecords(index), settings.given_limits(), self._use)
-        sender = Sender(self.upload_limit)
+        sender = Sender(self.upload_limit, self.traffic)
         defer(sender.close)
         lanes, never_sent = Lanes(), NeverSent(self._chance)
         answers = ContentAnswers(sender, lanes, never_sent)

@@ -57,6 +57,7 @@ class BundleRoutes:
                 raise ConnectionResetError("The receiver is gone.")
             if is_over_tls(request.transport):
                 await answer.write(tar)
+                self._sender.traffic.sent(request.transport, None, len(tar))
             else:
                 await self._sender.send_bytes(request.transport, tar)
             await answer.write_eof()

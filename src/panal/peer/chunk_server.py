@@ -264,7 +264,7 @@ class ChunkConnection(asyncio.Protocol):
         sender = self._server.sender
         if self._is_secure:
             await self._write(head)
-            await sender.write(self._write, opened, part, self.host)
+            await sender.write(self._write, opened, part, transport)
             return
         is_short = part.length <= MOST_BYTES and not sender.is_limited
         if (
@@ -276,6 +276,7 @@ class ChunkConnection(asyncio.Protocol):
             try:
                 await self._warm.run()
             finally:
+                sender.traffic.sent(transport, opened.content, self._warm.sent_bytes)
                 self._warm = None
         else:
             transport.write(head)

@@ -102,7 +102,7 @@ class ContentAnswers:
             # back for the first bytes of a body, and ours go round it.
             await answer.write(head)
             if is_over_tls(transport):
-                await self._sender.write(answer.write, opened, part, request.remote or "")
+                await self._sender.write(answer.write, opened, part, transport)
             else:
                 await self._sender.send(transport, opened, part, is_verified=is_peer(request))
         await answer.write_eof(wanted.closing)

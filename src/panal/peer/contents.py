@@ -43,6 +43,8 @@ class OpenContent:
     """What the file must still be; None for one that is ours alone."""
     partial: PartialFile | None = None
     """What it belongs to while it is fetched: ours alone until it has its final name."""
+    content: ContentId | None = None
+    """Which it is, for whoever counts what is sent."""
 
     def close(self) -> None:
         """Let the file go, unless that was done already."""
@@ -122,12 +124,12 @@ class Contents:
         if (partial := self._partials.get(content)) is not None:
             size = partial.manifest.size_bytes
             descriptor = os.dup(partial.descriptor)
-            return OpenContent(descriptor, size, partial.written, None, None, partial)
+            return OpenContent(descriptor, size, partial.written, None, None, partial, content)
         if (own := self._own.get(content)) is not None:
             size, sha256 = own.manifest.size_bytes, own.manifest.sha256
             bits = bitfield.full(own.manifest.chunk_count)
             descriptor = os.open(own.path, os.O_RDONLY | os.O_CLOEXEC)
-            return OpenContent(descriptor, size, bits, sha256, None)
+            return OpenContent(descriptor, size, bits, sha256, None, content=content)
         raise changed or NotFound(UNKNOWN)
 
     def is_there(self, shared: SharedFile) -> bool:
@@ -148,6 +150,7 @@ class Contents:
             bitfield.full(chunk_count_for(size)),
             shared.sha256 if shared.sha256_checked else None,
             shared.fingerprint,
+            content=shared.content,
         )
 
     async def bundle(self, contents: Sequence[ContentId]) -> bytes:
@@ -243,6 +246,12 @@ class Contents:
         self.open(content).close()
         followers = self._followers.get(content)
         return [] if followers is None else followers.known()
+
+    def followers_at(self, content: ContentId, host: str) -> list[str]:
+        """The names of those at an address that say to fetch a content too."""
+        followers = self._followers.get(content)
+        known = [] if followers is None else followers.known()
+        return sorted({follower.peer for follower in known if follower.host == host})
 
     def unfollow(self, content: ContentId, availability: Availability) -> None:
         """End following."""

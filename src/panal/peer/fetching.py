@@ -53,6 +53,16 @@ LOOK_AGAIN_S = 1.0
 LONGEST_LOOK_AGAIN_S = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Swarm:
+    """What works on one content at a moment."""
+
+    path: str
+    """Which of a folder's files it is."""
+    state: DownloadState
+    manifest: Manifest
+
+
 @dataclass(slots=True)
 class Transfer:
     """How far one content has come; read by others while it runs."""
@@ -88,6 +98,12 @@ class Transfer:
     def facts(self) -> SwarmFacts | None:
         """What there is to say of the swarm at this moment, while one is at work."""
         return None if self._engine is None else self._engine.facts()
+
+    def swarms(self) -> list[Swarm]:
+        """What is at work on it at this moment, with chunks to be looked at."""
+        if self._engine is None or self._partial is None:
+            return []
+        return [Swarm(self.path, self._engine.state, self._partial.manifest)]
 
     def unfollow(self) -> None:
         """The swarm's work is over; what it came to stays."""

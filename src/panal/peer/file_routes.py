@@ -85,7 +85,7 @@ class UploadFailure(msgspec.Struct):
     """One sentence for a person."""
 
 
-class UploadAnswer(msgspec.Struct):
+class UploadedAnswer(msgspec.Struct):
     """What an upload stored."""
 
     files: list[UploadedFile]
@@ -153,7 +153,7 @@ class FileRoutes:
             Route,
             role=Role.OWNER,
             query=UploadQuery,
-            gives=UploadAnswer,
+            gives=UploadedAnswer,
             status=(200, 201),
             fails=(TargetTaken, TooLarge, TooSlow, NoSpace),
         )
@@ -251,7 +251,7 @@ class FileRoutes:
         files = [self._uploaded(one.file) for one in stored]
         if not failures:
             status = 201 if any(one.is_new for one in stored) else 200
-            return json_answer(UploadAnswer(files, announced), status)
+            return json_answer(UploadedAnswer(files, announced), status)
         first = failures[0]
         body = UploadProblem(first.type, first.status, first.detail, files, failures, announced)
         answer = json_answer(body, 207 if files else first.status)

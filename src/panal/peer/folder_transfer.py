@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from panal.clock import Clock
-from panal.peer.fetching import Transfer
+from panal.peer.fetching import Swarm, Transfer
 from panal.swarm.messages import Progress, SourceId, SourceProgress
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import PeerName
@@ -122,6 +122,10 @@ class FolderTransfer(Transfer):
             reason=self.reason,
             held_back=self.held_back,
         )
+
+    def swarms(self) -> list[Swarm]:
+        """What is at work on the files that come chunk by chunk."""
+        return [swarm for transfer in self.active for swarm in transfer.swarms()]
 
     def _files_in_bundles(self) -> int:
         bundles = [t for t in self.active if isinstance(t, BundleTransfer)]

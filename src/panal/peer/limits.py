@@ -33,6 +33,8 @@ HEAD_BYTES = 32 * 1024
 JSON_BYTES = 1024 * 1024
 UPLOADS_AT_ONCE = 8
 """Others wait."""
+LISTENERS = 16
+"""To the stream of events: a page each."""
 BACKLOG = 256
 DRAIN_S = 2.0
 """What is under way has so long when the peer stops."""

@@ -24,7 +24,9 @@ from panal.peer.contents import OpenContent
 from panal.peer.limits import SLOW_S
 from panal.peer.patience import Pace
 from panal.peer.rate_limit import RateLimit
+from panal.peer.traffic import Traffic
 from panal.peer.warm_sending import is_cached
+from panal.wire.ids import ContentId
 from panal.wire.ranges import ByteRange
 
 SENDING_THREADS = 8
@@ -42,8 +44,10 @@ TURN_S = 0.05
 class Sender:
     """The threads that send, shared by all connections of a peer."""
 
-    def __init__(self, limit: RateLimit) -> None:
+    def __init__(self, limit: RateLimit, traffic: Traffic | None = None) -> None:
         self._limit = limit
+        self.traffic = traffic or Traffic()
+        """Told of what is sent."""
         self._threads = ThreadPoolExecutor(SENDING_THREADS, thread_name_prefix="send")
 
     def close(self) -> None:
@@ -72,18 +76,18 @@ class Sender:
         aborted: its answer is incomplete.
         """
         kind = _FilePart if is_verified else _CopiedPart
-        await self._send_all(transport, kind(opened, part))
+        await self._send_all(transport, kind(opened, part), opened.content)
 
     async def send_bytes(self, transport: asyncio.Transport, data: bytes) -> None:
         """Send bytes on a plain connection; ConnectionError as in `send`."""
-        await self._send_all(transport, _Bytes(data))
+        await self._send_all(transport, _Bytes(data), None)
 
     async def write(
         self,
         write: Callable[[bytes], Awaitable[None]],
         opened: OpenContent,
         part: ByteRange,
-        address: str,
+        transport: asyncio.BaseTransport,
     ) -> None:
         """Send bytes of a file on a connection over TLS, through what `write` takes.
 
@@ -91,6 +95,7 @@ class Sender:
         block compared after its reading, before any of it is sent. Errors as those of `send`;
         whoever takes too little is cut off by its connection, which sees what it takes.
         """
+        address, *_ = transport.get_extra_info("peername") or ("",)
         offset = part.start
         while offset < part.stop:
             size_bytes = min(SECURE_BLOCK_BYTES, part.stop - offset)
@@ -100,6 +105,7 @@ class Sender:
             block = await self._read(opened, ByteRange(offset, offset + size_bytes))
             await write(block)
             offset += size_bytes
+            self.traffic.sent(transport, opened.content, size_bytes)
 
     async def _read(self, opened: OpenContent, part: ByteRange) -> bytes:
         if is_cached(opened.descriptor, part):
@@ -112,7 +118,12 @@ class Sender:
             await asyncio.gather(reading, return_exceptions=True)
             raise
 
-    async def _send_all(self, transport: asyncio.Transport, piece: "_FilePart | _Bytes") -> None:
+    async def _send_all(
+        self,
+        transport: asyncio.Transport,
+        piece: "_FilePart | _Bytes",
+        content: ContentId | None,
+    ) -> None:
         await _until_flushed(transport)
         connection: socket.socket = transport.get_extra_info("socket")
         # All that is known of who asks: connections from one address share its budget.
@@ -123,10 +134,12 @@ class Sender:
             keep_queue_short(own)
             sent, patience = 0, _ReceiverPatience()
             while sent < piece.length:
+                before = sent
                 if self._limit.is_on:
                     sent += await self._limited_turn(own.fileno(), piece, sent, address)
                 else:
                     sent += await self._turn(own.fileno(), piece, sent, piece.length)
+                self.traffic.sent(transport, content, sent - before)
                 if sent < piece.length:
                     await patience.until_writable(own.fileno(), sent)
 

@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from panal.errors import TooLarge
@@ -25,6 +26,18 @@ BATCH_BYTES = 1024 * 1024
 """Received bytes are hashed and written in batches of about this size."""
 
 
+@dataclass(slots=True)
+class Incoming:
+    """One upload on its way."""
+
+    id: str
+    path: SafePath
+    size_bytes: int | None
+    """What its sender has said that it has."""
+    received_bytes: int = 0
+    is_all_here: bool = False
+
+
 class Uploads:
     """Takes files into the folder."""
 
@@ -34,6 +47,8 @@ class Uploads:
         self._temporary = temporary
         self._slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
         private_folder(temporary)
+        self.incoming: dict[str, Incoming] = {}
+        """By id, in the order in which they began."""
         for leftover in temporary.iterdir():
             if leftover.is_dir() and not leftover.is_symlink():
                 shutil.rmtree(leftover)
@@ -60,8 +75,10 @@ class Uploads:
         async with self._slots:
             check_space(self._temporary, expected_bytes or 0)
             temporary = self._temporary / secrets.token_hex(16)
+            incoming = Incoming(temporary.name, path, expected_bytes if exact else None)
+            self.incoming[incoming.id] = incoming
             try:
-                manifest = await self._receive(temporary, blocks, expected_bytes or 0)
+                manifest = await self._receive(temporary, blocks, expected_bytes or 0, incoming)
                 if exact and manifest.size_bytes != expected_bytes:
                     raise TooLarge("The upload is longer or shorter than it said.")
                 return await self._sharing.put_in_place(
@@ -73,10 +90,15 @@ class Uploads:
                     sha256_checked=True,
                 )
             finally:
+                del self.incoming[incoming.id]
                 temporary.unlink(missing_ok=True)
 
     async def _receive(
-        self, temporary: Path, blocks: AsyncIterator[bytes], guessed_bytes: int
+        self,
+        temporary: Path,
+        blocks: AsyncIterator[bytes],
+        guessed_bytes: int,
+        incoming: Incoming,
     ) -> Manifest:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
@@ -85,7 +107,8 @@ class Uploads:
             raise disk_error(error, "store the upload") from None
         try:
             with ContentHasher(chunk_size_for(guessed_bytes)) as hasher:
-                await _hash_and_write_all(hasher, temporary, descriptor, blocks)
+                await _hash_and_write_all(hasher, temporary, descriptor, blocks, incoming)
+                incoming.is_all_here = True
                 finishing = asyncio.ensure_future(asyncio.to_thread(_finish, hasher, descriptor))
                 try:
                     manifest = await asyncio.shield(finishing)
@@ -101,15 +124,18 @@ class Uploads:
 
 
 async def _hash_and_write_all(
-    hasher: ContentHasher, file: Path, descriptor: int, blocks: AsyncIterator[bytes]
+    hasher: ContentHasher,
+    file: Path,
+    descriptor: int,
+    blocks: AsyncIterator[bytes],
+    incoming: Incoming,
 ) -> None:
     """Each batch is hashed and written in a thread while the next one comes in."""
     behind: asyncio.Future[None] | None = None
-    received = 0
     try:
         async for batch in _batches(blocks):
-            received += len(batch)
-            if received > MAX_CONTENT_BYTES:
+            incoming.received_bytes += len(batch)
+            if incoming.received_bytes > MAX_CONTENT_BYTES:
                 raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
             if behind is not None:
                 await asyncio.shield(behind)

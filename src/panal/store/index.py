@@ -78,6 +78,10 @@ class Index:
         self._database = open_database(path)
         self._asked_for: dict[ContentId, list[SharedFile]] = {}
         """What was answered since the last change: a swarm asks for one content all the time."""
+        self.changes = 0
+        """How often what is shared has changed since it was opened."""
+        self._totals: tuple[int, int] | None = None
+        """Files and their bytes, where that is known: a large index takes long to add up."""
         self.total = CatalogueTotal(self.rows, self.writing)
         self.seen_folders = SeenFolders(self.rows, self.writing)
 
@@ -151,6 +155,8 @@ class Index:
     def forget_all(self, database: sqlite3.Connection) -> None:
         """Share nothing any more, before any look and in this transaction; contents stay."""
         database.execute("DELETE FROM shared")
+        self._totals = None
+        self.changes += 1
         database.execute("DELETE FROM seen_folders")
         self.total.forget(database)
 
@@ -165,6 +171,13 @@ class Index:
             [after.entry() for _, after in last.values() if after is not None],
         )
         self.seen_folders.forget_above(database, last)
+        self.changes += 1
+        if self._totals is not None:
+            files, size_bytes = self._totals
+            for before, after in last.values():
+                files += (after is not None) - (before is not None)
+                size_bytes += _size_bytes(after) - _size_bytes(before)
+            self._totals = files, size_bytes
 
     def _checks_others(self, files: Sequence[HashedFile]) -> bool:
         """Whether the SHA-256 of a known content is vouched for from now on."""
@@ -240,10 +253,12 @@ class Index:
     def totals(self) -> tuple[int, int]:
         """How many files are shared, and their bytes."""
         with self._lock:
-            row = self._database.execute(
-                "SELECT count(*), coalesce(sum(size_bytes), 0) FROM shared"
-            ).fetchone()
-        return int(row[0]), int(row[1])
+            if self._totals is None:
+                row = self._database.execute(
+                    "SELECT count(*), coalesce(sum(size_bytes), 0) FROM shared"
+                ).fetchone()
+                self._totals = int(row[0]), int(row[1])
+            return self._totals
 
     def file_rows(self, after: str, before: str, limit: int) -> list[FileRow]:
         """The next paths between two, and the numbers of their fingerprints, in path order."""
@@ -304,6 +319,7 @@ class Index:
                 yield self._database
                 self._database.execute("COMMIT")
             except BaseException as error:
+                self._totals = None
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error) and (full := no_space(error)) is not None:
@@ -311,6 +327,10 @@ class Index:
                 raise
             finally:
                 self._asked_for.clear()
+
+
+def _size_bytes(shared: SharedFile | None) -> int:
+    return 0 if shared is None else shared.fingerprint.size_bytes
 
 
 def _as_remembered(file: HashedFile) -> SharedFile:

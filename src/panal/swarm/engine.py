@@ -94,6 +94,11 @@ class Engine:
         self._background: set[asyncio.Task[None]] = set()
         self._failure: PanalError | None = None
 
+    @property
+    def state(self) -> DownloadState:
+        """What is known and decided, to be looked at."""
+        return self._state
+
     def progress(self) -> Progress:
         """The download at this moment."""
         return progress_of(self._state, self._clock.now_s())

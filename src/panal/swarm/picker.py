@@ -58,6 +58,10 @@ class Rarity:
                 return found
         return 0
 
+    def by_copies(self) -> tuple[int, ...]:
+        """At position n, the chunks of which n copies are known."""
+        return tuple(self._by_copies)
+
     def copies(self, index: int) -> int:
         """How many copies of one chunk are known."""
         return next(n for n, level in enumerate(self._by_copies) if level >> index & 1)

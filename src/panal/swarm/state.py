@@ -35,6 +35,7 @@ from panal.swarm.messages import (
     TrackerAnswered,
 )
 from panal.swarm.neighbours import Neighbours
+from panal.swarm.origins import Origins
 from panal.swarm.picker import Chance, pick_span, share
 from panal.swarm.sources import (
     REST_AFTER_STALL_S,
@@ -67,6 +68,7 @@ class DownloadState:
         """Missing, and nobody is asked for it."""
         self.neighbours = Neighbours(chunk_count, chance)
         self.asking = Asking()
+        self.origins = Origins(chunk_count)
         self.finished = False
         self.quiet_since_s: float | None = None
         """When bytes last came in; before the first, when the download began."""
@@ -128,6 +130,7 @@ class DownloadState:
             case FetchEnded(_, failure, reason):
                 return self._fetch_ended(source, failure, reason, now_s)
             case ChunkCorrupt(_, index):
+                self.origins.came_wrong(index)
                 return self._ban(source, index, f"sent a wrong chunk {index}", now_s)
 
     def _tick(self, now_s: float) -> list[Order]:
@@ -193,6 +196,7 @@ class DownloadState:
             return
         self.written |= bit
         self.missing ^= bit
+        self.origins.came(index, source.peer)
         source.failures = source.lost = 0
         if fetch is not None and fetch.claimed & bit:
             self._take_overs.chunk_came(fetch.written(bit, now_s))

@@ -16,6 +16,7 @@ from panal.peer.query import read_query
 from panal.peer.roles import Role
 from panal.web.bodies import SettingsChange, read_body
 from panal.web.downloading import DownloadRoutes
+from panal.web.events import event_routes
 from panal.web.finding import FindRoutes
 from panal.web.links import LinkRoutes
 from panal.web.queries import LogQuery
@@ -35,6 +36,7 @@ def owner_routes(app: PeerApp) -> Sequence[Route]:
         *LinkRoutes(node).routes(),
         *SessionRoutes(app.credentials, app.audit).routes(),
         *ReferenceRoutes(lambda: [*app.routes, *app.guest_routes]).routes(),
+        *event_routes(app, node),
     ]
 
 

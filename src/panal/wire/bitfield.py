@@ -4,10 +4,12 @@ On the wire a bitfield has ceil(n / 8) bytes, chunk i being bit i % 8 (least sig
 first) of byte i // 8; bits from n on are zero.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
 from panal.errors import UsageError
 
+_RUN = re.compile("1+")
 _SET_BITS = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
 
 
@@ -45,3 +47,9 @@ def indices(bits: int) -> list[int]:
     """The chunks that are set, in order."""
     raw = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
     return [8 * place + bit for place, byte in enumerate(raw) for bit in _SET_BITS[byte]]
+
+
+def runs(bits: int) -> Iterator[tuple[int, int]]:
+    """First and last of each run of chunks that are set, in order."""
+    for run in _RUN.finditer(format(bits, "b")[::-1] if bits else ""):
+        yield run.start(), run.end() - 1
