@@ -131,6 +131,8 @@ class Source:
     """What it had when it was last in touch."""
     fetch: RunningFetch | None = None
     bytes: int = 0
+    has_sent: bool = False
+    """Whether bytes ever came, or were held back: else there is nothing to smooth."""
     rate_bytes_s: float = 0.0
     """Smoothed over ticks, for people."""
     fetch_rate_bytes_s: float = 0.0
@@ -166,6 +168,7 @@ class Source:
 
     def count(self, count: int, now_s: float) -> None:
         """Bytes came in."""
+        self.has_sent = True
         self.bytes += count
         self._tick_bytes += count
         self.last_seen_s = self.helped_at_s = now_s
@@ -178,6 +181,7 @@ class Source:
 
     def held_back(self, duration_s: float, now_s: float) -> None:
         """Our own limit kept its bytes from coming."""
+        self.has_sent = True
         self._tick_held_s += duration_s
         self.helped_at_s = min(now_s, self.helped_at_s + duration_s)
         if self.fetch is not None:

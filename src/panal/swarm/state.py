@@ -136,7 +136,8 @@ class DownloadState:
     def _tick(self, now_s: float) -> list[Order]:
         if self._ticked_at_s is not None:
             for source in self.sources.values():
-                source.tick(now_s - self._ticked_at_s)
+                if source.has_sent:
+                    source.tick(now_s - self._ticked_at_s)
         self._ticked_at_s = now_s
         orders: list[Order] = []
         for source in self.neighbours.near.values():
@@ -233,6 +234,8 @@ class DownloadState:
 
     def _let_go_of(self, ended: RunningFetch) -> None:
         """What was claimed is free again, but for what a seed sends of its own choice."""
+        if not ended.claimed:
+            return  # as at the end of nearly every fetch
         for source in self.neighbours.near.values():
             if (fetch := source.fetch) is not None:
                 passes = ended.claimed & fetch.granted & self.missing
@@ -337,18 +340,23 @@ class DownloadState:
         return share(self.chunk_count, seeds.index(source.id), len(seeds))
 
     def _take_over(self, source: Source, now_s: float) -> list[Order]:
-        fetching = [(s, s.fetch) for s in self.neighbours.near.values() if s.fetch is not None]
-        if any(fetch.taker == source.id for _, fetch in fetching):
-            return []  # one at a time
-        for other, fetch in fetching:
-            if not fetch.claimed & source.bits:
+        late: tuple[Source, RunningFetch] | None = None
+        bits, may = source.bits, self._take_overs.may
+        for other in self.neighbours.near.values():
+            fetch = other.fetch
+            if fetch is None:
                 continue
-            if self._take_overs.may(other, source, now_s):
-                self._take_overs.taken()
-                other.lost += 1
-                fetch.taker = source.id
-                return [_end(other, fetch, f"{source.peer} was quicker", REST_AFTER_YIELD_S)]
-        return []
+            if fetch.taker == source.id:
+                return []  # one at a time
+            if late is None and fetch.claimed & bits and may(other, source, now_s):
+                late = other, fetch
+        if late is None:
+            return []
+        other, fetch = late
+        self._take_overs.taken()
+        other.lost += 1
+        fetch.taker = source.id
+        return [_end(other, fetch, f"{source.peer} was quicker", REST_AFTER_YIELD_S)]
 
     def _longest(self, source: Source, useful: int) -> int:
         """How many chunks to ask for at most: a fair share, and as much as helps its rate."""
