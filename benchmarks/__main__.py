@@ -24,6 +24,7 @@ from benchmarks.places import MEDIA
 from benchmarks.processes import Broken, MachineLoad
 from benchmarks.rows import Aim, Row, document, skipped, table
 from benchmarks.scenarios import SCENARIOS, drawn
+from benchmarks.simulated import large
 
 Benchmark = Callable[[], Iterator[Row]]
 _RESTART = re.compile(r"find ([\d.]+) s; compared after a restart ([\d.]+) s")
@@ -37,6 +38,7 @@ def benchmarks(rounds: int, random_seed: int, plot: Path | None = None) -> dict[
     for fault in faults.FAULTS:
         name = f"fault-{fault.name.replace(' ', '-')}"
         found[name] = partial(faults.rows, [fault.name])
+    found["simulated"] = large.rows
     for where in MEDIA:
         found[f"single-{where}"] = partial(single.rows, rounds, 2048, (where,))
         found[f"small-files-{where}"] = partial(small_files.rows, rounds, 10_000, (where,))

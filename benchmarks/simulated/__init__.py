@@ -1,0 +1,1 @@
+"""Whole swarms in virtual time; `python -m benchmarks.simulated`."""

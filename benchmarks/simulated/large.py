@@ -1,0 +1,35 @@
+"""Large swarms in the table: last finisher over the bound, and what a chunk costs to simulate."""
+
+from collections.abc import Iterator
+
+from benchmarks.hosts import Link
+from benchmarks.rows import Aim, Row
+from benchmarks.scenarios import Scenario
+from benchmarks.simulated.swarm import Setting, simulate
+
+PEERS = (100, 1_000)
+LARGE_MIB = 64
+AIM = Aim(1.2, at_most=True)
+
+
+def even(peers: int, mib: int) -> Scenario:
+    """One seed and so many receivers, all links alike."""
+    line = Link(100, 100)
+    return Scenario(f"{peers} peers", mib, line, (line,) * peers, AIM.ratio)
+
+
+def rows() -> Iterator[Row]:
+    """A row a size."""
+    for peers in PEERS:
+        scenario = even(peers, LARGE_MIB)
+        outcome = simulate(Setting(scenario), seed=1)
+        lost = " ".join(f"{part:.2f}" for part in outcome.lost_s)
+        each_us = 1e6 * outcome.cpu_s / max(1, outcome.finished * outcome.chunk_count)
+        yield Row(
+            f"simulated, {peers:,} peers",
+            f"{outcome.ratio * scenario.bound_s():.2f} s",
+            f"bound {scenario.bound_s():.2f} s",
+            outcome.ratio,
+            AIM,
+            f"{LARGE_MIB} MiB, 100 Mbit/s; seed 1; uplinks lost {lost}; {each_us:.0f} µs a chunk",
+        )

@@ -1,0 +1,325 @@
+"""A whole swarm in virtual time: the same core, queues and choices, on links that share fairly.
+
+What a link carries is divided by weighted max-min; the weights are drawn, since no two
+connections fare alike, and a swarm of equal ones would move in step. Packet headers are counted
+as Ethernet's. A full link has a queue, which delays requests and the last byte of a chunk.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from random import Random
+
+from benchmarks.hosts import Link as Line
+from benchmarks.scenarios import Scenario
+from benchmarks.simulated.conduct import Conduct
+from benchmarks.simulated.fair_links import FairLinks, Flow, Link
+from benchmarks.simulated.machine import CHUNK_CPU_S, FOLLOW_CPU_S, WORD_CPU_S, Machine
+from benchmarks.simulated.peer import CONTENT, SimulatedPeer
+from benchmarks.simulated.timeline import Timeline
+from benchmarks.simulated.transfer import Transfer
+from panal.swarm.messages import TrackerAnswered
+from panal.wire.manifest import chunk_size_for
+
+PAYLOAD_SHARE = 1448 / 1514
+"""What Ethernet, IP and TCP headers leave of a link."""
+LATENCY_S = 0.0005
+"""One way, where nothing queues."""
+QUEUED_BYTES = 4 * 1514
+"""Of one flow, in the queue of a full link: no congestion control keeps less on its way."""
+QUEUE_S = 0.05
+"""No queue is longer, as in benchmarks.hosts."""
+LOST = 0.08
+"""Of the packets, where the queue is as long as it may be; it falls with the square of its length.
+Fitted to what the kernel sent again: 4.8 % in sym16, 0.06 % in sym8."""
+RETRANSMIT_S = 0.2
+"""The kernel's shortest timeout for what was lost at the end, doubled each time."""
+BEGIN_EVERY_S = 0.01
+LONGEST_BEGIN_S = 0.2
+"""All are told to fetch one after the other, in so much time at most."""
+STARTING_S = 0.03
+"""From there to the first request for a chunk: the tracker's answer and the manifest."""
+LOCATED = 50
+SAMPLED_S = 0.1
+WELL_USED = 0.9
+SPREAD = 0.3
+"""Weights of flows are between 1 less this and 1 more this."""
+TOLERANCE = 0.02
+"""How far a link's level may be from max-min."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a run depends on, besides its seed number."""
+
+    scenario: Scenario
+    conducts: tuple[Conduct, ...] = ()
+    """By receiver; those left out are honest."""
+    latency_s: float = LATENCY_S
+    tracker_gone_s: float = inf
+    seed_leaves: bool = False
+    """As soon as every chunk is with somebody else."""
+    cores: int = 0
+    """All computing on so many; 0: each peer has its own machine."""
+    is_checked: bool = False
+    """The core's rules, after every step."""
+    spread: float = SPREAD
+    tolerance: float = TOLERANCE
+
+    def conduct(self, number: int) -> Conduct:
+        """Of a receiver, counted from 0."""
+        return self.conducts[number] if number < len(self.conducts) else Conduct()
+
+
+class SimulatedSwarm:
+    """Everybody, their links, and time."""
+
+    def __init__(self, setting: Setting, seed: int) -> None:
+        self.setting = setting
+        self.chance = Random(seed)
+        self.time = Timeline()
+        self.is_checked = setting.is_checked
+        scenario = setting.scenario
+        self.chunk_bytes = chunk_size_for(scenario.size_bytes)
+        self.chunk_count = -(-scenario.size_bytes // self.chunk_bytes)
+        self.machine = Machine(setting.cores)
+        self.word_cpu_s = WORD_CPU_S if setting.cores else 0.0
+        self.follow_cpu_s = FOLLOW_CPU_S if setting.cores else 0.0
+        self.links = FairLinks(self._changing, setting.tolerance)
+        self.facts = self.words = self.wrong = 0
+        self.sent_bytes = 0.0
+        self.uplinks_used: list[tuple[float, float]] = []
+        """Seconds, and what share of all uplinks together is used then."""
+        self.spread = 0
+        """Chunks that somebody has besides the seed."""
+        self.seed = SimulatedPeer(0, _rates(scenario.seed), self, Conduct(), is_seed=True)
+        self.receivers = [
+            SimulatedPeer(number, _rates(line), self, setting.conduct(number - 1), is_seed=False)
+            for number, line in enumerate(scenario.peers, 1)
+        ]
+        self.listed = [self.seed, *(peer for peer in self.receivers if peer.conduct.is_liar)]
+        self.peers = {peer.id: peer for peer in (self.seed, *self.receivers)}
+        self.waited_for = {
+            peer.id: peer
+            for peer in self.receivers
+            if not peer.conduct.is_liar and peer.conduct.killed_s == inf
+        }
+
+    def run(self, limit_s: float) -> None:
+        """Until all are done who can be."""
+        together_s = min(LONGEST_BEGIN_S, BEGIN_EVERY_S * len(self.receivers))
+        for number, peer in enumerate(self.receivers):
+            if peer.conduct.is_liar:
+                continue
+            joins_s = peer.conduct.joins_s
+            if joins_s is None:
+                joins_s = together_s * number / len(self.receivers)
+            self.time.at(joins_s + STARTING_S, peer.begin)
+            if peer.conduct.killed_s < inf:
+                self.time.at(peer.conduct.killed_s, peer.die)
+        self._sample()
+        while self.waited_for and self.time.step(limit_s):
+            if self.setting.seed_leaves and self.spread.bit_count() == self.chunk_count:
+                self.seed.die()
+
+    def _sample(self) -> None:
+        links = [peer.up for peer in self.peers.values()]
+        used = sum(link.used for link in links) / sum(link.capacity for link in links)
+        self.uplinks_used.append((self.time.now_s, used))
+        self.time.at(SAMPLED_S, self._sample)
+
+    def finished(self, peer: SimulatedPeer) -> None:
+        """One has all of it."""
+        self.waited_for.pop(peer.id, None)
+
+    # Between peers ------------------------------------------------------------------------
+
+    def later(
+        self,
+        sender: SimulatedPeer,
+        receiver: SimulatedPeer | None,
+        then: Callable[[], object],
+        cpu_s: float = 0.0,
+    ) -> None:
+        """Something arrives from a peer, at one or at several alike."""
+        lost = lost_share(sender.up)
+        delay_s = self.setting.latency_s + queue_s(sender.up)
+        if receiver is not None:
+            lost += lost_share(receiver.down)
+            delay_s += queue_s(receiver.down)
+            again_s = RETRANSMIT_S
+            while self.chance.random() < lost:
+                delay_s += again_s
+                again_s *= 2
+        if cpu_s:
+            delay_s += self.machine.delay_s(self.time.now_s + delay_s, cpu_s)
+        self.time.at(delay_s, then)
+
+    def ask_tracker(self, peer: SimulatedPeer) -> None:
+        """Its answer names the seed and some others."""
+        delay_s = 4 * self.setting.latency_s
+        if self.time.now_s >= self.setting.tracker_gone_s:
+            problem = TrackerAnswered("The tracker does not answer.")
+            self.time.at(delay_s, lambda: peer.tell(problem))
+            return
+
+        def located() -> None:
+            others = self.listed[1:]
+            chosen = self.chance.sample(others, min(LOCATED - 1, len(others)))
+            peer.introduced([self.listed[0], *chosen])
+            peer.tell(TrackerAnswered())
+
+        self.time.at(delay_s, located)
+
+    def weight(self) -> float:
+        """How one flow fares beside others."""
+        return 1 + self.setting.spread * (2 * self.chance.random() - 1)
+
+    # Bytes on their way -------------------------------------------------------------------
+
+    def begin(self, transfer: Transfer) -> None:
+        """Bytes begin to flow."""
+        if self._next_chunk(transfer):
+            transfer.since_s = self.time.now_s
+            self.links.add(transfer)
+
+    def stop(self, transfer: Transfer) -> None:
+        """No more bytes flow."""
+        transfer.wakes_s = inf
+        if transfer.indices:
+            transfer.indices.clear()
+            self.links.remove(transfer)
+
+    def advance(self, transfer: Transfer) -> None:
+        """Let time pass at the rate so far."""
+        now_s = self.time.now_s
+        came = transfer.rate * (now_s - transfer.since_s)
+        transfer.left_bytes -= came
+        self.sent_bytes += came
+        transfer.since_s = now_s
+
+    def _changing(self, flow: Flow, rate: float) -> None:
+        assert isinstance(flow, Transfer)
+        self.advance(flow)
+        if rate:
+            due_s = self.time.now_s + max(0.0, flow.left_bytes) / rate
+            if due_s < flow.wakes_s:
+                self._wake(flow, due_s)
+
+    def _wake(self, transfer: Transfer, due_s: float) -> None:
+        transfer.wakes_s = due_s
+        self.time.at_time(due_s, partial(self._look, transfer, due_s))
+
+    def _look(self, transfer: Transfer, due_s: float) -> None:
+        if transfer.wakes_s != due_s:
+            return
+        self.advance(transfer)
+        if transfer.left_bytes > 1.0:
+            self._wake(transfer, self.time.now_s + transfer.left_bytes / transfer.rate)
+            return
+        index = transfer.indices[0]
+        receiver, untold_bytes = transfer.receiver, self.chunk_bytes - transfer.told_bytes
+        is_last = len(transfer.indices) == 1
+        arrived = partial(receiver.arrived, transfer, index, untold_bytes, is_last=is_last)
+        self.later(transfer.sender, receiver, arrived, CHUNK_CPU_S)
+        if is_last:
+            transfer.wakes_s = inf
+            self.links.remove(transfer)
+            transfer.indices.clear()
+            transfer.sender.never_sent.sent(CONTENT, index, 1)
+            transfer.sender.ended(transfer)
+            return
+        transfer.indices.popleft()
+        if self._next_chunk(transfer):
+            self._wake(transfer, self.time.now_s + transfer.left_bytes / transfer.rate)
+        else:
+            self.links.remove(transfer)
+
+    def _next_chunk(self, transfer: Transfer) -> bool:
+        """Whether the receiver takes the chunk that comes now; else the transfer is over."""
+        transfer.left_bytes, transfer.told_bytes = float(self.chunk_bytes), 0
+        if transfer.is_over or transfer.receiver.may_write(transfer, transfer.indices[0]):
+            return True
+        transfer.indices.clear()
+        transfer.wakes_s = inf
+        transfer.sender.taken(transfer)
+        return False
+
+
+def lost_share(link: Link) -> float:
+    """Of the packets at a link, how many find its queue full."""
+    if link.level == inf:
+        return 0.0
+    return min(0.5, LOST * (len(link.flows) * QUEUED_BYTES / (QUEUE_S * link.capacity)) ** 2)
+
+
+def queue_s(link: Link) -> float:
+    """How long what is sent now waits at a link."""
+    if link.level == inf:
+        return 0.0
+    return min(QUEUE_S, len(link.flows) * QUEUED_BYTES / link.capacity)
+
+
+def _rates(line: Line) -> tuple[float, float]:
+    up, down = (
+        (rate_mbit or 1e6) * 125_000 * PAYLOAD_SHARE for rate_mbit in (line.up_mbit, line.down_mbit)
+    )
+    return up, down
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One run."""
+
+    ratio: float
+    first_ratio: float
+    finished: int
+    chunk_count: int
+    waste: float
+    """Bytes sent over bytes needed."""
+    steps: int
+    facts: int
+    lost_s: tuple[float, float, float]
+    """Of all uplinks' time, in units of the bound: before they are first used to 0.9, from there
+    until the first receiver is done, and from there on."""
+    machine_s: float
+    """Of computing, as it is modelled."""
+    cpu_s: float
+    """What the run itself took."""
+
+
+def _lost(
+    swarm: SimulatedSwarm, finished: list[float], bound_s: float
+) -> tuple[float, float, float]:
+    parts = [0.0, 0.0, 0.0]
+    part = 0
+    for at_s, used in swarm.uplinks_used:
+        if part == 0 and used >= WELL_USED:
+            part = 1
+        if finished and at_s >= finished[0]:
+            part = 2
+        parts[part] += SAMPLED_S * (1 - used) / bound_s
+    return parts[0], parts[1], parts[2]
+
+
+def simulate(setting: Setting, seed: int, bound_s: float | None = None) -> Outcome:
+    """One run; the bound is the clean run's where none is given."""
+    began_s = time.process_time()
+    bound_s = bound_s or setting.scenario.bound_s()
+    swarm = SimulatedSwarm(setting, seed)
+    swarm.run(max(60.0, 20 * bound_s))
+    finished = sorted(peer.done_s for peer in swarm.receivers if peer.done_s is not None)
+    return Outcome(
+        inf if swarm.waited_for else finished[-1] / bound_s,
+        finished[0] / bound_s if finished else inf,
+        len(finished),
+        swarm.chunk_count,
+        swarm.sent_bytes / (setting.scenario.size_bytes * max(1, len(finished))),
+        swarm.time.steps,
+        swarm.facts,
+        _lost(swarm, finished, bound_s),
+        swarm.machine.spent_s,
+        time.process_time() - began_s,
+    )

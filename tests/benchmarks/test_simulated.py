@@ -1,0 +1,88 @@
+"""Simulated swarms: the same number gives the same digits, and every fault is survived."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.hosts import Link
+from benchmarks.scenarios import Scenario
+from benchmarks.simulated.__main__ import main
+from benchmarks.simulated.conduct import Conduct
+from benchmarks.simulated.swarm import Outcome, Setting, SimulatedSwarm, simulate
+from benchmarks.simulated.troubles import Trouble, troubles
+
+LINE = Link(20, 20)
+SMALL = Scenario("small", 6, LINE, (LINE,) * 5, 1.5)
+
+
+def run(setting: Setting, seed: int = 1) -> Outcome:
+    return replace(simulate(setting, seed), cpu_s=0.0)
+
+
+def shrunk(trouble: Trouble) -> Setting:
+    """The same trouble with a file that a checked run is done with soon."""
+    setting = trouble.setting
+    scenario = replace(setting.scenario, size_mib=6)
+    sooner = scenario.size_mib / setting.scenario.size_mib
+    conducts = tuple(
+        replace(one, killed_s=one.killed_s * sooner, joins_s=one.joins_s and one.joins_s * sooner)
+        for one in setting.conducts
+    )
+    return replace(setting, scenario=scenario, conducts=conducts, is_checked=True)
+
+
+@pytest.mark.parametrize("cores", [0, 2])
+def test_the_same_number_gives_the_same_digits_and_another_others(cores: int) -> None:
+    setting = Setting(SMALL, cores=cores)
+    assert run(setting, 7) == run(setting, 7)
+    assert run(setting, 7).ratio != run(setting, 8).ratio
+
+
+def test_a_run_is_no_faster_than_the_bound_and_sends_nothing_for_nothing() -> None:
+    outcome = run(Setting(SMALL, is_checked=True))
+    assert outcome.finished == 5
+    assert outcome.ratio > 1514 / 1448
+    assert outcome.waste == pytest.approx(1.0, abs=0.05)
+    assert outcome.waste >= 0.999
+
+
+@pytest.mark.parametrize("trouble", list(troubles()), ids=lambda trouble: trouble.name)
+def test_everybody_honest_who_stays_has_all_in_the_end(trouble: Trouble) -> None:
+    setting = shrunk(trouble)
+    swarm = SimulatedSwarm(setting, 1)
+    waited_for = list(swarm.waited_for.values())
+    swarm.run(600.0)
+    assert waited_for
+    for peer in waited_for:
+        assert peer.done_s is not None
+        assert peer.bits == (1 << swarm.chunk_count) - 1
+    if any(one.is_liar for one in setting.conducts):
+        assert swarm.wrong > 0
+    if setting.seed_leaves:
+        assert swarm.seed.is_dead
+
+
+def test_the_rules_are_looked_at_after_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    swarm = SimulatedSwarm(Setting(SMALL, is_checked=True), 1)
+    swarm.receivers[2].bits = 1  # the core knows nothing of that chunk
+    with pytest.raises(AssertionError, match="what is written and what is told differ"):
+        swarm.run(60.0)
+
+
+def test_a_slow_disk_and_a_late_joiner_are_as_slow_as_they_are() -> None:
+    slow = Conduct(disk_bytes_s=500_000)
+    late = Conduct(joins_s=20.0)
+    swarm = SimulatedSwarm(Setting(SMALL, (slow, late)), 1)
+    swarm.run(60.0)
+    one, other, *rest = (peer.done_s or 0.0 for peer in swarm.receivers)
+    assert one > SMALL.size_bytes / 500_000 > max(rest)
+    assert other > 20.0 + SMALL.size_bytes / 2_500_000
+
+
+def test_the_command_prints_a_line_for_each_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--peers", "3", "--mib", "4", "--rounds", "2", "--seed", "5"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:4] for line in lines] == [
+        ["3", "peers", "seed", "5"],
+        ["3", "peers", "seed", "6"],
+    ]
