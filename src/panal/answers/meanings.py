@@ -9,7 +9,8 @@ import msgspec
 
 
 def meanings(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """What each field means: the text below it in the struct's source."""
+    """What each field means, by its name in JSON: the text below it in the struct's source."""
+    names = {field.name: field.encode_name for field in msgspec.structs.fields(struct)}
     found: dict[str, str] = {}
     for owner in reversed(struct.__mro__):
         if owner is msgspec.Struct or not issubclass(owner, msgspec.Struct):
@@ -20,7 +21,7 @@ def meanings(struct: type[msgspec.Struct]) -> dict[str, str]:
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 text = below.value if isinstance(below, ast.Expr) else None
                 if isinstance(text, ast.Constant) and isinstance(text.value, str):
-                    found[field.target.id] = " ".join(text.value.split())
+                    found[names[field.target.id]] = " ".join(text.value.split())
     return found
 
 

@@ -56,6 +56,9 @@ def words_of(
     if "enum" in schema:
         return " or ".join(literal(value or '""') for value in schema["enum"])
     kind = str(schema.get("type", "anything"))
+    if "prefixItems" in schema:
+        each = (words_of(one, struct, literal) for one in schema["prefixItems"])
+        return f"array of {', '.join(each)}"
     if kind == "array":
         return f"array of {words_of(schema['items'], struct, literal)}"
     if kind == "object" and "additionalProperties" in schema:
