@@ -197,8 +197,9 @@ async def _is_refused(channel: grpc.aio.Channel, method: str) -> bool:
     async def nothing() -> AsyncIterator[bytes]:
         yield b""
 
+    called: Any = channel.stream_stream(method)
     try:
-        async for _ in channel.stream_stream(method)(nothing(), timeout=5):
+        async for _ in called(nothing(), timeout=5):
             return False
     except grpc.aio.AioRpcError as error:
         return error.code().name in {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED"}

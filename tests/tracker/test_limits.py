@@ -1,6 +1,8 @@
 """What a tracker's port takes at most: slow, idle and greedy callers, over real sockets."""
 
 import asyncio
+import contextlib
+import resource
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -43,7 +45,8 @@ async def silent() -> AsyncIterator[bytes]:
 
 def call(channel: grpc.aio.Channel, method: str) -> Any:
     """One whose message does not come."""
-    return channel.stream_unary(method)(silent())
+    made: Any = channel.stream_unary(method)
+    return made(silent())
 
 
 async def code_of(running: Any) -> tuple[grpc.StatusCode, str]:
@@ -156,7 +159,8 @@ def _holding(channel: grpc.aio.Channel, method: str) -> Any:
     """A call that goes on."""
     if method.endswith("Watch"):
         request = health_pb2.HealthCheckRequest().SerializeToString()
-        return channel.unary_stream(method)(request)
+        watch: Any = channel.unary_stream(method)
+        return watch(request)
     return call(channel, method)
 
 
@@ -164,7 +168,7 @@ async def test_a_message_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MESSAGE_BYTES", 100_000)  # gRPC's own is that of the table
     monkeypatch.setattr(limits, "METADATA_BYTES", 4_096)
     async with running_tracker() as tracker:
-        search = tracker.channel.unary_unary(TRACKER + "Search")
+        search: Any = tracker.channel.unary_unary(TRACKER + "Search")
         code, _ = await code_of(search(bytes(100_001)))
         assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
         metadata = (("x", "y" * 4_096),)
@@ -193,10 +197,9 @@ async def test_handshakes_that_do_not_end_are_ended(
     async with member_tracker(tmp_path) as tracker:
         goes = ssl.MemoryBIO()
         context = ssl.create_default_context()
-        try:
+        with contextlib.suppress(ssl.SSLWantReadError):
             context.wrap_bio(ssl.MemoryBIO(), goes, server_hostname=TRACKER_HOST).do_handshake()
-        except ssl.SSLWantReadError:
-            hello = goes.read()
+        hello = goes.read()
         said = hello[: int(len(hello) * part)]
         async with flood(tracker.server.port, 200, said) as flooding:
             await tracker.nobody.network.Authority(pb.AuthorityRequest())
@@ -230,5 +233,5 @@ async def test_there_are_so_many_connections_and_room_again(
 
 def test_a_part_of_the_descriptors_is_for_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     for descriptors, most in ((64, 48), (-1, 2**31 - 1)):
-        monkeypatch.setattr(server.resource, "getrlimit", lambda _, d=descriptors: (d, d))
+        monkeypatch.setattr(resource, "getrlimit", lambda _, d=descriptors: (d, d))
         assert server.connections_at_most() == most

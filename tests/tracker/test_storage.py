@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from panal.errors import TooLarge
 from panal.tracker.folders import Below
@@ -110,7 +111,7 @@ def test_the_digest_and_the_sequence_follow_each_message(storage: Storage) -> No
 
 def test_a_path_announced_again_takes_the_new_content(storage: Storage) -> None:
     _announce(storage, ONE, entry("a", 1))
-    changed = replace(entry("a", 2, 99, b"h" * 32), kind=Kind.COLLECTION)
+    changed = structs.replace(entry("a", 2, 99, b"h" * 32), kind=Kind.COLLECTION)
     assert _announce(storage, ONE, changed) == digest_of(changed)
     assert _holders(storage, 1) == set()
     assert _holders(storage, 2) == {(ONE, True)}
@@ -347,7 +348,7 @@ def test_words_are_literal(storage: Storage, words: str, found: set[str]) -> Non
 def test_filters_narrow_a_search(storage: Storage) -> None:
     vouched = entry("b.iso", 2, 2_000, b"h" * 32)
     _announce(storage, ONE, entry("a.iso", 1, 1_000), vouched)
-    _announce(storage, TWO, replace(entry("c.iso", 3, 3_000), kind=Kind.COLLECTION))
+    _announce(storage, TWO, structs.replace(entry("c.iso", 3, 3_000), kind=Kind.COLLECTION))
     for words in ("", "iso", "a b c"[:1]):
         assert _search(storage, words, peer="Peer_1") <= {(ONE, "a.iso"), (ONE, "b.iso")}
     assert _search(storage, "iso", peer="Peer_1") == {(ONE, "a.iso"), (ONE, "b.iso")}

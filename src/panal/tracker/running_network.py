@@ -74,7 +74,8 @@ class RunningNetwork:
             return grpc.ssl_server_certificate_configuration([given])
 
         return grpc.dynamic_ssl_server_credentials(
-            grpc.ssl_server_certificate_configuration([given]), renewed
+            grpc.ssl_server_certificate_configuration([given]),
+            renewed,  # type: ignore[arg-type]  # None is for "no other", which the stubs forgot
         )
 
     def add_to(
