@@ -1,7 +1,8 @@
 """What a download waits for, or what limits it, in every state: facts in, sentences out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.peer.queueing import Turn
 from panal.peer.rates import rate_words
@@ -13,8 +14,7 @@ NAMED = 5
 """So many missing files are named."""
 
 
-@dataclass(frozen=True, slots=True)
-class BundleFacts:
+class BundleFacts(msgspec.Struct, frozen=True):
     """One bundle of a folder's small files that is under way."""
 
     peer: str
@@ -23,8 +23,7 @@ class BundleFacts:
     asked_s_ago: float
 
 
-@dataclass(frozen=True, slots=True)
-class ContentFacts:
+class ContentFacts(msgspec.Struct, frozen=True):
     """One content that is at work: a file, a folder's list, or one of a folder's files."""
 
     path: str = ""
@@ -36,8 +35,7 @@ class ContentFacts:
     bundle: BundleFacts | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FolderFacts:
+class FolderFacts(msgspec.Struct, frozen=True):
     """How far a folder has come."""
 
     files: int
@@ -46,8 +44,7 @@ class FolderFacts:
     """The first paths of those that are not here."""
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadFacts:
+class DownloadFacts(msgspec.Struct, frozen=True):
     """One download at one moment."""
 
     id: str

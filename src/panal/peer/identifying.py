@@ -1,7 +1,8 @@
 """What was asked for becomes one content: by a link, a SHA-256, a name, or a path in a folder."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from panal.errors import AmbiguousName, NotFound, PanalError
 from panal.peer.tracker_client import TrackerClient

@@ -8,7 +8,8 @@ are walked again and again.
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.store.disk_errors import disk_error
 from panal.store.fingerprints import Fingerprint, Skipped
@@ -30,16 +31,14 @@ _RULES = 1
 """To be raised when a walk comes to leave out other names: what was recalled is void then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(msgspec.Struct, frozen=True):
     """Neighbouring files from one path to another, all as they were recalled."""
 
     first: str
     last: str
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(msgspec.Struct, frozen=True):
     """Every file that lies in a folder itself has been given, at least one; what to recall."""
 
     folder: str

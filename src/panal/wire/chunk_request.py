@@ -5,7 +5,8 @@ a proxy sends can be mistaken for it, and one match says all that there is to kn
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.wire.ids import ContentId
 from panal.wire.ranges import ByteRange
@@ -24,8 +25,7 @@ _CHOICE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RangeRequest:
+class RangeRequest(msgspec.Struct, frozen=True):
     """Chunks of the asker's choice."""
 
     content: ContentId
@@ -33,8 +33,7 @@ class RangeRequest:
     part: ByteRange
 
 
-@dataclass(frozen=True, slots=True)
-class ChoiceRequest:
+class ChoiceRequest(msgspec.Struct, frozen=True):
     """Up to `most` chunks of the answerer's choice."""
 
     content: ContentId

@@ -6,8 +6,9 @@ special in it escaped, is one file or folder inside a shared folder.
 """
 
 import re
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote
+
+import msgspec
 
 from panal.errors import UsageError
 from panal.wire.ids import ContentId, is_content_id, parse_content_id
@@ -21,8 +22,7 @@ _HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):
 _NEEDS_NO_QUOTING = re.compile(r"[A-Za-z0-9_.~:/\[\]-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """A content, and what its sender knew about it."""
 
     content: ContentId
@@ -45,15 +45,13 @@ class Link:
         return SCHEME + self.content.hex() + inside + ("?" + "&".join(words) if words else "")
 
 
-@dataclass(frozen=True, slots=True)
-class BySha256:
+class BySha256(msgspec.Struct, frozen=True):
     """A content by the digest that ordinary tools print."""
 
     sha256: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ByName:
+class ByName(msgspec.Struct, frozen=True):
     """A content by a name, as a search finds it."""
 
     name: str

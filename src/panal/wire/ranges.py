@@ -7,7 +7,8 @@ lies inside the content is refused.
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 MAX_RANGES = 64
 _UNIT = re.compile(r"[ \t]*bytes=", re.IGNORECASE | re.ASCII)
@@ -16,8 +17,7 @@ _MAX_DIGITS = 19
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
-@dataclass(frozen=True, slots=True)
-class ByteRange:
+class ByteRange(msgspec.Struct, frozen=True):
     """Bytes `start` to `stop`, `stop` not included; never empty."""
 
     start: int
@@ -123,8 +123,7 @@ def none_match(header: str | None, etag: str) -> bool:
     return all(tag != opaque for _, tag in _ENTITY_TAG.findall(header))
 
 
-@dataclass(frozen=True, slots=True)
-class Multipart:
+class Multipart(msgspec.Struct, frozen=True):
     """A multipart/byteranges answer, laid out before its first byte is sent."""
 
     boundary: str

@@ -6,7 +6,8 @@ can see different bodies.
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.errors import IntegrityError
 
@@ -18,8 +19,7 @@ _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n]*)")
 _CHUNKS = re.compile(r"(\d{1,7})-(\d{1,7})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(msgspec.Struct, frozen=True):
     """A status and the fields, names in lower case."""
 
     status: int
