@@ -342,7 +342,8 @@ class Node:
         """This peer's own state."""
         app, announcer = self._app, self._app.announcer
         files, size_bytes = app.index.totals()
-        unfinished, unfinished_bytes = app.unfinished.totals()
+        counts = zip(app.unfinished.totals(), app.resumable.totals(), strict=True)
+        unfinished, unfinished_bytes = map(sum, counts)
         return StatusAnswer(
             name=app.settings.name,
             urls=app.urls(),

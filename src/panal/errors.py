@@ -6,10 +6,12 @@
     ├── PortTaken                 1
     ├── StateInUse                1
     ├── Busy                      1        503       RESOURCE_EXHAUSTED
+    ├── InUse                     1        423       FAILED_PRECONDITION
     ├── TooSlow                   1        408       DEADLINE_EXCEEDED
     ├── UsageError                2        400       INVALID_ARGUMENT
     │   ├── UnsafeName            2        400
     │   ├── AmbiguousName         2        409
+    │   ├── OffsetDiffers         2        409       FAILED_PRECONDITION
     │   └── TooLarge              2        413       RESOURCE_EXHAUSTED
     ├── NotFound                  3        404       NOT_FOUND
     │   ├── ContentChanged        3        410
@@ -196,6 +198,22 @@ class TargetTaken(Refused):
     http_status = 409
     grpc_code = "ALREADY_EXISTS"
     slug = "target-taken"
+
+
+class OffsetDiffers(UsageError):
+    """An upload does not go on where it was said to."""
+
+    http_status = 409
+    grpc_code = "FAILED_PRECONDITION"
+    slug = "offset-differs"
+
+
+class InUse(PanalError):
+    """Another request works on the same at the moment."""
+
+    http_status = 423
+    grpc_code = "FAILED_PRECONDITION"
+    slug = "in-use"
 
 
 class Superseded(Refused):

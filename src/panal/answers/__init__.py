@@ -20,6 +20,7 @@ from panal.answers.events import (
     StreamedEvents,
     TrafficEvent,
     UploadAnswer,
+    UploadsAnswer,
     UploadsEvent,
 )
 from panal.answers.found import (
@@ -102,6 +103,7 @@ __all__ = [
     "UnfinishedAnswer",
     "UnfinishedFilesAnswer",
     "UploadAnswer",
+    "UploadsAnswer",
     "UploadsEvent",
     "VerifyAnswer",
     "VerifyProgress",

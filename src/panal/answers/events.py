@@ -134,6 +134,13 @@ class UploadAnswer(msgspec.Struct):
     """When what is here of it is removed unless it goes on; seconds since 1970."""
 
 
+class UploadsAnswer(msgspec.Struct):
+    """Every unfinished upload that can go on."""
+
+    uploads: list[UploadAnswer]
+    """Those begun first first."""
+
+
 class UploadsEvent(msgspec.Struct):
     """Uploads that are new or stand otherwise than before."""
 

@@ -108,7 +108,7 @@ class StatusAnswer(msgspec.Struct):
     unshared: list[str]
     """Paths that are left out until they are added again."""
     unfinished: int
-    """Unfinished files, those of downloads that go on too."""
+    """Unfinished files, those of downloads and uploads that go on too."""
     unfinished_bytes: int
     """What they take of the disk."""
     withdrawn: dict[str, str] = msgspec.field(default_factory=dict)

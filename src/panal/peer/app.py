@@ -48,6 +48,7 @@ from panal.peer.own_ways import way_to
 from panal.peer.owner_token import OwnerCredentials, owner_token
 from panal.peer.presence import Presence, look_for_roots
 from panal.peer.rate_limit import RateLimit
+from panal.peer.resumable_uploads import ResumableUploads
 from panal.peer.scanning import Scanning
 from panal.peer.sending import Sender
 from panal.peer.sharing import Sharing, entry_pages
@@ -112,6 +113,7 @@ class PeerApp:
         self.downloads: Downloads
         self.contents: Contents
         self.uploads: Uploads
+        self.resumable: ResumableUploads
         self.traffic = Traffic()
         self.stopping = asyncio.Event()
         """Set when it begins to stop: what goes on without end is to end."""
@@ -214,6 +216,13 @@ class PeerApp:
         self.watching = Watching(root, self.scanning, self.presence, self.clock)
         self.verifying = Verifying(root, index, self.sharing)
         uploads = self.uploads = Uploads(self.sharing, settings.partials.parent / "uploads")
+        self.resumable = ResumableUploads(
+            settings.partials.parent / "resumable",
+            self.sharing,
+            uploads.slots,
+            self.clock,
+            lambda content: next((f.path for f in index.by_content(content)), None),
+        )
         self.adding = Adding(root, records, self.watching, uploads, settings.state)
         fetching = Fetching(
             registration=registration,
@@ -299,6 +308,9 @@ class PeerApp:
             allowed_hosts=settings.allowed_hosts,
             credentials=self.credentials,
         )
+        if not settings.asked_anew:
+            await self.resumable.restore()
+        self._cleanup.push_async_callback(self.resumable.close)
         await self._serve_guests(guest_sockets, contents, texts, sender)
         await self._serve(
             sockets,
@@ -327,6 +339,8 @@ class PeerApp:
         self.downloads.restore()
         self._keep(self.downloads.look_for_room())
         self._keep(self.unfinished.run())
+        if not settings.asked_anew:
+            self._keep(self.resumable.run())
         if settings.shares_folder:
             self._keep(self.watching.run())
 

@@ -194,6 +194,10 @@ class Sharing:
         async with self._placing(path):
             return await self._whats_there(path, content, replace=False)
 
+    async def is_taken(self, path: SafePath) -> bool:
+        """Whether anything stands under a path."""
+        return await asyncio.to_thread(self._root.is_taken, path)
+
     @contextlib.asynccontextmanager
     async def _placing(self, path: SafePath) -> AsyncIterator[None]:
         """One at a time under a name, and scans keep away."""

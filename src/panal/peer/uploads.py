@@ -45,7 +45,7 @@ class Uploads:
         """`temporary` lies on the folder's file system; what an earlier run left goes."""
         self._sharing = sharing
         self._temporary = temporary
-        self._slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        self.slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
         private_folder(temporary)
         self.incoming: dict[str, Incoming] = {}
         """By id, in the order in which they began."""
@@ -72,7 +72,7 @@ class Uploads:
         if expected_bytes is not None and expected_bytes > MAX_CONTENT_BYTES:
             raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
         self._sharing.refuse_left_out(path)
-        async with self._slots:
+        async with self.slots:
             check_space(self._temporary, expected_bytes or 0)
             temporary = self._temporary / secrets.token_hex(16)
             incoming = Incoming(temporary.name, path, expected_bytes if exact else None)

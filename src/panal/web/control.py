@@ -21,6 +21,7 @@ from panal.web.finding import FindRoutes
 from panal.web.links import LinkRoutes
 from panal.web.queries import LogQuery
 from panal.web.reference import ReferenceRoutes
+from panal.web.resumable_uploads import resumable_upload_routes
 from panal.web.session import SessionRoutes
 from panal.web.sharing import ShareRoutes
 
@@ -37,6 +38,7 @@ def owner_routes(app: PeerApp) -> Sequence[Route]:
         *SessionRoutes(app.credentials, app.audit).routes(),
         *ReferenceRoutes(lambda: [*app.routes, *app.guest_routes]).routes(),
         *event_routes(app, node),
+        *resumable_upload_routes(app),
     ]
 
 

@@ -23,6 +23,7 @@ from panal.swarm.chunk_picture import picture_of, whole_picture
 from panal.views import download_answer
 from panal.web.board import Board
 from panal.web.chunk_events import WatchedContent
+from panal.web.resumable_uploads import upload_row
 from panal.wire.ids import ContentId
 from panal.wire.manifest import chunk_count_for, chunk_size_for
 
@@ -95,17 +96,23 @@ class LiveFacts:
 
     def _uploads(self, now_s: float) -> Iterator[UploadAnswer]:
         before, self._received = self._received, {}
+
+        def rate_of(identity: str, here: int) -> float:
+            since_s, had = before.get(identity, (now_s, here))
+            self._received[identity] = now_s, here
+            return max(0, here - had) / (now_s - since_s) if now_s > since_s else 0.0
+
+        resumable = self._app.resumable
+        for upload in resumable.unfinished():
+            yield upload_row(resumable, upload, rate_of(upload.id, upload.offset))
         for incoming in self._app.uploads.incoming.values():
             here = incoming.received_bytes
-            since_s, had = before.get(incoming.id, (now_s, here))
-            rate = (here - had) / (now_s - since_s) if now_s > since_s else 0.0
-            self._received[incoming.id] = now_s, here
             yield UploadAnswer(
                 id=incoming.id,
                 path=incoming.path,
                 size=incoming.size_bytes,
                 offset=here,
-                rate_bytes_s=rate,
+                rate_bytes_s=rate_of(incoming.id, here),
                 state="storing" if incoming.is_all_here else "receiving",
                 resumable=False,
                 expires=None,

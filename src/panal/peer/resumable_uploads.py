@@ -1,0 +1,421 @@
+"""Uploads that go on after a break, of their sender, the connection or this peer.
+
+What has come lies in a file of the state directory until it is whole; then it gets its name as any
+upload does. Bytes are hashed as they come, as long as all of them come to one run of the peer; else
+the whole file is read once when the last byte is here.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from panal.clock import Clock
+from panal.errors import Busy, InUse, NotFound, OffsetDiffers, PanalError, TargetTaken, TooLarge
+from panal.peer.ageing import Aged, expired, expires_s
+from panal.peer.placing import to_end
+from panal.peer.sharing import Sharing
+from panal.peer.uploads import BATCH_BYTES
+from panal.store.hashing import ContentHasher, Stopping, hash_descriptor
+from panal.store.roots import disk_error
+from panal.store.space import check_space
+from panal.store.upload_files import UploadFiles, UploadRecord, upload_ids
+from panal.wire.ids import ContentId
+from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest, chunk_size_for, content_id
+from panal.wire.names import MAX_COMPONENT_BYTES, SafePath, printable, safe_path
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 3600.0
+MOST_UPLOADS = 1_000
+"""Unfinished ones, and those of the last day that are in place."""
+MOST_HASHING = 8
+"""So many are hashed as they come; of others the file is read at the end."""
+SYNC_BYTES = 64 * 1024 * 1024
+MOST_NAMES_TRIED = 1_000
+
+
+class Conflict(Enum):
+    """What is done where other content has the name."""
+
+    ASK = "ask"
+    """It is refused at the beginning; where one comes meanwhile, both are kept."""
+    KEEP_BOTH = "keep_both"
+    REPLACE = "replace"
+    SKIP = "skip"
+
+
+@dataclass(slots=True)
+class ResumableUpload:
+    """One upload."""
+
+    files: UploadFiles
+    record: UploadRecord
+    offset: int
+    hasher: ContentHasher | None = None
+    """What has hashed all bytes up to `offset`."""
+    is_receiving: bool = False
+    is_removed: bool = False
+    storing: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> str:
+        """What it is called."""
+        return self.files.id
+
+    @property
+    def is_all_here(self) -> bool:
+        """Whether every byte has come."""
+        return self.offset == self.record.size_bytes
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether nothing is left to do."""
+        return bool(self.record.stored_as)
+
+
+class ResumableUploads:
+    """The resumable uploads of one peer."""
+
+    def __init__(
+        self,
+        folder: Path,
+        sharing: Sharing,
+        slots: asyncio.Semaphore,
+        clock: Clock,
+        where_is: Callable[[ContentId], str | None],
+    ) -> None:
+        """`where_is` gives a path that has a content already."""
+        self._folder = folder
+        self._sharing = sharing
+        self._slots = slots
+        self._clock = clock
+        self._where_is = where_is
+        self._uploads: dict[str, ResumableUpload] = {}
+        self._stopping = Stopping()
+
+    async def restore(self) -> None:
+        """Take up what an earlier run has left; PanalError where the disk gives up."""
+        try:
+            found = await asyncio.to_thread(self._read)
+        except OSError as error:
+            raise disk_error(error, "look for unfinished uploads") from None
+        self._uploads = {upload.id: upload for upload in found}
+        for upload in found:
+            if upload.is_all_here and not upload.is_stored:
+                self._begin_storing(upload)
+
+    def _read(self) -> list[ResumableUpload]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = []
+        for identity in upload_ids(self._folder):
+            files = UploadFiles(self._folder, identity)
+            try:
+                record = files.read_record()
+                record.path = safe_path(record.path)
+            except PanalError:
+                files.remove()
+                continue
+            if record.stored_as:
+                found.append(ResumableUpload(files, record, record.size_bytes))
+            elif files.data.exists():
+                found.append(ResumableUpload(files, record, files.here_bytes()))
+            elif record.content and (path := self._where_is(_id(record.content))) is not None:
+                # It got its name, and the peer ended before that was written down.
+                record.stored_as = path
+                files.write_record(record)
+                found.append(ResumableUpload(files, record, record.size_bytes))
+            else:
+                files.remove()
+        return found
+
+    async def run(self) -> None:
+        """Remove what is old, now and every hour; runs until cancelled."""
+        while True:
+            await asyncio.to_thread(self._remove_old)
+            await self._clock.sleep(LOOK_EVERY_S)
+
+    async def close(self) -> None:
+        """Wait for what is getting its name, unless it is still read; keep the rest."""
+        self._stopping.set()
+        storing = [u.storing for u in self._uploads.values() if u.storing is not None]
+        await asyncio.gather(*storing, return_exceptions=True)
+        for upload in self._uploads.values():
+            _stop_hashing(upload)
+
+    # What senders do --------------------------------------------------------------------------
+
+    def unfinished(self) -> list[ResumableUpload]:
+        """Those that are not in place, those begun first first."""
+        return [upload for upload in self._uploads.values() if not upload.is_stored]
+
+    def totals(self) -> tuple[int, int]:
+        """How many are unfinished, and what they take of the disk."""
+        unfinished = self.unfinished()
+        return len(unfinished), sum(upload.files.disk_bytes() for upload in unfinished)
+
+    def get(self, identity: str) -> ResumableUpload:
+        """One upload; NotFound."""
+        upload = self._uploads.get(identity)
+        if upload is None:
+            raise NotFound("There is no such upload, or no more.")
+        return upload
+
+    def expires_s(self, upload: ResumableUpload) -> float:
+        """When it is removed unless it goes on; seconds since 1970."""
+        return expires_s(self._aged(upload)) or self._clock.wall_s()
+
+    async def begin(self, path: SafePath, size_bytes: int, conflict: Conflict) -> ResumableUpload:
+        """A new upload.
+
+        TargetTaken where the name is taken and that is asked about, TooLarge, NoSpace, Refused
+        where it would not be shared there, Busy.
+        """
+        if size_bytes > MAX_CONTENT_BYTES:
+            raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
+        if len(self._uploads) >= MOST_UPLOADS:
+            raise Busy(f"There are {MOST_UPLOADS} uploads already; remove some, or wait.")
+        self._sharing.refuse_left_out(path)
+        if conflict in {Conflict.ASK, Conflict.SKIP} and await self._sharing.is_taken(path):
+            raise TargetTaken(f"{printable(path)} is there already; it was left as it is.")
+        await asyncio.to_thread(check_space, self._folder, size_bytes)
+        files = UploadFiles(self._folder, secrets.token_hex(16))
+        record = UploadRecord(path, size_bytes, conflict.value)
+
+        def create() -> None:
+            files.create(record)
+
+        await to_end(asyncio.to_thread(create))
+        upload = self._uploads[files.id] = ResumableUpload(files, record, 0)
+        if sum(other.hasher is not None for other in self._uploads.values()) < MOST_HASHING:
+            upload.hasher = ContentHasher(chunk_size_for(size_bytes))
+        return upload
+
+    async def receive(
+        self, upload: ResumableUpload, offset: int, blocks: AsyncIterator[bytes]
+    ) -> None:
+        """Take further bytes, and put the file in place when they are the last.
+
+        What came stays, whatever ends it. InUse where another request does so, OffsetDiffers where
+        it does not go on at `offset`, TooLarge where it goes on beyond the end.
+        """
+        if upload.is_receiving or upload.storing is not None:
+            raise InUse("Another request sends this upload at the moment.")
+        if offset != upload.offset:
+            raise OffsetDiffers(f"{upload.offset} bytes of this upload are here, not {offset}.")
+        upload.is_receiving = True
+        try:
+            async with self._slots:
+                await self._append(upload, blocks)
+        finally:
+            upload.is_receiving = False
+        if upload.is_removed:
+            raise NotFound("This upload was removed.")
+        if upload.is_all_here and not upload.is_stored:
+            await self.store(upload)
+
+    async def store(self, upload: ResumableUpload) -> None:
+        """Put in place what is all here, or wait for that; PanalError says why not."""
+        if not upload.is_stored:
+            await asyncio.shield(self._begin_storing(upload))
+
+    async def remove(self, upload: ResumableUpload) -> None:
+        """End it and remove what is here; InUse while it gets its name."""
+        if upload.storing is not None:
+            raise InUse("This upload is just getting its name.")
+        upload.is_removed = True
+        self._uploads.pop(upload.id, None)
+        if not upload.is_receiving:
+            _stop_hashing(upload)
+        await to_end(asyncio.to_thread(upload.files.remove))
+
+    # Bytes ------------------------------------------------------------------------------------
+
+    async def _append(self, upload: ResumableUpload, blocks: AsyncIterator[bytes]) -> None:
+        descriptor = await asyncio.to_thread(upload.files.open)
+        unsynced = 0
+        try:
+            async for batch in _batches(blocks):
+                if upload.is_removed:
+                    return
+                if upload.offset + len(batch) > upload.record.size_bytes:
+                    raise TooLarge("The upload is longer than it said.")
+                await to_end(asyncio.to_thread(_append_batch, upload, descriptor, batch))
+                unsynced += len(batch)
+                if unsynced >= SYNC_BYTES:
+                    unsynced = 0
+                    await to_end(asyncio.to_thread(_sync, upload, descriptor))
+        finally:
+            try:
+                if not upload.is_removed:
+                    await to_end(asyncio.to_thread(_sync, upload, descriptor))
+            finally:
+                os.close(descriptor)
+                if upload.is_removed:
+                    _stop_hashing(upload)
+
+    # The name ---------------------------------------------------------------------------------
+
+    def _begin_storing(self, upload: ResumableUpload) -> asyncio.Task[None]:
+        if upload.storing is None:
+            upload.storing = asyncio.ensure_future(self._store(upload))
+            upload.storing.add_done_callback(lambda task: _note(upload, task))
+        return upload.storing
+
+    async def _store(self, upload: ResumableUpload) -> None:
+        try:
+            manifest = await asyncio.to_thread(_manifest, upload, self._stopping)
+            content = content_id(manifest.encode())
+            upload.record.content = content.hex()
+            await asyncio.to_thread(_write_record, upload)
+            upload.record.stored_as = await self._place(upload, content, manifest)
+            await asyncio.to_thread(_write_record, upload)
+            await asyncio.to_thread(upload.files.drop_data)
+        finally:
+            _stop_hashing(upload)
+
+    async def _place(
+        self, upload: ResumableUpload, content: ContentId, manifest: Manifest
+    ) -> SafePath:
+        conflict, wanted = Conflict(upload.record.conflict), SafePath(upload.record.path)
+        names = _names(wanted)
+        while True:
+            path = next(names)
+            try:
+                placed = await self._sharing.put_in_place(
+                    upload.files.data,
+                    path,
+                    content,
+                    manifest,
+                    replace=conflict is Conflict.REPLACE,
+                    sha256_checked=True,
+                )
+            except TargetTaken:
+                if conflict is Conflict.SKIP:
+                    upload.record.content = ""
+                    return wanted
+                if conflict is Conflict.REPLACE:
+                    raise
+            else:
+                return placed.file.path
+
+    # Age --------------------------------------------------------------------------------------
+
+    def _aged(self, upload: ResumableUpload) -> Aged[ResumableUpload]:
+        is_needed = upload.is_receiving or upload.storing is not None
+        return Aged(upload, upload.files.modified_s(), is_needed)
+
+    def _remove_old(self) -> None:
+        aged = [self._aged(upload) for upload in list(self._uploads.values())]
+        for upload in expired(aged, self._clock.wall_s()):
+            upload.is_removed = True
+            self._uploads.pop(upload.id, None)
+            _stop_hashing(upload)
+            with contextlib.suppress(OSError):
+                upload.files.remove()
+            if not upload.is_stored:
+                log.info("Removed the unfinished upload of %s.", printable(upload.record.path))
+
+
+def _names(path: SafePath) -> Iterator[SafePath]:
+    """The path, then `name (2).ext` and so on."""
+    yield path
+    above, slash, name = path.rpartition("/")
+    stem, dot, extension = name.rpartition(".")
+    stem, end = (stem, dot + extension) if stem else (name, "")
+    for number in range(2, MOST_NAMES_TRIED):
+        mark = f" ({number})"
+        room = MAX_COMPONENT_BYTES - len((mark + end).encode())
+        short = stem.encode()[:room].decode("utf-8", "ignore")
+        yield safe_path(f"{above}{slash}{short}{mark}{end}")
+    raise TargetTaken(f"{printable(path)} and all names like it are taken.")
+
+
+async def _batches(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """What comes, in batches; what came before a failure too, and the failure then."""
+    gathered: list[bytes] = []
+    size = 0
+    failure: Exception | None = None
+    try:
+        async for block in blocks:
+            gathered.append(block)
+            size += len(block)
+            if size >= BATCH_BYTES:
+                yield b"".join(gathered)
+                gathered, size = [], 0
+    except Exception as error:
+        failure = error
+    if gathered:
+        yield b"".join(gathered)
+    if failure is not None:
+        raise failure
+
+
+def _append_batch(upload: ResumableUpload, descriptor: int, batch: bytes) -> None:
+    check_space(upload.files.folder, len(batch))
+    view, offset = memoryview(batch), upload.offset
+    try:
+        while view:
+            count = os.pwrite(descriptor, view, offset)
+            view, offset = view[count:], offset + count
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, upload.offset)
+        raise disk_error(error, "store the upload") from None
+    if upload.hasher is not None:
+        upload.hasher.update(memoryview(batch))
+    upload.offset = offset
+
+
+def _sync(upload: ResumableUpload, descriptor: int) -> None:
+    try:
+        upload.files.sync(descriptor, upload.offset)
+    except OSError as error:
+        # The system tells once of what it could not write: it may be lost.
+        _stop_hashing(upload)
+        upload.offset = upload.files.cut_to_durable(descriptor)
+        raise disk_error(error, "store the upload") from None
+
+
+def _manifest(upload: ResumableUpload, stopping: Stopping) -> Manifest:
+    descriptor = upload.files.open()
+    try:
+        manifest = None
+        if upload.hasher is not None and upload.hasher.size_bytes == upload.offset:
+            manifest = upload.hasher.finish()
+        if manifest is None:
+            manifest = hash_descriptor(descriptor, upload.record.size_bytes, stopping)
+        os.fsync(descriptor)
+    except OSError as error:
+        raise disk_error(error, "store the upload") from None
+    finally:
+        os.close(descriptor)
+    return manifest
+
+
+def _write_record(upload: ResumableUpload) -> None:
+    try:
+        upload.files.write_record(upload.record)
+    except OSError as error:
+        raise disk_error(error, "store the upload") from None
+
+
+def _stop_hashing(upload: ResumableUpload) -> None:
+    hasher, upload.hasher = upload.hasher, None
+    if hasher is not None:
+        hasher.__exit__()
+
+
+def _note(upload: ResumableUpload, task: asyncio.Task[None]) -> None:
+    upload.storing = None
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("The upload of %s is not stored: %s", printable(upload.record.path), error)
+
+
+def _id(digits: str) -> ContentId:
+    return ContentId(bytes.fromhex(digits))

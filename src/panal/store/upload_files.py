@@ -1,0 +1,163 @@
+"""A resumable upload on the disk: its bytes so far, what it is, and how much of it is durable.
+
+In a directory of them, `<id>.data` has the bytes, `<id>.json` says what they are to become. What
+the file has is what came, as long as the machine has not gone down; after that only what a sync
+was waited for counts, which `<id>.durable` says. It is never ahead of the bytes.
+"""
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from panal.errors import NotFound, PanalError
+from panal.store.roots import disk_error
+from panal.store.space import allocated_bytes
+from panal.trust.files import write_private
+
+_NAME = re.compile(r"([0-9a-f]{32})\.json")
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class UploadRecord(msgspec.Struct):
+    """What an upload is to become."""
+
+    path: str
+    size_bytes: int
+    conflict: str
+    stored_as: str = ""
+    """Where it is, once it is in place."""
+    content: str = ""
+    """Its id then; empty where it was skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFiles:
+    """The files of one upload."""
+
+    folder: Path
+    id: str
+
+    @property
+    def data(self) -> Path:
+        """The bytes."""
+        return self.folder / f"{self.id}.data"
+
+    @property
+    def _record(self) -> Path:
+        return self.folder / f"{self.id}.json"
+
+    @property
+    def _durable(self) -> Path:
+        return self.folder / f"{self.id}.durable"
+
+    def create(self, record: UploadRecord) -> None:
+        """Begin it: empty, and durable as such."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.data, flags, 0o666))
+            self._say_durable(0)
+            self.write_record(record)
+        except OSError as error:
+            self.remove()
+            raise disk_error(error, "begin the upload") from None
+
+    def write_record(self, record: UploadRecord) -> None:
+        """What it is, from now on; OSError."""
+        write_private(self._record, msgspec.json.encode(record))
+
+    def read_record(self) -> UploadRecord:
+        """What it is; NotFound where that cannot be read."""
+        try:
+            return msgspec.json.decode(self._record.read_bytes(), type=UploadRecord)
+        except (OSError, msgspec.DecodeError):
+            raise NotFound("There is no such upload.") from None
+
+    def modified_s(self) -> float:
+        """When any of it was last written; seconds since 1970."""
+        times = [0.0]
+        for path in (self.data, self._record):
+            with contextlib.suppress(FileNotFoundError):
+                times.append(path.lstat().st_mtime)
+        return max(times)
+
+    def disk_bytes(self) -> int:
+        """What the disk gives to it."""
+        return allocated_bytes(self.data)
+
+    def here_bytes(self) -> int:
+        """How many bytes are here, as far as they can be trusted; what is beyond is cut off."""
+        try:
+            size_bytes = self.data.lstat().st_size
+        except FileNotFoundError:
+            return 0
+        boot, durable_bytes = self._read_durable()
+        if boot != _boot() and durable_bytes < size_bytes:
+            os.truncate(self.data, durable_bytes)
+            return durable_bytes
+        return size_bytes
+
+    def open(self) -> int:
+        """A descriptor of the bytes, to read and write; PanalError."""
+        try:
+            return os.open(self.data, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            raise disk_error(error, "go on with the upload") from None
+
+    def sync(self, descriptor: int, offset: int) -> None:
+        """Make the first bytes durable, then say so; OSError."""
+        os.fdatasync(descriptor)
+        self._say_durable(offset)
+
+    def cut_to_durable(self, descriptor: int) -> int:
+        """After a sync that failed: back to what an earlier one had made durable; how much."""
+        _, durable_bytes = self._read_durable()
+        os.ftruncate(descriptor, durable_bytes)
+        return durable_bytes
+
+    def _say_durable(self, offset: int) -> None:
+        fresh = self._durable.with_suffix(".new")
+        fresh.write_text(f"{_boot()} {offset}\n", "ascii")
+        fresh.replace(self._durable)  # whole or not at all, should this peer be killed now
+
+    def drop_data(self) -> None:
+        """Remove the bytes; what it became is remembered."""
+        for path in (self.data, self._durable):
+            path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove all of it."""
+        for path in (self._record, self.data, self._durable):
+            path.unlink(missing_ok=True)
+
+    def _read_durable(self) -> tuple[str, int]:
+        try:
+            boot, _, digits = self._durable.read_text("ascii").strip().partition(" ")
+            return boot, int(digits)
+        except (OSError, ValueError):
+            return "", 0
+
+
+def upload_ids(folder: Path) -> list[str]:
+    """The uploads of a directory, those begun first first; what belongs to none is removed."""
+    try:
+        found = {path: path.lstat().st_mtime for path in folder.iterdir()}
+    except OSError as error:
+        raise PanalError(f"{folder} cannot be read: {error.strerror}.") from None
+    named = {path: _NAME.fullmatch(path.name) for path in found}
+    ids = {match[1]: found[path] for path, match in named.items() if match is not None}
+    for path in found:
+        if path.name.partition(".")[0] not in ids:
+            path.unlink(missing_ok=True)
+    return sorted(ids, key=lambda identity: ids[identity])
+
+
+def _boot() -> str:
+    try:
+        return _BOOT.read_text("ascii").strip()
+    except OSError:
+        return "-"  # not to be told apart: then the durable part alone counts

@@ -1,0 +1,437 @@
+"""Uploads by tus 1.0: broken off, gone on with, refused, and the peer killed in the middle."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panal.peer import announcer, resumable_uploads
+from panal.peer.ageing import KEPT_S
+from panal.store import space
+from panal.store.upload_files import UploadFiles
+from panal.wire.manifest import MAX_CONTENT_BYTES
+from tests.support.network import Answer, Network, RunningPeer, until
+from tests.support.raw_http import connection, request
+
+UPLOADS = "/api/v1/uploads"
+TUS = {"Tus-Resumable": "1.0.0"}
+BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
+DATA = os.urandom(3_000_001)
+
+
+@pytest.fixture
+async def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Network]:
+    monkeypatch.setattr(announcer, "DEBOUNCE_S", 0.0)
+    async with Network(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def peer(network: Network) -> RunningPeer:
+    return await network.peer("one", registered=False)
+
+
+def said(**values: str) -> str:
+    return ",".join(f"{key} {b64encode(value.encode()).decode()}" for key, value in values.items())
+
+
+async def create(peer: RunningPeer, path: str, size: int, data: bytes = b"", **more: str) -> Answer:
+    fields = {"Upload-Length": str(size), "Upload-Metadata": said(path=path, **more)}
+    headers = {**(BYTES if data else TUS), **fields}
+    return await peer.request("POST", UPLOADS, headers=headers, data=BytesIO(data))
+
+
+async def begun(peer: RunningPeer, path: str = "a.bin", size: int = len(DATA), **more: str) -> str:
+    answer = await create(peer, path, size, b"", **more)
+    assert answer.status == 201, answer.body
+    return answer.headers["location"]
+
+
+async def patch(peer: RunningPeer, where: str, offset: int, data: Any) -> Answer:
+    data = BytesIO(data) if isinstance(data, bytes) else data
+    return await peer.request(
+        "PATCH", where, headers={**BYTES, "Upload-Offset": str(offset)}, data=data
+    )
+
+
+async def head(peer: RunningPeer, where: str) -> Answer:
+    return await peer.request("HEAD", where, headers=TUS)
+
+
+async def offset_of(peer: RunningPeer, where: str) -> int:
+    return int((await head(peer, where)).headers["upload-offset"])
+
+
+async def break_off(peer: RunningPeer, where: str, offset: int, sent: bytes) -> None:
+    """Announce all the rest, send some of it, and be gone."""
+    async with connection(peer.app.port) as wire:
+        lines = [f"{name}: {value}" for name, value in BYTES.items()]
+        length = f"Content-Length: {len(DATA) - offset}"
+        await wire.send(request("PATCH", where, *lines, f"Upload-Offset: {offset}", length) + sent)
+        wanted = offset + len(sent) // (1 << 20) * (1 << 20)
+        upload = peer.app.resumable.get(where.rpartition("/")[2])
+        await until(lambda: upload.offset >= wanted and upload.is_receiving, "some has come")
+    await until(lambda: not upload.is_receiving, "it has seen that the sender is gone")
+
+
+# What a client does -------------------------------------------------------------------------
+
+
+async def test_a_file_in_pieces(peer: RunningPeer) -> None:
+    where = await begun(peer, "deep/a.bin")
+    answer = await head(peer, where)
+    for start in range(0, len(DATA), 1_000_000):
+        assert not (peer.folder / "deep/a.bin").exists()
+        part = DATA[start : start + 1_000_000]
+        answer = await patch(peer, where, start, part)
+        assert (answer.status, answer.headers["tus-resumable"]) == (204, "1.0.0")
+        assert answer.headers["upload-offset"] == str(start + len(part))
+    assert (peer.folder / "deep/a.bin").read_bytes() == DATA
+    assert answer.headers["panal-path"] == "deep/a.bin"
+    (file,) = peer.node.files().files
+    assert (file.id, file.sha256 is not None) == (answer.headers["panal-content"], True)
+    # Whoever did not hear of it is told that all is here.
+    again = await head(peer, where)
+    assert again.headers["upload-offset"] == again.headers["upload-length"] == str(len(DATA))
+    assert again.headers["cache-control"] == "no-store"
+
+
+async def test_all_at_once_and_nothing_at_all(peer: RunningPeer) -> None:
+    answer = await create(peer, "a.bin", len(DATA), DATA)
+    assert (answer.status, answer.headers["upload-offset"]) == (201, str(len(DATA)))
+    assert (peer.folder / "a.bin").read_bytes() == DATA
+    assert (await create(peer, "empty", 0)).status == 201
+    assert (peer.folder / "empty").read_bytes() == b""
+
+
+async def test_what_this_peer_can_do(peer: RunningPeer) -> None:
+    answer = await peer.request("OPTIONS", UPLOADS)
+    assert answer.status == 204
+    assert answer.headers["tus-version"] == "1.0.0"
+    assert "creation-with-upload" in answer.headers["tus-extension"].split(",")
+    assert int(answer.headers["tus-max-size"]) == MAX_CONTENT_BYTES
+
+
+async def test_what_came_before_a_break_stays(peer: RunningPeer) -> None:
+    where = await begun(peer)
+    await break_off(peer, where, 0, DATA[:1_500_000])
+    here = await offset_of(peer, where)
+    assert here == 1_500_000
+    assert not (peer.folder / "a.bin").exists()
+    assert (await patch(peer, where, here, DATA[here:])).status == 204
+    assert (peer.folder / "a.bin").read_bytes() == DATA
+
+
+async def test_it_goes_on_after_a_restart(network: Network, peer: RunningPeer) -> None:
+    where = await begun(peer)
+    await patch(peer, where, 0, DATA[:1_234_567])
+    await network.stop_peer("one")
+    again = await network.peer("one", registered=False)
+    assert await offset_of(again, where) == 1_234_567
+    (listed,) = (await again.request("GET", UPLOADS)).json()["uploads"]
+    assert (listed["path"], listed["offset"], listed["state"]) == ("a.bin", 1_234_567, "waiting")
+    assert (await patch(again, where, 1_234_567, DATA[1_234_567:])).status == 204
+    assert (again.folder / "a.bin").read_bytes() == DATA
+    before = (await network.peer("two", registered=False)).node
+    assert before.files().files == []
+    await network.stop_peer("one")
+    third = await network.peer("one", registered=False)
+    assert await offset_of(third, where) == len(DATA)
+    assert (await third.request("GET", UPLOADS)).json() == {"uploads": []}
+
+
+async def test_after_the_machine_went_down_only_what_was_synced_counts(
+    network: Network, peer: RunningPeer
+) -> None:
+    where = await begun(peer)
+    await patch(peer, where, 0, DATA[:1_000_000])
+    upload = peer.app.resumable.get(where.rpartition("/")[2])
+    await network.stop_peer("one")
+    with upload.files.data.open("ab") as file:
+        file.write(bytes(500_000))  # as a file system may show what it has not written
+    mark = upload.files._durable
+    mark.write_text("another-boot " + mark.read_text().split()[1] + "\n")
+    again = await network.peer("one", registered=False)
+    assert await offset_of(again, where) == 1_000_000
+    assert (await patch(again, where, 1_000_000, DATA[1_000_000:])).status == 204
+    assert (again.folder / "a.bin").read_bytes() == DATA
+
+
+async def test_what_was_whole_when_the_peer_ended_is_stored_at_the_next_start(
+    network: Network, peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = await begun(peer)
+    monkeypatch.setattr(peer.app.resumable, "store", lambda upload: asyncio.sleep(0))
+    await patch(peer, where, 0, DATA)
+    assert not (peer.folder / "a.bin").exists()
+    await network.stop_peer("one")
+    again = await network.peer("one", registered=False)
+    assert await offset_of(again, where) == len(DATA)
+    assert (again.folder / "a.bin").read_bytes() == DATA
+
+
+async def test_a_name_that_it_got_before_that_was_noted_is_found(
+    network: Network, peer: RunningPeer
+) -> None:
+    where = await begun(peer)
+    await patch(peer, where, 0, DATA)
+    upload = peer.app.resumable.get(where.rpartition("/")[2])
+    upload.record.stored_as = ""
+    upload.files.write_record(upload.record)
+    await network.stop_peer("one")
+    again = await network.peer("one", registered=False)
+    assert (await head(again, where)).headers["panal-path"] == "a.bin"
+
+
+# Refusals -----------------------------------------------------------------------------------
+
+
+async def test_two_at_once_and_a_wrong_offset(peer: RunningPeer) -> None:
+    where = await begun(peer)
+    release = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield DATA[:2_000_000]
+        await release.wait()
+        yield DATA[2_000_000:]
+
+    first = asyncio.ensure_future(patch(peer, where, 0, slowly()))
+    upload = peer.app.resumable.get(where.rpartition("/")[2])
+    await until(lambda: upload.is_receiving, "the first one sends")
+    assert (await patch(peer, where, 0, b"x")).status == 423
+    release.set()
+    assert (await first).status == 204
+    assert (peer.folder / "a.bin").read_bytes() == DATA
+    other = await begun(peer, "b.bin")
+    for offset in (1, len(DATA)):
+        answer = await patch(peer, other, offset, b"x")
+        assert (answer.status, answer.json()["type"]) == (409, "urn:panal:error:offset-differs")
+    assert await offset_of(peer, other) == 0
+
+
+async def test_what_is_no_tus(peer: RunningPeer) -> None:
+    where = await begun(peer)
+    for method, path in (("POST", UPLOADS), ("PATCH", where), ("HEAD", where), ("DELETE", where)):
+        answer = await peer.request(method, path, headers={"Tus-Resumable": "0.2.2"})
+        assert (answer.status, answer.headers["tus-version"]) == (412, "1.0.0")
+    fields = {**TUS, "Upload-Offset": "0", "Content-Type": "text/plain"}
+    assert (await peer.request("PATCH", where, headers=fields, data=b"x")).status == 415
+    assert (await head(peer, UPLOADS + "/" + "0" * 32)).status == 404
+    for offset in ("", "-1", "x", "1" * 30):
+        assert (await patch(peer, where, offset, b"x")).status == 400  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("length", "about", "status"),
+    [
+        ("", said(path="a"), 400),
+        ("-1", said(path="a"), 400),
+        ("x", said(path="a"), 400),
+        (str(MAX_CONTENT_BYTES + 1), said(path="a"), 413),
+        ("1", "", 400),
+        ("1", "path ?", 400),
+        ("1", "path /w==", 400),
+        ("1", said(path="a") + "," + said(path="b"), 400),
+        ("1", said(path="../a"), 400),
+        ("1", said(path="/etc/x"), 400),
+        ("1", said(path=".hidden"), 400),
+        ("1", said(path="a/.panal/b"), 400),
+        ("1", said(path="a", conflict="eat"), 400),
+    ],
+)
+async def test_a_beginning_that_is_refused(
+    peer: RunningPeer, length: str, about: str, status: int
+) -> None:
+    fields = {**TUS, "Upload-Length": length, "Upload-Metadata": about}
+    assert (await peer.request("POST", UPLOADS, headers=fields)).status == status
+    assert (await peer.request("GET", UPLOADS)).json() == {"uploads": []}
+    assert not any((peer.app.settings.partials.parent / "resumable").iterdir())
+
+
+async def test_more_than_was_said_is_refused(peer: RunningPeer) -> None:
+    where = await begun(peer, size=10)
+    assert (await patch(peer, where, 0, b"x" * 11)).status == 413
+    assert await offset_of(peer, where) == 0
+    assert (await patch(peer, where, 0, b"x" * 10)).status == 204
+
+
+async def test_room_is_asked_for_first(peer: RunningPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(space, "room_at", lambda folder: space.Room(1 << 40, 1 << 30))
+    answer = await create(peer, "a.bin", 1 << 40)
+    assert (answer.status, answer.json()["type"]) == (507, "urn:panal:error:no-space")
+
+
+async def test_a_disk_that_fails_keeps_what_is_durable(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = await begun(peer)
+    await patch(peer, where, 0, DATA[:1_000_000])
+
+    def fail(files: UploadFiles, descriptor: int, offset: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(UploadFiles, "sync", fail)
+        assert (await patch(peer, where, 1_000_000, DATA[1_000_000:2_000_000])).status >= 500
+    assert await offset_of(peer, where) == 1_000_000
+    assert (await patch(peer, where, 1_000_000, DATA[1_000_000:])).status == 204
+    assert (peer.folder / "a.bin").read_bytes() == DATA
+
+
+# Conflicts ----------------------------------------------------------------------------------
+
+
+async def test_who_asks_is_told_what_is_there(peer: RunningPeer) -> None:
+    file = await peer.upload("a.bin", b"there")
+    for conflict in ("ask", "skip"):
+        answer = await create(peer, "a.bin", 5, conflict=conflict)
+        assert (answer.status, answer.json()["type"]) == (409, "urn:panal:error:target-taken")
+        there = answer.json()["there"]
+        assert (there["size"], there["id"]) == (5, file["id"])
+    assert (peer.folder / "a.bin").read_bytes() == b"there"
+
+
+@pytest.mark.parametrize(
+    ("conflict", "names"),
+    [
+        ("replace", {"a.bin": DATA}),
+        ("keep_both", {"a.bin": b"there", "a (2).bin": DATA}),
+    ],
+)
+async def test_conflicts(peer: RunningPeer, conflict: str, names: dict[str, bytes]) -> None:
+    await peer.upload("a.bin", b"there")
+    where = await begun(peer, conflict=conflict)
+    assert (await patch(peer, where, 0, DATA)).status == 204
+    found = {p.name: p.read_bytes() for p in peer.folder.iterdir() if p.name[0] != "."}
+    assert found == names
+
+
+@pytest.mark.parametrize("conflict", ["ask", "skip"])
+async def test_what_comes_under_the_name_meanwhile_is_left_alone(
+    peer: RunningPeer, conflict: str
+) -> None:
+    where = await begun(peer, conflict=conflict)
+    await peer.upload("a.bin", b"meanwhile")
+    answer = await patch(peer, where, 0, DATA)
+    assert answer.status == 204
+    assert (peer.folder / "a.bin").read_bytes() == b"meanwhile"
+    assert (peer.folder / "a (2).bin").exists() is (conflict == "ask")
+    assert await offset_of(peer, where) == len(DATA)
+    assert not (peer.app.resumable.get(where.rpartition("/")[2]).files.data).exists()
+
+
+# The end ------------------------------------------------------------------------------------
+
+
+async def test_one_is_ended_also_while_it_is_sent(peer: RunningPeer) -> None:
+    where = await begun(peer)
+    release = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield DATA[:2_000_000]
+        await release.wait()
+        yield DATA[2_000_000:]
+
+    sending = asyncio.ensure_future(patch(peer, where, 0, slowly()))
+    upload = peer.app.resumable.get(where.rpartition("/")[2])
+    await until(lambda: upload.is_receiving, "it is being sent")
+    assert (await peer.request("DELETE", where, headers=TUS)).status == 204
+    release.set()
+    assert (await sending).status == 404
+    assert (await head(peer, where)).status == 404
+    assert not any((peer.app.settings.partials.parent / "resumable").iterdir())
+    assert not (peer.folder / "a.bin").exists()
+
+
+async def test_what_nobody_goes_on_with_is_removed_after_a_day(peer: RunningPeer) -> None:
+    where = await begun(peer)
+    upload = peer.app.resumable.get(where.rpartition("/")[2])
+    await patch(peer, where, 0, DATA[:1_000_000])
+    assert peer.node.status().unfinished == 1
+    assert peer.node.status().unfinished_bytes >= 1_000_000
+    assert (await head(peer, where)).headers["upload-expires"].endswith("GMT")
+    peer.app.resumable._remove_old()
+    assert await offset_of(peer, where) == 1_000_000
+    for path in upload.files.folder.iterdir():
+        old = path.stat().st_mtime - KEPT_S
+        os.utime(path, (old, old))
+    peer.app.resumable._remove_old()
+    assert (await head(peer, where)).status == 404
+    assert not any(upload.files.folder.iterdir())
+
+
+async def test_there_are_only_so_many(peer: RunningPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resumable_uploads, "MOST_UPLOADS", 2)
+    for name in ("a", "b"):
+        await begun(peer, name)
+    assert (await create(peer, "c", 1)).status == 503
+
+
+# A peer that is killed ----------------------------------------------------------------------
+
+PEER = """
+import asyncio, sys
+from pathlib import Path
+from panal.peer.config import PeerSettings
+from panal.python import running_peer
+async def main():
+    settings = PeerSettings("one", 0, Path(sys.argv[1]), ("127.0.0.1:1",))
+    async with running_peer(settings) as app:
+        print(app.port, flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+async def test_killed_in_the_middle_it_goes_on(tmp_path: Path) -> None:
+    async def started() -> tuple[subprocess.Popen[str], int]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PEER, str(tmp_path / "folder")],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        return process, int(await asyncio.to_thread(process.stdout.readline))
+
+    lines = [f"{name}: {value}" for name, value in BYTES.items()]
+    process, port = await started()
+    try:
+        async with connection(port) as wire:
+            about = f"Upload-Metadata: {said(path='a.bin')}"
+            length = f"Upload-Length: {len(DATA)}"
+            made = await wire.ask("POST", UPLOADS, "Tus-Resumable: 1.0.0", about, length)
+            where = made.headers["location"]
+            rest = f"Content-Length: {len(DATA)}"
+            await wire.send(request("PATCH", where, *lines, "Upload-Offset: 0", rest))
+            await wire.send(DATA[:2_500_000])
+            async with connection(port) as other:
+                while True:
+                    seen = await other.ask("HEAD", where, "Tus-Resumable: 1.0.0")
+                    if int(seen.headers["upload-offset"]) >= 2 << 20:
+                        break
+            process.kill()
+            process.wait()
+    finally:
+        process.kill()
+        process.wait()
+    process, port = await started()
+    try:
+        async with connection(port) as wire:
+            seen = await wire.ask("HEAD", where, "Tus-Resumable: 1.0.0")
+            here = int(seen.headers["upload-offset"])
+            assert here >= 2 << 20
+            offset = f"Upload-Offset: {here}"
+            done = await wire.ask("PATCH", where, *lines, offset, body=DATA[here:])
+            assert done.status == 204
+        assert (tmp_path / "folder" / "a.bin").read_bytes() == DATA
+    finally:
+        process.terminate()
+        process.wait()
