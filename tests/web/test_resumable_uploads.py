@@ -15,10 +15,12 @@ import pytest
 from panal.peer import announcer, resumable_uploads
 from panal.peer.ageing import KEPT_S
 from panal.store import space
+from panal.store.hashing import ContentHasher
 from panal.store.upload_files import UploadFiles
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from tests.support.network import Answer, Network, RunningPeer, until
 from tests.support.raw_http import connection, request
+from tests.support.scripted_peer import manifest_of_bytes
 
 UPLOADS = "/api/v1/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -173,8 +175,39 @@ async def test_what_was_whole_when_the_peer_ended_is_stored_at_the_next_start(
     assert not (peer.folder / "a.bin").exists()
     await network.stop_peer("one")
     again = await network.peer("one", registered=False)
-    assert await offset_of(again, where) == len(DATA)
+    await until((again.folder / "a.bin").exists, "it is stored")
     assert (again.folder / "a.bin").read_bytes() == DATA
+
+
+async def test_who_is_told_that_all_is_here_may_rely_on_it(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = await begun(peer)
+    with monkeypatch.context() as ending:
+        ending.setattr(peer.app.resumable, "store", lambda upload: asyncio.sleep(0))
+        await patch(peer, where, 0, DATA)
+    assert not (peer.folder / "a.bin").exists()
+    assert await offset_of(peer, where) == len(DATA)
+    assert (peer.folder / "a.bin").read_bytes() == DATA
+
+
+async def test_hashing_that_failed_on_the_way_is_done_anew(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = await begun(peer)
+    with monkeypatch.context() as failing:
+        update = ContentHasher.update
+
+        def fail(hasher: ContentHasher, block: memoryview) -> None:
+            update(hasher, block[:1_000])
+            raise MemoryError
+
+        failing.setattr(ContentHasher, "update", fail)
+        assert (await patch(peer, where, 0, DATA[:1_000_000])).status == 500
+    here = await offset_of(peer, where)
+    answer = await patch(peer, where, here, DATA[here:])
+    assert (peer.folder / "a.bin").read_bytes() == DATA
+    assert answer.headers["panal-content"] == manifest_of_bytes(DATA)[1].hex()
 
 
 async def test_a_name_that_it_got_before_that_was_noted_is_found(
