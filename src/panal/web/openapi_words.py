@@ -58,6 +58,8 @@ GOOD = {
     303: "It is elsewhere, as `Location` says.",
     304: "It is what the client has.",
     308: "A folder: its list is where `Location` says.",
+    412: "Another version of the protocol was meant.",
+    415: "Its type is not the one that is taken here.",
     503: "Not now.",
 }
 """What statuses of answers mean that are no problems."""
