@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 MEASURED := $(VENV)/.measured
 
-.PHONY: demo test fuzz check bench format docs stubs programs clean
+.PHONY: demo test fuzz check bench format docs stubs page programs clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Panal needs Python 3.11 or later; this is $$($(PYTHON) -V). Try: make PYTHON=python3.11"; exit 1; }
@@ -37,6 +37,7 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/gen_stubs.py --check
 	$(BIN)/python scripts/gen_docs.py --check
+	$(BIN)/python scripts/build_page.py --check
 	$(BIN)/python scripts/check_docs.py
 
 $(MEASURED): $(STAMP)
@@ -58,5 +59,9 @@ docs: $(STAMP)
 stubs: $(STAMP)
 	$(BIN)/python scripts/gen_stubs.py
 
+# The peer's own page, from page/ into the package; needs Node.
+page: $(STAMP)
+	$(BIN)/python scripts/build_page.py
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-files
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-files page/node_modules

@@ -19,6 +19,7 @@ from panal.web.downloading import DownloadRoutes
 from panal.web.events import event_routes
 from panal.web.finding import FindRoutes
 from panal.web.links import LinkRoutes
+from panal.web.page_files import PageRoutes
 from panal.web.queries import LogQuery
 from panal.web.reference import ReferenceRoutes
 from panal.web.resumable_uploads import resumable_upload_routes
@@ -39,6 +40,7 @@ def owner_routes(app: PeerApp) -> Sequence[Route]:
         *ReferenceRoutes(lambda: [*app.routes, *app.guest_routes]).routes(),
         *event_routes(app, node),
         *resumable_upload_routes(app),
+        *PageRoutes().routes(),
     ]
 
 
@@ -49,10 +51,9 @@ class PeerRoutes:
         self._node = node
 
     def routes(self) -> Sequence[Route]:
-        """The routes, all of them the owner's but the probe and the way to the folder."""
+        """The routes, all of them the owner's but the probe."""
         owner, settings = Role.OWNER, "/api/v1/settings"
         return [
-            Route("GET", "/", Role.MEMBER, self.home, status=303),
             Route("GET", "/readyz", Role.PUBLIC, self.ready, gives=TEXT, also={503: TEXT}),
             Route("GET", "/api/v1/status", owner, self.status, gives=StatusAnswer),
             Route("GET", "/api/v1/disk", owner, self.disk, gives=DiskAnswer),
@@ -68,10 +69,6 @@ class PeerRoutes:
                 fails=(NoSpace,),
             ),
         ]
-
-    async def home(self, request: web.Request) -> web.Response:
-        """There is no page yet: show the folder."""
-        raise web.HTTPSeeOther("/files/")
 
     async def ready(self, request: web.Request) -> web.Response:
         """Whether the tracker lists this peer."""
