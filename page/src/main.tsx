@@ -4,6 +4,7 @@ import "./styles/base.css";
 import "./styles/parts.css";
 import "./styles/shell.css";
 import "./styles/find.css";
+import "./styles/see.css";
 import "./styles/fetch.css";
 import "./styles/share.css";
 import "./styles/know.css";
