@@ -5,6 +5,7 @@ Real sockets, HTTP in plain and over TLS, gRPC over TLS. Whether somebody came i
 handlers of HTTP, and by the codes of gRPC.
 """
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Iterable
@@ -194,12 +195,13 @@ def _credential(path: Path) -> bytes:
 
 
 async def _is_refused(channel: grpc.aio.Channel, method: str) -> bool:
-    async def nothing() -> AsyncIterator[bytes]:
+    async def silent() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()  # a message that is on its way when it ends is another failure
         yield b""
 
     called: Any = channel.stream_stream(method)
     try:
-        async for _ in called(nothing(), timeout=5):
+        async for _ in called(silent(), timeout=20):
             return False
     except grpc.aio.AioRpcError as error:
         return error.code().name in {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED"}
