@@ -209,7 +209,8 @@ def _route_row(path: str, method: str, operation: dict[str, Any]) -> str:
 def _content_words(said: dict[str, Any]) -> str:
     words = []
     for kind, content in said.get("content", {}).items():
-        struct = _schema_words(content["schema"]) if "$ref" in content.get("schema", {}) else ""
+        schema = content.get("x-panal-events") or content.get("schema", {})
+        struct = _schema_words(schema) if "$ref" in schema else ""
         if kind == "application/json" and struct:
             words.append(struct)
         elif struct:

@@ -241,10 +241,15 @@ def test_each_call_of_the_tracker_is_for_whom_it_should_be() -> None:
     for name, role in ENTRANCES:
         by_role.setdefault(role, set()).add(name.rpartition(".")[2])
     assert by_role == {
-        Role.PUBLIC: {"Network/Authority", "Network/Enrol", "Health/Check", "Health/Watch"},
+        Role.PUBLIC: {"Network/Authority", "Network/Enrol", "Health/Check"},
         Role.MEMBER: {
             *(f"Tracker/{call}" for call in ("Register", "Announce", "Renew", "Leave", "Locate")),
-            *("Tracker/Search", "Tracker/ListPeers", "Network/RenewCertificate"),
+            *(
+                "Tracker/Search",
+                "Tracker/ListFolder",
+                "Tracker/ListPeers",
+                "Network/RenewCertificate",
+            ),
             "ServerReflection/ServerReflectionInfo",
         },
         Role.OWNER: {

@@ -12,7 +12,6 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from grpc_health.v1 import health_pb2
 
 from panal.tracker import limits, server
 from panal.wire import tracker_pb2 as pb
@@ -135,10 +134,7 @@ async def _is_full(tracker: Tracker) -> bool:
     return False
 
 
-@pytest.mark.parametrize("method", [TRACKER + "Announce", HEALTH + "Watch"])
-async def test_an_address_has_so_many_calls_at_once(
-    method: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_address_has_so_many_calls_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("panal.tracker.calls.is_loopback", lambda _: False)
     monkeypatch.setattr("panal.tracker.calls.CALLS_PER_ADDRESS", 5)
     async with running_tracker() as tracker:
@@ -146,22 +142,13 @@ async def test_an_address_has_so_many_calls_at_once(
         async with asyncio.timeout(PATIENCE_S):
             while not await _is_full(tracker):
                 # One of them may come while the question itself has the last place.
-                held.append(_holding(tracker.channel, method))
+                held.append(call(tracker.channel, TRACKER + "Announce"))
                 await asyncio.sleep(0.005)
             assert len(held) >= 5
             for one in held:
                 one.cancel()
             while await _is_full(tracker):
                 await asyncio.sleep(0.005)
-
-
-def _holding(channel: grpc.aio.Channel, method: str) -> Any:
-    """A call that goes on."""
-    if method.endswith("Watch"):
-        request = health_pb2.HealthCheckRequest().SerializeToString()
-        watch: Any = channel.unary_stream(method)
-        return watch(request)
-    return call(channel, method)
 
 
 async def test_a_message_has_a_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ class Body:
     """What its JSON is, where it is JSON."""
     schema: Mapping[str, object] = field(default_factory=dict)
     """Where there is no struct: what a JSON Schema can say of it."""
+    events: type | None = None
+    """Of a stream of events: the struct whose fields are their kinds, and what each tells."""
     has_ranges: bool = False
     """The bytes of a content, of which a request may ask for parts (RFC 9110, section 14)."""
 

@@ -48,7 +48,7 @@ for _call, _role in {
 }.items():
     ENTRANCES.register(f"/{NETWORK}/{_call}", _role)
 ENTRANCES.register(f"/{health.SERVICE_NAME}/Check", Role.PUBLIC)
-ENTRANCES.register(f"/{health.SERVICE_NAME}/Watch", Role.PUBLIC)
+# Not Health.Watch, which never ends: strangers would hold every place with it.
 ENTRANCES.register(f"/{reflection.SERVICE_NAME}/ServerReflectionInfo", Role.MEMBER)
 
 Metadata = Iterable[tuple[str, Any]] | None

@@ -200,7 +200,7 @@ class EventRoutes:
                 Role.OWNER,
                 self.events,
                 query=EventsQuery,
-                gives=Body("text/event-stream", StreamedEvents),
+                gives=Body("text/event-stream", events=StreamedEvents),
                 fails=(Busy,),
             )
         ]

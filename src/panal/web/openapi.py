@@ -123,6 +123,8 @@ def _content(answers: Sequence[Answer], schemas: Schemas) -> dict[str, Any]:
             made[one.media_type] = {"schema": schemas.of(one.struct)}
         else:
             made[one.media_type] = {"schema": dict(one.schema)} if one.schema else {}
+            if one.events is not None:  # OpenAPI 3.1 has no word for what a stream's events are
+                made[one.media_type]["x-panal-events"] = schemas.of(one.events)
     return made
 
 
