@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from panal.errors import NotHereYet
-from panal.peer import lanes
+from panal.peer import app, lanes
 from panal.peer.contents import Contents, OpenContent
-from panal.peer.lanes import OTHERS_AT_ONCE, PEERS_AT_ONCE, Lane, Lanes
+from panal.peer.lanes import BEHIND_AT_ONCE, OTHERS_AT_ONCE, PEERS_AT_ONCE, Lane, Lanes
 from panal.store.index import SharedFile
 from panal.wire.bundle import encode_request
-from panal.wire.ids import parse_content_id
+from panal.wire.chunk_request import head, range_fields
+from panal.wire.ids import ContentId, parse_content_id
+from panal.wire.ranges import ByteRange
 from tests.support.network import Network, until
 from tests.support.raw_http import connection, request
 
@@ -205,3 +207,59 @@ async def test_others_have_a_lane_of_their_own() -> None:
     for receiver in (*peers, browser, *others):
         receiver.let_go.set()
     await asyncio.gather(*(r.task for r in (*peers, browser, *others)))
+
+
+async def test_chunks_of_a_content_that_falls_behind_go_to_few_at_a_time() -> None:
+    lanes = Lanes()
+    behind, other = ContentId(bytes(32)), ContentId(bytes([1] * 32))
+    lanes.serve_few(behind, is_so=True)
+    lanes.serve_few(behind, is_so=True)
+    few = [Receiver(lanes.of_chunks(behind), f"10.0.0.{n}") for n in range(6)]
+    many = [Receiver(lanes.of_chunks(other), f"10.0.0.{n}") for n in range(6)]
+    await settle()
+    assert [r.is_served for r in few] == [True] * BEHIND_AT_ONCE + [False] * (6 - BEHIND_AT_ONCE)
+    assert all(r.is_served for r in many)
+    lanes.serve_few(behind, is_so=False)
+    lanes.serve_few(behind, is_so=False)
+    await settle()
+    assert all(r.is_served for r in few)
+    assert lanes.of_chunks(behind) is lanes.of(is_peer=True)
+    for receiver in (*few, *many):
+        receiver.let_go.set()
+    await asyncio.gather(*(r.task for r in (*few, *many)))
+
+
+async def test_requests_for_chunks_wait_in_the_lane_of_their_content(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Lanes] = []
+
+    def make() -> Lanes:
+        made.append(Lanes())
+        return made[-1]
+
+    monkeypatch.setattr(app, "Lanes", make)
+    monkeypatch.setattr(lanes, "BEHIND_AT_ONCE", 1)
+    peer = await network.peer("one", shares_folder=False)
+    large = (await peer.upload("large", bytes(LARGE_BYTES)))["id"]
+    small = (await peer.upload("small", b"small"))["id"]
+    content = parse_content_id(large)
+    made[0].serve_few(content, is_so=True)
+
+    def asking(content: str, length: int) -> bytes:
+        return head("GET", f"/content/{content}", "127.0.0.1", range_fields(ByteRange(0, length)))
+
+    async with (
+        connection(peer.app.port) as first,
+        connection(peer.app.port) as second,
+        connection(peer.app.port) as third,
+    ):
+        await first.send(asking(large, LARGE_BYTES))
+        assert (await first.head()).status == 206
+        await second.send(asking(large, 10))
+        waiting = made[0].of_chunks(content)
+        await until(lambda: waiting.waiting == 1, "the second waits")
+        await third.send(asking(small, 5))
+        assert (await third.answer()).body == b"small"
+        made[0].serve_few(content, is_so=False)
+        assert (await second.answer()).body == bytes(10)

@@ -47,6 +47,21 @@ def test_who_comes_to_a_full_house_is_let_in_beside_the_one_that_has_more_than_i
     assert called(turns) == [("greedy", SLOTS)]  # it came first, and holds less than its share
 
 
+def test_with_fewer_slots_nobody_is_called_until_enough_have_ended() -> None:
+    turns: Turns[int] = Turns(SLOTS, 100)
+    for number in range(2 * SLOTS):
+        turns.arrive(f"p{number}", number)
+    assert len(called(turns)) == SLOTS
+    turns.resize(2)
+    for number in range(SLOTS - 2):
+        turns.end(f"p{number}")
+        assert called(turns) == []
+    turns.end(f"p{SLOTS - 2}")
+    assert called(turns) == [(f"p{SLOTS}", SLOTS)]
+    turns.resize(SLOTS)
+    assert len(called(turns)) == SLOTS - 2
+
+
 def test_turns_go_round_and_keep_the_order_of_arrival_within_a_place() -> None:
     turns: Turns[int] = Turns(1, 100)
     for place, number in (("a", 1), ("a", 2), ("b", 3), ("a", 4), ("b", 5), ("c", 6)):

@@ -12,7 +12,15 @@ from panal.errors import NoSpace, PanalError, Unreachable
 from panal.store.partial import PartialFile
 from panal.swarm.chunk_source import SourceFailure
 from panal.swarm.engine import Engine
-from panal.swarm.messages import Ban, ChunkWritten, Fact, Failure, SourceId
+from panal.swarm.messages import (
+    Ban,
+    ChunksAvailable,
+    ChunkWritten,
+    Fact,
+    Failure,
+    SourceId,
+    Ticked,
+)
 from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState
 from tests.support.clock import VirtualClock
@@ -48,6 +56,7 @@ class Run:
         self.answers: list[BaseException] = []
         """What the tracker's next answers are instead of all sources."""
         self.opened: list[SourceId] = []
+        self.serves_few: list[bool] = []
         self.suspects: list[tuple[SourceId, ...]] = []
         manifest = content.manifest
         self.state = DownloadState(
@@ -60,6 +69,7 @@ class Run:
             locate=self._locate,
             banned=self.bans.append,
             opened=self._opened,
+            serve_few=self.serves_few.append,
             clock=self.clock,
         )
         self.task: asyncio.Task[None] | None = None
@@ -147,6 +157,21 @@ async def test_the_loop_is_not_woken_for_each_chunk_of_a_fast_fetch(
     await run.finish()
     assert max(count for _, count in fast.asked) > 2
     assert len(woken_for) <= 1  # no time passes: one look is enough until a fetch ends
+
+
+async def test_who_falls_behind_serves_few_and_many_again_at_the_end(begin: Begin) -> None:
+    run = begin(8)
+    run.add(A, 0)
+    run.start()
+    near = run.state.neighbours.near
+    await until(lambda: A in near and near[A].stage is Stage.READY, "it told what it has")
+    run.engine.report(ChunksAvailable(A, 0b1111111))
+    run.engine.report(Ticked())
+    await until(lambda: run.serves_few == [True], "it serves few")
+    assert run.task is not None
+    run.task.cancel()
+    await asyncio.gather(run.task, return_exceptions=True)
+    assert run.serves_few == [True, False]
 
 
 async def test_nothing_to_fetch_ends_at_once(begin: Begin) -> None:

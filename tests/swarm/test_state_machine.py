@@ -26,6 +26,7 @@ from panal.swarm.messages import (
     Finish,
     Follow,
     HeldBack,
+    ServeFew,
     SourceClosed,
     SourceFound,
     SourceId,
@@ -58,6 +59,7 @@ class AnyFacts(RuleBasedStateMachine):
         self.followed: set[SourceId] = set()
         self.banned: set[SourceId] = set()
         self.finishes = 0
+        self.serves_few = False
 
     def tell(self, fact: Fact) -> None:
         match fact:
@@ -111,6 +113,9 @@ class AnyFacts(RuleBasedStateMachine):
             case Ban(source):
                 assert source not in self.banned, "banned twice"
                 self.banned.add(source)
+            case ServeFew(is_so):
+                assert is_so is not self.serves_few, "told again to send as it does"
+                self.serves_few = is_so
             case Finish():
                 self.finishes += 1
                 assert self.written == set(range(CHUNKS)), "finished while chunks are missing"

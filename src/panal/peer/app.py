@@ -224,6 +224,7 @@ class PeerApp:
             lambda content: next((f.path for f in index.by_content(content)), None),
         )
         self.adding = Adding(root, records, self.watching, uploads, settings.state)
+        lanes = Lanes()
         fetching = Fetching(
             registration=registration,
             client=self.client,
@@ -231,6 +232,7 @@ class PeerApp:
             contents=contents,
             sharing=self.sharing,
             announcer=self.announcer,
+            lanes=lanes,
             partials=settings.partials,
             limit=self.download_limit,
             clock=self.clock,
@@ -289,7 +291,7 @@ class PeerApp:
         self.live_settings = KeptSettings(SettingRecords(index), settings.given_limits(), self._use)
         sender = Sender(self.upload_limit, self.traffic)
         defer(sender.close)
-        lanes, never_sent = Lanes(), NeverSent(self._chance)
+        never_sent = NeverSent(self._chance)
         answers = ContentAnswers(sender, lanes, never_sent)
         granting = Granting(contents, lanes, never_sent)
         content_routes = ContentRoutes(contents, answers, granting, caller.secret, self._chance)

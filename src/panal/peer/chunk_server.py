@@ -90,7 +90,7 @@ class ChunkServer:
         try:
             if not _has(opened, part):
                 return False
-            async with self._lanes.of(is_peer=True).turn(connection.host, opened.close):
+            async with self._lanes.of_chunks(content).turn(connection.host, opened.close):
                 if not opened.is_open:
                     opened = self._contents.open(content)
                     if not _has(opened, part):

@@ -25,6 +25,7 @@ from panal.peer.contents import Contents
 from panal.peer.http_source import HttpSource, fetch_manifest
 from panal.peer.identifying import identify
 from panal.peer.known_providers import KnownProviders
+from panal.peer.lanes import Lanes
 from panal.peer.neighbourhood import ask_for_peers
 from panal.peer.placing import to_end
 from panal.peer.rate_limit import RateLimit
@@ -135,6 +136,7 @@ class Fetching:
         contents: Contents,
         sharing: Sharing,
         announcer: Announcer,
+        lanes: Lanes,
         partials: Path,
         limit: RateLimit,
         clock: Clock,
@@ -149,6 +151,7 @@ class Fetching:
         self._contents = contents
         self._sharing = sharing
         self._announcer = announcer
+        self._lanes = lanes
         self._partials = partials
         self._clock = clock
         self._chance = chance
@@ -299,6 +302,7 @@ class Fetching:
             locate=locate,
             banned=banned,
             opened=opened,
+            serve_few=lambda is_so: self._lanes.serve_few(content, is_so=is_so),
             clock=self._clock,
         )
         self._contents.begin_partial(content, partial, met)

@@ -1,8 +1,9 @@
 """Receivers wait for their turn; some are sent to at a time.
 
-As many as this, and no adapting: each of fewer slots gives a receiver a whole chunk sooner, but
-a receiver that is busy with others leaves its slot half used, and a fast uplink then idles.
-docs/DESIGN.md has the figures.
+Many: each of fewer slots gives a receiver a whole chunk sooner, but a receiver that is busy with
+others leaves its slot half used, and a fast uplink then idles. Few where the own download of what
+is sent falls behind others': many at once keep a queue at the uplink, and what is received waits
+in it for its acknowledgements. docs/DESIGN.md has the figures.
 """
 
 import asyncio
@@ -11,8 +12,11 @@ from collections.abc import Callable
 from panal.errors import NotHereYet
 from panal.peer.turns import Turns
 from panal.wire.address import place_of
+from panal.wire.ids import ContentId
 
 PEERS_AT_ONCE = 32
+BEHIND_AT_ONCE = 2
+"""Of a content that falls behind: one may be slow, or be gone for a moment."""
 OTHERS_AT_ONCE = 16
 """Clients that are no peers come one at a time, and wait for nobody's peers."""
 
@@ -32,6 +36,11 @@ class Lane:
         `host` is the address that asks. `before_waiting` is called where no slot is free.
         """
         return _Turn(self, place_of(host), before_waiting)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return self._turns.waiting
 
     async def enter(self, place: str, before_waiting: Callable[[], None] | None) -> None:
         """Wait for a slot, as `turn` does; `end` is to follow."""
@@ -54,6 +63,11 @@ class Lane:
             else:
                 self._turns.leave(place, called)
             raise
+
+    def resize(self, slots: int) -> None:
+        """So many slots from now on."""
+        self._turns.resize(slots)
+        self._let_in()
 
     def end(self, place: str) -> None:
         """Let a slot go."""
@@ -92,7 +106,20 @@ class Lanes:
     def __init__(self) -> None:
         self._peers = Lane(PEERS_AT_ONCE)
         self._others = Lane(OTHERS_AT_ONCE)
+        self._few: dict[ContentId, Lane] = {}
+        """Of the contents that are sent to few at a time."""
 
     def of(self, *, is_peer: bool) -> Lane:
         """Where a request waits."""
         return self._peers if is_peer else self._others
+
+    def of_chunks(self, content: ContentId) -> Lane:
+        """Where another peer's request for chunks waits."""
+        return self._few.get(content, self._peers)
+
+    def serve_few(self, content: ContentId, *, is_so: bool) -> None:
+        """Send its chunks to few peers at a time from now on, or again to as many as any."""
+        if is_so:
+            self._few.setdefault(content, Lane(BEHIND_AT_ONCE))
+        elif (lane := self._few.pop(content, None)) is not None:
+            lane.resize(PEERS_AT_ONCE)  # for those that wait there

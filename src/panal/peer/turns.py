@@ -24,12 +24,18 @@ class Turns(Generic[Who]):
         self._held: Counter[str] = Counter()
         self._lines: dict[str, deque[Who]] = {}
         """Of each place where somebody waits; the place whose turn is next comes first."""
-        self._waiting = 0
+        self.waiting = 0
+        """How many stand in line."""
+
+    def resize(self, slots: int) -> None:
+        """So many slots from now on; who holds one keeps it."""
+        self._slots = slots
+        self._share = max(1, slots // SHARES)
 
     def enter(self, place: str) -> bool:
         """Take a slot at once, where one is free and nobody waits."""
         held = self._held.get(place, 0)
-        if self._waiting or not (
+        if self.waiting or not (
             self._held.total() < self._slots or (held < self._share and self._has_room())
         ):
             return False
@@ -43,8 +49,8 @@ class Turns(Generic[Who]):
         """
         line = self._lines.setdefault(place, deque())
         line.append(who)
-        self._waiting += 1
-        if self._waiting <= self._most_waiting:
+        self.waiting += 1
+        if self.waiting <= self._most_waiting:
             return None
         longest = max(self._lines, key=lambda at: (len(self._lines[at]), at == place))
         last = self._lines[longest][-1]
@@ -87,6 +93,6 @@ class Turns(Generic[Who]):
         return sum(min(held, self._share) for held in self._held.values()) < self._slots
 
     def _shortened(self, place: str) -> None:
-        self._waiting -= 1
+        self.waiting -= 1
         if not self._lines[place]:
             del self._lines[place]

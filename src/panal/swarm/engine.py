@@ -35,6 +35,7 @@ from panal.swarm.messages import (
     HeldBack,
     Order,
     Progress,
+    ServeFew,
     SourceClosed,
     SourceFound,
     SourceId,
@@ -69,15 +70,21 @@ class Engine:
         locate: Callable[[Sequence[SourceId]], Awaitable[list[SourceId]]],
         banned: Callable[[Ban], None],
         opened: Callable[[SourceId], Coroutine[None, None, None]],
+        serve_few: Callable[[bool], None],
         clock: Clock,
     ) -> None:
-        """`opened` is called with the first few sources that have told what they have."""
+        """`opened` is called with the first few sources that have told what they have.
+
+        `serve_few` is called with whether to send this content to few at a time, and once more
+        with False at the end.
+        """
         self._state = state
         self._partial = partial
         self._connect = connect
         self._locate = locate
         self._banned = banned
         self._opened = opened
+        self._serve_few = serve_few
         self._asked_for_peers = 0
         self._clock = clock
         self._facts: deque[Fact] = deque()
@@ -117,6 +124,7 @@ class Engine:
             self._spawn(self._sync())
             await self._done
         finally:
+            self._serve_few(False)
             await self._stop()
         if self._failure is not None:
             raise self._failure
@@ -184,6 +192,8 @@ class Engine:
                 self._spawn(self._ask(suspects))
             case Ban():
                 self._banned(order)
+            case ServeFew(is_so):
+                self._serve_few(is_so)
             # Finish asks for nothing: the state is finished now, and that ends the loop.
 
     def _drop(self, source: SourceId) -> None:

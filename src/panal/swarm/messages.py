@@ -180,11 +180,17 @@ class Ban(msgspec.Struct, frozen=True):
     reason: str
 
 
+class ServeFew(msgspec.Struct, frozen=True):
+    """Send chunks of this content to few at a time from now on, or again to many."""
+
+    is_so: bool
+
+
 class Finish(msgspec.Struct, frozen=True):
     """All chunks are written."""
 
 
-Order = Follow | Drop | Fetch | FetchAny | CancelFetch | AskTracker | Ban | Finish
+Order = Follow | Drop | Fetch | FetchAny | CancelFetch | AskTracker | Ban | ServeFew | Finish
 
 # Progress ---------------------------------------------------------------------------------
 

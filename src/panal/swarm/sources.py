@@ -152,6 +152,8 @@ class Source:
     """When it last sent bytes; before that, when it was asked what it has."""
     held_share: float = 0.0
     """How much of the time our own limit holds it back, smoothed over ticks."""
+    first_lead: int = 0
+    """How many chunks more than we it had when it told what it has."""
     near_since_s: float = 0.0
     """When it last became a neighbour."""
     _tick_bytes: int = field(default=0)

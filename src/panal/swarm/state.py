@@ -9,6 +9,7 @@ to have passed.
 """
 
 from panal.swarm.asking import Asking
+from panal.swarm.behind import is_behind
 from panal.swarm.messages import (
     AskTracker,
     Ban,
@@ -27,6 +28,7 @@ from panal.swarm.messages import (
     Finish,
     HeldBack,
     Order,
+    ServeFew,
     SourceClosed,
     SourceFound,
     SourceId,
@@ -77,6 +79,7 @@ class DownloadState:
         self._chance = chance
         self._take_overs = TakeOvers(chunk_bytes)
         self._ticked_at_s: float | None = None
+        self._serves_few = False
 
     @property
     def sources(self) -> dict[SourceId, Source]:
@@ -153,6 +156,10 @@ class DownloadState:
         if self.asking.begin_if_due(now_s):
             away = [source.id for source in self.sources.values() if source.stage is Stage.AWAY]
             orders.append(AskTracker(tuple(away)))
+        near = self.neighbours.near.values()
+        if is_behind(self.written, self.chunk_count, near) != self._serves_few:
+            self._serves_few = not self._serves_few
+            orders.append(ServeFew(self._serves_few))
         return orders
 
     def _others_have(self, source: Source, chunks: int) -> bool:
@@ -171,6 +178,7 @@ class DownloadState:
         if source.stage is not Stage.OPENING:
             return []
         self.neighbours.opened(source, bits & self._all, now_s)
+        source.first_lead = source.bits.bit_count() - self.written.bit_count()
         return self._occupy(source, now_s)
 
     def _more_available(self, source: Source, bits: int, now_s: float) -> list[Order]:

@@ -1,0 +1,66 @@
+"""Falling behind: against those that still download, by what each gained since it is known."""
+
+from panal.swarm.behind import FEWEST_CHUNKS, LEAD_SHARE, is_behind
+from panal.swarm.messages import ChunksAvailable, ServeFew, Ticked
+from panal.swarm.sources import Source, Stage
+from panal.wire import bitfield
+from tests.swarm import A, B, C, Driven, only
+
+CHUNKS = 1_000
+LEAD = int(LEAD_SHARE * CHUNKS)
+
+
+def having(count: int, first_lead: int = 0, stage: Stage = Stage.READY) -> Source:
+    return Source(A, stage=stage, bits=bitfield.full(count), first_lead=first_lead)
+
+
+def behind(own: int, *near: Source) -> bool:
+    return is_behind(bitfield.full(own), CHUNKS, near)
+
+
+def test_behind_is_who_has_gained_less_than_the_others_by_more_than_chance() -> None:
+    assert not behind(100, having(100 + LEAD))
+    assert behind(100, having(100 + LEAD + 1))
+    assert not behind(100, having(101 + LEAD), having(99 + LEAD))
+    assert behind(100, having(102 + LEAD), having(99 + LEAD))
+    assert not behind(100, having(50), having(100))
+
+
+def test_of_a_small_file_some_chunks_are_chance() -> None:
+    few = 2 * FEWEST_CHUNKS
+    assert not is_behind(0, few, [having(FEWEST_CHUNKS)])
+    assert is_behind(0, few, [having(FEWEST_CHUNKS + 1)])
+
+
+def test_seeds_and_who_is_away_are_nobody_to_compare_with() -> None:
+    assert not behind(0)
+    assert not behind(0, having(CHUNKS), having(500, stage=Stage.AWAY))
+    assert behind(0, having(CHUNKS), having(500, stage=Stage.AWAY), having(LEAD + 1))
+
+
+def test_who_began_later_is_not_behind_for_that() -> None:
+    assert not behind(10, having(500, first_lead=490))
+    assert behind(10, having(501 + LEAD, first_lead=490))
+
+
+def test_who_falls_behind_serves_few_until_it_has_caught_up() -> None:
+    driven = Driven(16, written=0b1)
+    driven.open(A, 0b11)
+    driven.open(B, bitfield.full(16))
+    driven.open(C, 0)
+    assert only(driven.tell(Ticked(), after_s=0.25), ServeFew) == []
+    driven.tell(ChunksAvailable(A, bitfield.full(15)))
+    driven.tell(ChunksAvailable(C, bitfield.full(9)))
+    assert only(driven.tell(Ticked(), after_s=0.25), ServeFew) == [ServeFew(True)]
+    assert only(driven.tell(Ticked(), after_s=0.25), ServeFew) == []
+    for source in (A, C):
+        driven.tell(ChunksAvailable(source, bitfield.full(16)))
+    assert only(driven.tell(Ticked(), after_s=0.25), ServeFew) == [ServeFew(False)]
+
+
+def test_what_others_had_before_counts_for_nothing() -> None:
+    driven = Driven(100)
+    driven.open(A, bitfield.full(50))
+    assert only(driven.tell(Ticked(), after_s=0.25), ServeFew) == []
+    driven.tell(ChunksAvailable(A, bitfield.full(55)))
+    assert only(driven.tell(Ticked(), after_s=0.25), ServeFew) == [ServeFew(True)]
