@@ -1,6 +1,14 @@
 """Falling behind: against those that still download, by what each gained since it is known."""
 
-from panal.swarm.behind import FEWEST_CHUNKS, LEAD_SHARE, is_behind
+from panal.swarm.behind import (
+    FEWEST_CHUNKS,
+    LEAD_SHARE,
+    REST_S,
+    SETTLES_S,
+    SHRINKS_TO,
+    TRIED_S,
+    Behind,
+)
 from panal.swarm.messages import ChunksAvailable, ServeFew, Ticked
 from panal.swarm.sources import Source, Stage
 from panal.wire import bitfield
@@ -15,7 +23,7 @@ def having(count: int, first_lead: int = 0, stage: Stage = Stage.READY) -> Sourc
 
 
 def behind(own: int, *near: Source) -> bool:
-    return is_behind(bitfield.full(own), CHUNKS, near)
+    return Behind(CHUNKS).look(bitfield.full(own), near, 0.0)
 
 
 def test_behind_is_who_has_gained_less_than_the_others_by_more_than_chance() -> None:
@@ -28,8 +36,8 @@ def test_behind_is_who_has_gained_less_than_the_others_by_more_than_chance() -> 
 
 def test_of_a_small_file_some_chunks_are_chance() -> None:
     few = 2 * FEWEST_CHUNKS
-    assert not is_behind(0, few, [having(FEWEST_CHUNKS)])
-    assert is_behind(0, few, [having(FEWEST_CHUNKS + 1)])
+    assert not Behind(few).look(0, [having(FEWEST_CHUNKS)], 0.0)
+    assert Behind(few).look(0, [having(FEWEST_CHUNKS + 1)], 0.0)
 
 
 def test_seeds_and_who_is_away_are_nobody_to_compare_with() -> None:
@@ -64,3 +72,38 @@ def test_what_others_had_before_counts_for_nothing() -> None:
     assert only(driven.tell(Ticked(), after_s=0.25), ServeFew) == []
     driven.tell(ChunksAvailable(A, bitfield.full(55)))
     assert only(driven.tell(Ticked(), after_s=0.25), ServeFew) == [ServeFew(True)]
+
+
+class Looks:
+    """One that is looked at, and the lead that others have."""
+
+    def __init__(self) -> None:
+        self.behind = Behind(CHUNKS)
+        self.now_s = 0.0
+
+    def serves_few(self, lead: int, *, after_s: float = 0.0) -> bool:
+        self.now_s += after_s
+        self.behind.look(0, [having(lead)], self.now_s)
+        return self.behind.serves_few
+
+
+def test_sending_to_few_goes_on_while_it_helps() -> None:
+    looks = Looks()
+    assert looks.serves_few(100)
+    assert looks.serves_few(100, after_s=0.25)
+    assert looks.serves_few(200, after_s=SETTLES_S - 0.25)  # it may have grown until then
+    assert looks.serves_few(200, after_s=TRIED_S - 0.25)
+    assert looks.serves_few(int(200 * SHRINKS_TO), after_s=0.25)
+    assert looks.serves_few(int(180 * SHRINKS_TO), after_s=TRIED_S)
+    assert not looks.serves_few(LEAD, after_s=0.25)
+    assert looks.serves_few(LEAD + 1, after_s=0.25)  # it helped: no rest
+
+
+def test_sending_to_few_in_vain_is_given_up_and_tried_later() -> None:
+    looks = Looks()
+    assert looks.serves_few(100)
+    assert looks.serves_few(100, after_s=SETTLES_S)
+    assert looks.serves_few(150, after_s=TRIED_S - 0.25)
+    assert not looks.serves_few(int(100 * SHRINKS_TO) + 1, after_s=0.25)
+    assert not looks.serves_few(100, after_s=REST_S - 0.25)
+    assert looks.serves_few(100, after_s=0.25)

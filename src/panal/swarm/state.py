@@ -9,7 +9,7 @@ to have passed.
 """
 
 from panal.swarm.asking import Asking
-from panal.swarm.behind import is_behind
+from panal.swarm.behind import Behind
 from panal.swarm.messages import (
     AskTracker,
     Ban,
@@ -79,7 +79,7 @@ class DownloadState:
         self._chance = chance
         self._take_overs = TakeOvers(chunk_bytes)
         self._ticked_at_s: float | None = None
-        self._serves_few = False
+        self._behind = Behind(chunk_count)
 
     @property
     def sources(self) -> dict[SourceId, Source]:
@@ -156,10 +156,8 @@ class DownloadState:
         if self.asking.begin_if_due(now_s):
             away = [source.id for source in self.sources.values() if source.stage is Stage.AWAY]
             orders.append(AskTracker(tuple(away)))
-        near = self.neighbours.near.values()
-        if is_behind(self.written, self.chunk_count, near) != self._serves_few:
-            self._serves_few = not self._serves_few
-            orders.append(ServeFew(self._serves_few))
+        if self._behind.look(self.written, self.neighbours.near.values(), now_s):
+            orders.append(ServeFew(self._behind.serves_few))
         return orders
 
     def _others_have(self, source: Source, chunks: int) -> bool:
