@@ -6,7 +6,7 @@ const BATCH = 500;
 
 /** Folders are read after the drop is over; its entries must be taken while it is not. */
 export async function takeDrop(transfer: DataTransfer): Promise<void> {
-  const found = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  const found = [...transfer.items].map((item) => item.webkitGetAsEntry() ?? item.getAsFile()).filter((each) => each !== null);
   let batch: { path: string; file: File }[] = [];
   reading.value = 1;
   const flush = (): void => {
@@ -15,6 +15,10 @@ export async function takeDrop(transfer: DataTransfer): Promise<void> {
   };
   try {
     for (const entry of found) {
+      if (entry instanceof File) {
+        batch.push({ path: entry.name, file: entry });
+        continue;
+      }
       for await (const file of filesIn(entry)) {
         batch.push({ path: entryPath(file.entry), file: file.file });
         reading.value += 1;
