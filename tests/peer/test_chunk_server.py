@@ -10,8 +10,7 @@ from random import Random
 import pytest
 
 from panal.peer import chunk_server, doorkeeper
-from panal.peer.chunk_server import MOST_AHEAD_BYTES
-from panal.peer.limits import HEAD_S, IDLE_S, SLOW_S
+from panal.peer.limits import HEAD_S, IDLE_S, MOST_AHEAD_BYTES, SLOW_S
 from panal.peer.roles import Asker
 from panal.peer.warm_sending import is_cached
 from panal.wire import bitfield

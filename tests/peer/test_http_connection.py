@@ -4,7 +4,9 @@ import asyncio
 import os
 import resource
 import socket
-from contextlib import suppress
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from aiohttp import web
@@ -16,7 +18,7 @@ from panal.peer.limits import CONNECTIONS, DESCRIPTORS_PART, HEAD_BYTES, HEAD_S,
 from tests.support.crowd import alive, clients, needs_descriptors, settle
 from tests.support.loop_clock import LoopClock
 from tests.support.network import Network, RunningPeer
-from tests.support.raw_http import connection, request
+from tests.support.raw_http import PATIENCE_S, RawConnection, connection, request
 
 MANY = 1_000
 HALF_A_HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "
@@ -219,3 +221,77 @@ async def test_who_does_not_take_the_end_of_a_last_answer_holds_no_place(takes_b
             assert len(held) == 0
             # Whoever takes it at an honest rate gets all of it.
             assert (taken_bytes > 200_000) is bool(takes_bytes)
+
+
+@asynccontextmanager
+async def served(
+    answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[RawConnection]:
+    """A connection to what answers so."""
+    loop = asyncio.get_running_loop()
+    make = http_connections(web.Server(answer), Connections(), enters=True)
+    async with (
+        await loop.create_server(make, "127.0.0.1", 0) as server,
+        connection(server.sockets[0].getsockname()[1]) as wire,
+    ):
+        yield wire
+
+
+async def test_what_is_no_request_is_held_once_while_an_answer_is_due() -> None:
+    """aiohttp keeps an error for each block that comes behind it, with the block."""
+    is_asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def answer(_: web.BaseRequest) -> web.Response:
+        is_asked.set()
+        await may_answer.wait()
+        return web.Response(text="due")
+
+    garbage = b"\0no request\r\n\r\n" * 20_000
+    async with served(answer) as wire:
+        await wire.send(request("GET", "/"))
+        await is_asked.wait()
+        tracemalloc.start()
+        try:
+            async with asyncio.timeout(PATIENCE_S):  # where it is kept, reading ends at last
+                for _ in range(50):
+                    await wire.send(garbage)
+                    await settle()
+            held_bytes, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert held_bytes < 1 << 20
+        may_answer.set()
+        assert (await wire.answer()).body == b"due"
+        assert (await wire.answer()).status == 400
+        assert await wire.rest() == b""
+
+
+async def test_a_head_that_is_too_large_spoils_no_answer_that_is_due() -> None:
+    may_answer = asyncio.Event()
+
+    async def answer(asked: web.BaseRequest) -> web.StreamResponse:
+        begun = web.StreamResponse()
+        begun.content_length = 1_000
+        await begun.prepare(asked)
+        await begun.write(b"begun")
+        await may_answer.wait()
+        return begun
+
+    async with served(answer) as wire:
+        await wire.send(request("GET", "/"))
+        assert (await wire.head()).status == 200
+        fields = [f"X-{number}: {'x' * 1_000}" for number in range(HEAD_BYTES // 1_000 + 2)]
+        await wire.send(request("GET", "/", *fields)[:-2])
+        assert await wire.rest() == b"begun"
+    may_answer.set()
+
+
+async def test_few_requests_wait_behind_others() -> None:
+    async def answer(_: web.BaseRequest) -> web.Response:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    async with served(answer) as wire:
+        wire.writer.write(request("GET", "/", f"X: {'x' * 8_000}") * 31)
+        assert await wire.rest() == b""
+        assert wire.reader.at_eof() or wire.reader.exception() is not None

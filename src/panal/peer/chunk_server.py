@@ -19,6 +19,7 @@ from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.granting import Granting
 from panal.peer.http_answers import problem
 from panal.peer.lanes import Lanes
+from panal.peer.limits import MOST_AHEAD_BYTES
 from panal.peer.never_sent import NeverSent
 from panal.peer.patience import Moment, Patience, Phase, Verdict
 from panal.peer.roles import Role, may
@@ -31,8 +32,6 @@ from panal.wire.ranges import ByteRange
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-MOST_AHEAD_BYTES = 128 * 1024
-"""So much may come while an answer is on its way; peers ask for one thing at a time."""
 _FIELDS = b"Panal-Protocol: 1\r\nContent-Type: application/octet-stream\r\n"
 _NOTHING = b"HTTP/1.1 204 No Content\r\nPanal-Protocol: 1\r\n\r\n"
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
 
@@ -59,6 +60,10 @@ class HttpConnection(RequestHandler):
         self._patience = Patience(loop.time())
         self._received_bytes = 0
         self._head_bytes = 0
+        self._ahead_bytes = 0
+        """Of requests that wait behind others."""
+        self._is_garbled = False
+        """Whether something came that is no request: what follows cannot be one either."""
         self._body: StreamReader = EMPTY_PAYLOAD
         """That of the last request whose head has come."""
         self._own: asyncio.Transport | None = None
@@ -88,16 +93,25 @@ class HttpConnection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Some bytes of a request."""
         self._received_bytes += len(data)
+        if self._is_garbled:
+            return
         requests, was_open = self._request_count, not self._body.is_eof()
         super().data_received(data)
         if self._request_count > requests and self._messages:
-            _, self._body = self._messages[-1]
+            message, self._body = self._messages[-1]
+            # Its answer ends the connection. aiohttp would keep each further block until then.
+            self._is_garbled = not isinstance(message, RawRequestMessage)
+        self._ahead_bytes = self._ahead_bytes + len(data) if len(self._messages) > 1 else 0
+        if self._ahead_bytes > limits.MOST_AHEAD_BYTES:
+            self.abort()
+            return
         if self._request_count > requests or was_open:
             self._head_bytes = 0
             return
         self._head_bytes += len(data)
         if self._head_bytes > limits.HEAD_BYTES and self._own is not None:
-            self._own.write(_TOO_LARGE)
+            if self.is_idle() or not self._request_count:  # else it would stand in another answer
+                self._own.write(_TOO_LARGE)
             self.force_close()
 
     def handle_error(

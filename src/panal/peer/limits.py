@@ -30,6 +30,8 @@ FIELD_BYTES = 8_190
 FIELDS = 128
 HEAD_BYTES = 32 * 1024
 """Of a request line and all its fields together."""
+MOST_AHEAD_BYTES = 128 * 1024
+"""Of further requests that come while an answer is on its way."""
 JSON_BYTES = 1024 * 1024
 UPLOADS_AT_ONCE = 8
 """Others wait."""
