@@ -234,8 +234,9 @@ async def test_owner_routes_are_nobody_elses(table: Table, peer: RunningPeer) ->
     assert list(peer.folder.glob("[!.]*")) == []
 
 
-STRANGER, SELF = Asker(on_loopback=True), Asker(on_loopback=True, is_same_user=True)
-AWAY = Asker()
+STRANGER = Asker(on_loopback=True, place="user 1001")
+SELF = Asker(on_loopback=True, is_same_user=True, place="user 1000")
+AWAY = Asker(place="address 192.0.2.1")
 MEMBER = Asker(certificate_name=PeerName("two"))
 BASIC = "Authorization: Basic eDp5"
 WHO: dict[str, tuple[Asker, bool, list[str], Role]] = {
@@ -252,7 +253,9 @@ WHO: dict[str, tuple[Asker, bool, list[str], Role]] = {
     "another user, with the token": (STRANGER, False, ["{right}"], Role.OWNER),
     "another user, with another token": (STRANGER, False, ["{wrong}"], Role.PUBLIC),
     "another user, with an empty token": (STRANGER, False, ["Authorization: Bearer "], Role.PUBLIC),
-    "another user, in a session": (STRANGER, False, ["{session}"], Role.OWNER),
+    "another user, in a session of its own": (STRANGER, False, ["{session}"], Role.OWNER),
+    "another user, in its user's session": (STRANGER, False, ["{elsewhere}"], Role.PUBLIC),
+    "another machine, in its user's session": (AWAY, False, ["{elsewhere}"], Role.PUBLIC),
     "another user, in a session that is over": (STRANGER, False, ["{over}"], Role.PUBLIC),
     "another user, in no session": (STRANGER, False, ["Cookie: panal-80=x"], Role.PUBLIC),
     "another machine": (AWAY, False, [], Role.PUBLIC),
@@ -279,15 +282,16 @@ async def test_every_route_is_called_by_whom_it_is_for_alone(
     monkeypatch.setattr(doorkeeper, "_facts", lambda _: asker)
     credentials = peer.app.credentials
     monkeypatch.setattr(credentials, "_clock", clock)
-    over = credentials.begin_session(credentials.new_link())
+    over = credentials.begin_session(credentials.new_link(), asker.place)
     clock.advance(SESSION_S)
     token = (peer.folder / ".panal" / "owner-token").read_text().strip()
     cookie = "Cookie: " + credentials.cookie_name("127.0.0.1") + "="
     shown = {
         "right": f"Authorization: Bearer {token}",
         "wrong": f"Authorization: Bearer {owner_token(network.place)}",
-        "session": cookie + credentials.begin_session(credentials.new_link()),
+        "session": cookie + credentials.begin_session(credentials.new_link(), asker.place),
         "over": cookie + over,
+        "elsewhere": cookie + credentials.begin_session(credentials.new_link(), "user 1000"),
     }
     table.is_only_noting = True
     for route in table.routes:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from panal.peer import local_user
-from panal.peer.local_user import is_ours_or_roots, owner_of
+from panal.peer.local_user import owner_of, user_at
 from panal.peer.socket_diag import owner_told
 from tests.support.network import Network
 
@@ -44,9 +44,9 @@ def test_an_open_connection_of_ours_and_a_closed_one() -> None:
         client = socket.create_connection(listening.getsockname())
         accepted, _ = listening.accept()
         ends = accepted.getpeername(), accepted.getsockname()
-        assert is_ours_or_roots(*ends)
+        assert user_at(*ends).is_ours
         client.close()
-        assert not is_ours_or_roots(*ends)  # nobody holds it: nobody can be asked
+        assert not user_at(*ends).is_ours  # nobody holds it: nobody can be asked
         accepted.close()
 
 
@@ -73,7 +73,7 @@ def test_a_single_socket_is_told_as_the_tables_list_it(
                 pytest.skip("the kernel lacks the module that tells")
             monkeypatch.setattr(local_user, "owner_told", lambda *_: None)
             assert told == os.getuid()
-            assert is_ours_or_roots(*ends)  # by the tables
+            assert user_at(*ends).is_ours  # by the tables
             assert owner_told((calls, 1), ends[1]) is None
 
 

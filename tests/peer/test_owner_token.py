@@ -19,11 +19,14 @@ from panal.peer.roles import Token
 from tests.support.clock import VirtualClock
 
 HOST = "127.0.0.1:5000"
+PLACE = "user 1000"
 
 
-def shown(credentials: OwnerCredentials, session: str, host: str = HOST) -> Token:
+def shown(
+    credentials: OwnerCredentials, session: str, host: str = HOST, place: str = PLACE
+) -> Token:
     cookie = f"other=1; {credentials.cookie_name(HOST)}={session}; more=2"
-    return credentials.look({"Cookie": cookie, "Host": host})
+    return credentials.look({"Cookie": cookie, "Host": host}, place)
 
 
 @pytest.fixture
@@ -88,27 +91,27 @@ def test_a_state_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None
     ],
 )
 def test_what_a_request_shows(credentials: OwnerCredentials, given: str, token: Token) -> None:
-    assert credentials.look({"Authorization": given}) is token
-    assert credentials.look({}) is Token.NONE
+    assert credentials.look({"Authorization": given}, PLACE) is token
+    assert credentials.look({}, PLACE) is Token.NONE
 
 
 def test_a_link_begins_one_session(credentials: OwnerCredentials) -> None:
     link = credentials.new_link()
-    session = credentials.begin_session(link)
+    session = credentials.begin_session(link, PLACE)
     assert shown(credentials, session) is Token.RIGHT
     for other in (link, "", session, "x"):
         with pytest.raises(Refused):
-            credentials.begin_session(other)
+            credentials.begin_session(other, PLACE)
     assert shown(credentials, link) is Token.NONE
     assert shown(credentials, "") is Token.NONE
 
 
 def test_links_and_sessions_end(credentials: OwnerCredentials, clock: VirtualClock) -> None:
     late = credentials.new_link()
-    session = credentials.begin_session(credentials.new_link())
+    session = credentials.begin_session(credentials.new_link(), PLACE)
     clock.advance(LINK_S)
     with pytest.raises(Refused):
-        credentials.begin_session(late)
+        credentials.begin_session(late, PLACE)
     clock.advance(SESSION_S - LINK_S - 1)
     assert shown(credentials, session) is Token.RIGHT
     clock.advance(1)
@@ -116,17 +119,29 @@ def test_links_and_sessions_end(credentials: OwnerCredentials, clock: VirtualClo
 
 
 def test_two_peers_of_a_host_have_cookies_of_their_own(credentials: OwnerCredentials) -> None:
-    session = credentials.begin_session(credentials.new_link())
+    session = credentials.begin_session(credentials.new_link(), PLACE)
     assert shown(credentials, session, "127.0.0.1:5001") is Token.NONE
     assert credentials.cookie_name("[::1]") == "panal-80"
+
+
+def test_a_session_counts_where_it_was_begun_alone(credentials: OwnerCredentials) -> None:
+    session = credentials.begin_session(credentials.new_link(), PLACE)
+    nobodys = credentials.begin_session(credentials.new_link(), "")
+    for place in ("user 100", "user 10000", "user 0", "address 192.0.2.1", "this machine", ""):
+        assert shown(credentials, session, place=place) is Token.NONE
+        assert shown(credentials, nobodys, place=place) is Token.NONE
+    assert shown(credentials, f"{nobodys} {PLACE}") is Token.NONE
+    assert shown(credentials, session) is Token.RIGHT
 
 
 def test_there_are_never_many(credentials: OwnerCredentials) -> None:
     links = [credentials.new_link() for _ in range(MOST_LINKS + 1)]
     with pytest.raises(Refused):
-        credentials.begin_session(links[0])
-    credentials.begin_session(links[-1])
-    sessions = [credentials.begin_session(credentials.new_link()) for _ in range(MOST_SESSIONS + 1)]
+        credentials.begin_session(links[0], PLACE)
+    credentials.begin_session(links[-1], PLACE)
+    sessions = [
+        credentials.begin_session(credentials.new_link(), PLACE) for _ in range(MOST_SESSIONS + 1)
+    ]
     assert [shown(credentials, session) for session in (sessions[0], sessions[-1])] == [
         Token.NONE,
         Token.RIGHT,
@@ -135,7 +150,7 @@ def test_there_are_never_many(credentials: OwnerCredentials) -> None:
 
 def test_no_secret_is_kept_in_memory(credentials: OwnerCredentials) -> None:
     link = credentials.new_link()
-    session = credentials.begin_session(credentials.new_link())
+    session = credentials.begin_session(credentials.new_link(), PLACE)
     kept = repr(vars(credentials))
     for secret in ("right", link, session):
         assert secret not in kept
@@ -143,4 +158,4 @@ def test_no_secret_is_kept_in_memory(credentials: OwnerCredentials) -> None:
 
 def test_a_broken_cookie_shows_nothing(credentials: OwnerCredentials) -> None:
     for cookie in ("panal-5000", "=;=", '"', "panal-5000=\x00", "a" * 8_000):
-        assert credentials.look({"Cookie": cookie, "Host": HOST}) is Token.NONE
+        assert credentials.look({"Cookie": cookie, "Host": HOST}, PLACE) is Token.NONE

@@ -1,5 +1,8 @@
 """What web pages can do to a peer, in a real browser: other sites' nothing, a link opens it."""
 
+import asyncio
+import os
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -115,10 +118,14 @@ async ([peer, id]) => {
 
 
 @asynccontextmanager
-async def another_site(*lines: str, on: str = "127.0.0.1") -> AsyncIterator[int]:
-    """The port of a site of somebody else's."""
+async def another_site(
+    *lines: str, on: str = "127.0.0.1", cookies: list[str] | None = None
+) -> AsyncIterator[int]:
+    """The port of a site of somebody else's, which keeps the cookies that it gets."""
 
-    async def page(_: web.Request) -> web.Response:
+    async def page(request: web.Request) -> web.Response:
+        if cookies is not None:
+            cookies.extend(request.headers.getall("Cookie", []))
         return web.Response(text="<!doctype html>" + "".join(lines), content_type="text/html")
 
     app = web.Application()
@@ -275,7 +282,8 @@ async def test_a_one_time_link_lets_another_user_s_browser_in(
     peer = await network.peer("one", shares_folder=False)
     await peer.upload("kept.txt", SECRET)
     link = await one_time_link(peer)
-    monkeypatch.setattr(doorkeeper, "_facts", lambda _: Asker(on_loopback=True))
+    another = Asker(on_loopback=True, place=f"user {os.getuid()}")  # not the peer's
+    monkeypatch.setattr(doorkeeper, "_facts", lambda _: another)
     page = await browser.new_page()
     refused = await page.goto(peer.url + "/files/")
     assert refused is not None
@@ -291,3 +299,41 @@ async def test_a_one_time_link_lets_another_user_s_browser_in(
     await page.goto(link)
     await page.wait_for_selector("text=panal page")
     assert "#" not in page.url
+
+
+ASK = """
+import sys, urllib.request, urllib.error
+fields = {"Cookie": sys.stdin.read()}
+try: print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], None, fields)).status)
+except urllib.error.HTTPError as error: print(error.code)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+async def test_a_session_s_cookie_is_of_no_use_to_whom_a_browser_shows_it(
+    network: Network, browser: BrowserContext
+) -> None:
+    """Another user's server on another port of the same host gets the cookie: no more."""
+    python = "/usr/bin/python3"
+    if not Path(python).exists():
+        pytest.skip("there is no Python that other users may run")
+    peer = await network.peer("one", shares_folder=False)
+    cookies: list[str] = []
+    page = await browser.new_page()
+    await page.goto(await one_time_link(peer))
+    await page.wait_for_url("**/files/")
+    async with another_site(cookies=cookies) as port:
+        await page.goto(f"http://127.0.0.1:{port}/")
+    assert [cookie.partition("=")[0] for cookie in cookies] == [f"panal-{peer.app.port}"]
+
+    def ask(uid: int) -> str:
+        words = [python, "-c", ASK, peer.url + "/api/v1/status"]
+        done = subprocess.run(
+            words, user=uid, input=cookies[0], capture_output=True, text=True, cwd="/"
+        )
+        return done.stdout.strip()
+
+    assert await asyncio.to_thread(ask, 65_534) == "403"
+    still = await page.goto(peer.url + "/api/v1/status")
+    assert still is not None
+    assert still.status == 200

@@ -7,10 +7,8 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from panal.peer.browser_rules import is_host_allowed
-from panal.peer.local_user import is_ours_or_roots
 from panal.peer.roles import Asker, Role, Token, role_of
-from panal.peer.visitors import Connection, is_over_tls, member_at
-from panal.wire.address import is_loopback
+from panal.peer.visitors import Connection, visitor_at
 
 _FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip")
 
@@ -18,15 +16,15 @@ _FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip")
 class Credentials(Protocol):
     """What proves the owner where the connection does not."""
 
-    def look(self, headers: Mapping[str, str]) -> Token:
-        """What a request's headers show of it."""
+    def look(self, headers: Mapping[str, str], place: str) -> Token:
+        """What the headers of a request that comes from a place show of it."""
         ...
 
 
 class NoCredentials:
     """Where there are none."""
 
-    def look(self, headers: Mapping[str, str]) -> Token:
+    def look(self, headers: Mapping[str, str], place: str) -> Token:
         """Whatever is shown is wrong."""
         return Token.WRONG if "Authorization" in headers else Token.NONE
 
@@ -56,7 +54,8 @@ class Doorkeeper:
             is_same_user=known.is_same_user,
             is_forwarded=any(name.lower().startswith(_FORWARDED) for name in request.headers),
             certificate_name=known.certificate_name,
-            token=self._credentials.look(request.headers),
+            place=known.place,
+            token=self._credentials.look(request.headers, known.place),
         )
 
     def role_of(self, asker: Asker) -> Role:
@@ -81,9 +80,10 @@ class Doorkeeper:
 
 
 def _facts(connection: Connection) -> Asker:
-    if is_over_tls(connection):  # also on loopback: a member there need not be the owner
-        return Asker(certificate_name=member_at(connection))
-    client, server = map(connection.get_extra_info, ("peername", "sockname"))
-    if not (isinstance(client, tuple) and isinstance(server, tuple) and is_loopback(client[0])):
-        return Asker()
-    return Asker(on_loopback=True, is_same_user=is_ours_or_roots(client[:2], server[:2]))
+    visitor = visitor_at(connection)
+    return Asker(
+        on_loopback=visitor.on_loopback,
+        is_same_user=visitor.is_same_user,
+        certificate_name=visitor.member,
+        place=visitor.place,
+    )

@@ -6,6 +6,7 @@ Elsewhere, and where that cannot be read, nothing is known. The only file that r
 
 import os
 import sys
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
@@ -18,18 +19,37 @@ _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _ESTABLISHED = "01"
 
 
-def is_ours_or_roots(client: Endpoint, server: Endpoint) -> bool:
-    """Whether the client's end of a connection belongs to this user or to root.
+@dataclass(frozen=True, slots=True)
+class LocalUser:
+    """Whoever is at the other end of a loopback connection."""
 
-    True where the system does not tell at all; False where it lists no such open socket.
-    """
+    uid: int | None = None
+    """None where no such open socket is listed."""
+    is_told: bool = True
+    """Whether the system tells at all."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is this process's user or root, or nobody can tell."""
+        return not self.is_told or self.uid in {0, os.getuid()}
+
+    @property
+    def place(self) -> str:
+        """What sessions and limits know it by; empty where it holds its end no more."""
+        if not self.is_told:
+            return "this machine"
+        return "" if self.uid is None else f"user {self.uid}"
+
+
+def user_at(client: Endpoint, server: Endpoint) -> LocalUser:
+    """Who holds the client's end of a connection."""
     owner = owner_told(client, server) if sys.platform == "linux" else None
     if owner is None:
         tables = [path.read_text("ascii") for path in _TABLES if path.exists()]
         if not tables:
-            return True
+            return LocalUser(is_told=False)
         owner = owner_of(client, server, tables)
-    return owner is not None and owner in {0, os.getuid()}
+    return LocalUser(owner)
 
 
 def owner_of(client: Endpoint, server: Endpoint, tables: list[str]) -> int | None:

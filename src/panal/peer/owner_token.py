@@ -2,7 +2,9 @@
 
 The token is 256 bits of chance in a file that only its user can read; in memory there is a
 keyed hash of it. A page gets a session: a link that counts once is exchanged for a cookie that
-no script can read and no other site can send.
+no script can read and no other site can send. A browser shows a cookie to every port of its host
+(RFC 6265, section 8.5), so also to what another user of the machine listens with there: a session
+counts only from the place that began it.
 """
 
 import hmac
@@ -56,8 +58,8 @@ class OwnerCredentials:
         """Each one's hash, and until when it counts."""
         self._sessions: dict[bytes, float] = {}
 
-    def look(self, headers: Mapping[str, str]) -> Token:
-        """What a request shows; a session that is over shows nothing."""
+    def look(self, headers: Mapping[str, str], place: str) -> Token:
+        """What a request from a place shows; a session that is over, or of another, nothing."""
         given = headers.get("Authorization")
         if given is not None:
             is_right = given[: len(_SCHEME)].lower() == _SCHEME and hmac.compare_digest(
@@ -65,7 +67,7 @@ class OwnerCredentials:
             )
             return Token.RIGHT if is_right else Token.WRONG
         session = _cookie(headers.get("Cookie", ""), self.cookie_name(headers.get("Host", "")))
-        if session and self._counts(self._sessions, session):
+        if session and place and self._counts(self._sessions, _bound(session, place)):
             return Token.RIGHT
         return Token.NONE
 
@@ -79,23 +81,23 @@ class OwnerCredentials:
         """The secret of a link that opens the page once."""
         return self._keep(self._links, LINK_S, MOST_LINKS)
 
-    def begin_session(self, link: str) -> str:
-        """A session for a link's secret, which counts no more; Refused where it does not."""
+    def begin_session(self, link: str, place: str) -> str:
+        """A session of a place, for a link's secret, which counts no more; Refused else."""
         if not self._counts(self._links, link):
             raise Refused(
                 "This link was used already, or is too old: 'panal page' prints another one."
             )
         del self._links[self._hash(link)]
-        return self._keep(self._sessions, SESSION_S, MOST_SESSIONS)
+        return self._keep(self._sessions, SESSION_S, MOST_SESSIONS, place)
 
-    def _keep(self, kept: dict[bytes, float], duration_s: float, most: int) -> str:
+    def _keep(self, kept: dict[bytes, float], duration_s: float, most: int, place: str = "") -> str:
         now_s = self._clock.now_s()
         for old in [one for one, until_s in kept.items() if until_s <= now_s]:
             del kept[old]
         while len(kept) >= most:
             del kept[next(iter(kept))]
         made = secrets.token_urlsafe(TOKEN_BYTES)
-        kept[self._hash(made)] = now_s + duration_s
+        kept[self._hash(_bound(made, place))] = now_s + duration_s
         return made
 
     def _counts(self, kept: Mapping[bytes, float], secret: str) -> bool:
@@ -104,6 +106,10 @@ class OwnerCredentials:
 
     def _hash(self, secret: str) -> bytes:
         return blake3(secret.encode("utf-8", "surrogateescape"), key=self._key).digest()
+
+
+def _bound(secret: str, place: str) -> str:
+    return f"{secret} {place}" if place else secret
 
 
 def _cookie(header: str, name: str) -> str:

@@ -40,6 +40,8 @@ class Asker:
     token: Token = Token.NONE
     has_capability: bool = False
     """Whether the address opens something, on the guests' listener."""
+    place: str = ""
+    """Where the connection comes from, as sessions know it."""
 
 
 def role_of(asker: Asker, *, is_open: bool) -> Role:

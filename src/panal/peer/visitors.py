@@ -1,8 +1,11 @@
 """What a connection says of whoever is at its other end, and of what that has taken."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from panal.peer.local_user import user_at
+from panal.wire.address import is_loopback, place_of
 from panal.wire.certified_names import name_in
 from panal.wire.ids import PeerName
 
@@ -23,6 +26,33 @@ def is_over_tls(connection: Connection | None) -> bool:
 def member_at(connection: Connection | None) -> PeerName | None:
     """The member that called; None for the tracker, for plain connections and without one."""
     return None if connection is None else name_in(connection.get_extra_info("peercert"))
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is at the other end of a connection, as far as that itself tells."""
+
+    place: str = ""
+    """The same for all connections of a member, of a user of this machine, or else of an address
+    (an IPv6 /64); empty where nobody holds the other end any more."""
+    on_loopback: bool = False
+    """In plain: over TLS a member there need not be this machine's."""
+    is_same_user: bool = False
+    """Whether it is on loopback, and this peer's user or root."""
+    member: PeerName | None = None
+
+
+def visitor_at(connection: Connection) -> Visitor:
+    """Who has connected; the system is asked for one socket."""
+    client, server = map(connection.get_extra_info, ("peername", "sockname"))
+    if not (isinstance(client, tuple) and isinstance(server, tuple)):  # it has gone
+        return Visitor()
+    if (member := member_at(connection)) is not None:
+        return Visitor(f"member {member.lower()}", member=member)
+    if is_over_tls(connection) or not is_loopback(client[0]):
+        return Visitor(f"address {place_of(client[0])}")
+    user = user_at(client[:2], server[:2])
+    return Visitor(user.place, on_loopback=True, is_same_user=user.is_ours)
 
 
 def unsent_bytes(transport: asyncio.WriteTransport) -> int:

@@ -15,6 +15,7 @@ from panal.peer.documented import PAGE, SCRIPT
 from panal.peer.http_answers import PROTOCOL_HEADER, json_answer
 from panal.peer.owner_token import LINK_S, SESSION_S, OwnerCredentials
 from panal.peer.roles import Role
+from panal.peer.visitors import Visitor, visitor_at
 from panal.web.bodies import SessionRequest, read_body
 
 _POLICY = (
@@ -72,10 +73,11 @@ class SessionRoutes:
     async def begin(self, request: web.Request) -> web.Response:
         """Exchange a link's secret for a session."""
         wanted = await read_body(request, SessionRequest)
+        visitor = Visitor() if request.transport is None else visitor_at(request.transport)
         answer = web.Response(status=204, headers=PROTOCOL_HEADER)
         answer.set_cookie(
             self._credentials.cookie_name(request.host),
-            self._credentials.begin_session(wanted.link),
+            self._credentials.begin_session(wanted.link, visitor.place),
             max_age=int(SESSION_S),
             httponly=True,
             samesite="Strict",
