@@ -14,7 +14,15 @@ from aiohttp import web
 from panal.peer import app, doors
 from panal.peer.connections import Connections
 from panal.peer.http_connection import http_connections
-from panal.peer.limits import CONNECTIONS, DESCRIPTORS_PART, HEAD_BYTES, HEAD_S, IDLE_S, SLOW_S
+from panal.peer.limits import (
+    CONNECTIONS,
+    DESCRIPTORS_PART,
+    HEAD_BYTES,
+    HEAD_S,
+    IDLE_S,
+    SESSION_BYTES,
+    SLOW_S,
+)
 from tests.support.crowd import alive, clients, needs_descriptors, settle
 from tests.support.loop_clock import LoopClock
 from tests.support.network import Network, RunningPeer
@@ -102,6 +110,23 @@ async def test_a_form_that_trickles_is_refused_too(peer: RunningPeer) -> None:
         await settle()
         assert made[0].recv(10_000).startswith(b"HTTP/1.1 408 ")
     assert list(peer.folder.glob("[!.]*")) == []
+
+
+async def test_what_begins_a_session_is_small_and_comes_at_once(peer: RunningPeer) -> None:
+    clock = LoopClock()
+    kind = "Content-Type: application/json"
+    begun = request("POST", "/session", kind, f"Content-Length: {SESSION_BYTES}") + b"{"
+    async with clients(peer.app.port, 1, begun) as made:
+        for _ in range(int(HEAD_S) + 1):
+            with suppress(ConnectionError):
+                made[0].send(b" " * 40)  # faster than the least rate
+            await clock.run_for(1)
+        await settle()
+        assert made[0].recv(10_000).startswith(b"HTTP/1.1 408 ")
+    async with connection(peer.app.port) as wire:
+        for size_bytes, status in ((SESSION_BYTES, 403), (SESSION_BYTES + 1, 413)):
+            body = b'{"link": "x"}'.ljust(size_bytes)
+            assert (await wire.ask("POST", "/session", kind, body=body)).status == status
 
 
 async def test_a_long_upload_at_an_honest_rate_may_take_its_time(peer: RunningPeer) -> None:

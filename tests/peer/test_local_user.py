@@ -5,15 +5,22 @@ import os
 import socket
 import subprocess
 import sys
+from asyncio.subprocess import PIPE
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from panal.peer import local_user
-from panal.peer.local_user import owner_of, user_at
+from panal.peer import app, doors, local_user, visitors
+from panal.peer.connections import OWNER
+from panal.peer.limits import HAVE_STREAMS_PER_ADDRESS
+from panal.peer.local_user import LocalUser, owner_of, user_at
 from panal.peer.socket_diag import owner_told
+from panal.peer.visitors import Visitor, visitor_between
 from tests.support.network import Network
+from tests.support.raw_http import connection, request
 
+JSON = "Content-Type: application/json"
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
 CLIENT, SERVER = ("127.0.0.1", 0x1234), ("127.0.0.1", 5000)
 
@@ -112,3 +119,81 @@ async def test_another_user_of_the_machine_is_not_let_in(
     monkeypatch.setattr(os, "getuid", lambda: 65_534)
     assert await asyncio.to_thread(ask, 65_534, peer.url) == ["200", "200", "200"]
     assert await asyncio.to_thread(ask, 0, peer.url) == ["200", "200", "200"]
+
+
+HOLD = """
+import socket, sys
+made = []
+for _ in range(int(sys.argv[2])):
+    made.append(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+    try: made[-1].sendall(sys.argv[3].encode()); made[-1].recv(1)  # it is being answered
+    except OSError: pass
+print("ready", flush=True)
+sys.stdin.read()
+"""
+SESSION_BEGUN = request("POST", "/session", JSON, "Content-Length: 1000", "Expect: 100-continue")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+@pytest.mark.parametrize("is_let_in", [False, True], ids=["public", "let in"])
+async def test_another_user_s_busy_connections_keep_nobody_out(
+    is_let_in: bool, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (app, doors):
+        monkeypatch.setattr(module, "connections_at_most", lambda: 50)
+    peer = await network.peer("one", open=is_let_in, shares_folder=False)
+    content = (await peer.upload("x.bin", b"x" * 300_000))["id"]
+    asked = request("GET", f"/content/{content}/have") if is_let_in else SESSION_BEGUN
+    python = "/usr/bin/python3"
+    if not Path(python).exists():
+        pytest.skip("there is no Python that other users may run")
+    holding = await asyncio.create_subprocess_exec(
+        *(python, "-c", HOLD, str(peer.app.port), "100", asked.decode()),
+        user=65_534,
+        cwd="/",
+        stdin=PIPE,
+        stdout=PIPE,
+    )
+    try:
+        assert holding.stdout is not None
+        assert await holding.stdout.readline() == b"ready\n"
+        for _ in range(10):
+            async with connection(peer.app.port) as wire:
+                assert (await wire.ask("GET", "/api/v1/status")).status == 200
+    finally:
+        holding.kill()
+        await holding.wait()
+
+
+async def test_availability_is_followed_so_often_from_a_place(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = await network.peer("one", open=True, shares_folder=False)
+    content = (await peer.upload("x.bin", b"x" * 300_000))["id"]
+    monkeypatch.setattr(visitors, "user_at", lambda *_: LocalUser(65_534))
+    follow = f"/content/{content}/have"
+    async with AsyncExitStack() as opened:
+        for _ in range(HAVE_STREAMS_PER_ADDRESS):
+            wire = await opened.enter_async_context(connection(peer.app.port))
+            await wire.send(request("GET", follow))
+            assert (await wire.head()).status == 200
+        async with connection(peer.app.port) as further:
+            assert (await further.ask("GET", follow)).status == 503
+            assert await further.is_in_step()
+
+
+def test_a_place_is_a_host_or_a_user() -> None:
+    server = ("192.0.2.9", 5000)
+
+    def place(host: str) -> str:
+        return visitor_between((host, 1), server).place
+
+    assert place("192.0.2.1") == place("::ffff:192.0.2.1") != place("192.0.2.2")
+    assert place("2001:db8::1") == place("2001:db8::ffff") != place("2001:db8:0:1::1")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        ends = client.getsockname(), client.getpeername()
+        assert visitor_between(*ends).place == f"user {os.getuid()}"
+        assert visitor_between(*ends).seat == OWNER
+        client.close()
+        assert visitor_between(*ends) == Visitor(on_loopback=True)

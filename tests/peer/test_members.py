@@ -21,6 +21,7 @@ from panal.peer import membership
 from panal.peer.calling import Calling, client_session
 from panal.peer.config import PeerSettings
 from panal.peer.http_source import fetch_manifest
+from panal.peer.local_user import LocalUser
 from panal.peer.visitors import unsent_bytes
 from panal.trust.tls import client_context
 from panal.wire import tracker_pb2 as pb
@@ -96,7 +97,7 @@ async def test_a_network_is_plain_to_its_owner_only(
     identity = (await a.upload("x", b"secret"))["id"]
     path = f"/content/{identity}"
     assert (await a.request("GET", path)).body == b"secret"
-    monkeypatch.setattr("panal.peer.doorkeeper.is_ours_or_roots", lambda *_: False)
+    monkeypatch.setattr("panal.peer.visitors.user_at", lambda *_: LocalUser(65_534))
     async with aiohttp.ClientSession() as session:  # whose a connection is, is looked up once
         for route, status in CONTENT_ROUTES.items():
             async with session.get(a.url + route.format(id=identity)) as answer:

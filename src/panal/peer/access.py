@@ -19,6 +19,7 @@ from panal.peer.browser_rules import check_host, check_page
 from panal.peer.documented import Answer
 from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.http_answers import SAFE_HEADERS, problem
+from panal.peer.http_connection import note_owed
 from panal.peer.roles import Role, may, refusal
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ def _with_rule(route: Route, doorkeeper: Doorkeeper, audit: AuditLog) -> Handler
                     _note_refusal(request, words, audit)
                     raise NotFound(route.unknown)
                 raise Refused(words)
+            note_owed(request, is_owed=True)
         return await route.handler(request)
 
     return handle
@@ -110,6 +112,7 @@ def _with_rule(route: Route, doorkeeper: Doorkeeper, audit: AuditLog) -> Handler
 def _guard(entrances: Entrances, doorkeeper: Doorkeeper, audit: AuditLog) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        note_owed(request, is_owed=False)
         try:
             hosts = request.headers.getall(hdrs.HOST, [])
             check_host(hosts, doorkeeper.allowed_hosts)

@@ -24,7 +24,7 @@ from panal.peer.never_sent import NeverSent
 from panal.peer.patience import Moment, Patience, Phase, Verdict
 from panal.peer.roles import Role, may
 from panal.peer.sending import Sender, keep_queue_short
-from panal.peer.visitors import is_over_tls, member_at, unsent_bytes
+from panal.peer.visitors import is_over_tls, unsent_bytes, visitor_at
 from panal.peer.warm_sending import MOST_BYTES, WarmSending, is_cached
 from panal.wire.chunk_request import ChoiceRequest, RangeRequest, goes_on, parse
 from panal.wire.ranges import ByteRange
@@ -164,7 +164,7 @@ class ChunkConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.host, *_ = transport.get_extra_info("peername") or ("",)
         self._is_secure = is_over_tls(transport)
-        if not self._server.held.enter(transport, self.host, self, member_at(transport)):
+        if not self._server.held.enter(transport, visitor_at(transport).seat, self):
             self.transport.abort()
             return
         self._server.connections.add(self)

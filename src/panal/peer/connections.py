@@ -1,17 +1,20 @@
-"""Who may connect: so many in all, so many from an address, and never nobody.
+"""Who may connect: so many in all, so many from a place, and never nobody.
 
-Where there is no room an idle connection makes some, the oldest of the address, or member,
-that has the most; so whoever comes and asks at once is served, however many hold connections for
-nothing.
+A place is an address, a member, or another user of this machine. Where there is no room an idle
+connection makes some, the oldest of the place that has the most; so whoever comes and asks at once
+is served, however many hold connections for nothing. Where all are busy, the place that has the
+most gives up its oldest to one that has fewer: nobody fills a peer with many names. The owner is
+kept some that nobody else gets.
 """
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
-from panal.peer.limits import CONNECTIONS, CONNECTIONS_PER_ADDRESS
-from panal.wire.address import is_loopback, place_of
-from panal.wire.ids import PeerName
+from panal.peer.limits import CONNECTIONS, CONNECTIONS_PER_ADDRESS, OWNER_PART
+
+OWNER = "owner"
+"""The place of this machine's user and of root, which has no limit of its own."""
 
 
 class Held(Protocol):
@@ -39,17 +42,9 @@ class Connections:
     def __len__(self) -> int:
         return len(self._held)
 
-    def enter(self, key: Hashable, host: str, held: Held, member: PeerName | None = None) -> bool:
-        """Whether a connection from an address may stay; an idle one may have gone for it.
-
-        A member, known by its certificate, has a place of its own wherever it calls from.
-        """
-        place = place_of(host) if member is None else f"member {member.lower()}"
-        is_limited = member is not None or (bool(host) and not is_loopback(host))
-        if is_limited and self._by_place[place] >= self._most_of_one:
-            if not self._end_idle(place):
-                return False
-        elif len(self._held) >= self._most and not self._end_any_idle():
+    def enter(self, key: Hashable, place: str, held: Held) -> bool:
+        """Whether a connection from a place may stay; another may have gone for it."""
+        if not self._has_room(place):
             return False
         self._held[key] = place, held
         self._by_place[place] += 1
@@ -67,12 +62,31 @@ class Connections:
             if not self._by_place[gone[0]]:
                 del self._by_place[gone[0]]
 
-    def _end_any_idle(self) -> bool:
-        return any(self._end_idle(place) for place, _ in self._by_place.most_common())
+    def _has_room(self, place: str) -> bool:
+        if place != OWNER and self._by_place[place] >= self._most_of_one:
+            return self._end_idle(place)
+        of_others = len(self._held) - self._by_place[OWNER]
+        if place != OWNER and of_others >= self._most - self._most // OWNER_PART:
+            return self._end_one_for(place, {OWNER})
+        return len(self._held) < self._most or self._end_one_for(place, set())
+
+    def _end_one_for(self, newcomer: str, spared: set[str]) -> bool:
+        """Whether an idle one has gone, or a busy one of another's place that has two more."""
+        places = [(at, count) for at, count in self._by_place.most_common() if at not in spared]
+        if any(self._end_idle(at) for at, _ in places):
+            return True
+        least = 1 if newcomer == OWNER else self._by_place[newcomer] + 2
+        for at, count in places:
+            if at != OWNER:
+                return count >= least and self._end_first(at, lambda _: True)
+        return False
 
     def _end_idle(self, place: str) -> bool:
+        return self._end_first(place, lambda held: held.is_idle())
+
+    def _end_first(self, place: str, may_end: Callable[[Held], bool]) -> bool:
         for key, (at, held) in self._held.items():
-            if at == place and held.is_idle():
+            if at == place and may_end(held):
                 self.leave(key)
                 held.abort()
                 return True

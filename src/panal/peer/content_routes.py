@@ -1,5 +1,6 @@
 """Bytes by content id, the manifest, the availability stream, and the tracker's dial-back."""
 
+from collections import Counter
 from functools import partial
 from random import Random
 from typing import Annotated
@@ -7,8 +8,16 @@ from typing import Annotated
 import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 
-from panal.errors import ContentChanged, NotHereYet, RootOffline, TooLarge, UsageError
+from panal.errors import (
+    ContentChanged,
+    NotHereYet,
+    RootOffline,
+    TooLarge,
+    Unreachable,
+    UsageError,
+)
 from panal.peer.access import Route
+from panal.peer.connections import OWNER
 from panal.peer.content_answers import ContentAnswers, Wanted
 from panal.peer.contents import UNKNOWN, Contents, OpenContent
 from panal.peer.documented import (
@@ -20,9 +29,11 @@ from panal.peer.documented import (
 )
 from panal.peer.granting import Granting
 from panal.peer.http_answers import OCTETS, PROTOCOL_HEADER, SHARED_CONTENT, json_answer
+from panal.peer.limits import HAVE_STREAMS_PER_ADDRESS
 from panal.peer.neighbourhood import MOST_PEERS, NamedPeer, NamedPeers
 from panal.peer.query import read_query
 from panal.peer.roles import Role
+from panal.peer.visitors import visitor_at
 from panal.wire.address import hearsay_problem
 from panal.wire.catalogue import Provider
 from panal.wire.chunk_request import MAX_BODY_BYTES
@@ -64,6 +75,8 @@ class ContentRoutes:
         self._granting = granting
         self._owner_secret = owner_secret
         self._chance = chance
+        self._streams: Counter[str] = Counter()
+        """Who follows how many contents, by place."""
 
     def routes(self) -> list[Route]:
         """The routes, each with its role."""
@@ -74,7 +87,13 @@ class ContentRoutes:
         )
         return [
             of_content("GET", here + "/manifest", handler=self.manifest, gives=FILE_BYTES),
-            of_content("GET", here + "/have", handler=self.have, gives=FILE_BYTES),
+            of_content(
+                "GET",
+                here + "/have",
+                handler=self.have,
+                gives=FILE_BYTES,
+                fails=(*changes, Unreachable),
+            ),
             of_content("GET", here + "/peers", handler=self.peers, gives=NamedPeers),
             of_content(
                 "POST",
@@ -124,7 +143,11 @@ class ContentRoutes:
     async def have(self, request: web.Request) -> web.StreamResponse:
         """The chunks that are here, and each further one as it comes; without end."""
         content = parse_content_id(request.match_info["id"])
+        seat = _seat(request)
+        if seat != OWNER and self._streams[seat] >= HAVE_STREAMS_PER_ADDRESS:
+            raise Unreachable(f"You follow {HAVE_STREAMS_PER_ADDRESS} contents here already.")
         availability = self._contents.follow(content, _follower(request))
+        self._streams[seat] += 1
         try:
             answer = web.StreamResponse(headers={**PROTOCOL_HEADER, **SHARED_CONTENT})
             answer.content_type = OCTETS
@@ -135,6 +158,7 @@ class ContentRoutes:
                 await availability.stream(request.transport, chunked=chunked)
         finally:
             self._contents.unfollow(content, availability)
+            self._streams -= Counter([seat])
         return answer
 
     async def peers(self, request: web.Request) -> web.Response:
@@ -187,6 +211,10 @@ class ContentRoutes:
             lambda: self._contents.open(content),
             None if name is None else safe_path(name),
         )
+
+
+def _seat(request: web.Request) -> str:
+    return "" if request.transport is None else visitor_at(request.transport).seat
 
 
 def _follower(request: web.Request) -> Provider | None:

@@ -18,7 +18,7 @@ from panal.peer import limits
 from panal.peer.connections import Connections
 from panal.peer.http_answers import SAFE_HEADERS, problem
 from panal.peer.patience import Moment, Patience, Phase, Verdict
-from panal.peer.visitors import member_at, unsent_bytes
+from panal.peer.visitors import unsent_bytes, visitor_at
 
 LOOK_S = 1.0
 OPTIONS: dict[str, Any] = {
@@ -43,6 +43,12 @@ def http_connections(
     return lambda: HttpConnection(server, loop, connections, enters=enters)
 
 
+def note_owed(request: web.Request, *, is_owed: bool) -> None:
+    """Tell the connection of a request whether that makes it one to be kept."""
+    if isinstance(request.protocol, HttpConnection):
+        request.protocol.is_owed = is_owed
+
+
 class HttpConnection(RequestHandler):
     """One connection; ended when it takes too long or sends too much."""
 
@@ -62,6 +68,8 @@ class HttpConnection(RequestHandler):
         self._head_bytes = 0
         self._ahead_bytes = 0
         """Of requests that wait behind others."""
+        self.is_owed = False
+        """Whether the last request was for more than everybody's, and was let in."""
         self._is_garbled = False
         """Whether something came that is no request: what follows cannot be one either."""
         self._body: StreamReader = EMPTY_PAYLOAD
@@ -73,9 +81,8 @@ class HttpConnection(RequestHandler):
         """Somebody has connected, or is handed over."""
         super().connection_made(transport)
         self._own = cast(asyncio.Transport, transport)
-        host, *_ = transport.get_extra_info("peername") or ("",)
         if self._enters and not self._connections.enter(
-            transport, host, self, member_at(transport)
+            transport, visitor_at(transport).seat, self
         ):
             self._own.abort()
             return
@@ -110,7 +117,7 @@ class HttpConnection(RequestHandler):
             return
         self._head_bytes += len(data)
         if self._head_bytes > limits.HEAD_BYTES and self._own is not None:
-            if self.is_idle() or not self._request_count:  # else it would stand in another answer
+            if self._waits() or not self._request_count:  # else it would stand in another answer
                 self._own.write(_TOO_LARGE)
             self.force_close()
 
@@ -133,6 +140,10 @@ class HttpConnection(RequestHandler):
         """Nothing: what others send malformed is not worth a line, and may hold secrets."""
 
     def is_idle(self) -> bool:
+        """Whether nothing is being answered to whom this peer is there for."""
+        return not self.is_owed or self._waits()
+
+    def _waits(self) -> bool:
         """Whether nothing is being asked or answered."""
         return self._waiter is not None and not self._waiter.done()
 
@@ -152,7 +163,7 @@ class HttpConnection(RequestHandler):
                 is_unsent=left_bytes > 0,
             )
         is_paused = self._reading_paused or self._buffer_paused
-        phase = Phase.HEAD if self.is_idle() else Phase.ANSWER
+        phase = Phase.HEAD if self._waits() else Phase.ANSWER
         if phase is Phase.ANSWER and not self._body.is_eof() and not is_paused:
             phase = Phase.BODY
         request = self._current_request

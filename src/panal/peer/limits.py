@@ -6,8 +6,12 @@ docs/SECURITY.md has the same table; a test compares the two.
 CONNECTIONS = 1_024
 """In all; a quarter of the descriptors that this process may have, where that is less."""
 CONNECTIONS_PER_ADDRESS = 64
-"""From one address, an IPv6 /64 counting as one, or of one member; loopback has no limit of its
-own."""
+"""From one address, an IPv6 /64 counting as one, of one member, or of one other user of this
+machine; its own user and root have no limit of their own."""
+OWNER_PART = 16
+"""Of all connections, a sixteenth is kept for this machine's own user and root."""
+HAVE_STREAMS_PER_ADDRESS = 32
+"""Availability followed at once; counted as connections are."""
 HANDSHAKES = 256
 """Connections to a network's peer in all that have not shown who they are."""
 GUEST_CONNECTIONS = 128
@@ -32,6 +36,8 @@ HEAD_BYTES = 32 * 1024
 """Of a request line and all its fields together."""
 MOST_AHEAD_BYTES = 128 * 1024
 """Of further requests that come while an answer is on its way."""
+SESSION_BYTES = 1_024
+"""Of what begins a session, which anybody may send: all of it within `HEAD_S`."""
 JSON_BYTES = 1024 * 1024
 UPLOADS_AT_ONCE = 8
 """Others wait."""

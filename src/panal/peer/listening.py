@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from panal.peer.connections import Connections
 from panal.peer.limits import HANDSHAKES, HEAD_S
 from panal.peer.sending import keep_queue_short
+from panal.peer.visitors import visitor_between
 from panal.wire.address import is_loopback
 from panal.wire.certified_names import serial_in
 
@@ -85,7 +86,8 @@ class TlsListener:
             return
         connection.setblocking(False)
         task = self._loop.create_task(self._let_in(connection))
-        self._at_the_door.enter(task, address[0], _Handshake(task))
+        seat = visitor_between(address[:2], connection.getsockname()[:2]).seat
+        self._at_the_door.enter(task, seat, _Handshake(task))
         self._handshakes.add(task)
         task.add_done_callback(self._forget)
 

@@ -4,7 +4,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from panal.peer.connections import OWNER
 from panal.peer.local_user import user_at
+from panal.peer.socket_diag import Endpoint
 from panal.wire.address import is_loopback, place_of
 from panal.wire.certified_names import name_in
 from panal.wire.ids import PeerName
@@ -41,18 +43,30 @@ class Visitor:
     """Whether it is on loopback, and this peer's user or root."""
     member: PeerName | None = None
 
+    @property
+    def seat(self) -> str:
+        """The place as limits on connections count it."""
+        return OWNER if self.is_same_user else self.place
+
+
+def visitor_between(client: Endpoint, server: Endpoint) -> Visitor:
+    """Who has connected in plain, or has not shown more yet; the system is asked for one socket."""
+    if not is_loopback(client[0]):
+        return Visitor(f"address {place_of(client[0])}")
+    user = user_at(client, server)
+    return Visitor(user.place, on_loopback=True, is_same_user=user.is_ours)
+
 
 def visitor_at(connection: Connection) -> Visitor:
-    """Who has connected; the system is asked for one socket."""
+    """Who has connected."""
     client, server = map(connection.get_extra_info, ("peername", "sockname"))
     if not (isinstance(client, tuple) and isinstance(server, tuple)):  # it has gone
         return Visitor()
     if (member := member_at(connection)) is not None:
         return Visitor(f"member {member.lower()}", member=member)
-    if is_over_tls(connection) or not is_loopback(client[0]):
+    if is_over_tls(connection):
         return Visitor(f"address {place_of(client[0])}")
-    user = user_at(client[:2], server[:2])
-    return Visitor(user.place, on_loopback=True, is_same_user=user.is_ours)
+    return visitor_between(client[:2], server[:2])
 
 
 def unsent_bytes(transport: asyncio.WriteTransport) -> int:

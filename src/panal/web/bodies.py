@@ -1,12 +1,13 @@
 """What requests of the API say, as structs; what does not fit is refused."""
 
+import asyncio
 from typing import Annotated, TypeVar
 
 import msgspec
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
-from panal.errors import TooLarge, UsageError
+from panal.errors import TooLarge, TooSlow, UsageError
 from panal.peer.guest_links import DEFAULT_S, MAX_S
 from panal.peer.limits import JSON_BYTES
 from panal.peer.live_settings import MAX_ACTIVE_DOWNLOADS
@@ -116,15 +117,25 @@ class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
     """From each peer, over all downloads."""
 
 
-async def read_body(request: web.Request, kind: type[Body]) -> Body:
-    """A request's JSON; UsageError or TooLarge."""
+async def read_body(
+    request: web.Request,
+    kind: type[Body],
+    *,
+    most_bytes: int = JSON_BYTES,
+    within_s: float | None = None,
+) -> Body:
+    """A request's JSON; UsageError, TooLarge or TooSlow."""
     if request.content_type != "application/json":
         raise UsageError("Send JSON, with Content-Type: application/json.")
-    raw = await request.content.read(JSON_BYTES + 1)
-    while not request.content.at_eof() and len(raw) <= JSON_BYTES:
-        raw += await request.content.read(JSON_BYTES + 1 - len(raw))
-    if len(raw) > JSON_BYTES:
-        raise TooLarge(f"A request's JSON has at most {JSON_BYTES} bytes.")
+    raw = b""
+    try:
+        async with asyncio.timeout(within_s):
+            while block := await request.content.read(most_bytes + 1 - len(raw)):
+                raw += block
+    except TimeoutError:
+        raise TooSlow(f"What is sent here comes within {within_s:.0f} s.") from None
+    if len(raw) > most_bytes:
+        raise TooLarge(f"This request's JSON has at most {most_bytes} bytes.")
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

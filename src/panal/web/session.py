@@ -13,6 +13,7 @@ from panal.audit import AuditLog
 from panal.peer.access import Route
 from panal.peer.documented import PAGE, SCRIPT
 from panal.peer.http_answers import PROTOCOL_HEADER, json_answer
+from panal.peer.limits import HEAD_S, SESSION_BYTES
 from panal.peer.owner_token import LINK_S, SESSION_S, OwnerCredentials
 from panal.peer.roles import Role
 from panal.peer.visitors import Visitor, visitor_at
@@ -72,7 +73,7 @@ class SessionRoutes:
 
     async def begin(self, request: web.Request) -> web.Response:
         """Exchange a link's secret for a session."""
-        wanted = await read_body(request, SessionRequest)
+        wanted = await read_body(request, SessionRequest, most_bytes=SESSION_BYTES, within_s=HEAD_S)
         visitor = Visitor() if request.transport is None else visitor_at(request.transport)
         answer = web.Response(status=204, headers=PROTOCOL_HEADER)
         answer.set_cookie(
