@@ -1,6 +1,9 @@
 """The owner's token and the page's link, as commands have them."""
 
+import asyncio
 import io
+import os
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from panal.peer.roles import Asker
 from tests.cli.running import panal, said
 from tests.support.network import Network
 
-STRANGER = Asker(on_loopback=True)
+STRANGER = Asker(on_loopback=True, place=f"user {os.getuid()}")
 
 
 async def test_a_token_file_makes_another_user_the_owner(
@@ -37,6 +40,43 @@ async def test_a_token_may_come_through_a_pipe(
     token = (peer.folder / ".panal" / "owner-token").read_text()
     monkeypatch.setattr("sys.stdin", io.StringIO(token))
     assert (await panal("--token-file", "-", "ls", "--peer", peer.url)).code == 0
+
+
+LISTEN = """
+import socket, sys
+with socket.create_server(("127.0.0.1", 0)) as listening:
+    print(listening.getsockname()[1], flush=True)
+    if sys.argv[1] == "late": sys.stdin.readline()
+    accepted, _ = listening.accept()
+    accepted.settimeout(10)
+    try: print(accepted.recv(10_000).hex(), flush=True)
+    except OSError: print(flush=True)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+@pytest.mark.parametrize("accepts", ["at once", "late"])
+async def test_whoever_listens_in_the_peer_s_place_gets_no_token(
+    accepts: str, tmp_path: Path
+) -> None:
+    python = "/usr/bin/python3"
+    if not Path(python).exists():
+        pytest.skip("there is no Python that other users may run")
+    token = tmp_path / "token"
+    token.write_text("panal-owner-" + "x" * 43)
+    listening = await asyncio.create_subprocess_exec(
+        *(python, "-c", LISTEN, accepts), user=65_534, cwd="/", stdin=PIPE, stdout=PIPE
+    )
+    assert listening.stdin is not None
+    assert listening.stdout is not None
+    url = f"http://127.0.0.1:{int(await listening.stdout.readline())}"
+    async with asyncio.timeout(30):
+        answer = await panal("--token-file", str(token), "ls", "--peer", url)
+        assert answer.code == 7
+        assert "another user" in answer.err
+        listening.stdin.write(b"\n")
+        assert await listening.stdout.readline() == b"\n"  # it was connected to, and got nothing
+        await listening.wait()
 
 
 @pytest.mark.parametrize("host", ["192.168.1.5", "example.org", "[2001:db8::1]", "127.evil.test"])

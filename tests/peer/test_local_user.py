@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 from asyncio.subprocess import PIPE
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ import pytest
 from panal.peer import app, doors, local_user, visitors
 from panal.peer.connections import OWNER
 from panal.peer.limits import HAVE_STREAMS_PER_ADDRESS
-from panal.peer.local_user import LocalUser, owner_of, user_at
-from panal.peer.socket_diag import owner_told
+from panal.peer.local_user import LocalUser, owner_of, server_at, user_at
+from panal.peer.socket_diag import ESTABLISHED, LISTENING, ToldSocket, owner_told
 from panal.peer.visitors import Visitor, visitor_between
 from tests.support.network import Network
 from tests.support.raw_http import connection, request
@@ -82,6 +83,54 @@ def test_a_single_socket_is_told_as_the_tables_list_it(
             assert told == os.getuid()
             assert user_at(*ends).is_ours  # by the tables
             assert owner_told((calls, 1), ends[1]) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells whose a socket is")
+@pytest.mark.parametrize("by_tables", [False, True], ids=["asked", "by the tables"])
+@pytest.mark.parametrize(
+    ("listens", "calls"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "::1")]
+)
+def test_whose_the_server_is_before_and_after_it_accepts(
+    listens: str, calls: str, by_tables: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if by_tables:
+        monkeypatch.setattr(local_user, "socket_told", lambda *_: None)
+    uid = 65_534 if os.getuid() == 0 else os.getuid()  # what nobody holds yet may be root's
+    family = socket.AF_INET6 if ":" in listens else socket.AF_INET
+    try:
+        with acting_as(uid):
+            listening = socket.create_server((listens, 0), family=family)
+    except OSError:
+        pytest.skip(f"this machine has no {listens}")
+    with listening, socket.create_connection((calls, listening.getsockname()[1])) as client:
+        ends = client.getsockname()[:2], client.getpeername()[:2]
+        assert server_at(*ends).uid == uid
+        with acting_as(uid):
+            accepted, _ = listening.accept()
+        with accepted:
+            listening.close()
+            assert server_at(*ends).uid == uid
+    assert server_at(ends[0], (calls, 1)) == LocalUser()
+
+
+def test_what_no_process_holds_yet_is_not_roots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older systems list a connection that was not accepted as root's, with no inode."""
+    told = {CLIENT: ToldSocket(ESTABLISHED, 0, 0), ("0.0.0.0", 0): ToldSocket(LISTENING, 1001, 7)}
+    monkeypatch.setattr(local_user, "socket_told", lambda _, far: told[far])
+    assert server_at(CLIENT, SERVER).uid == 1001
+    told[CLIENT] = ToldSocket(ESTABLISHED, 1002, 8)
+    assert server_at(CLIENT, SERVER).uid == 1002
+
+
+@contextmanager
+def acting_as(uid: int) -> Iterator[None]:
+    """Whose the sockets are that are made meanwhile."""
+    "".encode("idna")  # read before, for another user may not
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(os.getuid())
 
 
 ASK = """

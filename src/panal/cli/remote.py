@@ -31,7 +31,7 @@ from panal.answers import (
     VerifyProgress,
     WhyAnswer,
 )
-from panal.cli.token import check_stays_here, given_token
+from panal.cli.token import OwnPeerConnector, check_stays_here, given_token
 from panal.errors import PanalError, Unreachable, UsageError, by_slug
 from panal.peer.calling import untrusting_session
 
@@ -59,12 +59,14 @@ class RemotePeer:
             raise UsageError("A peer's URL begins with http://, as http://127.0.0.1:5000.")
         self._url = url.rstrip("/")
         self._headers = {"Content-Type": "application/json"}
-        if (token := given_token()) is not None:
+        self._token = given_token()
+        if self._token is not None:
             check_stays_here(url)
-            self._headers["Authorization"] = f"Bearer {token}"
+            self._headers["Authorization"] = f"Bearer {self._token.text}"
 
     async def __aenter__(self) -> "RemotePeer":
-        self._session = untrusting_session()
+        connector = None if self._token is None else OwnPeerConnector(self._token)
+        self._session = untrusting_session(connector)
         return self
 
     async def __aexit__(self, *_: object) -> None:

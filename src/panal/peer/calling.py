@@ -60,13 +60,15 @@ class Calling:
 PLAIN = Calling()
 
 
-def untrusting_session(*, keeps_connections: bool = False) -> aiohttp.ClientSession:
+def untrusting_session(
+    connector: aiohttp.TCPConnector | None = None, *, keeps_connections: bool = False
+) -> aiohttp.ClientSession:
     """A client that trusts nobody's answers: no decoding, no cookies, no proxy."""
     return aiohttp.ClientSession(
         auto_decompress=False,
         trust_env=False,
         headers={"Accept-Encoding": "identity"},
-        connector=aiohttp.TCPConnector(limit=0, force_close=not keeps_connections),
+        connector=connector or aiohttp.TCPConnector(limit=0, force_close=not keeps_connections),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-from panal.peer.socket_diag import Endpoint, owner_told
+from panal.peer.socket_diag import ESTABLISHED, LISTENING, Endpoint, owner_told, socket_told
 from panal.wire.address import parse_address
 
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 # Once a process has closed its socket the kernel lists it as root's: only a connection that
 # is still held open says whose it is.
 _ESTABLISHED = "01"
+_LISTENING = "0A"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,40 @@ def user_at(client: Endpoint, server: Endpoint) -> LocalUser:
             return LocalUser(is_told=False)
         owner = owner_of(client, server, tables)
     return LocalUser(owner)
+
+
+def server_at(client: Endpoint, server: Endpoint) -> LocalUser:
+    """Who holds the server's end of a connection, or, where it is not accepted yet, listens."""
+    nowhere = ("::" if ":" in server[0] else "0.0.0.0", 0)  # noqa: S104 (nothing is bound)
+    if sys.platform == "linux":
+        found = socket_told(server, client)
+        if found is not None and found.state == ESTABLISHED and found.inode:
+            return LocalUser(found.uid)
+        found = socket_told(server, nowhere)
+        if found is not None and found.state == LISTENING:
+            return LocalUser(found.uid)
+    tables = [path.read_text("ascii") for path in _TABLES if path.exists()]
+    if not tables:
+        return LocalUser(is_told=False)
+    return LocalUser(server_of(client, server, tables))
+
+
+def server_of(client: Endpoint, server: Endpoint, tables: list[str]) -> int | None:
+    """The same by the tables, or None where they list nothing."""
+    pairs = {(_end(server, six), _end(client, six)) for six in (False, True)}
+    anybody = {f"{'0' * 8}:0000", f"{'0' * 32}:0000"}
+    port = f"{server[1]:04X}"
+    here = {near for near, _ in pairs} | {end[:-4] + port for end in anybody}
+    listening: int | None = None
+    for fields in (line.split() for table in tables for line in table.splitlines()[1:]):
+        if len(fields) < 10:
+            continue
+        near, far, state, uid, inode = (fields[at] for at in (1, 2, 3, 7, 9))
+        if (near, far) in pairs and state == _ESTABLISHED and inode != "0":
+            return int(uid)
+        if near in here and far in anybody and state == _LISTENING:
+            listening = int(uid)
+    return listening
 
 
 def owner_of(client: Endpoint, server: Endpoint, tables: list[str]) -> int | None:

@@ -5,6 +5,7 @@ One question and one answer, however many sockets there are: the tables under /p
 
 import socket
 import struct
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from panal.wire.address import parse_address
@@ -16,15 +17,26 @@ _SOCK_DIAG_BY_FAMILY = 20
 _NLM_F_REQUEST = 1
 _EVERY_STATE = 0xFFFF_FFFF
 _NO_COOKIE = 0xFFFF_FFFF
-_ESTABLISHED = 1
+ESTABLISHED = 1
+LISTENING = 10
 
 _HEAD = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBxxI")
 _PORTS = struct.Struct("!HH")
-_ANSWER = struct.Struct("=BB2x48x12xI")
-"""Family, state, the socket's name, its timers and queues, the uid (struct inet_diag_msg)."""
+_ANSWER = struct.Struct("=BB2x48x12xII")
+"""Family, state, the socket's name, its timers and queues, uid and inode (inet_diag_msg)."""
 _MAX_ANSWER_BYTES = 4_096
 _TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ToldSocket:
+    """What the kernel says of a socket."""
+
+    state: int
+    uid: int
+    inode: int
+    """0 for a connection that nobody holds: not accepted yet, or closed. Its uid is then root's."""
 
 
 def owner_told(client: Endpoint, server: Endpoint) -> int | None:
@@ -32,25 +44,30 @@ def owner_told(client: Endpoint, server: Endpoint) -> int | None:
 
     That is so for a socket that is none, and just the same where the kernel lacks the module.
     """
-    question = _question(client, server)
+    found = socket_told(client, server)
+    # A closed socket is listed as root's.
+    return found.uid if found is not None and found.state == ESTABLISHED else None
+
+
+def socket_told(near: Endpoint, far: Endpoint) -> ToldSocket | None:
+    """The socket of a connection that has these ends; without such a one, what listens there."""
+    question = _question(near, far)
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as asked:
             asked.settimeout(_TIMEOUT_S)
             asked.sendto(question, (0, 0))
-            return owner_in(asked.recv(_MAX_ANSWER_BYTES))
+            return socket_in(asked.recv(_MAX_ANSWER_BYTES))
     except OSError:
         return None
 
 
-def owner_in(answer: bytes) -> int | None:
-    """The uid that an answer tells of an open connection."""
+def socket_in(answer: bytes) -> ToldSocket | None:
+    """What an answer tells."""
     if len(answer) < _HEAD.size + _ANSWER.size:
         return None
     _, kind, *_ = _HEAD.unpack_from(answer)
-    _, state, uid = _ANSWER.unpack_from(answer, _HEAD.size)
-    # A closed socket is listed as root's.
-    is_open = kind == _SOCK_DIAG_BY_FAMILY and state == _ESTABLISHED
-    return int(uid) if is_open else None
+    _, state, uid, inode = _ANSWER.unpack_from(answer, _HEAD.size)
+    return ToldSocket(state, uid, inode) if kind == _SOCK_DIAG_BY_FAMILY else None
 
 
 def _question(client: Endpoint, server: Endpoint) -> bytes:
