@@ -7,6 +7,7 @@ handlers of HTTP, and by the codes of gRPC.
 
 import asyncio
 import json
+import os
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
@@ -110,7 +111,7 @@ def callers(network: Network, peer: RunningPeer, member: RunningPeer) -> dict[st
     port, credentials = peer.app.port, peer.app.credentials
     clock = VirtualClock()
     credentials._clock = clock
-    over = credentials.begin_session(credentials.new_link())
+    over = credentials.begin_session(credentials.new_link(), f"user {os.getuid()}")
     clock.advance(SESSION_S)
     cookie = credentials.cookie_name("127.0.0.1")
     wrong = {"Authorization": f"Bearer {owner_token(network.place)}"}

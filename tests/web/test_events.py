@@ -550,7 +550,7 @@ async def test_a_session_that_is_over_ends_its_stream(
     one = await network.peer("one", shares_folder=False)
     credentials = one.app.credentials
     cookie = credentials.cookie_name(f"127.0.0.1:{one.app.port}")
-    session = credentials.begin_session(credentials.new_link())
+    session = credentials.begin_session(credentials.new_link(), f"user {os.getuid()}")
     async with (
         listening(one.session, one.url, Cookie=f"{cookie}={session}") as reader,
         listening(one.session, one.url) as own,

@@ -33,6 +33,7 @@ from panal.peer.http_answers import PROTOCOL_HEADER
 from panal.peer.limits import LISTENERS
 from panal.peer.query import read_query
 from panal.peer.roles import Role, Token
+from panal.peer.visitors import visitor_at
 from panal.web.board import Board
 from panal.web.chunk_events import WatchedContent, chunks_event
 from panal.web.live_facts import LiveFacts, WatchedChunks
@@ -314,9 +315,13 @@ def event_routes(app: PeerApp, node: Node) -> Sequence[Route]:
     app.audit.heard = lambda line: stream.board.add("log", line)
 
     def may_still_listen(request: web.Request) -> Callable[[], bool]:
-        if app.credentials.look(request.headers) is not Token.RIGHT:
-            return lambda: True  # the connection itself is the owner's
-        return lambda: app.credentials.look(request.headers) is Token.RIGHT
+        place = "" if request.transport is None else visitor_at(request.transport).place
+
+        def shows_token() -> bool:
+            return app.credentials.look(request.headers, place) is Token.RIGHT
+
+        # Else the connection itself is the owner's.
+        return shows_token if shows_token() else lambda: True
 
     return EventRoutes(
         stream,
