@@ -26,6 +26,7 @@ from panal.errors import Refused
 from panal.peer import access, app
 from panal.peer.access import Route
 from panal.peer.doorkeeper import Doorkeeper
+from panal.peer.local_user import LocalUser
 from panal.peer.network_owner import NetworkOwner
 from panal.peer.owner_token import SESSION_S, owner_token
 from panal.peer.tracker_channel import tls_channel
@@ -136,7 +137,7 @@ async def test_every_route_and_call_is_registered_and_closed_to_whom_it_is_not_f
 ) -> None:
     peer = await network.peer("a", guest_port=0)
     member = await network.peer("b")
-    monkeypatch.setattr("panal.peer.doorkeeper.is_ours_or_roots", lambda *_: False)
+    monkeypatch.setattr("panal.peer.visitors.user_at", lambda *_: LocalUser(65_534))
     served = {
         f"{route.method} {route.resource.canonical}"
         for application in registered.applications
@@ -181,8 +182,9 @@ async def _walk_the_tracker(network: Network) -> None:
         "a member": (member, Role.MEMBER),
     }
     rules = dict(ENTRANCES)
-    # The library describes it, and does not serve it.
-    assert rules.keys() == every_call().keys() - {"/grpc.health.v1.Health/List"}
+    # The library describes the first, and does not serve it; the second is closed to everybody.
+    closed = {f"/grpc.health.v1.Health/{call}" for call in ("List", "Watch")}
+    assert rules.keys() == every_call().keys() - closed
     for who, (credential, role) in shown.items():
         pem = access_of_owner.authority_pem
         async with tls_channel(access_of_owner.address, pem, credential) as channel:
