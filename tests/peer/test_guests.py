@@ -12,6 +12,9 @@ from panal.errors import NotFound, Refused, UsageError
 from panal.peer.guest_links import KEY_FILE, MAX_S
 from panal.peer.guest_routes import UNKNOWN
 from panal.peer.roles import Role
+from panal.store.texts import Texts
+from panal.wire.ids import ContentId
+from panal.wire.manifest import Manifest
 from tests.support.clock import VirtualClock
 from tests.support.network import Answer, Network, RunningPeer
 from tests.support.raw_http import connection, request
@@ -234,3 +237,24 @@ async def test_the_guests_listener_has_the_rules_of_every_other(peer: RunningPee
             request("GET", path, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: document")
         )
         assert (await wire.answer()).status == 200
+
+
+async def test_a_folder_s_list_is_read_once_for_many_requests(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(10):
+        await peer.upload(f"many/{number}.txt", b"x")
+    url = await link_to(peer, "many")
+    read: list[object] = []
+    reading = Texts.read
+
+    def noted(texts: Texts, content: ContentId) -> tuple[bytes, Manifest] | None:
+        read.append(content)
+        return reading(texts, content)
+
+    monkeypatch.setattr(Texts, "read", noted)
+    for number in range(10):
+        assert (await ask(f"{url}{number}.txt")).body == b"x"
+        assert (await ask(f"{url}{number}")).status == 404
+    assert b"9.txt" in (await ask(url)).body
+    assert len(read) == 1

@@ -23,11 +23,11 @@ from panal.peer.guest_links import GuestLinks
 from panal.peer.lanes import Lanes
 from panal.peer.listing_page import listing_page
 from panal.peer.never_sent import NeverSent
+from panal.peer.read_folders import ReadFolder, ReadFolders
 from panal.peer.roles import Asker, Role
 from panal.peer.sending import Sender
 from panal.store.texts import Texts
 from panal.wire.capability import Grant
-from panal.wire.collection import CollectionEntry, read
 from panal.wire.manifest import Kind
 from panal.wire.names import safe_path
 
@@ -84,7 +84,7 @@ class GuestRoutes:
     ) -> None:
         self._keeper = keeper
         self._contents = contents
-        self._texts = texts
+        self._folders = ReadFolders(texts)
         self._audit = audit
         self._answers = ContentAnswers(sender, Lanes(), NeverSent(chance))
 
@@ -138,7 +138,7 @@ class GuestRoutes:
         if not path or path.endswith("/"):
             return await self._listing(grant, safe_path(path[:-1]) + "/" if path else "")
         wanted = safe_path(path)
-        entry = await asyncio.to_thread(self._entry, grant, wanted)
+        entry = (await asyncio.to_thread(self._folder, grant)).entry(wanted)
         if entry is None or entry.content is None:
             raise NotFound(UNKNOWN)
         content = entry.content
@@ -171,18 +171,14 @@ class GuestRoutes:
 
     def _names(self, grant: Grant, prefix: str) -> dict[str, int | None]:
         names: dict[str, int | None] = {}
-        for entry in self._entries(grant):
-            if entry.path.startswith(prefix):
-                name, slash, _ = entry.path[len(prefix) :].partition("/")
-                is_folder = bool(slash) or entry.content is None
-                names[name + "/" if is_folder else name] = None if is_folder else entry.size_bytes
+        for entry in self._folder(grant).below(prefix):
+            name, slash, _ = entry.path[len(prefix) :].partition("/")
+            is_folder = bool(slash) or entry.content is None
+            names[name + "/" if is_folder else name] = None if is_folder else entry.size_bytes
         return names
 
-    def _entry(self, grant: Grant, path: str) -> CollectionEntry | None:
-        return next((entry for entry in self._entries(grant) if entry.path == path), None)
-
-    def _entries(self, grant: Grant) -> list[CollectionEntry]:
-        kept = self._texts.read(grant.content)
-        if kept is None:
+    def _folder(self, grant: Grant) -> ReadFolder:
+        found = self._folders.get(grant.content)
+        if found is None:
             raise NotFound(UNKNOWN)
-        return list(read(kept[0]))
+        return found
