@@ -100,6 +100,9 @@ OTHER_PAGES = [
     ("Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"),
     ("Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"),
     ("Sec-Fetch-Site: nonsense",),
+    ("Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: cross-site"),
+    ("Sec-Fetch-Site: none", "Sec-Fetch-Site: none"),
+    ("Origin: http://127.0.0.1", "Origin: https://evil.example"),
 ]
 NAVIGATION = (
     "Sec-Fetch-Site: cross-site",
@@ -112,6 +115,10 @@ NOT_OWNERS = [
     ("X-Forwarded-For: 127.0.0.1",),
     ("X-Forwarded-Host: 127.0.0.1",),
     ("X-Real-IP: 127.0.0.1",),
+    ("Via: 1.1 proxy",),
+    ("X-Client-IP: 127.0.0.1",),
+    ("CF-Connecting-IP: 127.0.0.1",),
+    ("True-Client-IP: 127.0.0.1",),
     ("x-forwarded-for:",),
     NAVIGATION,
 ]

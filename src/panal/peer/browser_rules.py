@@ -7,9 +7,10 @@ Sec-Fetch-Site says same-origin or none.
 """
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
+
+from multidict import MultiMapping
 
 from panal.errors import Refused, UsageError, WrongHost
 
@@ -44,12 +45,14 @@ def is_host_allowed(value: str, allowed_hosts: frozenset[str]) -> bool:
     return True
 
 
-def check_page(headers: Mapping[str, str], host: str, *, may_be_a_link: bool) -> None:
-    """Refused for another site's page.
+def check_page(headers: MultiMapping[str], host: str, *, may_be_a_link: bool) -> None:
+    """Refused for another site's page, and where it is not said once where a page is from.
 
     `may_be_a_link`: somebody may follow a link from another site to here, as long as what
     answers becomes a page of its own.
     """
+    if any(len(headers.getall(name, [])) > 1 for name in ("Origin", "Sec-Fetch-Site")):
+        raise Refused(_NOT_OURS)
     origin = headers.get("Origin")
     if origin is not None and origin not in {f"http://{host}", f"https://{host}"}:
         raise Refused(_NOT_OURS)

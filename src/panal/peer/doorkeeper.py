@@ -10,7 +10,11 @@ from panal.peer.browser_rules import is_host_allowed
 from panal.peer.roles import Asker, Role, Token, role_of
 from panal.peer.visitors import Connection, visitor_at
 
-_FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip")
+_FORWARDED = (
+    *("via", "forwarded", "x-forwarded-"),
+    *("x-real-ip", "x-client-ip", "cf-connecting-ip", "true-client-ip"),
+)
+"""How fields begin that proxies add; each has to add Via (RFC 9110, section 7.6.3)."""
 
 
 class Credentials(Protocol):
