@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from panal.peer import listening
 from panal.peer.limits import HANDSHAKES, HEAD_S, LEAST_BYTES_S, SLOW_S
 from panal.trust.certificates import CERTIFICATE_S, DAY_S, Authority, new_key, signing_request
 from panal.trust.tls import authority_context, client_context
-from panal.wire.certified_names import peer_host
+from panal.wire.certified_names import peer_host, serial_in
 from panal.wire.ids import PeerName
 from tests.support.crowd import alive, clients, needs_descriptors, settle
 from tests.support.loop_clock import LoopClock
@@ -277,6 +278,28 @@ async def test_of_the_right_authority_under_another_name_nothing_is_asked(
             pass
     assert await at.is_served()
     assert len(made) == 1  # the one that was served
+
+
+async def test_who_is_removed_as_a_handshake_ends_is_shut_out_too(
+    at: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed = at.member("c", time.time())
+    tls = at.peer.app._tls
+    assert tls is not None
+    seen: list[int] = []
+
+    def note(certificate: Any) -> int | None:
+        serial = serial_in(certificate)
+        if serial == removed.issued.serial:
+            seen.append(serial)
+            tls.ended({serial})  # as the handshake is over and the connection not yet known
+        return serial
+
+    monkeypatch.setattr(listening, "serial_in", note)
+    async with at.call(client_context(*removed.files())) as wire, asyncio.timeout(10):
+        assert await wire.rest() == b""
+    assert len(seen) == 1
+    assert await at.is_served()
 
 
 # Slow receivers ---------------------------------------------------------------------------

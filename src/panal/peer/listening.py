@@ -55,6 +55,7 @@ class TlsListener:
         self._loop = asyncio.get_running_loop()
         self._at_the_door = Connections(HANDSHAKES)
         self._handshakes: set[asyncio.Task[None]] = set()
+        self._revoked: Container[int] = frozenset()
         self._serials: WeakKeyDictionary[asyncio.BaseTransport, int] = WeakKeyDictionary()
         for listening in sockets:
             listening.setblocking(False)
@@ -69,7 +70,8 @@ class TlsListener:
             task.cancel()
 
     def end(self, revoked: Container[int]) -> None:
-        """End the connections that were made with such certificates."""
+        """End the connections that are made with such certificates, from now on with no others."""
+        self._revoked = revoked
         for transport, serial in list(self._serials.items()):
             if serial in revoked and isinstance(transport, asyncio.WriteTransport):
                 transport.abort()
@@ -120,6 +122,8 @@ class TlsListener:
                 serial = serial_in(transport.get_extra_info("peercert"))
                 if serial is not None:
                     self._serials[transport] = serial
+                    if serial in self._revoked:  # since the handshake
+                        transport.abort()
         except (OSError, TimeoutError):  # no member, or gone: nothing is owed to it
             connection.close()
         except asyncio.CancelledError:
