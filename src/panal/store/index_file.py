@@ -14,7 +14,7 @@ from pathlib import Path
 
 from panal.errors import NoSpace, PanalError, StateInUse
 from panal.store.disk_errors import disk_error
-from panal.trust.files import private_folder
+from panal.trust.files import private_file, private_folder
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +114,7 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    private_file(path)
     with contextlib.ExitStack() as undo:
         try:
             database = sqlite3.connect(

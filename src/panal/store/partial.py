@@ -22,6 +22,7 @@ from panal.errors import PanalError
 from panal.store.fingerprints import Fingerprint
 from panal.store.journal import BATCH, DURABLE, FORGET, Journal, open_private
 from panal.store.roots import disk_error
+from panal.trust.files import private_folder
 from panal.wire import bitfield
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
@@ -97,7 +98,7 @@ class PartialFile:
         """What it must still be once it may have its final name, and others write to it."""
         self.on_written: Callable[[int], None] = lambda index: None
         with contextlib.ExitStack() as undo, _told_as("prepare the download"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(folder)
             self._journal = Journal(self._journal_path, content)
             undo.callback(self._journal.close)
             self.descriptor = self._open_file()

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from panal.errors import IntegrityError
 from panal.store.hashing import READ_BYTES, ContentHasher
 from panal.store.roots import disk_error
+from panal.trust.files import private_folder
 from panal.wire.ids import ContentId, is_content_id, parse_content_id
 from panal.wire.manifest import Kind, Manifest, chunk_size_for, content_id
 
@@ -46,7 +47,7 @@ class Texts:
         content = content_id(manifest.encode())
         temporary = self.folder / f"{content.hex()}.new"
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.folder)
             with temporary.open("wb") as file:
                 file.write(text)
                 file.flush()

@@ -1,5 +1,6 @@
 """Secrets on the disk: whole or not at all, and for their owner alone."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -50,6 +51,18 @@ def private_folder(path: Path) -> None:
     if not path.parent.exists():
         private_folder(path.parent)
     path.mkdir(mode=0o700, exist_ok=True)
+
+
+def private_file(path: Path) -> None:
+    """Make a file where there is none, and take it from others where it is there; OSError.
+
+    SQLite gives its logs the mode of their database. One that is there is not opened: closing it
+    would end the locks that SQLite has on it in this process (fcntl(2)).
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        path.chmod(0o600)
 
 
 def _sync_folder(path: Path) -> None:
