@@ -451,7 +451,7 @@ def test_a_peers_paths_between_two(storage: Storage) -> None:
     _announce(
         storage, ONE, entry("a", 1, 5), entry("b/x", 2, 7), entry("b/y", 3, 9), entry("b0", 4)
     )
-    _announce(storage, ONE, replace(entry("b/z", 5, 11), kind=Kind.COLLECTION))
+    _announce(storage, ONE, structs.replace(entry("b/z", 5, 11), kind=Kind.COLLECTION))
     _announce(storage, TWO, entry("b/other", 6))
     found = storage.entries_between(PeerName("PEER_1"), "b/", "b0", 10)
     assert [(one.path, one.content, one.size_bytes, one.kind) for one in found] == [

@@ -7,10 +7,11 @@ and a file that cannot be read is put aside and begun afresh.
 import logging
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from panal.errors import NoSpace, PanalError, Refused, StateInUse
+from panal.trust.files import private_file
 
 _log = logging.getLogger("panal.tracker")
 
@@ -97,6 +98,8 @@ def open_database(path: Path | None) -> sqlite3.Connection:
 
 def _connect(target: str) -> sqlite3.Connection:
     with errors_in_words(target):
+        if target != MEMORY:
+            make_private(Path(target))
         connection = sqlite3.connect(
             target, timeout=0, isolation_level=None, check_same_thread=False
         )
@@ -106,6 +109,12 @@ def _connect(target: str) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def make_private(path: Path) -> None:
+    """Keep a database's file from others; where that fails SQLite says better what is wrong."""
+    with suppress(OSError):
+        private_file(path)
 
 
 def _prepare(connection: sqlite3.Connection, target: str) -> None:

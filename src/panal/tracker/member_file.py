@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panal.errors import Refused
-from panal.tracker.database import errors_in_words, transaction
+from panal.tracker.database import errors_in_words, make_private, transaction
 from panal.tracker.joining import LineRecord
 from panal.wire.ids import PeerName
 
@@ -79,6 +79,8 @@ class MemberFile:
         """StateInUse while another process has it; None keeps it in memory, for tests."""
         target = ":memory:" if path is None else str(path)
         with errors_in_words(target):
+            if path is not None:
+                make_private(path)
             self._connection = sqlite3.connect(
                 target, timeout=0, isolation_level=None, check_same_thread=False
             )
