@@ -6,7 +6,6 @@ expiration.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
 from urllib.parse import quote
 
 import msgspec
@@ -51,7 +50,7 @@ _BLOCK_BYTES = 256 * 1024
 class UploadPath(msgspec.Struct):
     """Which upload."""
 
-    id: Annotated[str, msgspec.Meta(min_length=1)]
+    id: str
     """As the last part of the Location that it began with."""
 
 
