@@ -68,6 +68,13 @@ FINDS: list[tuple[str, set[str]]] = [
     ("img size:>", {JPG, PNG, COPY}),
     ("colour:red", set()),
     ("size: 12", set()),
+    ("size:>999999999999999T", set()),
+    ("size:<999999999999999T year", {MKV, TXT}),
+    ("img \u0301", {JPG, PNG, COPY}),
+    ("\u0301", {NUEVO, JPG, PNG, TAR, FOTOS, MKV, TXT, NOTES, COPY}),
+    ("ext:\u0301,jpg", {JPG, COPY}),
+    ("img -\u0301", {JPG, PNG, COPY}),
+    ("x" * 400, set()),
 ]
 """A query, and the paths that it finds."""
 
@@ -78,5 +85,8 @@ REFUSED = [
     ("peer:../x", "name"),
     ("-peer:a", "not understood"),
     ("-size:>1", "not understood"),
+    ("ext:" + ",".join(f"e{n}" for n in range(33)), "32 extensions"),
+    (" ".join(f"w{n}" for n in range(33)), "32 words"),
+    (" ".join("ext:" + chr(97 + n % 26) + str(n) for n in range(33)), "32 words"),
 ]
 """A query that cannot be, and what its refusal says."""

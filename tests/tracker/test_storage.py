@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from panal.errors import TooLarge
+from panal.errors import TooLarge, UsageError
+from panal.tracker import sqlite_queries
 from panal.tracker.folders import Below
 from panal.tracker.search import RANK_LIMIT, Match, understand
 from panal.tracker.search import listed as listed_page
@@ -388,6 +389,19 @@ def test_every_query_finds_what_the_table_says(storage: Storage) -> None:
         _announce(storage, PeerName(peer), *entries)
     for words, paths in FINDS:
         assert {path for _, path in _search(storage, words)} == paths, words
+
+
+def test_a_search_that_would_hold_everybody_up_is_given_up(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _announce(storage, ONE, *(entry(f"{number} a b", 1) for number in range(5_000)))
+    assert len(_search(storage, "a b")) == 5_000
+    monkeypatch.setattr(sqlite_queries, "MOST_STEPS", 20_000)
+    with pytest.raises(UsageError, match="three letters"):
+        _search(storage, "a b")
+    with pytest.raises(UsageError, match="three letters"):
+        _search(storage, "ext:q")
+    assert _search(storage, "4321 a") == {(ONE, "4321 a b")}  # what the index finds costs little
 
 
 def test_a_name_taken_literally_has_no_filters_in_it(storage: Storage) -> None:

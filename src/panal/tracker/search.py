@@ -16,7 +16,7 @@ import binascii
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -29,6 +29,8 @@ from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 
 RANK_LIMIT = 10_000
+MOST_WORDS = 32
+MOST_ENDINGS = 32
 MAX_NAMES_PER_HIT = 20
 MAX_PAGE_BYTES = 2 * 1024 * 1024
 """Of names on one page: a page must fit a gRPC message of 4 MiB."""
@@ -127,23 +129,42 @@ def understand(query: SearchQuery) -> Search:
             raise UsageError(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
     text = _CONTROL.sub(" ", query.words).strip()
     asked = QueryWords(text.split()) if query.literal else parse_query(text)
-    words = tuple(dict.fromkeys(fold(word).strip() for word in asked.wanted))
+    words = _folded(asked.wanted)
     phrase = fold(" ".join(asked.wanted) if asked.has_operators else text)
+    any_of = tuple(tuple(map(_ending, _folded(ends))) for ends in asked.ends)
+    unwanted = (
+        *map(_needle, _folded(asked.unwanted)),
+        *map(_ending, _folded(asked.unwanted_ends)),
+    )
+    _check_cost(words, any_of, unwanted)
     return Search(
-        needles=tuple(_needle(word) for word in words),
-        any_of=tuple(tuple(map(_ending, ends)) for ends in asked.ends),
-        unwanted=(*map(_needle, map(fold, asked.unwanted)), *map(_ending, asked.unwanted_ends)),
+        needles=tuple(map(_needle, words)),
+        any_of=tuple(filter(None, any_of)),
+        unwanted=unwanted,
         exact=f"/{_marked(phrase)}{_END}" if words else None,
         whole=words,
         content=query.content,
         sha256=query.sha256,
         peer=_one_peer(query.peer, asked.peer),
         kind=_one_kind(query.kind, asked.kind),
-        min_size_bytes=max(query.min_size_bytes, asked.min_size_bytes),
+        min_size_bytes=min(max(query.min_size_bytes, asked.min_size_bytes), MAX_CONTENT_BYTES + 1),
         max_size_bytes=_least(query.max_size_bytes or None, asked.max_size_bytes),
         after=_decode_page(query.page) if query.page else None,
         page_size=query.page_size,
     )
+
+
+def _folded(words: Iterable[str]) -> tuple[str, ...]:
+    """Each once; what is nothing without its accents is no word."""
+    return tuple(dict.fromkeys(filter(None, (fold(word).strip() for word in words))))
+
+
+def _check_cost(words: Sequence[str], any_of: Sequence[Sequence[str]], not_: Sequence[str]) -> None:
+    """UsageError for conditions that only somebody has who wants to keep the store busy."""
+    if len(words) + len(not_) > MOST_WORDS or len(any_of) > MOST_WORDS:
+        raise UsageError(f"A search has at most {MOST_WORDS} words.")
+    if any(len(group) > MOST_ENDINGS for group in any_of):
+        raise UsageError(f"Name at most {MOST_ENDINGS} extensions.")
 
 
 def _one_peer(given: str, written: str) -> str:
@@ -159,7 +180,7 @@ def _one_kind(given: Kind | None, written: Kind | None) -> Kind | None:
 
 
 def _least(one: int | None, other: int | None) -> int | None:
-    given = [size_bytes for size_bytes in (one, other) if size_bytes is not None]
+    given = [min(size, MAX_CONTENT_BYTES) for size in (one, other) if size is not None]
     return min(given, default=None)
 
 

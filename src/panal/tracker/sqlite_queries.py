@@ -2,9 +2,10 @@
 
 import heapq
 import sqlite3
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 
+from panal.errors import UsageError
 from panal.tracker.registry import key_of
 from panal.tracker.search import RANK_LIMIT, Match, Matches, Search
 from panal.wire.ids import ContentId, PeerName
@@ -40,6 +41,11 @@ _FROM_PEER = "FROM peers CROSS JOIN entries ON entries.peer = peers.id"
 _FROM_ALL = "FROM entries CROSS JOIN peers ON peers.id = entries.peer"
 
 _TRIGRAM = 3
+MOST_STEPS = 20_000_000
+"""About a second: looking through a name for one condition takes a dozen."""
+_STEPS_AT_ONCE = 10_000
+_MOST_INDEXED = 64
+"""Characters of a word that the text index looks for; the rest is compared."""
 # Not LIKE: nothing in a needle has a meaning of its own.
 _CONTAINS = "instr(entries.searchable, ?) > 0"
 
@@ -67,11 +73,12 @@ def provider_counts(
 def matches_of(connection: sqlite3.Connection, search: Search, now_s: float) -> Matches:
     """The entries of live peers that meet a search; exact names are never cut off."""
     found: dict[tuple[PeerName, str], Match] = {}
-    if search.exact is not None:
-        for row in _select(connection, search, (search.exact,), now_s, RANK_LIMIT):
+    with _bounded(connection):
+        if search.exact is not None:
+            for row in _select(connection, search, (search.exact,), now_s, RANK_LIMIT):
+                found[row.peer, row.path] = row
+        for row in _select(connection, search, search.needles, now_s, RANK_LIMIT + 1):
             found[row.peer, row.path] = row
-    for row in _select(connection, search, search.needles, now_s, RANK_LIMIT + 1):
-        found[row.peer, row.path] = row
     rows = tuple(found.values())
     return Matches(rows[:RANK_LIMIT], capped=len(rows) > RANK_LIMIT)
 
@@ -89,7 +96,7 @@ def entries_in_order(
     if search.peer:
         peers += " AND key = ?"
         given.append(key_of(search.peer))
-    with ExitStack() as cursors:
+    with ExitStack() as cursors, _bounded(connection):
         merged = heapq.merge(
             *(
                 cursors.enter_context(closing(_entries_of_one(connection, search, peer, name)))
@@ -112,6 +119,32 @@ def _entries_of_one(
         yield from map(_match, cursor)
 
 
+@contextmanager
+def _bounded(connection: sqlite3.Connection) -> Iterator[None]:
+    """Give up a search that would hold everybody up; UsageError.
+
+    Counted in steps of SQLite's, so that it is the same on every machine.
+    """
+    left = MOST_STEPS // _STEPS_AT_ONCE
+
+    def spend() -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    connection.set_progress_handler(spend, _STEPS_AT_ONCE)
+    try:
+        yield
+    except sqlite3.OperationalError:
+        if left >= 0:
+            raise
+        raise UsageError(
+            "This search looks at too much. Add a word of three letters or more, or another filter."
+        ) from None
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
 def _select(
     connection: sqlite3.Connection,
     search: Search,
@@ -119,10 +152,11 @@ def _select(
     now_s: float,
     limit: int,
 ) -> list[Match]:
-    indexed = [_quoted(needle) for needle in needles if len(needle) >= _TRIGRAM]
+    long = [needle for needle in needles if len(needle) >= _TRIGRAM]
+    indexed = [_quoted(needle[:_MOST_INDEXED]) for needle in long]
     if not indexed:  # else the words are rarer than the ends of names
         indexed = [f"({' OR '.join(map(_quoted, group))})" for group in search.any_of]
-    scanned = [needle for needle in needles if len(needle) < _TRIGRAM]
+    scanned = [n for n in needles if not _TRIGRAM <= len(n) <= _MOST_INDEXED]
     conditions = ["peers.lease_until_s > ?"]
     values: list[object] = [now_s]
     if indexed:
