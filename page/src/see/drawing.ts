@@ -8,6 +8,9 @@ import type { CellLook } from "./cells";
 import { centre, corners, type Comb } from "./layout";
 import { PEER_COLOURS, type Paints } from "./paints";
 
+/** In smaller cells a level cannot be read, and many make stripes: they are paler instead. */
+const LEVEL_PX = 12;
+
 export class Drawing {
   private readonly whole: Path2D;
   private readonly cell: Path2D;
@@ -81,6 +84,12 @@ export class Drawing {
     this.on.fillStyle = look.from === WAS_HERE ? this.paints.before : (this.paints.peers[look.from % PEER_COLOURS] ?? this.paints.before);
     if (look.filled >= 1) {
       this.on.fill(this.cell);
+      return;
+    }
+    if (this.comb.width < LEVEL_PX) {
+      this.on.globalAlpha = 0.2 + 0.5 * look.filled;
+      this.on.fill(this.cell);
+      this.on.globalAlpha = 1;
       return;
     }
     this.on.save();

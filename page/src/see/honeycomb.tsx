@@ -55,13 +55,12 @@ export function Honeycomb({ chunks }: { chunks: ChunkFacts }): JSX.Element {
 
   const onKey = (event: KeyboardEvent): void => {
     if (!comb) return;
-    const now = Math.max(0, looked);
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: comb.columns, ArrowUp: -comb.columns }[event.key];
-    const to = event.key === "Home" ? 0 : event.key === "End" ? comb.cells - 1 : steps === undefined ? null : now + steps;
+    const to = event.key === "Home" ? 0 : event.key === "End" ? comb.cells - 1 : steps === undefined ? null : looked < 0 ? 0 : looked + steps;
     if (event.key === "Escape") setLooked(-1);
     if (to === null) return;
     event.preventDefault();
-    setLooked(Math.min(comb.cells - 1, Math.max(0, looked < 0 ? 0 : to)));
+    setLooked(Math.min(comb.cells - 1, Math.max(0, to)));
   };
   const onPoint = (event: MouseEvent): void => {
     if (comb) setLooked(cellAt(comb, event.offsetX, event.offsetY));

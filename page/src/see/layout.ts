@@ -12,7 +12,7 @@ export interface Comb {
 }
 
 const LARGEST = 30;
-const SMALLEST = 7;
+const SMALLEST = 5.5;
 const ROW = Math.sqrt(3) / 2;
 
 /** Hexagons on their points, every other row half a cell to the right. */

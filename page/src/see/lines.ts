@@ -9,6 +9,8 @@ export interface Line {
   readonly rate: number;
   /** In the words of the reader's language, where nothing moves. */
   readonly note: string;
+  /** It stands for several. */
+  readonly isMany?: boolean;
 }
 
 /** Everybody whom a download that is under way knows; those who send nothing with what they do. */

@@ -9,7 +9,7 @@ const ROW_PX = 34;
 const PAD_PX = 10;
 const THICKEST_PX = 9;
 /** So many of each side have a line of their own; the slowest others share one. */
-const MOST = 25;
+const MOST = 13;
 /** Of a name: about so wide is a letter. */
 const LETTER_PX = 8.5;
 
@@ -36,8 +36,8 @@ export function SwarmPicture({ self, sources, takers, colourOf }: SwarmProps): J
   }, []);
   const left = shortened(sources, say.others);
   const right = shortened(takers, say.others);
-  const height = Math.max(5, left.length, right.length) * ROW_PX + 2 * PAD_PX;
-  const fastest = Math.max(1, ...left.map((flow) => flow.rate), ...right.map((flow) => flow.rate));
+  const height = Math.max(left.length + right.length ? 5 : 3, left.length, right.length) * ROW_PX + 2 * PAD_PX;
+  const fastest = Math.max(1, ...[...left, ...right].map((flow) => (flow.isMany ? 0 : flow.rate)));
   const middle = [width / 2, height / 2] as const;
   const half = width < 500 ? 20 : 30;
   return (
@@ -90,9 +90,9 @@ function Side({ flows, from: [x, height], to, half, fastest, colourOf, isInward 
         const bend = (end - x) * 0.5;
         const there = `M${x} ${y}C${x + bend} ${y} ${end - bend} ${to[1]} ${end} ${to[1]}`;
         const back = `M${end} ${to[1]}C${end - bend} ${to[1]} ${x + bend} ${y} ${x} ${y}`;
-        const part = Math.sqrt(flow.rate / fastest);
+        const part = Math.sqrt(Math.min(1, flow.rate / fastest));
         const thick = 1 + THICKEST_PX * part;
-        const colour = colourOf(flow.peer);
+        const colour = flow.isMany ? "var(--ink-3)" : colourOf(flow.peer);
         return (
           <g key={flow.peer} class={flow.rate ? "flow" : "flow still"}>
             <path class="way" d={there} style={{ stroke: colour, strokeWidth: `${thick}px` }} />
@@ -128,5 +128,5 @@ function shortened(flows: readonly Line[], others: (n: string) => string): reado
   const fast = new Set([...ordered].sort((one, other) => other.rate - one.rate).slice(0, MOST - 1));
   const rest = ordered.filter((flow) => !fast.has(flow));
   const sum = rest.reduce((total, flow) => total + flow.rate, 0);
-  return [...ordered.filter((flow) => fast.has(flow)), { peer: others(count(rest.length)), rate: sum, note: "" }];
+  return [...ordered.filter((flow) => fast.has(flow)), { peer: others(count(rest.length)), rate: sum, note: "", isMany: true }];
 }

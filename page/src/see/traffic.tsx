@@ -7,7 +7,7 @@ import { TRAFFIC_SPAN_S, type TrafficPoint } from "./facts";
 
 const HEIGHT = 140;
 const HEAD = 20;
-const FOOT = 20;
+const FOOT = 22;
 const PAUSE_S = 2.5;
 
 interface TrafficProps {
@@ -63,8 +63,8 @@ export function Traffic({ points, now }: TrafficProps): JSX.Element {
           <path class="area down" d={area(recent, "down", x, y)} />
           <path class="line down" d={line(recent, "down", x, y)} />
           <path class="line up" d={line(recent, "up", x, y)} />
-          <text class="ticks" x="0" y={HEIGHT - 2}>{say.minutesAgo(TRAFFIC_SPAN_S / 60)}</text>
-          <text class="ticks" x={width} y={HEIGHT - 2} text-anchor="end">{say.now}</text>
+          <text class="ticks" x="0" y={HEIGHT - 5}>{say.minutesAgo(TRAFFIC_SPAN_S / 60)}</text>
+          <text class="ticks" x={width} y={HEIGHT - 5} text-anchor="end">{say.now}</text>
           {at !== null && shown && <path class="at" d={`M${x(shown.at)} 0V${y(0)}`} />}
         </svg>
       </div>
@@ -118,7 +118,7 @@ function area(samples: readonly Sample[], of: "down" | "up", x: Axis, y: Axis): 
 /** The next number above that reads well in units of 1024. */
 function ceilingOf(most: number): number {
   const unit = 1024 ** Math.floor(Math.log(most) / Math.log(1024));
-  const step = [1, 2, 4, 10, 20, 40, 100, 200, 400, 1024].find((each) => each * unit >= most) ?? 1024;
+  const step = [1, 2, 3, 4, 6, 8, 10, 20, 30, 40, 60, 80, 100, 200, 300, 400, 600, 800, 1024].find((each) => each * unit >= most) ?? 1024;
   return step * unit;
 }
 

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { JSX } from "preact";
 import type { Download } from "../api";
 import { duration, percent, rate, size } from "../forms";
-import { downloads, isUnderWay, status } from "../live";
+import { downloads, status } from "../live";
 import { watched } from "../watching";
 import { EmptyComb } from "../parts/comb";
 import { addressOf, amend, go } from "../route";
@@ -13,7 +13,7 @@ import { chunks, traffic } from "./facts";
 import { Honeycomb } from "./honeycomb";
 import { Shares, States } from "./legend";
 import { linesIn, linesOut } from "./lines";
-import { PEER_COLOURS, peerVariable } from "./paints";
+import { PEER_COLOURS, peerColour } from "./paints";
 import { SwarmPicture } from "./swarm";
 import { Traffic } from "./traffic";
 
@@ -78,6 +78,9 @@ function Watched({ download }: { download: Download }): JSX.Element {
         <h2 id="watched-title" class="one-line"><bdi>{download.name ?? download.what}</bdi></h2>
         <p class="soft progress-words">{progressWords(download)}</p>
       </div>
+      {download.reason && download.state !== "done" && (
+        <p class={download.state === "failed" ? "note bad" : "note"} lang="en"><bdi>{download.reason}</bdi></p>
+      )}
       {picture ? (
         <>
           <Honeycomb chunks={picture} />
@@ -107,7 +110,7 @@ function progressWords(download: Download): string {
   const say = words.value.see;
   const part = `${size(download.bytes_done)} / ${size(download.size)} · ${percent(download.bytes_done, download.size)}`;
   if (download.state === "done") return `${size(download.size)} · ${say.done}`;
-  if (!isUnderWay(download)) return part;
+  if (download.state !== "running") return `${words.value.fetch.states[download.state]} · ${part}`;
   const left = download.eta_s === null ? "" : ` · ${say.left(duration(download.eta_s))}`;
   return `${part} · ${rate(download.rate_bytes_s)}${left}`;
 }
@@ -115,8 +118,8 @@ function progressWords(download: Download): string {
 /** As in the honeycomb, where it is a source there; else by its name, so that it stays the same. */
 function colourOf(peer: string): string {
   const index = chunks.value?.sources.indexOf(peer) ?? -1;
-  if (index >= 0) return peerVariable(index);
+  if (index >= 0) return peerColour(index);
   let sum = 0;
   for (const letter of peer) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) % PEER_COLOURS;
-  return peerVariable(sum);
+  return peerColour(sum);
 }

@@ -97,6 +97,8 @@ export const en = {
     partly: (part: string) => `${part} verified`,
     hadBy: (n: number) => (n === 0 ? "no neighbour has it" : `${many(n, "neighbour has it", "neighbours have it")}`),
     byPeer: "Chunks by the peer that sent them",
+    allPeers: (n: number) => `Show all ${count(n)} peers`,
+    fewerPeers: "Show fewer",
     swarm: "Who moves what",
     swarmSummary: (self: string, from: number, to: number) => `${self} takes from ${many(from, "peer", "peers")} and gives to ${many(to, "peer", "peers")}.`,
     thisPeer: "This peer",

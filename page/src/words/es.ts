@@ -98,6 +98,8 @@ export const es: Words = {
     partly: (part: string) => `${part} verificado`,
     hadBy: (n: number) => (n === 0 ? "ningún vecino lo tiene" : `${many(n, "vecino lo tiene", "vecinos lo tienen")}`),
     byPeer: "Trozos por el peer que los envió",
+    allPeers: (n: number) => `Mostrar los ${count(n)} peers`,
+    fewerPeers: "Mostrar menos",
     swarm: "Quién mueve qué",
     swarmSummary: (self: string, from: number, to: number) => `${self} toma de ${many(from, "peer", "peers")} y da a ${many(to, "peer", "peers")}.`,
     thisPeer: "Este peer",
