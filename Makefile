@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 MEASURED := $(VENV)/.measured
 
-.PHONY: demo test fuzz check bench format docs stubs page programs clean
+.PHONY: demo test fuzz check bench format docs stubs page screenshots programs clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Panal needs Python 3.11 or later; this is $$($(PYTHON) -V). Try: make PYTHON=python3.11"; exit 1; }
@@ -62,6 +62,11 @@ stubs: $(STAMP)
 # The peer's own page, from page/ into the package; needs Node.
 page: $(STAMP)
 	$(BIN)/python scripts/build_page.py
+
+# Pictures of the page's views, into docs/pictures; needs chromium.
+screenshots: $(STAMP)
+	@sh scripts/programs.sh chromium
+	@$(BIN)/python scripts/screenshots.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-files page/node_modules
