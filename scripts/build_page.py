@@ -1,5 +1,7 @@
 """Build the page into src/panal/web/page, or with `--check` say whether what is there is current.
 
+First the types of the peer's interface, page/src/openapi.d.ts, from docs/openapi.json.
+
 Node builds it; where there is none, what is committed is used, and the check says so.
 """
 
@@ -14,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "page"
 BUILT = ROOT / "src" / "panal" / "web" / "page"
+TYPES = SOURCES / "src" / "openapi.d.ts"
 LEAST_NODE = (20, 19)
 
 
@@ -35,6 +38,12 @@ def install() -> None:
         return
     subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=SOURCES, check=True)
     shutil.copyfile(lock, stamp)
+
+
+def make_types(into: Path) -> None:
+    """The interface's types, of its committed document."""
+    command = ["npm", "run", "--silent", "api", "--", "--output", str(into)]
+    subprocess.run(command, cwd=SOURCES, stdout=subprocess.DEVNULL, check=True)
 
 
 def build(into: Path) -> None:
@@ -62,15 +71,19 @@ def main() -> int:
         return 0 if is_check else 1
     install()
     if not is_check:
+        make_types(TYPES)
         build(BUILT)
         return 0
     with tempfile.TemporaryDirectory() as place:
-        built = Path(place) / "page"
+        built, types = Path(place) / "page", Path(place) / TYPES.name
+        make_types(types)
         build(built)
-        names = differing(BUILT, built)
-    for name in names:
-        print(f"src/panal/web/page/{name} is not what page/ builds: make page", file=sys.stderr)
-    return 1 if names else 0
+        stale = [f"src/panal/web/page/{name}" for name in differing(BUILT, built)]
+        if not filecmp.cmp(TYPES, types, shallow=False):
+            stale.append("page/src/openapi.d.ts")
+    for name in stale:
+        print(f"{name} is not what page/ and docs/openapi.json make: make page", file=sys.stderr)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -1,86 +1,26 @@
-/** The peer's HTTP API, as docs/api.md has it. The page uses nothing else. */
+/** The peer's HTTP API. The page uses nothing else; openapi.d.ts is made of docs/openapi.json. */
+import type { components } from "./openapi";
 
-export interface Source { peer: string; rate_bytes_s: number; bytes: number; state: string }
-export type DownloadState = "queued" | "running" | "waiting" | "paused" | "done" | "failed";
-export interface Download {
-  id: string; what: string; content: string | null; name: string | null; state: DownloadState;
-  size: number; priority: number; bytes_done: number; bytes_resumed: number; rate_bytes_s: number;
-  eta_s: number | null; transfer_s: number; reason: string; error: string | null; sources: Source[];
-  files: number; files_done: number; held_back: boolean; bytes_copied: number;
-}
-export interface NameAt { peer: string; path: string }
-export interface Hit {
-  id: string; name: string; size: number; sha256: string | null; kind: "file" | "collection";
-  link: string; providers: number; names: NameAt[]; names_total: number;
-}
-export interface SearchPage { hits: Hit[]; next: string | null; capped: boolean }
-export interface PeerRow { name: string; host: string; port: number; reachable: boolean; files: number }
-export interface Peer extends PeerRow { joined_s_ago: number; renewed_s_ago: number }
-export interface Status {
-  name: string; urls: string[]; folder: string; trackers: string[]; registered: boolean;
-  reachable: boolean; problem: string; files: number; bytes: number; to_hash: number;
-  skipped: Record<string, number>; skipped_folders: Record<string, number>;
-  skipped_examples: Record<string, string[]>; roots: { name: string; place: string }[];
-  offline: string[]; watching: Record<string, string>; unshared: string[];
-  unfinished: number; unfinished_bytes: number; withdrawn: Record<string, string>;
-  reachability: string; tracker: string; network: { name: string; pin: string } | null; open: boolean;
-  hosts: string[]; port: number; guests: string | null; settings: Settings; version: string;
-}
-export interface Settings {
-  active_downloads: number; upload_limit_bytes_s: number; download_limit_bytes_s: number;
-  upload_limit_per_peer_bytes_s: number; download_limit_per_peer_bytes_s: number;
-}
-export interface LogEvent {
-  at: string; event: string; host: string; name: string; what: string; link: string; why: string; left_out: number;
-}
-export interface GuestLink { id: string; name: string; content: string; kind: string; expires: number; url: string | null }
-export interface GuestLinks { links: GuestLink[]; listening: string | null }
-export interface LinkAnswer { name: string; id: string; kind: string; link: string; url: string | null; curl: string | null }
-export interface Qr { rows: string[]; border: number }
-export interface Disk { folder: string; total: number; free: number; reserve: number; usable: number }
-export interface WhySource {
-  peer: string; state: string; words: string; rate_bytes_s: number; chunks_asked: number; chunks_missing: number;
-  chunks_absent: number; silent_s: number | null; seen_s_ago: number | null; next_try_s: number;
-  held_back: boolean; evidence: string;
-}
-export interface WhyContent {
-  path: string; why: string; chunks: number; chunks_missing: number; chunks_absent: number[]; sources: WhySource[];
-}
-export interface Why {
-  id: string; name: string | null; state: string; why: string; more: string[]; advice: string;
-  contents: WhyContent[]; missing_files: string[];
-}
-export interface FolderItem {
-  name: string; path: string; files: number | null; size: number | null; id: string | null; link: string | null;
-}
-export interface FileItem { name: string; path: string; id: string; size: number; sha256: string | null; link: string }
-export interface BrowsePage { peer: string; path: string; folders: FolderItem[]; files: FileItem[]; next: string | null }
-export interface UploadRow {
-  id: string; path: string; size: number | null; offset: number; rate_bytes_s: number;
-  state: "receiving" | "storing" | "waiting"; resumable: boolean; expires: number | null;
-}
+type Schemas = components["schemas"];
 
+export type Download = Schemas["DownloadAnswer"];
+export type Hit = Schemas["HitInfo"];
+export type SearchPage = Schemas["SearchAnswer"];
+/** As the stream tells of it. */
+export type PeerRow = Schemas["PeerRow"];
+export type Status = Schemas["StatusAnswer"];
+export type Settings = Schemas["SettingsAnswer"];
+export type LogEvent = Schemas["Event"];
+export type GuestLink = Schemas["GuestLinkAnswer"];
+export type Qr = Schemas["QrAnswer"];
+export type Disk = Schemas["DiskAnswer"];
+export type Why = Schemas["WhyAnswer"];
+export type FolderItem = Schemas["FolderItemAnswer"];
+export type FileItem = Schemas["FileItemAnswer"];
+export type UploadRow = Schemas["UploadAnswer"];
+export type ChunksEvent = Schemas["ChunksEvent"];
 /** The data of each kind of event. */
-export interface Events {
-  hello: { epoch: string; peer: string; version: string };
-  status: Status;
-  files: { files: number; size_bytes: number; changes: number };
-  downloads: { whole: boolean; downloads: Download[]; removed: string[] };
-  uploads: { whole: boolean; uploads: UploadRow[]; removed: string[] };
-  peers: { whole: boolean; peers: PeerRow[]; removed: string[] };
-  traffic: {
-    at: number; down_bytes_s: number; up_bytes_s: number; down_bytes: number; up_bytes: number;
-    sources: { peer: string; rate_bytes_s: number }[];
-    takers: { peer: string; host: string; port: number; rate_bytes_s: number; name: string; content: string }[];
-  };
-  log: LogEvent;
-  chunks: ChunksEvent;
-}
-/** As docs/openapi.json says; `states`, `from` and `copies` are base64, one byte a chunk each. */
-export interface ChunksEvent {
-  download: string; whole: boolean; path?: string; size_bytes?: number; chunk_size?: number; chunk_count?: number;
-  sources?: string[]; states?: string; from?: string; copies?: string; runs?: [number, number, number, number][];
-}
+export type Events = Schemas["StreamedEvents"];
 
 /** What the peer answered instead of what was asked for; its words are for people. */
 export class ApiError extends Error {
@@ -136,13 +76,13 @@ export interface Search {
 
 export const api = {
   status: () => call<Status>("GET", "status"),
-  downloads: () => call<{ downloads: Download[] }>("GET", "downloads"),
-  peers: () => call<{ peers: Peer[] }>("GET", "peers"),
-  log: (limit: number) => call<{ events: LogEvent[] }>("GET", `log?limit=${limit}`),
+  downloads: () => call<Schemas["DownloadsAnswer"]>("GET", "downloads"),
+  peers: () => call<Schemas["PeersAnswer"]>("GET", "peers"),
+  log: (limit: number) => call<Schemas["LogAnswer"]>("GET", `log?limit=${limit}`),
   search: (wanted: Search, signal: AbortSignal) =>
     call<SearchPage>("GET", `search${query({ ...wanted })}`, undefined, signal),
   browse: (peer: string, under: string, page: string, signal?: AbortSignal) =>
-    call<BrowsePage>("GET", `browse${query({ peer, under, page })}`, undefined, signal),
+    call<Schemas["BrowseAnswer"]>("GET", `browse${query({ peer, under, page })}`, undefined, signal),
   unshare: (path: string) => call<void>("DELETE", `files/${inAddress(path)}`),
   fetch: (what: string, name?: string, wait = false) =>
     call<Download>("POST", "downloads", { what, wait, ...(name ? { name } : {}) }),
@@ -151,12 +91,12 @@ export const api = {
   remove: (id: string, andDelete: boolean) => call<void>("DELETE", `downloads/${id}${andDelete ? "?delete=true" : ""}`),
   prioritise: (id: string, priority: number) => call<Download>("PATCH", `downloads/${id}`, { priority }),
   why: (id: string) => call<Why>("GET", `downloads/${id}/why`),
-  link: (what: string) => call<LinkAnswer>("POST", "links", { what }),
-  guestLinks: () => call<GuestLinks>("GET", "guest-links"),
+  link: (what: string) => call<Schemas["LinkAnswer"]>("POST", "links", { what }),
+  guestLinks: () => call<Schemas["GuestLinksAnswer"]>("GET", "guest-links"),
   makeGuestLink: (what: string, for_s: number) => call<GuestLink>("POST", "guest-links", { what, for_s }),
   revokeGuestLink: (id: string) => call<void>("DELETE", `guest-links/${id}`),
   settings: () => call<Settings>("GET", "settings"),
-  changeSettings: (change: Partial<Settings>) => call<Settings>("PATCH", "settings", change),
+  changeSettings: (change: Schemas["SettingsChange"]) => call<Settings>("PATCH", "settings", change),
   disk: () => call<Disk>("GET", "disk"),
   qr: (text: string) => call<Qr>("POST", "qr", { text }),
   dropUpload: (id: string) => call<void>("DELETE", `uploads/${id}`, undefined, undefined, { "Tus-Resumable": "1.0.0" }),

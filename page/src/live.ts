@@ -5,6 +5,8 @@ import { place, view } from "./route";
 import { takeChunks, takeTraffic, watched } from "./watching";
 
 export const status = signal<Status | null>(null);
+/** Of the peer, as the stream says first; empty before. */
+export const version = signal("");
 export const peers = signal<readonly (PeerRow & { joined_s_ago?: number })[]>([]);
 /** The newest last. */
 export const downloads = signal<readonly Download[]>([]);
@@ -56,7 +58,7 @@ export function forgetDownload(id: string): void {
 type Takers = { [Kind in keyof Events]: (told: Events[Kind]) => void };
 
 const TAKERS: Takers = {
-  hello: () => undefined,
+  hello: (told) => (version.value = told.version),
   status: (told) => (status.value = told),
   files: () => (filesChanged.value += 1),
   downloads: (told) => (downloads.value = merged(downloads.value, told, told.downloads, (each) => each.id)),

@@ -2,7 +2,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { api, type Disk, type Status } from "../api";
 import { count, size } from "../forms";
-import { downloads, status } from "../live";
+import { downloads, status, version } from "../live";
 import { Icon } from "../parts/icon";
 import { words } from "../words";
 import { useAsked } from "./asked";
@@ -14,7 +14,7 @@ export function Standing(): JSX.Element {
   if (!now) return <section class="card" aria-busy="true" />;
   return (
     <section class="card">
-      <h2><bdi>{now.name}</bdi> {now.version && <span class="small faint">Panal {now.version}</span>}</h2>
+      <h2><bdi>{now.name}</bdi> {version.value && <span class="small faint">Panal {version.value}</span>}</h2>
       <ul class="states">
         <State isGood={now.registered} good={say.registered} bad={say.registeredNot} why={now.registered ? "" : now.problem} />
         <State isGood={now.reachable} good={say.reachable} bad={say.reachableNot}
