@@ -138,11 +138,13 @@ class Network:
     def tracker_address(self) -> str:
         return f"127.0.0.1:{self._settings.port}"
 
-    async def peer(self, name: str, *, registered: bool = True, **settings: Any) -> RunningPeer:
+    async def peer(
+        self, name: str, *, registered: bool = True, port: int = 0, **settings: Any
+    ) -> RunningPeer:
         """Start a peer with a folder of its own."""
         folder = self.place / name
         settings = {"join": self.join_line, **settings}
-        wanted = PeerSettings(name, 0, folder, (self.tracker_address,), **settings)
+        wanted = PeerSettings(name, port, folder, (self.tracker_address,), **settings)
         app = PeerApp(wanted, self._clock, Random(f"7 {name}"))
         await app.start(owner_routes)
         peer = self.peers[name] = RunningPeer(app, self.session)
