@@ -1,6 +1,7 @@
 /** Files and whole folders, dropped or chosen, as paths and files. */
 import { add, reading } from "./queue";
-import { tellError } from "../parts/dialog";
+import { tell, tellError } from "../parts/dialog";
+import { words } from "../words";
 
 const BATCH = 500;
 
@@ -8,9 +9,12 @@ const BATCH = 500;
 export async function takeDrop(transfer: DataTransfer): Promise<void> {
   const found = [...transfer.items].map((item) => item.webkitGetAsEntry() ?? item.getAsFile()).filter((each) => each !== null);
   let batch: { path: string; file: File }[] = [];
+  let taken = 0;
+  let hidden = 0;
   reading.value = 1;
   const flush = (): void => {
     if (batch.length) add(batch);
+    taken += batch.length;
     batch = [];
   };
   try {
@@ -19,7 +23,7 @@ export async function takeDrop(transfer: DataTransfer): Promise<void> {
         batch.push({ path: entry.name, file: entry });
         continue;
       }
-      for await (const file of filesIn(entry)) {
+      for await (const file of filesIn(entry, () => (hidden += 1))) {
         batch.push({ path: entryPath(file.entry), file: file.file });
         reading.value += 1;
         if (batch.length >= BATCH) flush();
@@ -30,18 +34,29 @@ export async function takeDrop(transfer: DataTransfer): Promise<void> {
   } finally {
     flush();
     reading.value = 0;
+    tellOfNone(taken, hidden);
   }
 }
 
+/** What of a folder is not sent at all: the peer shares no hidden files, and a folder is its files. */
+function tellOfNone(taken: number, hidden: number): void {
+  if (hidden) tell(words.value.share.hidden(hidden));
+  else if (taken === 0) tell(words.value.share.noFiles);
+}
+
+const isHidden = (path: string): boolean => path.split("/").some((part) => part.startsWith("."));
+
 export function takeChosen(input: HTMLInputElement): void {
-  const files = [...(input.files ?? [])];
-  add(files.map((file) => ({ path: file.webkitRelativePath || file.name, file })));
+  const chosen = [...(input.files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+  const files = chosen.filter(({ path, file }) => path === file.name || !isHidden(path));
+  add(files);
+  tellOfNone(files.length, chosen.length - files.length);
   input.value = "";
 }
 
 const entryPath = (entry: FileSystemEntry): string => entry.fullPath.replace(/^\//, "");
 
-async function* filesIn(entry: FileSystemEntry): AsyncGenerator<{ entry: FileSystemEntry; file: File }> {
+async function* filesIn(entry: FileSystemEntry, onHidden: () => void): AsyncGenerator<{ entry: FileSystemEntry; file: File }> {
   if (entry.isFile) {
     yield { entry, file: await fileOf(entry as FileSystemFileEntry) };
     return;
@@ -51,7 +66,10 @@ async function* filesIn(entry: FileSystemEntry): AsyncGenerator<{ entry: FileSys
     // Browsers give a hundred at a time, and none when there are no more.
     const some = await new Promise<FileSystemEntry[]>((done, fail) => reader.readEntries(done, fail));
     if (some.length === 0) return;
-    for (const each of some) yield* filesIn(each);
+    for (const each of some) {
+      if (isHidden(each.name)) onHidden();
+      else yield* filesIn(each, onHidden);
+    }
   }
 }
 

@@ -204,6 +204,8 @@ export const en = {
     hashing: (n: number) => `${many(n, "file", "files")} still to be hashed`,
     skipped: (n: number) => `${many(n, "entry is", "entries are")} not shared`,
     shared: (n: number) => `${many(n, "file is", "files are")} shared now.`,
+    hidden: (n: number) => `${many(n, "hidden file or folder was", "hidden files and folders were")} left out: what begins with a dot is not shared.`,
+    noFiles: "There is no file in that.",
     leave: "Files are still coming in.",
     unfinished: "Unfinished from before",
     unfinishedWords: "Choose the same file again: it goes on from where it was.",

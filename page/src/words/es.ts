@@ -205,6 +205,8 @@ export const es: Words = {
     hashing: (n) => `${many(n, "archivo", "archivos")} por verificar`,
     skipped: (n) => `${many(n, "entrada no se comparte", "entradas no se comparten")}`,
     shared: (n) => `${many(n, "archivo se comparte", "archivos se comparten")} ahora.`,
+    hidden: (n) => `${many(n, "archivo o carpeta oculta quedó", "archivos y carpetas ocultas quedaron")} fuera: lo que empieza con un punto no se comparte.`,
+    noFiles: "Ahí no hay ningún archivo.",
     leave: "Aún están entrando archivos.",
     unfinished: "Sin terminar, de antes",
     unfinishedWords: "Elige el mismo archivo otra vez: sigue desde donde estaba.",
