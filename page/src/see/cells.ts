@@ -21,9 +21,9 @@ export function lastChunk(comb: Comb, chunks: ChunkFacts, cell: number): number 
   return Math.min(chunks.count, (cell + 1) * comb.group) - 1;
 }
 
-/** Whether anybody is connected: else nothing is known of copies. */
+/** Whether copies tell anything: from one source alone, or none, every chunk would be rare. */
 export function knowsCopies(chunks: ChunkFacts): boolean {
-  return chunks.copies.some((n) => n > 0);
+  return chunks.copies.some((n) => n > 1);
 }
 
 export function lookOf(comb: Comb, chunks: ChunkFacts, cell: number, withCopies: boolean): CellLook {
