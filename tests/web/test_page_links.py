@@ -14,6 +14,7 @@ from tests.support.network import Network, RunningPeer, until
 
 pytestmark = pytest.mark.slow
 DATA = b"worth handing on" * 1000
+REM_PX = 16
 HOSTILE = "-o $(touch evil) `touch evil`; '\"&#%41 ñ.bin"
 
 
@@ -122,9 +123,14 @@ async def test_without_a_place_for_guests_it_says_how(
     peer = await network.peer("one")
     await peer.upload("a.txt", b"a")
     page = await opened(browser, peer.url + "/#/share")
+    await page.set_viewport_size({"width": 360, "height": 700})
     await choose(page, "a.txt", "Link for a guest")
     await expect(page.get_by_role("dialog")).to_contain_text("--guest-port")
-    await expect(page.get_by_role("button", name="Make the link")).to_be_disabled()
+    make = page.get_by_role("button", name="Make the link")
+    await expect(make).to_be_disabled()
+    box = await make.bounding_box()
+    assert box is not None
+    assert box["height"] < 2.5 * REM_PX
 
 
 async def test_a_folder_of_somebody_s_and_one_file_in_it(

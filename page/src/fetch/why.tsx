@@ -35,7 +35,7 @@ export function WhyDialog({ download, onClose }: { download: Download; onClose: 
     <Dialog side title={<bdi>{nameOf(download)}</bdi>} onClose={onClose}>
       <dl class="facts">
         <dt>{say.states[download.state]}</dt>
-        <dd class="number">{percent(download.bytes_done, download.size)} · {say.of(size(download.bytes_done), size(download.size))}</dd>
+        <dd class="number">{download.size > 0 && `${percent(download.bytes_done, download.size)} · ${say.of(size(download.bytes_done), size(download.size))}`}</dd>
         {download.name && (
           <>
             <dt>{words.value.find.path}</dt>
