@@ -273,7 +273,8 @@ async def test_a_peer_that_is_killed_gets_the_rest(browser: BrowserContext, tmp_
     assert (tmp_path / "folder" / "film.mkv").read_bytes() == film.read_bytes()
 
 
-MANY = 2_000
+MANY = 1_200
+"""More uploads than a peer keeps in mind."""
 
 
 async def test_many_small_files(peer: RunningPeer, browser: BrowserContext, tmp_path: Path) -> None:
