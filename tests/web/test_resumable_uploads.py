@@ -400,11 +400,29 @@ async def test_what_nobody_goes_on_with_is_removed_after_a_day(peer: RunningPeer
     assert not any(upload.files.folder.iterdir())
 
 
-async def test_there_are_only_so_many(peer: RunningPeer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resumable_uploads, "MOST_UPLOADS", 2)
+async def test_only_unfinished_ones_count(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumable_uploads, "MOST_UNFINISHED", 2)
+    for number in range(5):
+        assert (await create(peer, f"stored {number}", 3, b"%3d" % number)).status == 201
     for name in ("a", "b"):
         await begun(peer, name)
     assert (await create(peer, "c", 1)).status == 503
+
+
+async def test_of_the_stored_ones_those_stored_first_are_forgotten(
+    network: Network, peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumable_uploads, "MOST_STORED", 2)
+    late = await begun(peer, "late", 1)
+    places = [await begun(peer, name, 1) for name in ("a", "b", "c")]
+    for where in (*places, late):
+        assert (await patch(peer, where, 0, where[-1:].encode())).status == 204
+    for where, status in zip((*places, late), (404, 404, 200, 200), strict=True):
+        assert (await head(peer, where)).status == status
+    folder = peer.app.settings.partials.parent / "resumable"
+    assert {path.stem for path in folder.iterdir()} == {w[-32:] for w in (places[2], late)}
 
 
 # A peer that is killed ----------------------------------------------------------------------

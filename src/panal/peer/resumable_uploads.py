@@ -32,8 +32,9 @@ from panal.wire.names import MAX_COMPONENT_BYTES, SafePath, printable, safe_path
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 3600.0
-MOST_UPLOADS = 1_000
-"""Unfinished ones, and those of the last day that are in place."""
+MOST_UNFINISHED = 1_000
+MOST_STORED = 10_000
+"""So many that are in place are remembered, for senders that have not heard of it."""
 MOST_HASHING = 8
 """So many are hashed as they come; of others the file is read at the end."""
 SYNC_BYTES = 64 * 1024 * 1024
@@ -178,8 +179,10 @@ class ResumableUploads:
         """
         if size_bytes > MAX_CONTENT_BYTES:
             raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
-        if len(self._uploads) >= MOST_UPLOADS:
-            raise Busy(f"There are {MOST_UPLOADS} uploads already; remove some, or wait.")
+        if len(self.unfinished()) >= MOST_UNFINISHED:
+            raise Busy(
+                f"There are {MOST_UNFINISHED} unfinished uploads already; remove some, or wait."
+            )
         self._sharing.refuse_left_out(path)
         if conflict in {Conflict.ASK, Conflict.SKIP} and await self._sharing.is_taken(path):
             raise TargetTaken(f"{printable(path)} is there already; it was left as it is.")
@@ -278,6 +281,15 @@ class ResumableUploads:
             await asyncio.to_thread(upload.files.drop_data)
         finally:
             _stop_hashing(upload)
+        await self._forget_oldest(upload)
+
+    async def _forget_oldest(self, just_stored: ResumableUpload) -> None:
+        # Last, whenever it began: the oldest are those that were stored first.
+        self._uploads[just_stored.id] = self._uploads.pop(just_stored.id)
+        stored = [upload for upload in self._uploads.values() if upload.is_stored]
+        for upload in stored[: max(0, len(stored) - MOST_STORED)]:
+            del self._uploads[upload.id]
+            await asyncio.to_thread(_remove_files, upload)
 
     async def _place(
         self, upload: ResumableUpload, content: ContentId, manifest: Manifest
@@ -316,8 +328,7 @@ class ResumableUploads:
             upload.is_removed = True
             self._uploads.pop(upload.id, None)
             _stop_hashing(upload)
-            with contextlib.suppress(OSError):
-                upload.files.remove()
+            _remove_files(upload)
             if not upload.is_stored:
                 log.info("Removed the unfinished upload of %s.", printable(upload.record.path))
 
@@ -403,6 +414,11 @@ def _write_record(upload: ResumableUpload) -> None:
         upload.files.write_record(upload.record)
     except OSError as error:
         raise disk_error(error, "store the upload") from None
+
+
+def _remove_files(upload: ResumableUpload) -> None:
+    with contextlib.suppress(OSError):
+        upload.files.remove()
 
 
 def _stop_hashing(upload: ResumableUpload) -> None:
