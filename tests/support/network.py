@@ -142,7 +142,7 @@ class Network:
         self, name: str, *, registered: bool = True, port: int = 0, **settings: Any
     ) -> RunningPeer:
         """Start a peer with a folder of its own."""
-        folder = self.place / name
+        folder = settings.pop("folder", self.place / name)
         settings = {"join": self.join_line, **settings}
         wanted = PeerSettings(name, port, folder, (self.tracker_address,), **settings)
         app = PeerApp(wanted, self._clock, Random(f"7 {name}"))

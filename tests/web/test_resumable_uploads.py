@@ -5,18 +5,19 @@ import os
 import subprocess
 import sys
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from panal.errors import RootOffline
 from panal.peer import announcer, resumable_uploads
 from panal.peer.ageing import KEPT_S
 from panal.store import space
 from panal.store.hashing import ContentHasher
-from panal.store.upload_files import UploadFiles
+from panal.store.upload_files import UploadFiles, UploadRecord
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from tests.support.network import Answer, Network, RunningPeer, until
 from tests.support.raw_http import connection, request
@@ -316,6 +317,52 @@ async def test_a_disk_that_fails_keeps_what_is_durable(
     assert await offset_of(peer, where) == 1_000_000
     assert (await patch(peer, where, 1_000_000, DATA[1_000_000:])).status == 204
     assert (peer.folder / "a.bin").read_bytes() == DATA
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=False, capture_output=True)
+
+
+@pytest.mark.parametrize("beneath", ["", ".panal/resumable"])
+@pytest.mark.parametrize("files", [0, 2])
+async def test_nothing_goes_beneath_a_disk_that_has_gone(
+    network: Network, disk: Path, files: int, beneath: str
+) -> None:
+    peer = await network.peer("one", folder=disk, registered=False)
+    for number in range(files):
+        await peer.upload(f"{number}", b"%d" % number)
+    where = await begun(peer)
+    before = await peer.app.presence.check()
+    assert (before, peer.node.status().offline) == (set(), [])
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    (disk / beneath).mkdir(parents=True, exist_ok=True)
+    for _ in range(2):
+        for answer in (
+            await create(peer, "b.bin", 1, b"x"),
+            await create(peer, "empty", 0),
+            await patch(peer, where, 0, b"x"),
+        ):
+            assert (answer.status, answer.json()["type"]) == (404, "urn:panal:error:root-offline")
+            assert str(disk) in answer.json()["detail"]
+        await peer.app.presence.check()
+        assert peer.node.status().offline == [str(disk)]
+    assert not any(path.is_file() for path in (disk / ".panal/resumable").rglob("*"))
+    assert [path.name for path in disk.iterdir() if path.name != ".panal"] == []
+    assert [file.offline for file in peer.node.files().files] == [True] * files
+
+
+def test_the_folders_above_are_never_made(tmp_path: Path) -> None:
+    files = UploadFiles(tmp_path / "gone" / "resumable", "0" * 32)
+    with pytest.raises(RootOffline, match="gone"):
+        files.create(UploadRecord("a", 1, "ask"))
+    assert list(tmp_path.iterdir()) == []
 
 
 # Conflicts ----------------------------------------------------------------------------------

@@ -19,8 +19,10 @@ def look_for_roots(root: Mounts, index: Index, *, state_is_inside: bool) -> dict
     """Whether each root is there, by name ("" is the folder)."""
 
     def may_be_empty(name: str) -> bool:
-        # An index that lies in the folder came with it: then it is the folder.
-        return (name == "" and state_is_inside) or not has_rows(index, name)
+        if name == "" and state_is_inside:
+            # It came with the folder: where it is, the folder is.
+            return index.is_in_its_place()
+        return not has_rows(index, name)
 
     return root.refresh_all(may_be_empty)
 

@@ -175,8 +175,9 @@ class ResumableUploads:
         """A new upload.
 
         TargetTaken where the name is taken and that is asked about, TooLarge, NoSpace, Refused
-        where it would not be shared there, Busy.
+        where it would not be shared there, RootOffline where its folder is not there now, Busy.
         """
+        await self._sharing.refuse_offline()
         if size_bytes > MAX_CONTENT_BYTES:
             raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
         if len(self.unfinished()) >= MOST_UNFINISHED:
@@ -205,8 +206,12 @@ class ResumableUploads:
         """Take further bytes, and put the file in place when they are the last.
 
         What came stays, whatever ends it. InUse where another request does so, OffsetDiffers where
-        it does not go on at `offset`, TooLarge where it goes on beyond the end.
+        it does not go on at `offset`, TooLarge where it goes on beyond the end, RootOffline while
+        the folder is not there.
         """
+        await self._sharing.refuse_offline()
+        if upload.is_removed:
+            raise NotFound("This upload was removed.")
         if upload.is_receiving or upload.storing is not None:
             raise InUse("Another request sends this upload at the moment.")
         if offset != upload.offset:

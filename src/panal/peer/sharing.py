@@ -159,6 +159,10 @@ class Sharing:
                 "Choose another name, or change what is left out."
             )
 
+    async def refuse_offline(self) -> None:
+        """RootOffline where the folder is not there now."""
+        await asyncio.to_thread(self._root.refuse_offline)
+
     # Putting in place ---------------------------------------------------------------------
 
     async def put_in_place(

@@ -76,6 +76,8 @@ class Index:
         self._lock = threading.RLock()
         self._folder = path.parent
         self._database = open_database(path)
+        self._path = path
+        self._file = _file_at(path)
         self._asked_for: dict[ContentId, list[SharedFile]] = {}
         """What was answered since the last change: a swarm asks for one content all the time."""
         self.changes = 0
@@ -89,6 +91,13 @@ class Index:
         """Let another process have it."""
         with self._lock:
             self._database.close()
+
+    def is_in_its_place(self) -> bool:
+        """Whether the file under its path is the one that is open: its disk may have gone."""
+        try:
+            return _file_at(self._path) == self._file
+        except OSError:
+            return False
 
     def remember(self, files: Sequence[HashedFile]) -> list[tuple[SharedFile | None, SharedFile]]:
         """Record what these paths have now, all or nothing; each as it was before and is now.
@@ -361,3 +370,8 @@ def _drop_orphans(database: sqlite3.Connection, contents: Iterable[ContentId]) -
         "AND NOT EXISTS (SELECT 1 FROM shared WHERE content = contents.id)",
         ((content,) for content in set(contents)),
     )
+
+
+def _file_at(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino

@@ -69,6 +69,10 @@ class Root:
             self.is_online = False
         return self.is_online
 
+    def refuse_offline(self) -> None:
+        """RootOffline where the folder is not there now, or another is in its place."""
+        os.close(self._top())
+
     def shows(self, path: str) -> bool:
         """Whether the root that a path lies in is there."""
         return self.is_online

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from panal.errors import NotFound, PanalError
+from panal.errors import NotFound, PanalError, RootOffline
 from panal.store.roots import disk_error
 from panal.store.space import allocated_bytes
 from panal.trust.files import write_private
+from panal.wire.names import printable
 
 _NAME = re.compile(r"([0-9a-f]{32})\.json")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -55,13 +56,17 @@ class UploadFiles:
         return self.folder / f"{self.id}.durable"
 
     def create(self, record: UploadRecord) -> None:
-        """Begin it: empty, and durable as such."""
+        """Begin it, empty and durable as such; PanalError, RootOffline where its folder is gone."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Not what is above it: that goes away with its disk.
+            self.folder.mkdir(mode=0o700, exist_ok=True)
             os.close(os.open(self.data, flags, 0o666))
             self._say_durable(0)
             self.write_record(record)
+        except FileNotFoundError:
+            place = printable(str(self.folder.parent))
+            raise RootOffline(f"The folder {place} for uploads is not there now.") from None
         except OSError as error:
             self.remove()
             raise disk_error(error, "begin the upload") from None
