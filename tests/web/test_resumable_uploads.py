@@ -15,10 +15,12 @@ import pytest
 from panal.errors import RootOffline
 from panal.peer import announcer, resumable_uploads
 from panal.peer.ageing import KEPT_S
+from panal.peer.sharing import Sharing
 from panal.store import space
 from panal.store.hashing import ContentHasher
 from panal.store.upload_files import UploadFiles, UploadRecord
-from panal.wire.manifest import MAX_CONTENT_BYTES
+from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest
+from panal.wire.names import SafePath
 from tests.support.network import Answer, Network, RunningPeer, until
 from tests.support.raw_http import connection, request
 from tests.support.scripted_peer import manifest_of_bytes
@@ -287,6 +289,68 @@ async def test_a_beginning_that_is_refused(
     assert (await peer.request("POST", UPLOADS, headers=fields)).status == status
     assert (await peer.request("GET", UPLOADS)).json() == {"uploads": []}
     assert not any((peer.app.settings.partials.parent / "resumable").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("path", "conflict", "status"),
+    [
+        ("shelf/a", "ask", 403),
+        ("shelf/a", "keep_both", 403),
+        ("shelf", "replace", 403),
+        ("file/a", "ask", 403),
+        ("link/a", "ask", 403),
+        ("folder", "replace", 409),
+        ("folder/link", "replace", 409),
+        ("shelf", "keep_both", 201),
+        ("folder", "keep_both", 201),
+        ("folder/new/a", "replace", 201),
+        ("file", "replace", 201),
+    ],
+)
+async def test_what_finds_no_place_is_refused_before_its_bytes_come(
+    peer: RunningPeer, tmp_path: Path, path: str, conflict: str, status: int
+) -> None:
+    (tmp_path / "shelf").mkdir()
+    await peer.node.add([str(tmp_path / "shelf")])
+    (peer.folder / "folder").mkdir()
+    (peer.folder / "file").write_bytes(b"file")
+    (peer.folder / "link").symlink_to("folder")
+    (peer.folder / "folder/link").symlink_to("../file")
+    answer = await create(peer, path, len(DATA), conflict=conflict)
+    assert answer.status == status
+    assert not (peer.folder / "folder/new").exists()
+    if status == 201:
+        assert (await patch(peer, answer.headers["location"], 0, DATA)).status == 204
+    assert (await peer.request("GET", UPLOADS)).json() == {"uploads": []}
+
+
+async def test_what_finds_no_place_at_the_end_is_read_once_and_can_be_gone_on_with(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    monkeypatch.setattr(resumable_uploads, "MOST_HASHING", 0)
+    hash_all = resumable_uploads.hash_descriptor
+
+    def hash_descriptor(*arguments: Any) -> Manifest:
+        read.append(arguments)
+        return hash_all(*arguments)
+
+    monkeypatch.setattr(resumable_uploads, "hash_descriptor", hash_descriptor)
+    refuse = Sharing.refuse_unplaceable
+
+    async def file_comes(sharing: Sharing, path: SafePath, *, replace: bool) -> None:
+        await refuse(sharing, path, replace=replace)
+        (peer.folder / "deep").write_bytes(b"")
+
+    monkeypatch.setattr(Sharing, "refuse_unplaceable", file_comes)
+    answer = await create(peer, "deep/a.bin", len(DATA), DATA)
+    assert (answer.status, answer.headers["tus-resumable"]) == (403, "1.0.0")
+    where = answer.headers["location"]
+    assert (await head(peer, where)).status == 403
+    (peer.folder / "deep").unlink()
+    assert await offset_of(peer, where) == len(DATA)
+    assert (peer.folder / "deep/a.bin").read_bytes() == DATA
+    assert len(read) == 1
 
 
 async def test_more_than_was_said_is_refused(peer: RunningPeer) -> None:

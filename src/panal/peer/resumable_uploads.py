@@ -62,6 +62,8 @@ class ResumableUpload:
     """What has hashed all bytes up to `offset`."""
     is_receiving: bool = False
     is_removed: bool = False
+    manifest: Manifest | None = None
+    """Of all its bytes, so that one that found no place is not read each time that it is tried."""
     storing: asyncio.Task[None] | None = None
 
     @property
@@ -174,8 +176,9 @@ class ResumableUploads:
     async def begin(self, path: SafePath, size_bytes: int, conflict: Conflict) -> ResumableUpload:
         """A new upload.
 
-        TargetTaken where the name is taken and that is asked about, TooLarge, NoSpace, Refused
-        where it would not be shared there, RootOffline where its folder is not there now, Busy.
+        TargetTaken where the name is taken and that is asked about, or is a folder's, TooLarge,
+        NoSpace, Refused where it could not be put or would not be shared, RootOffline while the
+        folder is not there, Busy.
         """
         await self._sharing.refuse_offline()
         if size_bytes > MAX_CONTENT_BYTES:
@@ -185,6 +188,8 @@ class ResumableUploads:
                 f"There are {MOST_UNFINISHED} unfinished uploads already; remove some, or wait."
             )
         self._sharing.refuse_left_out(path)
+        is_replacing = conflict is Conflict.REPLACE
+        await self._sharing.refuse_unplaceable(path, replace=is_replacing)
         if conflict in {Conflict.ASK, Conflict.SKIP} and await self._sharing.is_taken(path):
             raise TargetTaken(f"{printable(path)} is there already; it was left as it is.")
         await asyncio.to_thread(check_space, self._folder, size_bytes)
@@ -277,12 +282,16 @@ class ResumableUploads:
 
     async def _store(self, upload: ResumableUpload) -> None:
         try:
-            manifest = await asyncio.to_thread(_manifest, upload, self._stopping)
+            manifest = upload.manifest
+            if manifest is None:
+                manifest = await asyncio.to_thread(_manifest, upload, self._stopping)
+                upload.manifest = manifest
             content = content_id(manifest.encode())
             upload.record.content = content.hex()
             await asyncio.to_thread(_write_record, upload)
             upload.record.stored_as = await self._place(upload, content, manifest)
             await asyncio.to_thread(_write_record, upload)
+            upload.manifest = None
             await asyncio.to_thread(upload.files.drop_data)
         finally:
             _stop_hashing(upload)

@@ -159,6 +159,10 @@ class Sharing:
                 "Choose another name, or change what is left out."
             )
 
+    async def refuse_unplaceable(self, path: SafePath, *, replace: bool) -> None:
+        """Refused or TargetTaken where nothing could be put, whatever its bytes are."""
+        await asyncio.to_thread(self._root.refuse_unplaceable, path, replace=replace)
+
     async def refuse_offline(self) -> None:
         """RootOffline where the folder is not there now."""
         await asyncio.to_thread(self._root.refuse_offline)

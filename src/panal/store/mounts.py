@@ -173,12 +173,21 @@ class Mounts(Root):
             return super().is_taken(path)
         return "/" not in path or led[0].is_taken(led[1])
 
-    @contextmanager
-    def parent_for_writing(self, path: SafePath, *, sync: bool = True) -> Iterator[tuple[int, str]]:
+    def refuse_unplaceable(self, path: SafePath, *, replace: bool = False) -> None:
         """As in the folder; Refused in a further root."""
+        if replace or "/" in path:  # else another name can be found beside it
+            self._refuse_further(path)
+        super().refuse_unplaceable(path, replace=replace)
+
+    def _refuse_further(self, path: str) -> None:
         if name := self.root_name(path):
             place = printable(str(self._further[name][0].place))
             raise Refused(f"{printable(name)} is shared in place from {place}: only read there.")
+
+    @contextmanager
+    def parent_for_writing(self, path: SafePath, *, sync: bool = True) -> Iterator[tuple[int, str]]:
+        """As in the folder; Refused in a further root."""
+        self._refuse_further(path)
         with super().parent_for_writing(path, sync=sync) as found:
             yield found
 

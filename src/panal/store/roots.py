@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from panal.errors import ContentChanged, NotFound, PanalError, Refused, RootOffline
+from panal.errors import ContentChanged, NotFound, PanalError, Refused, RootOffline, TargetTaken
 from panal.store.disk_errors import disk_error as disk_error
 from panal.store.fingerprints import Fingerprint as Fingerprint
 from panal.store.fingerprints import Skipped as Skipped
@@ -159,6 +159,12 @@ class Root:
             return False
         return True
 
+    def refuse_unplaceable(self, path: SafePath, *, replace: bool = False) -> None:
+        """Refused, or TargetTaken with `replace`, where no file could be put; nothing is made."""
+        with suppress(_Missing), self._parent(path, _stop_at_missing) as (folder, name):
+            if replace and not _is_file_or_nothing(name, folder):
+                raise TargetTaken(f"{printable(path)} is there and is no file.")
+
     @contextmanager
     def parent_for_writing(self, path: SafePath, *, sync: bool = True) -> Iterator[tuple[int, str]]:
         """The descriptor of the folder that a path lies in, made where missing, and its name.
@@ -261,6 +267,24 @@ class Root:
                 self.ignoring.enter(folder, descriptor)
             finally:
                 os.close(descriptor)
+
+
+class _Missing(Exception):
+    """A folder that a path lies in is not there."""
+
+
+def _stop_at_missing(folder: str, parent: int) -> None:
+    try:
+        os.stat(folder, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        raise _Missing from None
+
+
+def _is_file_or_nothing(name: str, folder: int) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def _mkdir(folder: str, parent: int) -> None:

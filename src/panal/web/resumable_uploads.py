@@ -18,6 +18,7 @@ from panal.errors import (
     NoSpace,
     NotFound,
     OffsetDiffers,
+    PanalError,
     TargetTaken,
     TooLarge,
     TooSlow,
@@ -122,10 +123,16 @@ class ResumableUploadRoutes:
             upload = await self._uploads.begin(path, size_bytes, conflict)
         except TargetTaken as error:
             return self._taken(path, error)
+        fields: dict[str, str] = {"Location": f"{UPLOADS}/{upload.id}"}
         has_bytes = request.content_type == tus.CONTENT_TYPE and request.can_read_body
         if has_bytes or size_bytes == 0:
-            await self._receive(request, upload, 0)
-        fields: dict[str, str] = {"Location": f"{UPLOADS}/{upload.id}"}
+            try:
+                await self._receive(request, upload, 0)
+            except PanalError as error:
+                # It has begun all the same: its sender can go on with it, or end it.
+                answer = problem(error.http_status, error.slug, str(error))
+                answer.headers.update({**_tus(), **fields})
+                return answer
         return _answer(201, {**fields, **self._fields(upload)})
 
     async def head(self, request: web.Request) -> web.StreamResponse:
