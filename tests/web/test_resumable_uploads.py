@@ -360,6 +360,16 @@ async def test_more_than_was_said_is_refused(peer: RunningPeer) -> None:
     assert (await patch(peer, where, 0, b"x" * 10)).status == 204
 
 
+async def test_what_is_in_place_takes_nothing_more(peer: RunningPeer) -> None:
+    where = await begun(peer)
+    await patch(peer, where, 0, DATA)
+    answer = await patch(peer, where, len(DATA), b"")
+    assert (answer.status, answer.headers["panal-path"]) == (204, "a.bin")
+    answer = await patch(peer, where, len(DATA), b"x")
+    assert (answer.status, answer.json()["type"]) == (409, "urn:panal:error:offset-differs")
+    assert (peer.folder / "a.bin").read_bytes() == DATA
+
+
 async def test_room_is_asked_for_first(peer: RunningPeer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(space, "room_at", lambda folder: space.Room(1 << 40, 1 << 30))
     answer = await create(peer, "a.bin", 1 << 40)

@@ -221,6 +221,11 @@ class ResumableUploads:
             raise InUse("Another request sends this upload at the moment.")
         if offset != upload.offset:
             raise OffsetDiffers(f"{upload.offset} bytes of this upload are here, not {offset}.")
+        if upload.is_stored:
+            async for block in blocks:
+                if block:
+                    raise OffsetDiffers("All of this upload is here; it takes nothing more.")
+            return
         upload.is_receiving = True
         try:
             async with self._slots:
