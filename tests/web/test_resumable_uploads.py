@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from panal.errors import RootOffline
@@ -17,7 +18,7 @@ from panal.peer import announcer, resumable_uploads
 from panal.peer.ageing import KEPT_S
 from panal.peer.sharing import Sharing
 from panal.store import space
-from panal.store.hashing import ContentHasher
+from panal.store.hashing import ContentHasher, hash_descriptor
 from panal.store.upload_files import UploadFiles, UploadRecord
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest
 from panal.wire.names import SafePath
@@ -226,6 +227,44 @@ async def test_a_name_that_it_got_before_that_was_noted_is_found(
     assert (await head(again, where)).headers["panal-path"] == "a.bin"
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"content": "zz"},
+        {"content": "zz", "stored_as": "a.bin"},
+        {"content": "00"},
+        {"conflict": "eat"},
+        {"path": "../a"},
+        {"stored_as": "/etc/passwd"},
+        {"size_bytes": 999_999},
+        {"size_bytes": -1},
+        {"size_bytes": -1, "stored_as": "a.bin"},
+        {"size_bytes": "many"},
+        None,
+    ],
+)
+async def test_a_damaged_record_keeps_no_peer_from_starting(
+    network: Network,
+    peer: RunningPeer,
+    damage: dict[str, Any] | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    whole, damaged = await begun(peer, "whole"), await begun(peer)
+    await patch(peer, damaged, 0, DATA[:1_000_000])
+    files = peer.app.resumable.get(damaged.rpartition("/")[2]).files
+    await network.stop_peer("one")
+    if damage is None:
+        files.data.unlink()
+    else:
+        record = msgspec.json.decode(files._record.read_bytes())
+        files._record.write_bytes(msgspec.json.encode({**record, **damage}))
+    again = await network.peer("one", registered=False)
+    assert (await head(again, damaged)).status == 404
+    assert await offset_of(again, whole) == 0
+    assert not any(path.name.startswith(files.id) for path in files.folder.iterdir())
+    assert "record is damaged" in caplog.text
+
+
 # Refusals -----------------------------------------------------------------------------------
 
 
@@ -329,13 +368,12 @@ async def test_what_finds_no_place_at_the_end_is_read_once_and_can_be_gone_on_wi
 ) -> None:
     read = []
     monkeypatch.setattr(resumable_uploads, "MOST_HASHING", 0)
-    hash_all = resumable_uploads.hash_descriptor
 
-    def hash_descriptor(*arguments: Any) -> Manifest:
+    def hash_and_note(*arguments: Any) -> Manifest:
         read.append(arguments)
-        return hash_all(*arguments)
+        return hash_descriptor(*arguments)
 
-    monkeypatch.setattr(resumable_uploads, "hash_descriptor", hash_descriptor)
+    monkeypatch.setattr(resumable_uploads, "hash_descriptor", hash_and_note)
     refuse = Sharing.refuse_unplaceable
 
     async def file_comes(sharing: Sharing, path: SafePath, *, replace: bool) -> None:

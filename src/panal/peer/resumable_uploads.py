@@ -25,7 +25,7 @@ from panal.store.hashing import ContentHasher, Stopping, hash_descriptor
 from panal.store.roots import disk_error
 from panal.store.space import check_space
 from panal.store.upload_files import UploadFiles, UploadRecord, upload_ids
-from panal.wire.ids import ContentId
+from panal.wire.ids import ContentId, parse_content_id
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest, chunk_size_for, content_id
 from panal.wire.names import MAX_COMPONENT_BYTES, SafePath, printable, safe_path
 
@@ -119,23 +119,34 @@ class ResumableUploads:
         for identity in upload_ids(self._folder):
             files = UploadFiles(self._folder, identity)
             try:
-                record = files.read_record()
-                record.path = safe_path(record.path)
-            except PanalError:
-                files.remove()
-                continue
-            if record.stored_as:
-                found.append(ResumableUpload(files, record, record.size_bytes))
-            elif files.data.exists():
-                found.append(ResumableUpload(files, record, files.here_bytes()))
-            elif record.content and (path := self._where_is(_id(record.content))) is not None:
-                # It got its name, and the peer ended before that was written down.
-                record.stored_as = path
-                files.write_record(record)
-                found.append(ResumableUpload(files, record, record.size_bytes))
-            else:
+                found.append(self._read_one(files))
+            except (PanalError, ValueError) as error:
+                log.warning("An unfinished upload is removed: its record is damaged (%s).", error)
                 files.remove()
         return found
+
+    def _read_one(self, files: UploadFiles) -> ResumableUpload:
+        """What an earlier run has left of one; ValueError or PanalError where it makes no sense."""
+        record = files.read_record()
+        safe_path(record.path)
+        Conflict(record.conflict)
+        if not 0 <= record.size_bytes <= MAX_CONTENT_BYTES:
+            raise ValueError(f"no content has {record.size_bytes} bytes")
+        content = parse_content_id(record.content) if record.content else None
+        if record.stored_as:
+            safe_path(record.stored_as)
+            return ResumableUpload(files, record, record.size_bytes)
+        if files.data.exists():
+            here_bytes = files.here_bytes()
+            if here_bytes > record.size_bytes:
+                raise ValueError(f"{here_bytes} bytes of {record.size_bytes} are here")
+            return ResumableUpload(files, record, here_bytes)
+        if content is None or (path := self._where_is(content)) is None:
+            raise NotFound("Its bytes are missing.")
+        # It got its name, and the peer ended before that was written down.
+        record.stored_as = path
+        files.write_record(record)
+        return ResumableUpload(files, record, record.size_bytes)
 
     async def run(self) -> None:
         """Remove what is old, now and every hour; runs until cancelled."""
@@ -450,7 +461,3 @@ def _note(upload: ResumableUpload, task: asyncio.Task[None]) -> None:
     upload.storing = None
     if not task.cancelled() and (error := task.exception()) is not None:
         log.warning("The upload of %s is not stored: %s", printable(upload.record.path), error)
-
-
-def _id(digits: str) -> ContentId:
-    return ContentId(bytes.fromhex(digits))
