@@ -559,6 +559,22 @@ async def test_what_nobody_goes_on_with_is_removed_after_a_day(peer: RunningPeer
     assert not any(upload.files.folder.iterdir())
 
 
+async def test_what_was_stored_and_removed_is_to_be_sent_anew(peer: RunningPeer) -> None:
+    where = await begun(peer)
+    await patch(peer, where, 0, DATA)
+    (peer.folder / "a.bin").rename(peer.folder / "renamed.bin")
+
+    def paths() -> list[str]:
+        return [file.path for file in peer.node.files().files]
+
+    await until(lambda: paths() == ["renamed.bin"], "it is seen under its new name")
+    assert await offset_of(peer, where) == len(DATA)
+    (peer.folder / "renamed.bin").unlink()
+    await until(lambda: paths() == [], "it is seen to be gone")
+    assert (await head(peer, where)).status == 404
+    assert await offset_of(peer, await begun(peer)) == 0
+
+
 async def test_only_unfinished_ones_count(
     peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

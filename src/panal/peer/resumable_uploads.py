@@ -174,11 +174,17 @@ class ResumableUploads:
         return len(unfinished), sum(upload.files.disk_bytes() for upload in unfinished)
 
     def get(self, identity: str) -> ResumableUpload:
-        """One upload; NotFound."""
+        """One upload; NotFound, also where what it became is not here any more."""
         upload = self._uploads.get(identity)
-        if upload is None:
+        if upload is None or self._is_gone(upload):
             raise NotFound("There is no such upload, or no more.")
         return upload
+
+    def _is_gone(self, upload: ResumableUpload) -> bool:
+        """Whether it was stored and no file has its content now; to a tus client: begin anew."""
+        if not (upload.is_stored and upload.record.content):
+            return False
+        return self._where_is(parse_content_id(upload.record.content)) is None
 
     def expires_s(self, upload: ResumableUpload) -> float:
         """When it is removed unless it goes on; seconds since 1970."""
