@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from io import BytesIO
@@ -16,6 +17,7 @@ import pytest
 from panal.errors import RootOffline
 from panal.peer import announcer, resumable_uploads
 from panal.peer.ageing import KEPT_S
+from panal.peer.resumable_uploads import ResumableUpload
 from panal.peer.sharing import Sharing
 from panal.store import space
 from panal.store.hashing import ContentHasher, hash_descriptor
@@ -468,6 +470,8 @@ async def test_nothing_goes_beneath_a_disk_that_has_gone(
     assert not any(path.is_file() for path in (disk / ".panal/resumable").rglob("*"))
     assert [path.name for path in disk.iterdir() if path.name != ".panal"] == []
     assert [file.offline for file in peer.node.files().files] == [True] * files
+    await peer.app.resumable._remove_old()
+    assert len(peer.app.resumable.unfinished()) == 1
 
 
 def test_the_folders_above_are_never_made(tmp_path: Path) -> None:
@@ -549,14 +553,51 @@ async def test_what_nobody_goes_on_with_is_removed_after_a_day(peer: RunningPeer
     assert peer.node.status().unfinished == 1
     assert peer.node.status().unfinished_bytes >= 1_000_000
     assert (await head(peer, where)).headers["upload-expires"].endswith("GMT")
-    peer.app.resumable._remove_old()
+    await peer.app.resumable._remove_old()
     assert await offset_of(peer, where) == 1_000_000
     for path in upload.files.folder.iterdir():
         old = path.stat().st_mtime - KEPT_S
         os.utime(path, (old, old))
-    peer.app.resumable._remove_old()
+    await peer.app.resumable._remove_old()
     assert (await head(peer, where)).status == 404
     assert not any(upload.files.folder.iterdir())
+
+
+async def test_what_goes_on_while_old_ones_are_looked_for_stays(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheres = [await begun(peer, name, 1) for name in ("a", "b", "c")]
+    uploads = [peer.app.resumable.get(where.rpartition("/")[2]) for where in wheres]
+    threads = []
+    modified_s = UploadFiles.modified_s
+
+    def long_ago(files: UploadFiles) -> float:
+        threads.append(threading.current_thread())
+        uploads[1].is_receiving = files is uploads[2].files
+        return modified_s(files) - KEPT_S
+
+    monkeypatch.setattr(UploadFiles, "modified_s", long_ago)
+    removed = []
+    remove = UploadFiles.remove
+
+    def note(files: UploadFiles) -> None:
+        removed.append(threading.current_thread())
+        remove(files)
+
+    monkeypatch.setattr(UploadFiles, "remove", note)
+    peer.app.resumable._uploads = LoopOnly(peer.app.resumable._uploads)
+    await peer.app.resumable._remove_old()
+    assert peer.app.resumable.unfinished() == [uploads[1]]
+    assert threading.main_thread() not in {*threads, *removed}
+    uploads[1].is_receiving = False
+
+
+class LoopOnly(dict[str, ResumableUpload]):
+    """Only the loop's thread may change it."""
+
+    def pop(self, *arguments: Any) -> Any:
+        assert threading.current_thread() is threading.main_thread()
+        return super().pop(*arguments)
 
 
 async def test_what_was_stored_and_removed_is_to_be_sent_anew(peer: RunningPeer) -> None:

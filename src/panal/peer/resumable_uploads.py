@@ -151,7 +151,7 @@ class ResumableUploads:
     async def run(self) -> None:
         """Remove what is old, now and every hour; runs until cancelled."""
         while True:
-            await asyncio.to_thread(self._remove_old)
+            await self._remove_old()
             await self._clock.sleep(LOOK_EVERY_S)
 
     async def close(self) -> None:
@@ -358,13 +358,20 @@ class ResumableUploads:
         is_needed = upload.is_receiving or upload.storing is not None
         return Aged(upload, upload.files.modified_s(), is_needed)
 
-    def _remove_old(self) -> None:
-        aged = [self._aged(upload) for upload in list(self._uploads.values())]
+    async def _remove_old(self) -> None:
+        try:
+            await self._sharing.refuse_offline()
+        except PanalError:
+            return  # their files cannot be seen: that says nothing of their age
+        uploads = list(self._uploads.values())
+        aged = await asyncio.to_thread(lambda: [self._aged(upload) for upload in uploads])
         for upload in expired(aged, self._clock.wall_s()):
+            if upload.is_removed or upload.is_receiving or upload.storing is not None:
+                continue  # since it was looked at
             upload.is_removed = True
             self._uploads.pop(upload.id, None)
             _stop_hashing(upload)
-            _remove_files(upload)
+            await asyncio.to_thread(_remove_files, upload)
             if not upload.is_stored:
                 log.info("Removed the unfinished upload of %s.", printable(upload.record.path))
 
