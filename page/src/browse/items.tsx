@@ -1,5 +1,5 @@
 /** What can be done with a folder or file that is looked at. */
-import { useState } from "preact/hooks";
+import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { api, type FileItem, type FolderItem } from "../api";
 import { attempt, copyCurl, copyLink } from "../fetch/act";
@@ -9,25 +9,33 @@ import { noteDownload } from "../live";
 import { Dialog, Menu, tell } from "../parts/dialog";
 import { GuestDialog } from "../parts/guest";
 import { Icon } from "../parts/icon";
-import { place } from "../route";
 import { words } from "../words";
-import { filesBelow, peerInAddress } from "./walking";
+import { filesBelow } from "./walking";
+
+type Opened = { kind: "guest" | "unshare"; path: string; name: string } | { kind: "fetch"; peer: string; folder: FolderItem };
+
+/** The open dialog and what it is of, as it was when it was opened. */
+export const opened = signal<Opened | null>(null);
+
+export function ItemDialog(): JSX.Element | null {
+  const now = opened.value;
+  const close = (): void => { opened.value = null; };
+  if (now === null) return null;
+  if (now.kind === "fetch") return <FetchFolderDialog peer={now.peer} folder={now.folder} onClose={close} />;
+  if (now.kind === "unshare") return <UnshareDialog path={now.path} onClose={close} />;
+  return <GuestDialog what={now.path} name={now.name} onClose={close} />;
+}
 
 export function OwnItem({ path, name, isFolder }: { path: string; name: string; isFolder: boolean }): JSX.Element {
   const act = words.value.act;
-  const [open, setOpen] = useState<"guest" | "unshare" | null>(null);
-  const close = (): void => setOpen(null);
+  const open = (kind: "guest" | "unshare"): void => { opened.value = { kind, path, name }; };
   return (
-    <>
-      <Menu label={`${words.value.more}: ${name}`} entries={[
-        { icon: "link", words: act.copyLink, act: () => void copyLink(path) },
-        !isFolder && { icon: "terminal", words: act.copyCurl, act: () => void copyCurl(path) },
-        { icon: "guest", words: act.guest, act: () => setOpen("guest") },
-        { icon: "bin", words: act.unshare, act: () => setOpen("unshare"), isDangerous: true },
-      ]} />
-      {open === "guest" && <GuestDialog what={path} name={name} onClose={close} />}
-      {open === "unshare" && <UnshareDialog path={path} onClose={close} />}
-    </>
+    <Menu label={`${words.value.more}: ${name}`} entries={[
+      { icon: "link", words: act.copyLink, act: () => void copyLink(path) },
+      !isFolder && { icon: "terminal", words: act.copyCurl, act: () => void copyCurl(path) },
+      { icon: "guest", words: act.guest, act: () => open("guest") },
+      { icon: "bin", words: act.unshare, act: () => open("unshare"), isDangerous: true },
+    ]} />
   );
 }
 
@@ -57,29 +65,26 @@ export function OthersFile({ file }: { file: FileItem }): JSX.Element {
 }
 
 /** As one content where it is shared so; else every file below it, each under its path. */
-export function OthersFolder({ folder }: { folder: FolderItem }): JSX.Element {
+export function OthersFolder({ peer, folder }: { peer: string; folder: FolderItem }): JSX.Element {
   const say = words.value.find;
-  const [isAsked, ask] = useState(false);
   if (folder.id && folder.link) return <FetchState content={folder.id} link={folder.link} name={folder.name} isOwn={false} />;
   return (
-    <>
-      <button type="button" class="button small" aria-label={say.fetchNamed(folder.name)} onClick={() => ask(true)}>
-        <Icon name="fetch" />
-        <span class="wide">{say.fetch}</span>
-      </button>
-      {isAsked && <FetchFolderDialog folder={folder} onClose={() => ask(false)} />}
-    </>
+    <button type="button" class="button small" aria-label={say.fetchNamed(folder.name)}
+      onClick={() => { opened.value = { kind: "fetch", peer, folder }; }}>
+      <Icon name="fetch" />
+      <span class="wide">{say.fetch}</span>
+    </button>
   );
 }
 
-function FetchFolderDialog({ folder, onClose }: { folder: FolderItem; onClose: () => void }): JSX.Element {
+function FetchFolderDialog({ peer, folder, onClose }: { peer: string; folder: FolderItem; onClose: () => void }): JSX.Element {
   const say = words.value.find;
   const above = folder.path.slice(0, folder.path.length - folder.name.length);
   const begin = (): void => {
     onClose();
     void attempt(async () => {
       let begun = 0;
-      for await (const file of filesBelow(peerInAddress(place.value.values), folder.path)) {
+      for await (const file of filesBelow(peer, folder.path)) {
         noteDownload(await api.fetch(file.link, file.path.slice(above.length)));
         begun += 1;
       }

@@ -9,7 +9,7 @@ import { tellError } from "../parts/dialog";
 import { Icon, iconOf } from "../parts/icon";
 import { List } from "../parts/list";
 import { words } from "../words";
-import { OthersFile, OthersFolder, OwnItem } from "./items";
+import { ItemDialog, opened, OthersFile, OthersFolder, OwnItem } from "./items";
 
 interface LevelProps {
   peer: string;
@@ -21,7 +21,7 @@ interface LevelProps {
 
 type Item = { folder: FolderItem } | { file: FileItem };
 
-interface Level { items: readonly Item[]; next: string | null }
+interface Listing { items: readonly Item[]; next: string | null }
 
 const ROW_REM = 3.5;
 const AGAIN_MS = 300;
@@ -30,8 +30,22 @@ function itemsOf(page: { folders: FolderItem[]; files: FileItem[] }): Item[] {
   return [...page.folders.map((folder) => ({ folder })), ...page.files.map((file) => ({ file }))];
 }
 
-export function FolderLevel({ peer, path, isOwn, addressOf, empty }: LevelProps): JSX.Element {
-  const [level, setLevel] = useState<Level | null>(null);
+const keyOf = (item: Item): string => ("folder" in item ? `folder ${item.folder.path}` : `file ${item.file.path}`);
+
+/** Its dialog is its own and no row's: whatever becomes of the list, it is of what it was opened for. */
+export function FolderLevel(props: LevelProps): JSX.Element {
+  const { peer, path } = props;
+  useEffect(() => () => { opened.value = null; }, [peer, path]);
+  return (
+    <>
+      <Level {...props} />
+      <ItemDialog />
+    </>
+  );
+}
+
+function Level({ peer, path, isOwn, addressOf, empty }: LevelProps): JSX.Element {
+  const [level, setLevel] = useState<Listing | null>(null);
   const [problem, setProblem] = useState("");
   const changes = filesChanged.value;
   const where = useMemo(() => ({ peer, path }), [peer, path]);
@@ -82,9 +96,13 @@ export function FolderLevel({ peer, path, isOwn, addressOf, empty }: LevelProps)
       {path && <Crumbs peer={peer} path={path} addressOf={addressOf} />}
       <List count={level.items.length} rowRem={ROW_REM} label={path || peer}
         onSeen={(_, last) => { if (last >= level.items.length) void more(); }}
+        keyOf={(index) => {
+          const item = level.items[index];
+          return item ? keyOf(item) : index;
+        }}
         row={(index) => {
           const item = level.items[index];
-          return item && <Row item={item} isOwn={isOwn} address={addressOf} />;
+          return item && <Row item={item} peer={peer} isOwn={isOwn} address={addressOf} />;
         }} />
     </>
   );
@@ -107,7 +125,7 @@ function Crumbs({ peer, path, addressOf }: { peer: string; path: string; address
   );
 }
 
-function Row({ item, isOwn, address }: { item: Item; isOwn: boolean; address: (path: string) => string }): JSX.Element {
+function Row({ item, peer, isOwn, address }: { item: Item; peer: string; isOwn: boolean; address: (path: string) => string }): JSX.Element {
   if ("folder" in item) {
     const { folder } = item;
     return (
@@ -116,7 +134,7 @@ function Row({ item, isOwn, address }: { item: Item; isOwn: boolean; address: (p
         <a class="name one-line" data-stop href={address(folder.path)} title={folder.path}><bdi>{folder.name}</bdi></a>
         <span class="side many small faint number">{folder.files !== null && words.value.files(folder.files)}</span>
         <span class="side small soft number">{folder.size !== null && size(folder.size)}</span>
-        <span class="act">{isOwn ? <OwnItem path={folder.path} name={folder.name} isFolder /> : <OthersFolder folder={folder} />}</span>
+        <span class="act">{isOwn ? <OwnItem path={folder.path} name={folder.name} isFolder /> : <OthersFolder peer={peer} folder={folder} />}</span>
       </div>
     );
   }

@@ -1,8 +1,6 @@
 /** Every file below a folder of a peer, asked for level by level. */
 import { api, type FileItem } from "../api";
 
-export const peerInAddress = (values: URLSearchParams): string => values.get("browse") ?? "";
-
 export async function* filesBelow(peer: string, folder: string): AsyncGenerator<FileItem> {
   const folders = [folder];
   for (let under = folders.pop(); under !== undefined; under = folders.pop()) {

@@ -159,7 +159,7 @@ function Results(): JSX.Element {
         <span class="number" aria-hidden="true">{say.found(isAll.value ? found.length : found.length + 1, isAll.value)}</span>
         {isCapped.value && <span>{say.capped}</span>}
       </div>
-      <List count={found.length} rowRem={rowRem} label={say.list} onSeen={onSeen}
+      <List count={found.length} rowRem={rowRem} label={say.list} onSeen={onSeen} keyOf={(index) => found[index]?.id ?? index}
         row={(index) => {
           const hit = found[index];
           return hit && <HitRow hit={hit} onDetails={() => (shownHit.value = hit)} />;

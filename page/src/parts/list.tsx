@@ -8,6 +8,8 @@ interface ListProps {
   rowRem: number;
   label: string;
   row: (index: number) => ComponentChildren;
+  /** What the row shows: it goes where that goes, with its focus and its open menu. */
+  keyOf: (index: number) => string | number;
   /** Told which rows can be seen, whenever that changes. */
   onSeen?: (first: number, last: number) => void;
 }
@@ -18,7 +20,7 @@ const BEYOND = 8;
 /** Browsers draw no element of more pixels than about this. */
 const MOST_PX = 15_000_000;
 
-export function List({ count, rowRem, label, row, onSeen }: ListProps): JSX.Element {
+export function List({ count, rowRem, label, row, keyOf, onSeen }: ListProps): JSX.Element {
   const rowPx = pixels(rowRem);
   const box = useRef<HTMLUListElement>(null);
   const [[first, last], setSeen] = useState<readonly [number, number]>([0, 30]);
@@ -30,7 +32,8 @@ export function List({ count, rowRem, label, row, onSeen }: ListProps): JSX.Elem
     const look = (): void => {
       const above = scroller.getBoundingClientRect().top - list.getBoundingClientRect().top;
       const from = Math.max(0, Math.floor(above / rowPx) - BEYOND);
-      const to = Math.max(0, Math.min(count, Math.ceil((above + scroller.clientHeight) / rowPx) + BEYOND));
+      // Not cut at the count: where rows come before it, the last would be taken out and put in anew.
+      const to = Math.max(0, Math.ceil((above + scroller.clientHeight) / rowPx) + BEYOND);
       setSeen((before) => (before[0] === from && before[1] === to ? before : [from, to]));
     };
     look();
@@ -46,9 +49,13 @@ export function List({ count, rowRem, label, row, onSeen }: ListProps): JSX.Elem
   useLayoutEffect(() => onSeen?.(first, Math.min(last, count)), [first, last, count]);
 
   const shown: JSX.Element[] = [];
+  const keys = new Set<string | number>();
   for (let index = first; index < Math.min(last, count); index += 1) {
+    const own = keyOf(index);
+    const key = keys.has(own) ? `${own} ${index}` : own; // The same content can come on two pages.
+    keys.add(key);
     shown.push(
-      <li key={index} class="seen" aria-setsize={count} aria-posinset={index + 1} data-row={index}
+      <li key={key} class="seen" aria-setsize={count} aria-posinset={index + 1} data-row={index}
         style={{ position: "absolute", insetInline: 0, height: `${rowPx}px`, transform: `translateY(${index * rowPx}px)` }}>
         {row(index)}
       </li>,

@@ -81,9 +81,9 @@ function Queue(): JSX.Element | null {
         </span>
       </div>
       {reading.value > 0 && <p class="small soft" role="status">{say.reading(reading.value)}</p>}
-      <List count={list.length} rowRem={ROW_REM} label={say.queue} row={(index) => {
+      <List count={list.length} rowRem={ROW_REM} label={say.queue} keyOf={(index) => list[index]?.id ?? index} row={(index) => {
         const entry = list[index];
-        return entry && <EntryRow key={entry.id} entry={entry} />;
+        return entry && <EntryRow entry={entry} />;
       }} />
     </section>
   );
