@@ -1,5 +1,5 @@
 /** Files and whole folders, dropped or chosen, as paths and files. */
-import { add, reading } from "./queue";
+import { add, newChoice, reading } from "./queue";
 import { tell, tellError } from "../parts/dialog";
 import { words } from "../words";
 
@@ -8,12 +8,13 @@ const BATCH = 500;
 /** Folders are read after the drop is over; its entries must be taken while it is not. */
 export async function takeDrop(transfer: DataTransfer): Promise<void> {
   const found = [...transfer.items].map((item) => item.webkitGetAsEntry() ?? item.getAsFile()).filter((each) => each !== null);
+  const choice = newChoice();
   let batch: { path: string; file: File }[] = [];
   let taken = 0;
   let hidden = 0;
   reading.value = 1;
   const flush = (): void => {
-    if (batch.length) add(batch);
+    if (batch.length) add(batch, choice);
     taken += batch.length;
     batch = [];
   };
@@ -49,7 +50,7 @@ const isHidden = (path: string): boolean => path.split("/").some((part) => part.
 export function takeChosen(input: HTMLInputElement): void {
   const chosen = [...(input.files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
   const files = chosen.filter(({ path, file }) => path === file.name || !isHidden(path));
-  add(files);
+  add(files, newChoice());
   tellOfNone(files.length, chosen.length - files.length);
   input.value = "";
 }

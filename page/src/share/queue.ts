@@ -6,12 +6,17 @@ import { words } from "../words";
 export type Conflict = "ask" | "keep_both" | "replace" | "skip";
 export type EntryState = "waiting" | "sending" | "paused" | "checking" | "done" | "failed" | "skipped" | "asking";
 
+/** What was chosen or dropped at once: an answer for all others counts for these. */
+export interface Choice { answer: Conflict }
+export const newChoice = (): Choice => ({ answer: "ask" });
+
 /** One file. What changes while it comes in is a signal of its own: the list stays as it is. */
 export interface Entry {
   readonly id: number;
   /** Where it goes, below the shared folder. */
   readonly path: string;
   readonly file: File;
+  readonly choice: Choice;
   readonly state: Signal<EntryState>;
   readonly sent: Signal<number>;
   readonly rate: Signal<number>;
@@ -34,12 +39,12 @@ export const entries = signal<readonly Entry[]>([]);
 export const reading = signal(0);
 const active = signal(0);
 let nextId = 0;
-/** What was answered for all others too. */
-let answerForAll: Conflict = "ask";
 
 export const isBusy = computed(() => reading.value > 0 || entries.value.some((each) => !OVER.has(each.state.value)));
 export const asking = computed(() => entries.value.find((each) => each.state.value === "asking") ?? null);
-export const waitingBehind = computed(() => entries.value.filter((each) => each.state.value === "waiting" || each.state.value === "asking").length - 1);
+const isOpen = (entry: Entry): boolean => entry.state.value === "waiting" || entry.state.value === "asking";
+/** How many others an answer can count for. */
+export const waitingBehind = computed(() => entries.value.filter((each) => each.choice === asking.value?.choice && isOpen(each)).length - 1);
 export const totals = computed(() => {
   let sent = 0;
   let size = 0;
@@ -55,11 +60,10 @@ export const totals = computed(() => {
   return { sent, size, rate, done };
 });
 
-export function add(files: readonly { path: string; file: File }[]): void {
-  if (!isBusy.value) answerForAll = "ask";
+export function add(files: readonly { path: string; file: File }[], choice: Choice): void {
   const added = files.map(({ path, file }): Entry => ({
-    id: (nextId += 1), path, file, state: signal<EntryState>("waiting"), sent: signal(0), rate: signal(0),
-    why: signal(""), conflict: answerForAll, thereBytes: null, upload: null,
+    id: (nextId += 1), path, file, choice, state: signal<EntryState>("waiting"), sent: signal(0), rate: signal(0),
+    why: signal(""), conflict: choice.answer, thereBytes: null, upload: null,
   }));
   entries.value = [...entries.value, ...added];
   next();
@@ -89,8 +93,8 @@ export function clearOver(): void {
 }
 
 export function answer(entry: Entry, conflict: Conflict, isForAll: boolean): void {
-  const meant = isForAll ? entries.value.filter((each) => each.state.value === "waiting" || each.state.value === "asking") : [entry];
-  if (isForAll) answerForAll = conflict;
+  const meant = isForAll ? entries.value.filter((each) => each.choice === entry.choice && isOpen(each)) : [entry];
+  if (isForAll) entry.choice.answer = conflict;
   for (const each of meant) {
     each.conflict = conflict;
     if (each.state.value !== "asking") continue;
@@ -165,6 +169,11 @@ function failed(entry: Entry, error: Error | DetailedError): void {
   const { there } = bodyOf(error);
   if (status === 409 && there) {
     entry.thereBytes = there.size;
+    if (entry.conflict === "ask" && entry.choice.answer !== "ask") {
+      // Answered for all while this one was on its way.
+      entry.conflict = entry.choice.answer;
+      return leave(entry, entry.conflict === "skip" ? "skipped" : "waiting");
+    }
     return leave(entry, entry.conflict === "skip" ? "skipped" : "asking");
   }
   leave(entry, "failed", wordsOf(error));

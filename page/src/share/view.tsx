@@ -29,7 +29,7 @@ export function ShareView(): JSX.Element {
       <Choosing />
       <Queue />
       <Unfinished />
-      {asking.value && <ConflictDialog entry={asking.value} />}
+      {asking.value && <ConflictDialog key={asking.value.id} entry={asking.value} />}
       <section class="group">
         <div class="row spread wrap">
           <h2>{say.own}</h2>
