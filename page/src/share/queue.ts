@@ -146,7 +146,7 @@ async function start(entry: Entry): Promise<void> {
     fingerprint: () => Promise.resolve(nameOfUpload(entry)),
     removeFingerprintOnSuccess: true,
     onProgress: measure,
-    onShouldRetry: (error) => mayHelp(statusOf(error)),
+    onShouldRetry: (error) => isTriedAgain(entry, error),
     onSuccess: () => {
       entry.sent.value = entry.file.size;
       leave(entry, "done");
@@ -179,7 +179,7 @@ function failed(entry: Entry, error: Error | DetailedError): void {
   leave(entry, "failed", wordsOf(error));
 }
 
-interface Refusal { detail?: string; there?: { size: number | null } }
+interface Refusal { type?: string; detail?: string; there?: { size: number | null } }
 
 function statusOf(error: Error | DetailedError): number {
   return "originalResponse" in error ? (error.originalResponse?.getStatus() ?? 0) : 0;
@@ -196,8 +196,14 @@ function bodyOf(error: Error | DetailedError): Refusal {
 const wordsOf = (error: Error | DetailedError): string =>
   bodyOf(error).detail ?? (statusOf(error) ? words.value.failed : words.value.lost);
 
-/** No answer, a busy peer or one that restarts: it goes on by itself. */
-const mayHelp = (status: number): boolean => status === 0 || status === 423 || status === 429 || status === 503 || status === 460;
+const MAY_HELP = new Set([0, 423, 429, 460, 503]);
+
+/** No answer, or a peer that restarts: it goes on by itself. One that has enough uploads says so, and its owner decides. */
+function isTriedAgain(entry: Entry, error: DetailedError): boolean {
+  const isHelp = MAY_HELP.has(statusOf(error)) && bodyOf(error).type !== "urn:panal:error:busy";
+  if (isHelp && entry.state.value === "checking") entry.state.value = "sending";
+  return isHelp;
+}
 
 const WINDOW_MS = 3_000;
 
