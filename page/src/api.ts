@@ -84,8 +84,8 @@ export const api = {
   browse: (peer: string, under: string, page: string, signal?: AbortSignal) =>
     call<Schemas["BrowseAnswer"]>("GET", `browse${query({ peer, under, page })}`, undefined, signal),
   unshare: (path: string) => call<void>("DELETE", `files/${inAddress(path)}`),
-  fetch: (what: string, name?: string, wait = false) =>
-    call<Download>("POST", "downloads", { what, wait, ...(name ? { name } : {}) }),
+  fetch: (what: string, name?: string | null, wait = false, priority = 0) =>
+    call<Download>("POST", "downloads", { what, wait, priority, ...(name ? { name } : {}) }),
   pause: (id: string) => call<Download>("POST", `downloads/${id}/pause`),
   resume: (id: string) => call<Download>("POST", `downloads/${id}/resume`),
   remove: (id: string, andDelete: boolean) => call<void>("DELETE", `downloads/${id}${andDelete ? "?delete=true" : ""}`),

@@ -25,10 +25,10 @@ export const remove = (download: Download, andDelete = false): Promise<void> =>
     forgetDownload(download.id);
   });
 
-/** Asked for again, a download goes on from what is here. */
+/** Asked for again, to the same place, a download goes on from what is here. */
 export const retry = (download: Download): Promise<void> =>
   attempt(async () => {
-    const again = await api.fetch(download.what);
+    const again = await api.fetch(download.what, download.name, false, download.priority);
     if (again.id !== download.id) {
       await api.remove(download.id, false);
       forgetDownload(download.id);
