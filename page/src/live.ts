@@ -84,13 +84,24 @@ const wantedChunks = computed(() => {
   return place.value.values.get("watch") ?? underWay.value.find((each) => each.state === "running")?.id ?? watched.peek();
 });
 
-/** Begin; the page does so once. */
+const isSeen = signal(!document.hidden);
+
+/** Begin; the page does so once. A hidden page listens to nothing: a browser opens six connections to a peer, for all its pages. */
 export function startLive(): void {
-  effect(() => open(wantedChunks.value));
+  document.addEventListener("visibilitychange", () => (isSeen.value = !document.hidden));
+  effect(() => {
+    if (isSeen.value) open(wantedChunks.value);
+    else close();
+  });
+}
+
+function close(): void {
+  stream?.close();
+  stream = null;
 }
 
 function open(download: string): void {
-  stream?.close();
+  close();
   watched.value = download;
   const now = (stream = new EventSource(`/api/v1/events${download ? `?watch=${encodeURIComponent(download)}` : ""}`));
   now.onopen = () => {
@@ -99,7 +110,7 @@ function open(download: string): void {
   };
   now.onerror = () => {
     if (stream !== now) return;
-    if (now.readyState === EventSource.CLOSED) void explain(download);
+    if (now.readyState === EventSource.CLOSED) void explain(now);
     else connection.value = "lost"; // The browser tries again by itself.
   };
   for (const kind of Object.keys(TAKERS) as (keyof Events)[]) {
@@ -117,17 +128,22 @@ async function recall(): Promise<void> {
 }
 
 /** The stream was refused, to somebody else or because there are too many: ask instead, and try it again. */
-async function explain(download: string): Promise<void> {
+async function explain(refused: EventSource): Promise<void> {
   try {
     const before = status.value;
-    status.value = await api.status();
+    const [now, fetched, others] = await Promise.all([api.status(), api.downloads(), api.peers().catch(() => ({ peers: [] }))]);
+    if (stream !== refused) return; // Another one tells more by now.
     connection.value = "open";
-    downloads.value = (await api.downloads()).downloads;
-    peers.value = (await api.peers().catch(() => ({ peers: [] }))).peers;
+    status.value = now;
+    downloads.value = fetched.downloads;
+    peers.value = others.peers;
     if (before?.files !== status.value.files || before.bytes !== status.value.bytes) filesChanged.value += 1;
   } catch (error) {
+    if (stream !== refused) return;
     connection.value = error instanceof ApiError && error.status === 403 ? "refused" : "lost";
     if (connection.value === "refused") return;
   }
-  setTimeout(() => open(download), AGAIN_MS);
+  setTimeout(() => {
+    if (stream === refused) open(wantedChunks.peek());
+  }, AGAIN_MS);
 }
