@@ -1,5 +1,5 @@
 /** Files and whole folders, dropped or chosen, as paths and files. */
-import { add, newChoice, reading } from "./queue";
+import { add, newChoice, reading, Unreadable } from "./queue";
 import { tell, tellError } from "../parts/dialog";
 import { words } from "../words";
 
@@ -65,7 +65,11 @@ async function* filesIn(entry: FileSystemEntry, onHidden: () => void): AsyncGene
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   for (;;) {
     // Browsers give a hundred at a time, and none when there are no more.
-    const some = await new Promise<FileSystemEntry[]>((done, fail) => reader.readEntries(done, fail));
+    const some = await entriesOf(reader);
+    if (some === null) {
+      yield { entry, file: new Unreadable([], entry.name) };
+      return;
+    }
     if (some.length === 0) return;
     for (const each of some) {
       if (isHidden(each.name)) onHidden();
@@ -74,4 +78,9 @@ async function* filesIn(entry: FileSystemEntry, onHidden: () => void): AsyncGene
   }
 }
 
-const fileOf = (entry: FileSystemFileEntry): Promise<File> => new Promise((done, fail) => entry.file(done, fail));
+/** What cannot be read ends nothing else: it is told of by itself. */
+const fileOf = (entry: FileSystemFileEntry): Promise<File> =>
+  new Promise((done) => entry.file(done, () => done(new Unreadable([], entry.name))));
+
+const entriesOf = (reader: FileSystemDirectoryReader): Promise<FileSystemEntry[] | null> =>
+  new Promise((done) => reader.readEntries(done, () => done(null)));

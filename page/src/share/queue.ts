@@ -10,6 +10,9 @@ export type EntryState = "waiting" | "sending" | "paused" | "checking" | "done" 
 export interface Choice { answer: Conflict }
 export const newChoice = (): Choice => ({ answer: "ask" });
 
+/** In the place of a file or folder that the browser could not read: it is shown, and never sent. */
+export class Unreadable extends File {}
+
 /** One file. What changes while it comes in is a signal of its own: the list stays as it is. */
 export interface Entry {
   readonly id: number;
@@ -62,8 +65,8 @@ export const totals = computed(() => {
 
 export function add(files: readonly { path: string; file: File }[], choice: Choice): void {
   const added = files.map(({ path, file }): Entry => ({
-    id: (nextId += 1), path, file, choice, state: signal<EntryState>("waiting"), sent: signal(0), rate: signal(0),
-    why: signal(""), conflict: choice.answer, thereBytes: null, upload: null,
+    id: (nextId += 1), path, file, choice, state: signal<EntryState>(file instanceof Unreadable ? "failed" : "waiting"), sent: signal(0), rate: signal(0),
+    why: signal(file instanceof Unreadable ? words.value.share.unreadable : ""), conflict: choice.answer, thereBytes: null, upload: null,
   }));
   entries.value = [...entries.value, ...added];
   next();

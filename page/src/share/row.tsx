@@ -4,7 +4,7 @@ import { percent, rate, size } from "../forms";
 import { Cell } from "../parts/comb";
 import { Icon, iconOf } from "../parts/icon";
 import { words } from "../words";
-import { cancel, goOn, pause, type Entry, type EntryState } from "./queue";
+import { cancel, goOn, pause, Unreadable, type Entry, type EntryState } from "./queue";
 
 const TONES: Record<EntryState, "amber" | "good" | "bad" | "still"> = {
   waiting: "still", sending: "amber", paused: "still", checking: "amber", done: "good", failed: "bad", skipped: "still", asking: "amber",
@@ -28,13 +28,13 @@ export function EntryRow({ entry }: { entry: Entry }): JSX.Element {
           {isMoving && <span class="number">{percent(entry.sent.value, entry.file.size)}</span>}
           <span class="number">{isMoving ? say.total(size(entry.sent.value), size(entry.file.size)) : size(entry.file.size)}</span>
           {entry.rate.value > 0 && <span class="number">{rate(entry.rate.value)}</span>}
-          {entry.why.value && <span class="bad one-line" lang="en"><bdi title={entry.why.value}>{entry.why.value}</bdi></span>}
+          {entry.why.value && <span class="bad one-line" lang={entry.file instanceof Unreadable ? undefined : "en"}><bdi title={entry.why.value}>{entry.why.value}</bdi></span>}
         </p>
       </div>
       <div class="act row">
         {state === "sending" && <Only icon="pause" label={`${act.pause}: ${entry.path}`} onClick={() => pause(entry)} />}
         {state === "paused" && <Only icon="play" label={`${act.resume}: ${entry.path}`} onClick={() => goOn(entry)} />}
-        {state === "failed" && <Only icon="retry" label={`${act.retry}: ${entry.path}`} onClick={() => goOn(entry)} />}
+        {state === "failed" && !(entry.file instanceof Unreadable) && <Only icon="retry" label={`${act.retry}: ${entry.path}`} onClick={() => goOn(entry)} />}
         {state !== "done" && <Only icon="close" label={`${act.cancel}: ${entry.path}`} onClick={() => cancel(entry)} />}
       </div>
     </div>

@@ -200,6 +200,7 @@ export const en = {
     unshareTitle: (path: string) => `Share ${path} no more?`,
     unshareWords: "The file itself stays where it is.",
     unshared: (path: string) => `${path} is shared no more.`,
+    unreadable: "The browser could not read it. Drop it again, or another copy of it.",
     offline: "Its folder or disk is not there now",
     hashing: (n: number) => `${many(n, "file", "files")} still to be hashed`,
     skipped: (n: number) => `${many(n, "entry is", "entries are")} not shared`,

@@ -201,6 +201,7 @@ export const es: Words = {
     unshareTitle: (path) => `¿Dejar de compartir ${path}?`,
     unshareWords: "El archivo mismo queda donde está.",
     unshared: (path) => `${path} ya no se comparte.`,
+    unreadable: "El navegador no pudo leerlo. Suéltalo otra vez, u otra copia.",
     offline: "Su carpeta o disco no está ahora",
     hashing: (n) => `${many(n, "archivo", "archivos")} por verificar`,
     skipped: (n) => `${many(n, "entrada no se comparte", "entradas no se comparten")}`,
