@@ -40,7 +40,7 @@ const ORDERS: Readonly<Record<string, (one: Hit, other: Hit) => number>> = {
 };
 
 function ordered(found: Hit[], sort: string): readonly Hit[] {
-  const order = ORDERS[sort];
+  const order = Object.hasOwn(ORDERS, sort) ? ORDERS[sort] : undefined;
   return order ? found.sort(order) : found;
 }
 export const isAll = computed(() => pages.value.length > 0 && pages.value.at(-1)?.next === null);

@@ -9,7 +9,7 @@ import { useAsked } from "./asked";
 
 export function GuestLinkList(): JSX.Element {
   const say = words.value.know;
-  const [told, setTold] = useAsked(api.guestLinks, log.value.length);
+  const [told, setTold] = useAsked(api.guestLinks, log.value.at(-1));
   const revoke = (id: string): Promise<void> =>
     attempt(async () => {
       await api.revokeGuestLink(id);

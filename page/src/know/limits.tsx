@@ -1,5 +1,5 @@
 /** The limits, changed live: each counts as soon as its field is left. */
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { JSX } from "preact";
 import { api, type Settings } from "../api";
 import { tellError } from "../parts/dialog";
@@ -37,12 +37,12 @@ export function Limits(): JSX.Element {
         <div class="fields">
           <label class="limit">
             <span>{say.active}</span>
-            <input class="field" type="number" min={1} max={100} value={settings.active_downloads}
-              onChange={(event) => void change("active_downloads", Math.round(event.currentTarget.valueAsNumber || 1))} />
+            <NumberField min={1} max={100} value={settings.active_downloads}
+              onSave={(value) => change("active_downloads", Math.round(value || 1))} />
             <Saved isShown={saved === "active_downloads"} />
           </label>
           {rates.map(([name, label]) => (
-            <RateField key={name} label={label} bytes={settings[name]} isSaved={saved === name} onChange={(value) => void change(name, value)} />
+            <RateField key={name} label={label} bytes={settings[name]} isSaved={saved === name} onSave={(value) => change(name, value)} />
           ))}
         </div>
       )}
@@ -51,28 +51,51 @@ export function Limits(): JSX.Element {
   );
 }
 
-interface RateFieldProps { label: string; bytes: number; isSaved: boolean; onChange: (bytes: number) => void }
+interface RateFieldProps { label: string; bytes: number; isSaved: boolean; onSave: (bytes: number) => Promise<void> }
 
-function RateField({ label, bytes, isSaved, onChange }: RateFieldProps): JSX.Element {
+function RateField({ label, bytes, isSaved, onSave }: RateFieldProps): JSX.Element {
   const unitOf = (value: number): number => (value && value % (KIB * KIB) !== 0 ? KIB : KIB * KIB);
   const [unit, setUnit] = useState(unitOf(bytes));
   const number = bytes ? Math.round((bytes / unit) * 100) / 100 : "";
-  const set = (value: number, by: number): void => onChange(Math.max(0, Math.round((value || 0) * by)));
+  const set = (value: number, by: number): Promise<void> => onSave(Math.max(0, Math.round((value || 0) * by)));
   return (
     <div class="limit" role="group" aria-label={label}>
       <span aria-hidden="true">{label}</span>
-      <input class="field" type="number" min={0} step="any" aria-label={label} placeholder={words.value.know.noLimit} value={number}
-        onChange={(event) => set(event.currentTarget.valueAsNumber, unit)} />
+      <NumberField min={0} step="any" aria-label={label} placeholder={words.value.know.noLimit} value={number}
+        onSave={(value) => set(value, unit)} />
       <select class="field" aria-label={`${label}: KiB/s, MiB/s`} value={String(unit)} onChange={(event) => {
         const by = Number(event.currentTarget.value);
         setUnit(by);
-        if (bytes) set(bytes / unit, by);
+        if (bytes) void set(bytes / unit, by);
       }}>
         <option value={String(KIB)}>KiB/s</option>
         <option value={String(KIB * KIB)}>MiB/s</option>
       </select>
       <Saved isShown={isSaved} />
     </div>
+  );
+}
+
+interface NumberFieldProps {
+  value: number | ""; min: number; max?: number; step?: string; placeholder?: string; "aria-label"?: string;
+  onSave: (value: number) => Promise<void>;
+}
+
+/** What is being typed stays, whatever the peer tells meanwhile, until the field is left or its value saved. */
+function NumberField({ value, onSave, ...others }: NumberFieldProps): JSX.Element {
+  const [draft, setDraft] = useState<string | null>(null);
+  const isSaving = useRef(false);
+  const save = async (typed: number, text: string): Promise<void> => {
+    isSaving.current = true;
+    await onSave(typed);
+    isSaving.current = false;
+    setDraft((now) => (now === text ? null : now));
+  };
+  return (
+    <input class="field" type="number" {...others} value={draft ?? value}
+      onInput={(event) => setDraft(event.currentTarget.value)}
+      onChange={(event) => void save(event.currentTarget.valueAsNumber, event.currentTarget.value)}
+      onBlur={() => { if (!isSaving.current) setDraft(null); }} />
   );
 }
 

@@ -10,11 +10,13 @@ interface DialogProps {
   onClose: () => void;
   /** At the edge of the window, for what is read beside the list. */
   side?: boolean;
+  /** It asks for an answer: a click beside it is none. */
+  asks?: boolean;
   feet?: ComponentChildren;
   children: ComponentChildren;
 }
 
-export function Dialog({ title, onClose, side, feet, children }: DialogProps): JSX.Element {
+export function Dialog({ title, onClose, side, asks, feet, children }: DialogProps): JSX.Element {
   const box = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -26,7 +28,7 @@ export function Dialog({ title, onClose, side, feet, children }: DialogProps): J
     };
   }, []);
   const onBackdrop = (event: MouseEvent): void => {
-    if (event.target === box.current) onClose();
+    if (event.target === box.current && !asks) onClose();
   };
   return (
     <dialog ref={box} class={side ? "side" : ""} aria-labelledby={id} onClose={onClose} onMouseDown={onBackdrop}>

@@ -11,7 +11,7 @@ export function ConflictDialog({ entry }: { entry: Entry }): JSX.Element {
   const [isForAll, setForAll] = useState(false);
   const choose = (conflict: Conflict): void => answer(entry, conflict, isForAll);
   return (
-    <Dialog title={<bdi>{say.conflict(entry.path)}</bdi>} onClose={() => choose("skip")} feet={
+    <Dialog asks title={<bdi>{say.conflict(entry.path)}</bdi>} onClose={() => choose("skip")} feet={
       <>
         <button type="button" class="button" onClick={() => choose("skip")}>{say.skip}</button>
         <button type="button" class="button danger" onClick={() => choose("replace")}>{say.replace}</button>
