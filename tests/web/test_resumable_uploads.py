@@ -509,6 +509,28 @@ async def test_conflicts(peer: RunningPeer, conflict: str, names: dict[str, byte
     assert found == names
 
 
+async def test_both_are_kept_whatever_the_extension(peer: RunningPeer) -> None:
+    for name in ("a." + "x" * 253, "a" * 153 + ".ñ" + "x" * 99, "b" * 250 + ".xyz"):
+        (peer.folder / name).write_bytes(b"there")
+        where = await begun(peer, name, 3, conflict="keep_both")
+        assert (await patch(peer, where, 0, b"new")).status == 204
+    found = {p.name for p in peer.folder.iterdir() if " (2)" in p.name}
+    assert found == {
+        "a." + "x" * 249 + " (2)",
+        "a" * 153 + ".ñ" + "x" * 95 + " (2)",
+        "b" * 247 + " (2).xyz",
+    }
+
+
+async def test_where_no_other_name_would_fit_is_said_first(peer: RunningPeer) -> None:
+    deep = "/".join([*["d" * 255] * 15, "d" * 100])
+    path = f"{deep}/{'a' * (4096 - len(deep) - 1)}"
+    assert (await create(peer, path, 1, conflict="keep_both")).status == 201
+    await peer.upload(path, b"there")
+    for conflict, status in (("keep_both", 400), ("replace", 201)):
+        assert (await create(peer, path, 1, conflict=conflict)).status == status
+
+
 @pytest.mark.parametrize("conflict", ["ask", "skip"])
 async def test_what_comes_under_the_name_meanwhile_is_left_alone(
     peer: RunningPeer, conflict: str

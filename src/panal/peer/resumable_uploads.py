@@ -13,6 +13,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 
 from panal.clock import Clock
@@ -39,6 +40,8 @@ MOST_HASHING = 8
 """So many are hashed as they come; of others the file is read at the end."""
 SYNC_BYTES = 64 * 1024 * 1024
 MOST_NAMES_TRIED = 1_000
+MAX_EXTENSION_BYTES = 100
+"""What is longer, its dot too, is shortened as any name where another name is looked for."""
 
 
 class Conflict(Enum):
@@ -195,7 +198,7 @@ class ResumableUploads:
 
         TargetTaken where the name is taken and that is asked about, or is a folder's, TooLarge,
         NoSpace, Refused where it could not be put or would not be shared, RootOffline while the
-        folder is not there, Busy.
+        folder is not there, UnsafeName where no other name would fit, Busy.
         """
         await self._sharing.refuse_offline()
         if size_bytes > MAX_CONTENT_BYTES:
@@ -209,6 +212,8 @@ class ResumableUploads:
         await self._sharing.refuse_unplaceable(path, replace=is_replacing)
         if conflict in {Conflict.ASK, Conflict.SKIP} and await self._sharing.is_taken(path):
             raise TargetTaken(f"{printable(path)} is there already; it was left as it is.")
+        if conflict is Conflict.KEEP_BOTH and await self._sharing.is_taken(path):
+            next(islice(_names(path), 1, None))
         await asyncio.to_thread(check_space, self._folder, size_bytes)
         files = UploadFiles(self._folder, secrets.token_hex(16))
         record = UploadRecord(path, size_bytes, conflict.value)
@@ -382,6 +387,8 @@ def _names(path: SafePath) -> Iterator[SafePath]:
     above, slash, name = path.rpartition("/")
     stem, dot, extension = name.rpartition(".")
     stem, end = (stem, dot + extension) if stem else (name, "")
+    if len(end.encode()) > MAX_EXTENSION_BYTES:
+        stem, end = name, ""  # it leaves no room for anything before it
     for number in range(2, MOST_NAMES_TRIED):
         mark = f" ({number})"
         room = MAX_COMPONENT_BYTES - len((mark + end).encode())
