@@ -462,6 +462,7 @@ async def test_nothing_goes_beneath_a_disk_that_has_gone(
             await create(peer, "b.bin", 1, b"x"),
             await create(peer, "empty", 0),
             await patch(peer, where, 0, b"x"),
+            await peer.request("PUT", "/upload/c.bin", data=b"x"),
         ):
             assert (answer.status, answer.json()["type"]) == (404, "urn:panal:error:root-offline")
             assert str(disk) in answer.json()["detail"]

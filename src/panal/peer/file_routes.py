@@ -14,6 +14,7 @@ from panal.errors import (
     NoSpace,
     NotFound,
     PanalError,
+    RootOffline,
     TargetTaken,
     TooLarge,
     TooSlow,
@@ -155,7 +156,7 @@ class FileRoutes:
             query=UploadQuery,
             gives=UploadedAnswer,
             status=(200, 201),
-            fails=(TargetTaken, TooLarge, TooSlow, NoSpace),
+            fails=(TargetTaken, TooLarge, TooSlow, NoSpace, RootOffline),
         )
         return [
             upload("POST", "/upload", handler=self.upload_form, takes=FORM, also=in_part),

@@ -66,12 +66,15 @@ class Uploads:
     ) -> Placed:
         """Store one file; TargetTaken where other content has the name, unless `replace`.
 
+        RootOffline where the folder's disk has gone.
+
         `expected_bytes` is the length if `exact`, else at most an upper bound: it is what
         space is checked for and the chunk size guessed from.
         """
         if expected_bytes is not None and expected_bytes > MAX_CONTENT_BYTES:
             raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
         self._sharing.refuse_left_out(path)
+        await self._sharing.refuse_offline()
         async with self.slots:
             check_space(self._temporary, expected_bytes or 0)
             temporary = self._temporary / secrets.token_hex(16)
