@@ -1,5 +1,6 @@
 """How the peer stands, in words: its version, its tracker gone, itself gone, not its owner."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,8 @@ async def test_who_is_not_its_owner_sees_how_to_get_in(
     peer = await network.peer("one", open=True)
     await peer.upload("secret-name.txt", b"1")
     link = (await peer.request("POST", "/api/v1/page-link")).json()["url"]
-    monkeypatch.setattr(doorkeeper, "_facts", lambda _: Asker(on_loopback=True))
+    another = Asker(on_loopback=True, place=f"user {os.getuid()}")  # not the peer's
+    monkeypatch.setattr(doorkeeper, "_facts", lambda _: another)
     page = await browser.new_page()
     await page.goto(peer.url)
     await expect(page.get_by_role("heading", name="This page is its owner's")).to_be_visible()
