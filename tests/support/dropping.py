@@ -11,8 +11,14 @@ async def drop(page: Page, *places: Path) -> None:
     """As a hand does it: over the page, then let go."""
     wire = await page.context.new_cdp_session(page)
     data = {"items": [], "files": [str(each) for each in places], "dragOperationsMask": COPY}
-    for kind in ("dragEnter", "dragOver", "drop"):
+    await page.locator("#content").wait_for()
+    for _ in range(2):  # what listens is there when the page was painted
+        await page.evaluate("new Promise(requestAnimationFrame)")
+    for kind in ("dragEnter", "dragOver", "dragOver", "drop"):
         await wire.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 200, "data": data})
+        if kind != "drop":  # a hand lets go when the page has said that it takes it
+            await page.locator(".dropping").wait_for()
+            await page.evaluate("new Promise(requestAnimationFrame)")
     await wire.detach()
 
 
