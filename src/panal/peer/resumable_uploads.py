@@ -26,6 +26,7 @@ from panal.store.hashing import ContentHasher, Stopping, hash_descriptor
 from panal.store.roots import disk_error
 from panal.store.space import check_space
 from panal.store.upload_files import UploadFiles, UploadRecord, upload_ids
+from panal.trust.files import private_folder
 from panal.wire.ids import ContentId, parse_content_id
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest, chunk_size_for, content_id
 from panal.wire.names import MAX_COMPONENT_BYTES, SafePath, printable, safe_path
@@ -117,7 +118,7 @@ class ResumableUploads:
                 self._begin_storing(upload)
 
     def _read(self) -> list[ResumableUpload]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self._folder)
         found = []
         for identity in upload_ids(self._folder):
             files = UploadFiles(self._folder, identity)
