@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 from panal.errors import RootOffline
-from panal.peer import announcer, resumable_uploads
+from panal.peer import announcer, resumable_upload, resumable_uploads
 from panal.peer.ageing import KEPT_S
-from panal.peer.resumable_uploads import ResumableUpload
+from panal.peer.resumable_upload import ResumableUpload
 from panal.peer.sharing import Sharing
 from panal.store import space
 from panal.store.hashing import ContentHasher, hash_descriptor
@@ -375,7 +375,7 @@ async def test_what_finds_no_place_at_the_end_is_read_once_and_can_be_gone_on_wi
         read.append(arguments)
         return hash_descriptor(*arguments)
 
-    monkeypatch.setattr(resumable_uploads, "hash_descriptor", hash_and_note)
+    monkeypatch.setattr(resumable_upload, "hash_descriptor", hash_and_note)
     refuse = Sharing.refuse_unplaceable
 
     async def file_comes(sharing: Sharing, path: SafePath, *, replace: bool) -> None:

@@ -1,18 +1,13 @@
 """Uploads that go on after a break, of their sender, the connection or this peer.
 
 What has come lies in a file of the state directory until it is whole; then it gets its name as any
-upload does. Bytes are hashed as they come, as long as all of them come to one run of the peer; else
-the whole file is read once when the last byte is here.
+upload does.
 """
 
 import asyncio
-import contextlib
 import logging
-import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import AsyncIterator, Callable
 from itertools import islice
 from pathlib import Path
 
@@ -20,16 +15,17 @@ from panal.clock import Clock
 from panal.errors import Busy, InUse, NotFound, OffsetDiffers, PanalError, TargetTaken, TooLarge
 from panal.peer.ageing import Aged, expired, expires_s
 from panal.peer.placing import to_end
+from panal.peer.resumable_upload import ResumableUpload
 from panal.peer.sharing import Sharing
-from panal.peer.uploads import BATCH_BYTES
-from panal.store.hashing import ContentHasher, Stopping, hash_descriptor
+from panal.peer.upload_names import Conflict, names_like
+from panal.store.hashing import ContentHasher, Stopping
 from panal.store.roots import disk_error
 from panal.store.space import check_space
 from panal.store.upload_files import UploadFiles, UploadRecord, upload_ids
 from panal.trust.files import private_folder
 from panal.wire.ids import ContentId, parse_content_id
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest, chunk_size_for, content_id
-from panal.wire.names import MAX_COMPONENT_BYTES, SafePath, printable, safe_path
+from panal.wire.names import SafePath, printable, safe_path
 
 log = logging.getLogger(__name__)
 
@@ -39,51 +35,6 @@ MOST_STORED = 10_000
 """So many that are in place are remembered, for senders that have not heard of it."""
 MOST_HASHING = 8
 """So many are hashed as they come; of others the file is read at the end."""
-SYNC_BYTES = 64 * 1024 * 1024
-MOST_NAMES_TRIED = 1_000
-MAX_EXTENSION_BYTES = 100
-"""What is longer, its dot too, is shortened as any name where another name is looked for."""
-
-
-class Conflict(Enum):
-    """What is done where other content has the name."""
-
-    ASK = "ask"
-    """It is refused at the beginning; where one comes meanwhile, both are kept."""
-    KEEP_BOTH = "keep_both"
-    REPLACE = "replace"
-    SKIP = "skip"
-
-
-@dataclass(slots=True)
-class ResumableUpload:
-    """One upload."""
-
-    files: UploadFiles
-    record: UploadRecord
-    offset: int
-    hasher: ContentHasher | None = None
-    """What has hashed all bytes up to `offset`."""
-    is_receiving: bool = False
-    is_removed: bool = False
-    manifest: Manifest | None = None
-    """Of all its bytes, so that one that found no place is not read each time that it is tried."""
-    storing: asyncio.Task[None] | None = None
-
-    @property
-    def id(self) -> str:
-        """What it is called."""
-        return self.files.id
-
-    @property
-    def is_all_here(self) -> bool:
-        """Whether every byte has come."""
-        return self.offset == self.record.size_bytes
-
-    @property
-    def is_stored(self) -> bool:
-        """Whether nothing is left to do."""
-        return bool(self.record.stored_as)
 
 
 class ResumableUploads:
@@ -164,7 +115,7 @@ class ResumableUploads:
         storing = [u.storing for u in self._uploads.values() if u.storing is not None]
         await asyncio.gather(*storing, return_exceptions=True)
         for upload in self._uploads.values():
-            _stop_hashing(upload)
+            upload.stop_hashing()
 
     # What senders do --------------------------------------------------------------------------
 
@@ -214,7 +165,7 @@ class ResumableUploads:
         if conflict in {Conflict.ASK, Conflict.SKIP} and await self._sharing.is_taken(path):
             raise TargetTaken(f"{printable(path)} is there already; it was left as it is.")
         if conflict is Conflict.KEEP_BOTH and await self._sharing.is_taken(path):
-            next(islice(_names(path), 1, None))
+            next(islice(names_like(path), 1, None))
         await asyncio.to_thread(check_space, self._folder, size_bytes)
         files = UploadFiles(self._folder, secrets.token_hex(16))
         record = UploadRecord(path, size_bytes, conflict.value)
@@ -252,7 +203,7 @@ class ResumableUploads:
         upload.is_receiving = True
         try:
             async with self._slots:
-                await self._append(upload, blocks)
+                await upload.append(blocks)
         finally:
             upload.is_receiving = False
         if upload.is_removed:
@@ -272,33 +223,8 @@ class ResumableUploads:
         upload.is_removed = True
         self._uploads.pop(upload.id, None)
         if not upload.is_receiving:
-            _stop_hashing(upload)
+            upload.stop_hashing()
         await to_end(asyncio.to_thread(upload.files.remove))
-
-    # Bytes ------------------------------------------------------------------------------------
-
-    async def _append(self, upload: ResumableUpload, blocks: AsyncIterator[bytes]) -> None:
-        descriptor = await asyncio.to_thread(upload.files.open)
-        unsynced = 0
-        try:
-            async for batch in _batches(blocks):
-                if upload.is_removed:
-                    return
-                if upload.offset + len(batch) > upload.record.size_bytes:
-                    raise TooLarge("The upload is longer than it said.")
-                await to_end(asyncio.to_thread(_append_batch, upload, descriptor, batch))
-                unsynced += len(batch)
-                if unsynced >= SYNC_BYTES:
-                    unsynced = 0
-                    await to_end(asyncio.to_thread(_sync, upload, descriptor))
-        finally:
-            try:
-                if not upload.is_removed:
-                    await to_end(asyncio.to_thread(_sync, upload, descriptor))
-            finally:
-                os.close(descriptor)
-                if upload.is_removed:
-                    _stop_hashing(upload)
 
     # The name ---------------------------------------------------------------------------------
 
@@ -312,17 +238,17 @@ class ResumableUploads:
         try:
             manifest = upload.manifest
             if manifest is None:
-                manifest = await asyncio.to_thread(_manifest, upload, self._stopping)
+                manifest = await asyncio.to_thread(upload.read_manifest, self._stopping)
                 upload.manifest = manifest
             content = content_id(manifest.encode())
             upload.record.content = content.hex()
-            await asyncio.to_thread(_write_record, upload)
+            await asyncio.to_thread(upload.write_record)
             upload.record.stored_as = await self._place(upload, content, manifest)
-            await asyncio.to_thread(_write_record, upload)
+            await asyncio.to_thread(upload.write_record)
             upload.manifest = None
             await asyncio.to_thread(upload.files.drop_data)
         finally:
-            _stop_hashing(upload)
+            upload.stop_hashing()
         await self._forget_oldest(upload)
 
     async def _forget_oldest(self, just_stored: ResumableUpload) -> None:
@@ -331,13 +257,13 @@ class ResumableUploads:
         stored = [upload for upload in self._uploads.values() if upload.is_stored]
         for upload in stored[: max(0, len(stored) - MOST_STORED)]:
             del self._uploads[upload.id]
-            await asyncio.to_thread(_remove_files, upload)
+            await asyncio.to_thread(upload.remove_files)
 
     async def _place(
         self, upload: ResumableUpload, content: ContentId, manifest: Manifest
     ) -> SafePath:
         conflict, wanted = Conflict(upload.record.conflict), SafePath(upload.record.path)
-        names = _names(wanted)
+        names = names_like(wanted)
         while True:
             path = next(names)
             try:
@@ -376,106 +302,10 @@ class ResumableUploads:
                 continue  # since it was looked at
             upload.is_removed = True
             self._uploads.pop(upload.id, None)
-            _stop_hashing(upload)
-            await asyncio.to_thread(_remove_files, upload)
+            upload.stop_hashing()
+            await asyncio.to_thread(upload.remove_files)
             if not upload.is_stored:
                 log.info("Removed the unfinished upload of %s.", printable(upload.record.path))
-
-
-def _names(path: SafePath) -> Iterator[SafePath]:
-    """The path, then `name (2).ext` and so on."""
-    yield path
-    above, slash, name = path.rpartition("/")
-    stem, dot, extension = name.rpartition(".")
-    stem, end = (stem, dot + extension) if stem else (name, "")
-    if len(end.encode()) > MAX_EXTENSION_BYTES:
-        stem, end = name, ""  # it leaves no room for anything before it
-    for number in range(2, MOST_NAMES_TRIED):
-        mark = f" ({number})"
-        room = MAX_COMPONENT_BYTES - len((mark + end).encode())
-        short = stem.encode()[:room].decode("utf-8", "ignore")
-        yield safe_path(f"{above}{slash}{short}{mark}{end}")
-    raise TargetTaken(f"{printable(path)} and all names like it are taken.")
-
-
-async def _batches(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """What comes, in batches; what came before a failure too, and the failure then."""
-    gathered: list[bytes] = []
-    size = 0
-    failure: Exception | None = None
-    try:
-        async for block in blocks:
-            gathered.append(block)
-            size += len(block)
-            if size >= BATCH_BYTES:
-                yield b"".join(gathered)
-                gathered, size = [], 0
-    except Exception as error:
-        failure = error
-    if gathered:
-        yield b"".join(gathered)
-    if failure is not None:
-        raise failure
-
-
-def _append_batch(upload: ResumableUpload, descriptor: int, batch: bytes) -> None:
-    check_space(upload.files.folder, len(batch))
-    view, offset = memoryview(batch), upload.offset
-    try:
-        while view:
-            count = os.pwrite(descriptor, view, offset)
-            view, offset = view[count:], offset + count
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, upload.offset)
-        raise disk_error(error, "store the upload") from None
-    if upload.hasher is not None:
-        upload.hasher.update(memoryview(batch))
-    upload.offset = offset
-
-
-def _sync(upload: ResumableUpload, descriptor: int) -> None:
-    try:
-        upload.files.sync(descriptor, upload.offset)
-    except OSError as error:
-        # The system tells once of what it could not write: it may be lost.
-        _stop_hashing(upload)
-        upload.offset = upload.files.cut_to_durable(descriptor)
-        raise disk_error(error, "store the upload") from None
-
-
-def _manifest(upload: ResumableUpload, stopping: Stopping) -> Manifest:
-    descriptor = upload.files.open()
-    try:
-        manifest = None
-        if upload.hasher is not None and upload.hasher.size_bytes == upload.offset:
-            manifest = upload.hasher.finish()
-        if manifest is None:
-            manifest = hash_descriptor(descriptor, upload.record.size_bytes, stopping)
-        os.fsync(descriptor)
-    except OSError as error:
-        raise disk_error(error, "store the upload") from None
-    finally:
-        os.close(descriptor)
-    return manifest
-
-
-def _write_record(upload: ResumableUpload) -> None:
-    try:
-        upload.files.write_record(upload.record)
-    except OSError as error:
-        raise disk_error(error, "store the upload") from None
-
-
-def _remove_files(upload: ResumableUpload) -> None:
-    with contextlib.suppress(OSError):
-        upload.files.remove()
-
-
-def _stop_hashing(upload: ResumableUpload) -> None:
-    hasher, upload.hasher = upload.hasher, None
-    if hasher is not None:
-        hasher.__exit__()
 
 
 def _note(upload: ResumableUpload, task: asyncio.Task[None]) -> None:

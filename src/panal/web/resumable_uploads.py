@@ -35,8 +35,10 @@ from panal.peer.http_answers import (
     json_answer,
     problem,
 )
-from panal.peer.resumable_uploads import Conflict, ResumableUpload, ResumableUploads
+from panal.peer.resumable_upload import ResumableUpload
+from panal.peer.resumable_uploads import ResumableUploads
 from panal.peer.roles import Role
+from panal.peer.upload_names import Conflict
 from panal.store.index import Index
 from panal.store.mounts import Mounts
 from panal.wire import tus
