@@ -1456,6 +1456,8 @@ export interface components {
         PeersAnswer: {
             /** @description By name. */
             peers: components["schemas"]["PeerAnswer"][];
+            /** @description Which tracker said so. */
+            tracker: string;
         };
         /**
          * PeersEvent
@@ -1662,7 +1664,7 @@ export interface components {
             problem: string;
             /** @description How the tracker's call came through or why not, in words; empty before it was tried. */
             reachability: string;
-            /** @description Of those, whom it asks first now. */
+            /** @description Of those, the one that it asks now; the others when that one does not answer. */
             tracker: string;
             /** @description Which network it is in, if it is in one. */
             network: components["schemas"]["NetworkAnswer"] | null;

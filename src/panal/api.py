@@ -1,6 +1,7 @@
 """The façade: what the commands, the web routes and Python users call; it only delegates."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
@@ -93,13 +94,17 @@ class Tracker:
         self._join = None if join is None else parse_join_line(join)
         self._membership: Membership | None = None
         self._client: TrackerClient
+        self._first: str
+        """The tracker that links name, whichever answers."""
 
     async def __aenter__(self) -> "Tracker":
         asked: Sequence[str] = self._trackers
         self._membership = await user_in(asked, self._join, SystemClock().wall_s())
         if self._membership is not None:
             asked = asked_of(asked, self._membership)
-        self._client = TrackerClient(asked, self._membership)
+        # Whoever has no name spreads over the trackers by chance.
+        self._client = TrackerClient(asked, self._membership, secrets.token_hex(8))
+        self._first = asked[0]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -110,7 +115,15 @@ class Tracker:
     ) -> SearchAnswer:
         """One page of what has such names."""
         query = _query(words, page, page_size, only)
-        return search_answer(await self._client.search(query), self._client.address)
+        return search_answer(await self._client.search(query), self._first)
+
+    async def address(self) -> str:
+        """Which of the trackers is asked now."""
+        return self._client.address
+
+    async def store(self) -> str:
+        """What the records are called that the tracker shares with others; empty for its own."""
+        return await self._client.ask_store()
 
     @property
     def _name(self) -> str:
@@ -140,7 +153,12 @@ class Node:
     ) -> SearchAnswer:
         """One page of what has such names, over everybody's files."""
         query = _query(words, page, page_size, only)
-        return search_answer(await self._app.client.search(query), self._app.client.address)
+        return search_answer(await self._app.client.search(query), self._app.trackers[0])
+
+    @property
+    def tracker(self) -> str:
+        """Which of its trackers it asks now."""
+        return self._app.client.address
 
     async def peers(self) -> list[PeerAnswer]:
         """Every live peer."""
@@ -153,7 +171,7 @@ class Node:
         folder = safe_path(under) if under else ""
         query = FolderQuery(parse_peer_name(peer), folder, page, page_size)
         client = self._app.client
-        return browse_answer(query, await client.list_folder(query), client.address)
+        return browse_answer(query, await client.list_folder(query), self._app.trackers[0])
 
     def get(
         self, what: str, name: str | None = None, *, priority: int = 0, wait: bool = False
@@ -264,7 +282,7 @@ class Node:
         return AddedAnswer(
             [RootAnswer(further.name, str(further.place)) for further in added.in_place],
             added.again,
-            [file_answer(shared, self._app.client.address) for shared in added.copied],
+            [file_answer(shared, self._app.trackers[0]) for shared in added.copied],
         )
 
     async def unshare(self, paths: Sequence[str]) -> list[str]:
@@ -281,7 +299,7 @@ class Node:
         if folder is not None:
             self._app.adding.take_back(folder)
         added = await self._app.collections.add(folder)
-        return folder_answer(added, self._app.client.address)
+        return folder_answer(added, self._app.trackers[0])
 
     async def link(self, what: str) -> LinkAnswer:
         """The link of a shared file or folder, by its path or content id; NotFound.
@@ -289,7 +307,7 @@ class Node:
         A folder is taken as it is now.
         """
         named = await self._named(what)
-        link = Link(named.content, named.name, named.size_bytes, self._app.client.address)
+        link = Link(named.content, named.name, named.size_bytes, self._app.trackers[0])
         url = None
         if named.kind is Kind.FILE:
             name = quote(named.name, safe="")
@@ -325,7 +343,7 @@ class Node:
     def files(self, after: str = "", limit: int = 1_000) -> FilesAnswer:
         """One page of this peer's shared files, in path order."""
         files = self._app.index.files_after(after, limit)
-        address, shows = self._app.client.address, self._app.root.shows
+        address, shows = self._app.trackers[0], self._app.root.shows
         answers = [file_answer(f, address, offline=not shows(f.path)) for f in files]
         return FilesAnswer(answers, files[-1].path if len(files) == limit else None)
 

@@ -152,6 +152,8 @@ class Tracker(Blocking[api.Tracker]):
     search = _blocking(api.Tracker.search)
     peers = _blocking(api.Tracker.peers)
     plan = _blocking(api.Tracker.plan)
+    address = _blocking(api.Tracker.address)
+    store = _blocking(api.Tracker.store)
 
 
 class TrackerServer(Blocking[python.TrackerServer]):

@@ -9,6 +9,7 @@ import pytest
 from panal.cli import checks
 from tests.cli.running import Said, panal
 from tests.support.network import Network
+from tests.support.replicas import Trackers
 
 NOBODY = ("--peer", "http://127.0.0.1:1")
 
@@ -84,3 +85,21 @@ def test_wrong_hashes_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(checks, "blake3", lambda _: Wrong())
     assert checks.check_hashes().verdict == "fail"
+
+
+async def test_several_trackers_are_told_apart(tmp_path: Path) -> None:
+    for are_replicas, verdict in ((True, "ok"), (False, "warn")):
+        async with (
+            Trackers(2, are_replicas=are_replicas) as trackers,
+            Network(tmp_path / verdict) as network,
+        ):
+            peer = await network.peer("one", trackers=trackers.addresses)
+            named = ",".join(trackers.addresses)
+            found = await panal("doctor", "--peer", peer.url, "--tracker", named, "--json")
+            assert verdicts(found)["trackers"] == verdict
+            assert f"registered at the tracker {peer.app.client.address}" in found.out
+            listed = await panal("peers", "--tracker", named, "--json")
+            assert listed.json()["tracker"] in trackers.addresses
+            said = await panal("peers", "--tracker", named)
+            assert "So says the tracker 127.0.0.1:" in said.err
+            assert "So says" not in (await panal("peers", "--tracker", trackers.addresses[0])).err

@@ -87,3 +87,26 @@ def test_limits_from_the_file_the_environment_and_options(
         refused = said("get", "x", *words)
         assert refused.code == 2
         assert words[0] in refused.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "file"),
+    [
+        (("--tracker", "a:1", "--tracker", "b:2"), "", ""),
+        (("--tracker", "a:1,b:2"), "", ""),
+        ((), "a:1,b:2", ""),
+        ((), "a:1 b:2", ""),
+        ((), "", 'tracker = ["a:1", "b:2"]'),
+        ((), "", 'tracker = "a:1, b:2"'),
+    ],
+)
+def test_several_trackers_may_be_named_in_each_way(
+    flags: tuple[str, ...], environment: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Path(os.environ["XDG_CONFIG_HOME"]) / "panal" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(file)
+    if environment:
+        monkeypatch.setenv("PANAL_TRACKER", environment)
+    for command in ("peer", "get", "search"):
+        assert settings(command, *flags)[command, "tracker"]["value"] == ["a:1", "b:2"]

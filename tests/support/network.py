@@ -143,8 +143,8 @@ class Network:
     ) -> RunningPeer:
         """Start a peer with a folder of its own."""
         folder = settings.pop("folder", self.place / name)
-        settings = {"join": self.join_line, **settings}
-        wanted = PeerSettings(name, port, folder, (self.tracker_address,), **settings)
+        settings = {"join": self.join_line, "trackers": (self.tracker_address,), **settings}
+        wanted = PeerSettings(name, port, folder, **settings)
         app = PeerApp(wanted, self._clock, Random(f"7 {name}"))
         await app.start(owner_routes)
         peer = self.peers[name] = RunningPeer(app, self.session)

@@ -123,3 +123,5 @@ class PeersAnswer(msgspec.Struct):
 
     peers: list[PeerAnswer]
     """By name."""
+    tracker: str
+    """Which tracker said so."""

@@ -74,7 +74,7 @@ class StatusAnswer(msgspec.Struct):
     reachability: str
     """How the tracker's call came through or why not, in words; empty before it was tried."""
     tracker: str
-    """Of those, whom it asks first now."""
+    """Of those, the one that it asks now; the others when that one does not answer."""
     network: NetworkAnswer | None
     """Which network it is in, if it is in one."""
     open: bool

@@ -77,8 +77,9 @@ def peers(trackers: Sequence[str], join: JoinLine | None = None, *, as_json: boo
     async def run() -> None:
         async with tracker_of(trackers, join) as tracker:
             found = await tracker.peers()
+            address = await tracker.address()
         if as_json:
-            print_json(PeersAnswer(found))
+            print_json(PeersAnswer(found, address))
             return
         for peer in found:
             seen = f"  heard of {peer.renewed_s_ago:.0f} s ago"
@@ -87,5 +88,7 @@ def peers(trackers: Sequence[str], join: JoinLine | None = None, *, as_json: boo
             click.echo(f"{peer.name}  {peer.host}:{peer.port}  {files}{state}")
         if not found:
             click.echo("Nobody is here.", err=True)
+        if len(trackers) > 1:
+            click.echo(f"So says the tracker {address}.", err=True)
 
     asyncio.run(run())

@@ -37,11 +37,12 @@ async def check_network(
     is_open: bool,
 ) -> list[Finding]:
     """Trackers, the peer and whether it can be called, and whether a name is free."""
-    findings, answers = [], False
+    findings, stores = [], list[str]()
     for tracker in trackers:
-        finding = await _check_tracker(tracker)
-        answers |= finding.verdict == "ok"
-        findings.append(finding)
+        findings.append(await _check_tracker(tracker, stores))
+    answers = bool(stores)
+    if len(stores) > 1:
+        findings.append(check_stores(stores))
     if status is not None:
         findings.append(_check_peer(peer_url, status))
     elif answers:
@@ -51,14 +52,30 @@ async def check_network(
     return findings
 
 
-async def _check_tracker(address: str) -> Finding:
+async def _check_tracker(address: str, stores: list[str]) -> Finding:
+    """Whether one answers; then what its records are called goes to the others'."""
     try:
         async with Tracker([address]) as tracker:
             count = len(await tracker.peers())
+            stores.append(await tracker.store())
     except PanalError as error:
         return Finding("tracker", "fail", str(error), "Start it, or name another with --tracker.")
     peers = "1 peer" if count == 1 else f"{count} peers"
     return Finding("tracker", "ok", f"{address} answers; {peers} there.")
+
+
+def check_stores(stores: Sequence[str]) -> Finding:
+    """Whether trackers that are named together know the same."""
+    if stores[0] and len(set(stores)) == 1:
+        found = f"{len(stores)} share their records: peers spread over them."
+        return Finding("trackers", "ok", found)
+    found = (
+        "They keep records of their own: what one knows, another is told only when that is away."
+    )
+    advice = (
+        "All peers must name them in the same order. To share the load, give them one database."
+    )
+    return Finding("trackers", "warn", found, advice)
 
 
 def _check_peer(url: str, status: StatusAnswer) -> Finding:
@@ -69,7 +86,8 @@ def _check_peer(url: str, status: StatusAnswer) -> Finding:
     if not status.reachable:
         advice = "Open the port in the firewall, or give --host an address that others reach."
         return Finding("peer", "fail", f"{where}; {status.problem}", advice)
-    return Finding("peer", "ok", f"{where}, registered; the tracker's call came through.")
+    found = f"{where}, registered at the tracker {status.tracker}, whose call came through."
+    return Finding("peer", "ok", found)
 
 
 async def _check_dialback(

@@ -200,12 +200,7 @@ class Announcer:
         welcome = await self._client.register(registration)
         self._welcome = welcome
         self._registered(welcome)
-        if welcome.digest != self._digest.value():
-            await self._tell_everything()
-        else:
-            self._untold.clear()
-            self._everything_told = True
-            await self._changes_reached(self._changes)
+        await self._bring_into_step(welcome.digest)
         renew_at_s = self._next_renewal(welcome)
         while True:
             await self._until_change_or(renew_at_s)
@@ -214,6 +209,20 @@ class Announcer:
             if self._clock.now_s() >= renew_at_s:
                 await self._renew()
                 renew_at_s = self._next_renewal(welcome)
+
+    async def _bring_into_step(self, recorded: bytes) -> None:
+        """Tell a tracker that has just let us in what it lacks of this peer's records."""
+        if self._everything_told and self._untold and any(recorded):
+            # Perhaps no more than was under way when the last tracker fell silent.
+            recorded = await self._tell_changes()
+            if self._untold:
+                return  # compared at the next renewal
+        if recorded != self._digest.value():
+            await self._tell_everything()
+            return
+        self._untold.clear()
+        self._everything_told = True
+        await self._changes_reached(self._changes)
 
     def _registered(self, welcome: Welcome) -> None:
         self._failures = 0
@@ -270,7 +279,10 @@ class Announcer:
         self.problem = str(error)
         self.tried.set()
         if isinstance(error, NotRegistered):
-            log.info("The tracker has lost this peer; registering again.")
+            log.info("The tracker %s does not know this peer; registering.", self._client.address)
+            return
+        if self._client.has_moved_on():
+            log.info("%s Asking the tracker %s.", error, self._client.address)
             return
         if self._failures == 0 or not isinstance(error, Unreachable):
             log.warning("%s Trying again by itself.", error)
@@ -290,23 +302,26 @@ class Announcer:
         await self._changes_reached(counted if self._untold else self._changes)
         self.times_told_everything += 1
 
-    async def _tell_changes(self) -> None:
+    async def _tell_changes(self) -> bytes:
+        """Tell a slice; the digest that the tracker has afterwards."""
         counted = self._changes
         changes = self._untold.take(SLICE_ITEMS)
         is_all = not self._untold
         try:
-            await self._tell(self._slice(changes))
+            digest = await self._tell(self._slice(changes))
         except PanalError:
             self._untold.not_told()
             raise
         self._untold.told()
         await self._changes_reached(counted if is_all else self._changes_told)
+        return digest
 
-    async def _tell(self, messages: AsyncIterator[Announcement]) -> None:
+    async def _tell(self, messages: AsyncIterator[Announcement]) -> bytes:
         counted = self._changes
         digest = await self._client.announce(self._registration.caller, messages)
         if digest != self._digest.value() and counted == self._changes and not self._untold:
             log.info("The tracker counts otherwise; it is compared again at the next renewal.")
+        return digest
 
     async def _changes_reached(self, counted: int) -> None:
         async with self._told:

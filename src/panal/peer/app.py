@@ -173,7 +173,10 @@ class PeerApp:
         membership = await member_of(settings, self.clock.wall_s())
         self.membership = membership
         self.trackers = trackers_of(settings, membership)
-        self.client = TrackerClient(self.trackers, membership)
+        self.client = TrackerClient(
+            self.trackers, membership, settings.name, self.clock, self._chance
+        )
+        self.client.when_moved(self._note_move)
         self._cleanup.push_async_callback(self.client.close)
         self._tls = None if membership is None else MemberTls(membership, self.clock)
         self.calling = PLAIN if self._tls is None else self._tls.calling
@@ -404,6 +407,9 @@ class PeerApp:
     def _note_membership(self, event: str, why: str) -> None:
         tracker = f"the tracker {self.client.address}"
         self.audit.note(event, name=self.settings.name, what=tracker, why=why)
+
+    def _note_move(self, before: str, after: str) -> None:
+        log.info("The tracker %s is asked from now on, instead of %s.", after, before)
 
     async def _leave(self) -> None:
         was_known = await self.announcer.leave()

@@ -13,8 +13,9 @@ import grpc.aio
 
 from panal.errors import JoinRefused, PanalError, Unreachable, WrongIdentity
 from panal.peer.membership import Membership, keep, key_path
+from panal.peer.tracker_calls import DEADLINE_S, meaning_of
 from panal.peer.tracker_channel import certificate_at, tls_channel
-from panal.peer.tracker_client import DEADLINE_S, is_on_loopback, meaning_of
+from panal.peer.tracker_client import is_on_loopback
 from panal.store.roots import disk_error
 from panal.trust.certificates import is_for_key, new_key, pem_of, pin_of, signing_request
 from panal.trust.files import private_folder, write_private

@@ -6,8 +6,8 @@ from typing import Any
 import grpc.aio
 
 from panal.errors import NotFound, Unreachable
+from panal.peer.tracker_calls import DEADLINE_S, meaning_of
 from panal.peer.tracker_channel import tls_channel, why_no_answer
-from panal.peer.tracker_client import DEADLINE_S, meaning_of
 from panal.trust.certificates import der_of, pin_of
 from panal.trust.owner_files import OwnerAccess
 from panal.wire import tracker_pb2 as pb

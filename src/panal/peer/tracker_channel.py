@@ -3,13 +3,16 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import grpc
 import grpc.aio
 
 from panal.errors import PanalError, Refused, Unreachable
 from panal.peer.config import parse_tracker
+from panal.peer.membership import Membership
 from panal.trust.tls import authority_context, identity_problem
 from panal.wire.certified_names import TRACKER_HOST
 
@@ -21,7 +24,10 @@ _OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.min_reconnect_backoff_ms", int(1_000 * CONNECT_S)),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    ("grpc.keepalive_time_ms", 120_000),
+    # A machine that went without a word is noticed within half a lease, under an announcement too;
+    # a tracker takes no more pings than one in 9 s.
+    ("grpc.keepalive_time_ms", 15_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
 ]
 
 
@@ -41,6 +47,49 @@ def tls_channel(address: str, roots_pem: bytes, credential: bytes = b"") -> grpc
         ("grpc.ssl_target_name_override", TRACKER_HOST),
     ]
     return grpc.aio.secure_channel(address, credentials, options=options)
+
+
+class Channels:
+    """One asker's channels to its trackers, each opened when it is first lent."""
+
+    def __init__(self, membership: Membership | None) -> None:
+        self._membership = membership
+        self._open: dict[str, grpc.aio.Channel] = {}
+        self._lent: Counter[str] = Counter()
+        self._unwanted: set[str] = set()
+
+    @asynccontextmanager
+    async def lend(self, address: str) -> AsyncIterator[grpc.aio.Channel]:
+        """The channel to an address, for one call."""
+        self._unwanted.discard(address)
+        if address not in self._open:
+            self._open[address] = self._opened(address)
+        self._lent[address] += 1
+        try:
+            yield self._open[address]
+        finally:
+            self._lent[address] -= 1
+            if address in self._unwanted and not self._lent[address]:
+                self._unwanted.discard(address)
+                if (channel := self._open.pop(address, None)) is not None:
+                    await channel.close()
+
+    def let_go(self, address: str) -> None:
+        """Close it once no call uses it: an open one tries to connect again and again, and all of
+        them at once reach a tracker that comes back.
+        """
+        self._unwanted.add(address)
+
+    async def close(self) -> None:
+        """Close every channel, and end what still uses it."""
+        while self._open:
+            await self._open.popitem()[1].close()
+
+    def _opened(self, address: str) -> grpc.aio.Channel:
+        member = self._membership
+        if member is None:
+            return plain_channel(address)
+        return tls_channel(address, member.authority_pem, member.credential)
 
 
 async def why_no_answer(address: str, authority_pem: bytes) -> PanalError | None:

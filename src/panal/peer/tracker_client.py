@@ -1,23 +1,14 @@
-"""Calls to the tracker: deadlines, the next tracker when one is silent, domain values out."""
+"""Calls to the tracker, or to one of several: deadlines, domain values out."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from random import Random
 from typing import Any
 
-import grpc
-import grpc.aio
-
-from panal.errors import (
-    IntegrityError,
-    NotFound,
-    PanalError,
-    Refused,
-    Unreachable,
-    UsageError,
-    by_slug,
-)
+from panal.clock import Clock, SystemClock
+from panal.errors import IntegrityError, PanalError, UsageError
 from panal.peer.membership import Membership
-from panal.peer.tracker_channel import has_network, plain_channel, tls_channel, why_no_answer
+from panal.peer.tracker_calls import TrackerCalls, stub
 from panal.wire import tracker as convert
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
@@ -36,52 +27,79 @@ from panal.wire.catalogue import (
     Welcome,
 )
 from panal.wire.ids import ContentId
-from panal.wire.tracker_pb2_grpc import NetworkStub, TrackerStub
+from panal.wire.tracker_pb2_grpc import NetworkStub
 
-DEADLINE_S = 10.0
 ANNOUNCE_DEADLINE_S = 600.0
 MAX_SUSPECTS = 20
-_SILENT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
-_BY_CODE: dict[grpc.StatusCode, type[PanalError]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: UsageError,
-    grpc.StatusCode.NOT_FOUND: NotFound,
-    grpc.StatusCode.PERMISSION_DENIED: Refused,
-    grpc.StatusCode.UNAUTHENTICATED: Refused,
-}
 
 
 class TrackerClient:
-    """The tracker, or the first of several that answers."""
+    """What one asker asks its tracker, or whoever of several answers."""
 
-    def __init__(self, trackers: Sequence[str], membership: Membership | None = None) -> None:
-        """`membership` in a network: the tracker must be of its authority."""
-        self._addresses = list(trackers)
-        self._membership = membership
-        self._channels: dict[str, grpc.aio.Channel] = {}
+    def __init__(
+        self,
+        trackers: Sequence[str],
+        membership: Membership | None = None,
+        asker: str = "",
+        clock: Clock | None = None,
+        chance: Random | None = None,
+    ) -> None:
+        """`membership` in a network: the trackers must be of its authority.
+
+        `asker` is what differs from one client to another, as a peer's name does: by it they
+        spread over trackers that share their records.
+        """
+        # Chance spreads load here and keeps no secret.
+        self._calls = TrackerCalls(
+            trackers,
+            membership,
+            asker,
+            clock or SystemClock(),
+            chance or Random(),  # noqa: S311
+        )
+        self._registered: dict[str, None] = {}
+        """Where, among trackers that share nothing: each keeps its own record until told."""
         self.unusable_providers = 0
         """How many were named that nobody can or may be sent to."""
 
     @property
     def address(self) -> str:
-        """The tracker that is asked first."""
-        return self._addresses[0]
+        """The tracker that is asked first now."""
+        return self._calls.current
+
+    def has_moved_on(self) -> bool:
+        """Whether, since this was last asked, one that was not silent took the place of one that
+        was: what failed may be tried again at once."""
+        return self._calls.has_moved_on()
+
+    @property
+    def store(self) -> str:
+        """What the records that several trackers share are called; empty where none do, and
+        before they were asked."""
+        return self._calls.store
+
+    def when_moved(self, told: Callable[[str, str], None]) -> None:
+        """Tell which tracker was asked until now, and which is from now on, whenever it changes."""
+        self._calls.moved = told
 
     async def close(self) -> None:
         """Close every connection."""
-        for channel in self._channels.values():
-            await channel.close()
+        await self._calls.close()
 
     async def register(self, registration: Registration) -> Welcome:
         """Join or come back under a name."""
-        request = convert.registration_to(registration)
-        answer = await self._call(lambda stub: stub.Register(request, timeout=DEADLINE_S))
+        self._calls.forget_store()
+        answer, address = await self._call("Register", convert.registration_to(registration))
+        if not self.store:
+            self._registered[address] = None
         with _reading_an_answer():
             return convert.welcome_from(answer)
 
     async def announce(self, caller: Caller, messages: AsyncIterator[Announcement]) -> bytes:
         """Tell what came and went; the digest that the tracker has afterwards.
 
-        A stream is not repeated at another tracker: its messages are gone.
+        A stream is not repeated at another tracker: its messages are gone. Whoever catches
+        Unreachable tells it again, and then another is asked.
         """
 
         async def requests() -> AsyncIterator[pb.AnnounceRequest]:
@@ -90,11 +108,10 @@ class TrackerClient:
                 yield catalogue.announcement_to(message, caller if first else None)
                 first = False
 
-        stub = _stub(self._channel(self.address))
-        try:
-            answer = await stub.Announce(requests(), timeout=ANNOUNCE_DEADLINE_S)
-        except grpc.aio.AioRpcError as error:
-            raise await self._meaning(error) from None
+        answer = await self._calls.once(
+            lambda channel, deadline_s: stub(channel).Announce(requests(), timeout=deadline_s),
+            ANNOUNCE_DEADLINE_S,
+        )
         with _reading_an_answer():
             return convert.digest_from(answer.digest)
 
@@ -105,25 +122,39 @@ class TrackerClient:
             digest=digest,
             revocations_version=revocations_version,
         )
-        answer = await self._call(lambda stub: stub.Renew(request, timeout=DEADLINE_S))
+        answer = await self._calls.renewal(
+            lambda channel, deadline_s: stub(channel).Renew(request, timeout=deadline_s)
+        )
         with _reading_an_answer():
             return convert.renewal_from(answer)
 
     async def renew_certificate(self, signing_request: bytes) -> bytes:
         """This member's next certificate, in PEM."""
         request = pb.RenewCertificateRequest(signing_request=signing_request)
-        answer = await self._ask(
-            lambda channel: NetworkStub(channel).RenewCertificate(  # type: ignore[no-untyped-call]
-                request, timeout=DEADLINE_S
+        answer, _ = await self._calls.first(
+            lambda channel, deadline_s: NetworkStub(channel).RenewCertificate(  # type: ignore[no-untyped-call]
+                request, timeout=deadline_s
             )
         )
         return bytes(answer.certificate)
 
     async def leave(self, caller: Caller, deadline_s: float) -> bool:
-        """Go; whether the tracker knew this peer."""
+        """Go, wherever this peer has registered; whether any knew it. Unreachable for none."""
         request = pb.LeaveRequest(caller=convert.caller_to(caller))
-        answer = await self._call(lambda stub: stub.Leave(request, timeout=deadline_s))
-        return bool(answer.was_known)
+        answers, problem = [], None
+        for address in {self.address: None} | self._registered:
+            try:
+                answer = await self._calls.at(
+                    address,
+                    lambda channel, within_s: stub(channel).Leave(request, timeout=within_s),
+                    deadline_s,
+                )
+                answers.append(bool(answer.was_known))
+            except PanalError as error:
+                problem = problem or error
+        if problem is not None and not answers:
+            raise problem
+        return any(answers)
 
     async def locate(
         self, content: ContentId, asker: str, suspects: Sequence[str] = ()
@@ -132,96 +163,53 @@ class TrackerClient:
         request = pb.LocateRequest(
             contents=[content], asker=asker, suspects=list(dict.fromkeys(suspects))[-MAX_SUSPECTS:]
         )
-        answer = await self._call(lambda stub: stub.Locate(request, timeout=DEADLINE_S))
+        answer, address = await self._call("Locate", request)
         named = [
             provider
             for located in answer.located[:1]
             for provider in located.providers[: catalogue.MAX_PROVIDERS]
         ]
-        providers = [one for each in named if (one := self._usable(each)) is not None]
+        providers = [one for each in named if (one := _usable(each, address)) is not None]
         self.unusable_providers += len(named) - len(providers)
         return providers
 
-    def _usable(self, message: pb.Provider) -> Provider | None:
-        try:
-            provider = catalogue.provider_from(message)
-        except UsageError:  # one wrong name or port says nothing against the others
-            return None
-        return None if _problem(self.address, provider.host, provider.port) else provider
-
     async def search(self, query: SearchQuery) -> SearchPage:
         """One page of what has such names."""
-        request = catalogue.query_to(query)
-        answer = await self._call(lambda stub: stub.Search(request, timeout=DEADLINE_S))
+        answer, _ = await self._call("Search", catalogue.query_to(query))
         with _reading_an_answer():
             return catalogue.page_from(answer)
 
     async def list_folder(self, query: FolderQuery) -> FolderPage:
         """One page of what a peer shares in a folder."""
-        request = catalogue.folder_query_to(query)
-        answer = await self._call(lambda stub: stub.ListFolder(request, timeout=DEADLINE_S))
+        answer, _ = await self._call("ListFolder", catalogue.folder_query_to(query))
         with _reading_an_answer():
             return catalogue.folder_page_from(answer)
 
     async def peers(self, page: str = "") -> tuple[list[PeerInfo], str]:
         """Who is here: one page, and what to ask with for the next."""
         request = pb.ListPeersRequest(page=page, page_size=catalogue.MAX_PAGE)
-        answer = await self._call(lambda stub: stub.ListPeers(request, timeout=DEADLINE_S))
+        answer, _ = await self._call("ListPeers", request)
         with _reading_an_answer():
             return [convert.peer_info_from(info) for info in answer.peers], answer.next_page
 
-    async def _call(self, call: Callable[[TrackerStub], Awaitable[Any]]) -> Any:
-        return await self._ask(lambda channel: call(_stub(channel)))
+    async def ask_store(self) -> str:
+        """What the records are called that this tracker shares with others; empty for its own."""
+        answer, _ = await self._call("ListPeers", pb.ListPeersRequest(page_size=1))
+        return str(answer.store)
 
-    async def _ask(self, ask: Callable[[grpc.aio.Channel], Awaitable[Any]]) -> Any:
-        silent: PanalError | None = None
-        for _ in range(len(self._addresses)):
-            try:
-                return await ask(self._channel(self.address))
-            except grpc.aio.AioRpcError as error:
-                meaning = await self._meaning(error)
-                if not isinstance(meaning, Unreachable):
-                    raise meaning from None
-                silent = silent or meaning
-                self._addresses.append(self._addresses.pop(0))
-        raise silent or Unreachable("No tracker is configured.")
-
-    def _channel(self, address: str) -> grpc.aio.Channel:
-        if address not in self._channels:
-            member = self._membership
-            self._channels[address] = (
-                plain_channel(address)
-                if member is None
-                else tls_channel(address, member.authority_pem, member.credential)
-            )
-        return self._channels[address]
-
-    async def _meaning(self, error: grpc.aio.AioRpcError) -> PanalError:
-        meaning = meaning_of(error, self.address)
-        if not isinstance(meaning, Unreachable):
-            return meaning
-        if self._membership is None:
-            is_silent = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-            return meaning if is_silent else await has_network(self.address) or meaning
-        return await why_no_answer(self.address, self._membership.authority_pem) or meaning
-
-
-def meaning_of(error: grpc.aio.AioRpcError, address: str) -> PanalError:
-    """What a failed call to a tracker means."""
-    text = error.details() or "no reason given"
-    for key, slug in error.trailing_metadata() or ():
-        if key == convert.ERROR_METADATA:
-            return by_slug(slug if isinstance(slug, str) else "", text)
-    if error.code() in _SILENT:
-        return Unreachable(
-            f"The tracker at {address} does not answer. "
-            "Is it running ('panal tracker'), and is the address right ('--tracker')?"
+    async def _call(self, method: str, request: Any) -> tuple[Any, str]:
+        return await self._calls.first(
+            lambda channel, deadline_s: getattr(stub(channel), method)(request, timeout=deadline_s)
         )
-    return _BY_CODE.get(error.code(), PanalError)(f"The tracker says: {text}")
 
 
-def _stub(channel: grpc.aio.Channel) -> TrackerStub:
-    return TrackerStub(channel)  # type: ignore[no-untyped-call]  # generated
+def _usable(message: pb.Provider, tracker: str) -> Provider | None:
+    """A provider that a tracker names, if we may be sent to it."""
+    try:
+        provider = catalogue.provider_from(message)
+    except UsageError:  # one wrong name or port says nothing against the others
+        return None
+    return None if _problem(tracker, provider.host, provider.port) else provider
 
 
 @contextmanager

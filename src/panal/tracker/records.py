@@ -51,6 +51,8 @@ class Records:
         self._thread = thread
         self._clock = clock
         self._lease_s = lease_s
+        self.shared_as = storage.shared_as
+        """See `Storage`."""
 
     async def check_claim(self, caller: Caller) -> None:
         """Whether the caller may register under its name; NameTaken or Superseded if not."""

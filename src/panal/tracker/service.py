@@ -192,6 +192,7 @@ class TrackerService(TrackerServicer):
         return pb.ListPeersResponse(
             peers=[wire.peer_info_to(_info(peer, asker, now_s)) for peer in page],
             next_page=page[-1].record.name if len(listed) > limit else "",
+            store=self._records.shared_as,
         )
 
 

@@ -43,6 +43,8 @@ ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.sec
 class SqliteStorage:
     """`panal.tracker.storage.Storage` in SQLite; see there for what each method does."""
 
+    shared_as = ""
+
     def __init__(self, path: Path | None, now_s: float, lease_s: float = LEASE_S) -> None:
         self._connection = open_database(path)
         with self.transaction():

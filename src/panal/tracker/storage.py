@@ -34,6 +34,10 @@ class ListedPeer:
 class Storage(Protocol):
     """Peers and their catalogues."""
 
+    shared_as: str
+    """What a database is called that other trackers use at the same time, for all of them the
+    same; empty for one that is this tracker's alone."""
+
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing of what is done inside; not nested."""
         ...

@@ -66,7 +66,7 @@ class FindRoutes:
 
     async def peers(self, request: web.Request) -> web.Response:
         """Every live peer."""
-        return json_answer(PeersAnswer(await self._node.peers()))
+        return json_answer(PeersAnswer(await self._node.peers(), self._node.tracker))
 
 
 async def while_asked(request: web.Request, work: Coroutine[None, None, _Result]) -> _Result:

@@ -309,12 +309,14 @@ class PeerInfo(_message.Message):
     def __init__(self, name: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ..., reachable: _Optional[bool] = ..., entries: _Optional[int] = ..., joined_s_ago: _Optional[float] = ..., renewed_s_ago: _Optional[float] = ...) -> None: ...
 
 class ListPeersResponse(_message.Message):
-    __slots__ = ("peers", "next_page")
+    __slots__ = ("peers", "next_page", "store")
     PEERS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
     peers: _containers.RepeatedCompositeFieldContainer[PeerInfo]
     next_page: str
-    def __init__(self, peers: _Optional[_Iterable[_Union[PeerInfo, _Mapping]]] = ..., next_page: _Optional[str] = ...) -> None: ...
+    store: str
+    def __init__(self, peers: _Optional[_Iterable[_Union[PeerInfo, _Mapping]]] = ..., next_page: _Optional[str] = ..., store: _Optional[str] = ...) -> None: ...
 
 class AuthorityRequest(_message.Message):
     __slots__ = ()

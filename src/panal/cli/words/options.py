@@ -71,15 +71,28 @@ def json_option(*gives: str) -> Callable[[Any], Any]:
     )
 
 
+class _ListOption(click.Option):
+    """One that may be repeated, and takes several in one word with commas between them.
+
+    So they fit into a variable of the environment, and the file may have a string or a list.
+    """
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        given = [value] if isinstance(value, str) else value or ()
+        words = [part.strip() for each in given for part in str(each).split(",")]
+        return super().type_cast_value(ctx, [word for word in words if word])
+
+
 tracker_option = click.option(
     "--tracker",
     "trackers",
+    cls=_ListOption,
     multiple=True,
     metavar="HOST:PORT",
     envvar="PANAL_TRACKER",
     default=["127.0.0.1:50051"],
     show_default=True,
-    help="The tracker to ask; may be repeated: the first that answers is used.",
+    help="The tracker to ask; may be repeated: whoever answers is used.",
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 host_option = click.option(
