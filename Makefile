@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml
 
 # What the tests call besides Python: installed where that is allowed.
 programs:
-	@sh scripts/programs.sh curl chromium
+	@sh scripts/programs.sh curl chromium pg_ctlcluster:postgresql
 
 demo: $(STAMP)
 	@sh scripts/programs.sh curl

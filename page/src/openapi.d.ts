@@ -2183,6 +2183,7 @@ export interface components {
          * @description - `busy`: As many do that already as may at once.
          *     - `unreachable`: The tracker or a peer does not answer.
          *     - `not-here-yet`: This peer is still fetching those bytes.
+         *     - `store-unavailable`: The tracker's database is away; another tracker, or the same later, may answer.
          */
         Problem503: {
             headers: {
@@ -2191,7 +2192,7 @@ export interface components {
             content: {
                 "application/problem+json": components["schemas"]["ProblemAnswer"] & {
                     /** @enum {unknown} */
-                    type?: "urn:panal:error:busy" | "urn:panal:error:unreachable" | "urn:panal:error:not-here-yet";
+                    type?: "urn:panal:error:busy" | "urn:panal:error:unreachable" | "urn:panal:error:not-here-yet" | "urn:panal:error:store-unavailable";
                 };
             };
         };

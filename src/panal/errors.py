@@ -17,7 +17,8 @@
     │   ├── ContentChanged        3        410
     │   └── RootOffline           3        404
     ├── Unreachable               4        503       UNAVAILABLE
-    │   └── NotHereYet            4        503
+    │   ├── NotHereYet            4        503
+    │   └── StoreUnavailable      4        503       UNAVAILABLE
     ├── IntegrityError            5        502       DATA_LOSS
     ├── NoSpace                   6        507       RESOURCE_EXHAUSTED
     └── Refused                   7        403       PERMISSION_DENIED
@@ -146,6 +147,12 @@ class NotHereYet(Unreachable):
     """This peer is still fetching those bytes."""
 
     slug = "not-here-yet"
+
+
+class StoreUnavailable(Unreachable):
+    """The tracker's database is away; another tracker, or the same later, may answer."""
+
+    slug = "store-unavailable"
 
 
 class IntegrityError(PanalError):

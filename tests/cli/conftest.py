@@ -13,7 +13,7 @@ from tests.support.network import Network
 def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    names = ("TRACKER", "PEER", "CONFIG", "STATE", "OPEN", "HOST", "LISTEN", "TOKEN_FILE")
+    names = ("TRACKER", "PEER", "CONFIG", "STATE", "OPEN", "HOST", "LISTEN", "STORE", "TOKEN_FILE")
     for name in (*names, "LIMIT_UP", "LIMIT_DOWN"):
         monkeypatch.delenv(f"PANAL_{name}", raising=False)
 

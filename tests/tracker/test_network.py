@@ -20,7 +20,7 @@ from panal.tracker.joining import LINE_S, LINE_USES, MOST_GUESSES, MOST_REPEATS,
 from panal.tracker.network import Network
 from panal.tracker.records import Records
 from panal.tracker.registry import Reach
-from panal.tracker.server import DATABASE_NAME
+from panal.tracker.stores import DATABASE_NAME
 from panal.trust.certificates import CERTIFICATE_S, DAY_S, new_key, pin_of, signing_request
 from panal.wire import tracker as wire
 from panal.wire import tracker_pb2 as pb

@@ -5,7 +5,6 @@ Another store joins by one more entry in `STORES`.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,16 +23,30 @@ from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 from tests.tracker.makers import announcement, content, digest_of, entry, record
 from tests.tracker.search_cases import FINDS, SHARED
 
-STORES: dict[str, Callable[[Path], Storage]] = {
+
+def _in_postgresql(request: pytest.FixtureRequest) -> Storage:
+    database = request.getfixturevalue("database")
+    from panal.tracker.postgres import PostgresStorage
+
+    return PostgresStorage(database, threads=2)
+
+
+STORES: dict[str, Callable[[pytest.FixtureRequest], Storage]] = {
     "sqlite in memory": lambda _: SqliteStorage(None, now_s=0.0),
-    "sqlite in a file": lambda folder: SqliteStorage(folder / "tracker.db", now_s=0.0),
+    "sqlite in a file": lambda request: SqliteStorage(
+        request.getfixturevalue("tmp_path") / "tracker.db", now_s=0.0
+    ),
+    "postgresql": _in_postgresql,
 }
+only_sqlite = pytest.mark.parametrize(
+    "storage", [name for name in STORES if name.startswith("sqlite")], indirect=True
+)
 ONE, TWO = PeerName("peer_1"), PeerName("peer_2")
 
 
 @pytest.fixture(params=STORES)
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
-    opened = STORES[request.param](tmp_path)
+def storage(request: pytest.FixtureRequest) -> Iterator[Storage]:
+    opened = STORES[request.param](request)
     with opened.transaction():
         opened.put_peer(record("peer_1"))
         opened.put_peer(record("peer_2", port=5001))
@@ -307,7 +320,8 @@ def test_a_failed_transaction_leaves_nothing(storage: Storage) -> None:
 def test_too_many_entries_are_refused_whole(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("panal.tracker.sqlite_catalogue.MAX_ITEMS_PER_PEER", 2)
+    for store in ("sqlite", "postgres"):
+        monkeypatch.setattr(f"panal.tracker.{store}_catalogue.MAX_ITEMS_PER_PEER", 2)
     _announce(storage, ONE, entry("a"), entry("b"))
     with pytest.raises(TooLarge):
         _announce(storage, ONE, entry("c"))
@@ -391,6 +405,7 @@ def test_every_query_finds_what_the_table_says(storage: Storage) -> None:
         assert {path for _, path in _search(storage, words)} == paths, words
 
 
+@only_sqlite
 def test_a_search_that_would_hold_everybody_up_is_given_up(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,6 +455,7 @@ def test_a_listing_has_the_order_of_paths_then_contents_then_peers(storage: Stor
     assert listed(peer="Peer_1") == [row for row in everything if row[2] == ONE]
 
 
+@only_sqlite
 def test_a_listing_sorts_nothing(storage: Storage) -> None:
     plans = []
 

@@ -9,11 +9,19 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from panal.tracker.registry import is_fresh
 from panal.tracker.search import searchable, understand
 from panal.tracker.sqlite import SqliteStorage
+from panal.tracker.storage import Storage
 from panal.wire.catalogue import Entry, Holding, SearchQuery
 from panal.wire.ids import ContentId, PeerName
 from tests.tracker.makers import announcement, content, digest_of, record
@@ -66,9 +74,12 @@ class TrackerMachine(RuleBasedStateMachine):
         self.model: dict[PeerName, ModelPeer] = {}
         self.now_s = 1_000.0
 
+    def opened(self) -> Storage:
+        return SqliteStorage(self.folder / "tracker.db", self.now_s, LEASE_S)
+
     @initialize()
     def open(self) -> None:
-        self.storage = SqliteStorage(self.folder / "tracker.db", self.now_s, LEASE_S)
+        self.storage = self.opened()
 
     def teardown(self) -> None:
         self.storage.close()
@@ -185,7 +196,7 @@ class TrackerMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         self.storage.close()
         self.now_s = 10.0
-        self.storage = SqliteStorage(self.folder / "tracker.db", self.now_s, LEASE_S)
+        self.storage = self.opened()
         for peer in self.model.values():
             if peer.gone_at_s is None:
                 peer.lease_until_s = self.now_s + LEASE_S
@@ -235,6 +246,38 @@ class TrackerMachine(RuleBasedStateMachine):
             }
             assert len(found) == len(set(found))
             assert set(found) == expected
+
+
+class SharedMachine(TrackerMachine):
+    """The same in PostgreSQL, where times go on when a tracker is started again."""
+
+    database = ""
+
+    @initialize()
+    def open(self) -> None:
+        import psycopg
+
+        with psycopg.connect(self.database) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS panal CASCADE")
+        self.storage = self.opened()
+
+    def opened(self) -> Storage:
+        from panal.tracker.postgres import PostgresStorage
+
+        return PostgresStorage(self.database, threads=2)
+
+    @rule()
+    def restart(self) -> None:
+        self.storage.close()
+        self.storage = self.opened()
+
+
+@pytest.mark.slow
+def test_in_postgresql(database: str) -> None:
+    SharedMachine.database = database
+    run_state_machine_as_test(
+        SharedMachine, settings=settings(max_examples=6, stateful_step_count=15, deadline=None)
+    )
 
 
 TestTrackerMachine = pytest.mark.slow(TrackerMachine.TestCase)

@@ -52,7 +52,9 @@ def collect_as_usual() -> None:
     gc.set_threshold(*USUAL_COLLECTIONS)
 
 
-def run_tracker(listen: str, *, is_open: bool, has_network: bool, state: Path | None) -> None:
+def run_tracker(
+    listen: str, *, is_open: bool, has_network: bool, state: Path | None, store: str | None
+) -> None:
     """Run a tracker until SIGINT or SIGTERM."""
     from panal.tracker.server import TrackerServer, TrackerSettings
 
@@ -64,7 +66,9 @@ def run_tracker(listen: str, *, is_open: bool, has_network: bool, state: Path | 
 
     async def run() -> None:
         server = TrackerServer(
-            TrackerSettings(host, port, open=is_open, network=has_network, state_dir=where)
+            TrackerSettings(
+                host, port, open=is_open, network=has_network, state_dir=where, store=store
+            )
         )
         await server.start()
         click.echo(f"The tracker listens on {host}:{server.port}. Stop it with Ctrl-C.")

@@ -12,6 +12,7 @@ from panal.cli.documents import ConfigDocument, Setting, Value
 from panal.cli.output import print_json
 from panal.cli.settings_file import settings_path
 from panal.errors import UsageError
+from panal.tracker.store_url import shown_store
 
 _NOT_SETTINGS = {"as_json", "help", "quiet", "dry_run"}
 _SECRET_WORDS = ("secret", "token", "password", "join", "key")
@@ -112,6 +113,8 @@ def _origin(source: ParameterSource | None, parameter: click.Option, file: str) 
 def _shown(name: str, value: object) -> Value:
     if value is not None and any(word in name for word in _SECRET_WORDS):
         return "(set, not shown)"
+    if name == "store" and value is not None:
+        return shown_store(str(value))
     if isinstance(value, list | tuple):
         return [str(item) for item in value]
     return value if isinstance(value, bool | int | float) or value is None else str(value)

@@ -1,7 +1,7 @@
-"""The store and the decisions about it, behind one thread: each method is one transaction.
+"""The store and the decisions about it, behind its threads: each method is one transaction.
 
 The decisions are those of `registry`, `handout` and `search`; the rows are the store's. The
-event loop never waits for a disk, and no two changes overlap.
+event loop never waits for a disk, and no two changes of one peer overlap.
 """
 
 import asyncio
@@ -12,14 +12,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from panal.clock import Clock
-from panal.errors import NotFound
+from panal.errors import Busy, NotFound
 from panal.tracker import registry, search
 from panal.tracker.folders import folder_page
 from panal.tracker.handout import Handout
 from panal.tracker.registry import Admission, PeerRecord, Reach
 from panal.tracker.search import RankedPage, Search
-from panal.tracker.storage import ListedPeer, Storage
+from panal.tracker.storage import Conflict, LeaseClock, ListedPeer, Storage
 from panal.wire.catalogue import (
     Announcement,
     Caller,
@@ -33,6 +32,8 @@ from panal.wire.catalogue import (
 from panal.wire.ids import ContentId, PeerName
 
 LEFTOVERS_AT_ONCE = 5_000
+TRIES = 5
+"""Of a transaction that others are in the way of."""
 
 _Result = TypeVar("_Result")
 
@@ -43,12 +44,12 @@ class Records:
     def __init__(
         self,
         storage: Storage,
-        thread: Executor,
-        clock: Clock,
+        threads: Executor,
+        clock: LeaseClock,
         lease_s: float = registry.LEASE_S,
     ) -> None:
         self._storage = storage
-        self._thread = thread
+        self._threads = threads
         self._clock = clock
         self._lease_s = lease_s
         self.shared_as = storage.shared_as
@@ -69,8 +70,8 @@ class Records:
 
         def work(now_s: float) -> tuple[Admission, bytes]:
             name = registration.caller.name
-            existing = self._storage.peer(name)
             rivals = self._storage.peers_at(observed_host, registration.port, now_s)
+            existing = self._storage.peer_for_update(name)
             admission = registry.admit(
                 existing, rivals, registration, observed_host, reach, now_s, self._lease_s
             )
@@ -89,7 +90,9 @@ class Records:
         """Extend the caller's lease; its record, as `registry.check_caller` allows."""
 
         def work(now_s: float) -> PeerRecord:
-            record = registry.check_caller(self._storage.peer(caller.name), caller, now_s)
+            record = registry.check_caller(
+                self._storage.peer_for_update(caller.name), caller, now_s
+            )
             registry.check_same_place(record, observed_host)
             renewed = record.renewed(now_s, self._lease_s)
             self._storage.put_peer(renewed)
@@ -101,7 +104,7 @@ class Records:
         """End the caller's lease; None where it had none."""
 
         def work(now_s: float) -> PeerRecord | None:
-            record = self._storage.peer(caller.name)
+            record = self._storage.peer_for_update(caller.name)
             if record is None or not record.is_live(now_s):
                 return None
             registry.check_caller(record, caller, now_s)
@@ -123,7 +126,9 @@ class Records:
         """
 
         def work(now_s: float) -> tuple[bytes, int | None]:
-            record = registry.check_caller(self._storage.peer(caller.name), caller, now_s)
+            record = registry.check_caller(
+                self._storage.peer_for_update(caller.name), caller, now_s
+            )
             if not registry.is_fresh(record, announcement.sequence):
                 return record.digest, None
             generation = None
@@ -137,7 +142,7 @@ class Records:
         """Drop what the stream that began a replacement did not name; the digest."""
 
         def work(now_s: float) -> bytes:
-            registry.check_caller(self._storage.peer(caller.name), caller, now_s)
+            registry.check_caller(self._storage.peer_for_update(caller.name), caller, now_s)
             return self._storage.end_replacement(caller.name, generation)
 
         return await self._run(work)
@@ -155,7 +160,7 @@ class Records:
         """Record what a dial has shown; whether that is news about the same start."""
 
         def work(now_s: float) -> bool:
-            record = self._storage.peer(dialled.name)
+            record = self._storage.peer_for_update(dialled.name)
             if record is None or not record.is_live(now_s) or not record.same_start(dialled):
                 return False
             self._storage.put_peer(record.reached(reach))
@@ -223,6 +228,7 @@ class Records:
         """Say whose lease is over since the last time, and drop who has long been gone."""
 
         def work(now_s: float) -> list[PeerRecord]:
+            self._storage.extend_leases(now_s)
             self._storage.drop_gone(now_s - registry.KEEP_S)
             return self._storage.sweep(now_s)
 
@@ -234,8 +240,13 @@ class Records:
             pass
 
     async def _run(self, work: Callable[[float], _Result]) -> _Result:
-        def transact() -> _Result:
-            with self._storage.transaction():
-                return work(self._clock.now_s())
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, work)
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, transact)
+    def _transact(self, work: Callable[[float], _Result]) -> _Result:
+        for _ in range(TRIES):
+            try:
+                with self._storage.transaction():
+                    return work(self._clock.now_s())
+            except Conflict:
+                continue
+        raise Busy("Others change the same at the moment; try again.")

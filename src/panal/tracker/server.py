@@ -18,7 +18,14 @@ from grpc_reflection.v1alpha import reflection
 
 from panal.audit import AuditLog
 from panal.clock import Clock, SystemClock
-from panal.errors import NotExposed, PanalError, PortTaken, Refused, UsageError
+from panal.errors import (
+    NotExposed,
+    PanalError,
+    PortTaken,
+    Refused,
+    StoreUnavailable,
+    UsageError,
+)
 from panal.tracker import authority_files, limits
 from panal.tracker.calls import CallGuard
 from panal.tracker.dialback import Dialback
@@ -28,8 +35,7 @@ from panal.tracker.records import Records
 from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, RENEW_S
 from panal.tracker.service import TrackerService
-from panal.tracker.sqlite import SqliteStorage
-from panal.trust.files import private_folder
+from panal.tracker.stores import open_store_when_it_is_there
 from panal.wire.address import Address, parse_address
 from panal.wire.join_line import MAX_ADDRESSES, JoinLine
 from panal.wire.tracker_pb2_grpc import add_TrackerServicer_to_server
@@ -41,7 +47,6 @@ _log = logging.getLogger("panal.tracker")
 
 DEFAULT_PORT = 50_051
 SERVICE_NAME = TRACKER
-DATABASE_NAME = "tracker.db"
 SWEEP_S = 5.0
 STOP_GRACE_S = 10.0
 
@@ -69,6 +74,8 @@ class TrackerSettings:
     for a state directory that has a network."""
     state_dir: Path | None = None
     """None: records in memory, and no network."""
+    store: str | None = None
+    """postgresql://…: records in a database, which other trackers may use too."""
     lease_s: float = LEASE_S
     renew_s: float = RENEW_S
 
@@ -91,6 +98,7 @@ class TrackerServer:
         self._health = health.aio.HealthServicer()
         self._records: Records | None = None
         self._network: RunningNetwork | None = None
+        self._noting: set[asyncio.Task[None]] = set()
         self._port = 0
         self.first_join_line: JoinLine | None = None
         """What lets members in, where the network was made at this start."""
@@ -152,14 +160,19 @@ class TrackerServer:
             await self._network.sweep()
 
     async def _start_all(self, address: Address, *, has_network: bool) -> None:
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracker-records")
         self._resources.callback(self._audit.close)
-        self._resources.callback(thread.shutdown)
+        settings = self._settings
+        storage, lease_clock = await open_store_when_it_is_there(
+            settings.store, settings.state_dir, self._clock, settings.lease_s
+        )
+        threads = ThreadPoolExecutor(storage.threads, thread_name_prefix="tracker-records")
+        self._resources.callback(threads.shutdown)
         loop = asyncio.get_running_loop()
-        storage = await loop.run_in_executor(thread, self._open_storage)
-        self._resources.push_async_callback(loop.run_in_executor, thread, storage.close)
-        records = Records(storage, thread, self._clock, self._settings.lease_s)
+        self._resources.push_async_callback(loop.run_in_executor, threads, storage.close)
+        records = Records(storage, threads, lease_clock, settings.lease_s)
         network = self._network = await self._open_network() if has_network else None
+        whose = "" if network is None else network.identity.pin.hex()
+        await loop.run_in_executor(threads, storage.claim, whose)
         gate = Gate() if network is None else network.gate
         dialback = await self._resources.enter_async_context(
             Dialback(identity=None if network is None else network.identity)
@@ -178,6 +191,12 @@ class TrackerServer:
             None if network is None else network.network,
         )
         self._records = records
+        await self._try_to_sweep()
+
+        def note_store(is_here: bool) -> None:
+            loop.call_soon_threadsafe(self._note_store, is_here)
+
+        storage.watch(note_store)
         self._server = self._make_server(service, gate)
         credentials = None if network is None else network.server_credentials()
         self._port = _bind(self._server, address, self._settings.port, credentials)
@@ -189,8 +208,7 @@ class TrackerServer:
         await self._server.start()
         sweeper = asyncio.create_task(self._sweep_for_ever(), name="tracker sweeper")
         self._resources.push_async_callback(_cancel, sweeper)
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
-        await self._health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
+        await self._say_ready(is_ready=True)
         _log.info("listening on %s", _authority(address, self._port))
 
     async def _open_network(self) -> "RunningNetwork":
@@ -209,17 +227,6 @@ class TrackerServer:
             hosts = own_addresses(address.version)[:MAX_ADDRESSES] or [str(_near(address))]
         return tuple(_authority(parse_address(host), self._port) for host in hosts)
 
-    def _open_storage(self) -> SqliteStorage:
-        directory = self._settings.state_dir
-        path = None
-        if directory is not None:
-            try:
-                private_folder(directory)
-            except OSError as error:
-                raise PanalError(f"{directory} cannot be made: {error.strerror}.") from error
-            path = directory / DATABASE_NAME
-        return SqliteStorage(path, self._clock.now_s(), self._settings.lease_s)
-
     def _make_server(self, service: TrackerService, gate: Gate) -> grpc.aio.Server:
         server = grpc.aio.server(
             interceptors=[CallGuard(gate, self._audit)],
@@ -235,10 +242,33 @@ class TrackerServer:
     async def _sweep_for_ever(self) -> None:
         while True:
             await self._clock.sleep(min(SWEEP_S, self._settings.lease_s / 4))
-            try:
-                await self.sweep()
-            except Exception:
-                _log.exception("sweeping failed; it is tried again")
+            await self._try_to_sweep()
+
+    async def _try_to_sweep(self) -> None:
+        try:
+            await self.sweep()
+        except StoreUnavailable:
+            pass  # whoever noticed it first has said so
+        except Exception:
+            _log.exception("sweeping failed; it is tried again")
+
+    def _note_store(self, is_here: bool) -> None:
+        """The store is away or back; in the loop's thread."""
+        task = asyncio.create_task(self._after(is_here), name="tracker store")
+        self._noting.add(task)
+        task.add_done_callback(self._noting.discard)
+
+    async def _after(self, is_here: bool) -> None:
+        await self._say_ready(is_ready=is_here)
+        if is_here:
+            # Before peers ask: what ran out meanwhile goes on.
+            await self._try_to_sweep()
+
+    async def _say_ready(self, *, is_ready: bool) -> None:
+        answers = health_pb2.HealthCheckResponse
+        status = answers.SERVING if is_ready else answers.NOT_SERVING
+        for name in ("", SERVICE_NAME):
+            await self._health.set(name, status)
 
 
 def _options() -> list[tuple[str, int]]:

@@ -1,6 +1,6 @@
 """The embedded store: a tracker's records in one SQLite file, or in memory."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.sec
 class SqliteStorage:
     """`panal.tracker.storage.Storage` in SQLite; see there for what each method does."""
 
+    threads = 1
     shared_as = ""
 
     def __init__(self, path: Path | None, now_s: float, lease_s: float = LEASE_S) -> None:
@@ -70,6 +71,10 @@ class SqliteStorage:
         """What is recorded under a name, its lease over or not; None for nothing."""
         found = self._records("WHERE key = ?", key_of(name))
         return found[0] if found else None
+
+    def peer_for_update(self, name: PeerName) -> PeerRecord | None:
+        """As `peer`: there is no other thread."""
+        return self.peer(name)
 
     def peers_at(self, host: str, port: int, now_s: float) -> list[PeerRecord]:
         """The live peers recorded at an observed host and port."""
@@ -180,6 +185,9 @@ class SqliteStorage:
         )
         return [ListedPeer(_record_of(row), row[-1]) for row in rows]
 
+    def extend_leases(self, now_s: float) -> None:
+        """Nothing: leases start anew with the one tracker."""
+
     def sweep(self, now_s: float) -> list[PeerRecord]:
         """End what is left of leases that are over; whose they were, each told once."""
         lapsed = self._records("WHERE lease_until_s <= ? AND gone_at_s IS NULL ORDER BY key", now_s)
@@ -209,6 +217,12 @@ class SqliteStorage:
         if len(entries) + held < limit:
             self._connection.execute("DELETE FROM leftovers WHERE peer = ?", (peer,))
         return True
+
+    def claim(self, whose: str) -> None:
+        """Nothing: they lie beside the network."""
+
+    def watch(self, watcher: Callable[[bool], None]) -> None:
+        """Nothing: it is never away."""
 
     def close(self) -> None:
         """Give the store back; calling it twice does nothing."""

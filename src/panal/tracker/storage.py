@@ -1,13 +1,14 @@
 """What a tracker's store must do: small, synchronous, free of decisions.
 
-Every method may be called from one thread only. What changes records is called inside
-`transaction`, which raises NoSpace, with nothing changed, when the disk, the quota or the
-file-size limit is reached. Times are seconds of the tracker's monotonic clock and
-come in as arguments. A peer is named by its `PeerName`, case aside. `tests/tracker` holds
-the contract that every store passes.
+Every method may be called from `threads` threads at once, a transaction staying on its own.
+What changes records is called inside `transaction`, which raises NoSpace, with nothing changed,
+when the disk, the quota or the file-size limit is reached; Conflict where another transaction
+was in the way; StoreUnavailable while the store is away. Times are seconds of the clock by which
+leases run, and come in as arguments. A peer is named by its `PeerName`, case aside.
+`tests/tracker` holds the contract that every store passes.
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +24,18 @@ MAX_ITEMS_PER_PEER = 1_000_000
 """Entries of one peer, and holdings of one peer."""
 
 
+class Conflict(Exception):
+    """Another transaction was in the way: nothing was changed, and the same again may succeed."""
+
+
+class LeaseClock(Protocol):
+    """By which leases run: the tracker's own, or that of a store which several trackers use."""
+
+    def now_s(self) -> float:
+        """Seconds; asked inside a transaction."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ListedPeer:
     """A live peer and how many entries it has."""
@@ -34,9 +47,10 @@ class ListedPeer:
 class Storage(Protocol):
     """Peers and their catalogues."""
 
+    threads: int
+    """How many may use it at once."""
     shared_as: str
-    """What a database is called that other trackers use at the same time, for all of them the
-    same; empty for one that is this tracker's alone."""
+    """The id of the database that other trackers use as well; empty for a tracker's own."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing of what is done inside; not nested."""
@@ -46,8 +60,15 @@ class Storage(Protocol):
         """What is recorded under a name, its lease over or not; None for nothing."""
         ...
 
+    def peer_for_update(self, name: PeerName) -> PeerRecord | None:
+        """As `peer`; until the transaction ends nobody else changes what is under that name."""
+        ...
+
     def peers_at(self, host: str, port: int, now_s: float) -> list[PeerRecord]:
-        """The live peers recorded at an observed host and port."""
+        """The live peers recorded at an observed host and port.
+
+        In a transaction nobody else changes them, or joins there, until it ends.
+        """
         ...
 
     def put_peer(self, record: PeerRecord) -> None:
@@ -114,6 +135,13 @@ class Storage(Protocol):
         """The live peers by name without case, those after `after`, at most `limit`."""
         ...
 
+    def extend_leases(self, now_s: float) -> None:
+        """Let leases go on for as long as no tracker of this store could be asked.
+
+        Where that was longer than between sweeps: nobody could renew then. Before each sweep.
+        """
+        ...
+
     def sweep(self, now_s: float) -> list[PeerRecord]:
         """End what is left of leases that are over; whose they were, each told once."""
         ...
@@ -128,6 +156,17 @@ class Storage(Protocol):
         Nothing ever names these rows. They go in slices, so that dropping a peer with a
         million entries holds nobody up.
         """
+        ...
+
+    def claim(self, whose: str) -> None:
+        """Note whose records these are: a network's, by its pin, or everybody's, when empty.
+
+        Refused where they are somebody else's: a network's would be shown to strangers.
+        """
+        ...
+
+    def watch(self, watcher: Callable[[bool], None]) -> None:
+        """Call `watcher`, from any thread, when the store is away (False) and is back (True)."""
         ...
 
     def close(self) -> None:

@@ -35,8 +35,17 @@ if TYPE_CHECKING:
     help="Only members may call, over TLS; so it is beyond loopback without being said.",
 )
 @open_option
+@click.option(
+    "--store",
+    metavar="URL",
+    envvar="PANAL_STORE",
+    help="Keep the records in a database, postgresql://USER@HOST/DATABASE: any number of trackers "
+    "may share one. A password belongs into ~/.pgpass or PANAL_STORE, not here.",
+)
 @state_option
-def tracker(listen: str, has_network: bool, is_open: bool, state: Path | None) -> None:
+def tracker(
+    listen: str, has_network: bool, is_open: bool, store: str | None, state: Path | None
+) -> None:
     """Run a tracker: it knows who has what, and never touches a file's bytes.
 
     \b
@@ -49,7 +58,7 @@ def tracker(listen: str, has_network: bool, is_open: bool, state: Path | None) -
     """
     from panal.cli.programs import run_tracker
 
-    run_tracker(listen, is_open=is_open, has_network=has_network, state=state)
+    run_tracker(listen, is_open=is_open, has_network=has_network, state=state, store=store)
 
 
 @click.command()

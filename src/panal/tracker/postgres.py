@@ -1,0 +1,338 @@
+"""The shared store: the records of any number of trackers in one PostgreSQL database."""
+
+import hashlib
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, closing
+from typing import Any
+
+from panal.errors import Refused
+from panal.tracker import postgres_queries as queries
+from panal.tracker.folders import Below
+from panal.tracker.handout import Holder
+from panal.tracker.postgres_catalogue import CatalogueRows
+from panal.tracker.postgres_database import Database
+from panal.tracker.postgres_feed import PostgresFeed
+from panal.tracker.postgres_migrations import migrate
+from panal.tracker.registry import PeerRecord, key_of
+from panal.tracker.search import Match, Matches, Search
+from panal.tracker.storage import ListedPeer
+from panal.wire.catalogue import DIGEST_BYTES, Announcement, Entry
+from panal.wire.ids import ContentId, PeerName
+
+THREADS = 8
+ABSENT_S = 15.0
+"""Without a sweep, which each tracker does every 5 s: nobody could renew a lease."""
+
+_FIELDS = (
+    "name, secret_hash, epoch, sequence, observed_host, port, bound, reachable,"
+    " reachability, lease_until_s, joined_at_s, renewed_at_s, digest, entries"
+)
+_SELECT = f"SELECT {_FIELDS} FROM peers "
+_PUT = """
+INSERT INTO peers (key, name, secret_hash, epoch, sequence, observed_host, port, bound,
+    reachable, reachability, lease_until_s, joined_at_s, renewed_at_s, digest)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.secret_hash,
+    epoch = excluded.epoch, sequence = excluded.sequence,
+    observed_host = excluded.observed_host, port = excluded.port, bound = excluded.bound,
+    reachable = excluded.reachable, reachability = excluded.reachability,
+    lease_until_s = excluded.lease_until_s, joined_at_s = excluded.joined_at_s,
+    renewed_at_s = excluded.renewed_at_s, gone_at_s = NULL
+"""
+_HOLDERS = (
+    f"SELECT holders.content, holders.complete, peers.id, {_FIELDS}"
+    f" FROM ({queries.HOLDERS}) AS holders JOIN peers ON peers.id = holders.peer"
+).encode()
+_LOCK = b"SELECT pg_advisory_xact_lock(%s)"
+
+
+class PostgresStorage:
+    """`panal.tracker.storage.Storage` in PostgreSQL; see there for what each method does.
+
+    It is the clock of its leases, too: the database's, which all of its trackers share.
+    """
+
+    threads = THREADS
+
+    def __init__(
+        self,
+        url: str,
+        threads: int = THREADS,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """Connect and bring the tables up to date.
+
+        StoreUnavailable while the database is away, UsageError for an address that is none,
+        Refused where a newer Panal made the tables.
+        """
+        self.threads = threads
+        self.database = Database(url, threads + 1)  # one for the feed
+        self.feed = PostgresFeed(self.database)
+        try:
+            migrate(self.database, pause)
+            self.database.open()
+            with self.database.using() as connection:
+                found = connection.execute("SELECT value FROM facts WHERE name = 'id'").fetchone()
+            self.shared_as: str = found[0] if found else ""
+        except BaseException:
+            self.close()
+            raise
+
+    def now_s(self) -> float:
+        """By the database's clock; asked inside a transaction."""
+        return self.database.now_s()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing of what is done inside; not nested."""
+        return self.database.transaction()
+
+    def peer(self, name: PeerName) -> PeerRecord | None:
+        """What is recorded under a name, its lease over or not; None for nothing."""
+        found = self._records("WHERE key = %s", key_of(name))
+        return found[0] if found else None
+
+    def peer_for_update(self, name: PeerName) -> PeerRecord | None:
+        """As `peer`; until the transaction ends nobody else changes what is under that name."""
+        condition, key = "WHERE key = %s FOR UPDATE", key_of(name)
+        found = self._records(condition, key)
+        if not found:
+            # There is no row to lock; and whoever had the name locked may just have made one.
+            self._lock(f"name {key}")
+            found = self._records(condition, key)
+        return found[0] if found else None
+
+    def peers_at(self, host: str, port: int, now_s: float) -> list[PeerRecord]:
+        """The live peers recorded at an observed host and port."""
+        self._lock(f"address {host} {port}")
+        return self._records(
+            "WHERE observed_host = %s AND port = %s AND lease_until_s > %s ORDER BY key FOR UPDATE",
+            host,
+            port,
+            now_s,
+        )
+
+    def put_peer(self, record: PeerRecord) -> None:
+        """Record a peer; its catalogue and digest stay what they are, empty if it is new."""
+        self._run(
+            _PUT.encode(),
+            key_of(record.name),
+            record.name,
+            record.secret_hash,
+            record.epoch,
+            record.sequence,
+            record.observed_host,
+            record.port,
+            ",".join(record.bound),
+            record.reachable,
+            record.reachability,
+            record.lease_until_s,
+            record.joined_at_s,
+            record.renewed_at_s,
+            bytes(DIGEST_BYTES),
+        )
+
+    def end_lease(self, name: PeerName, now_s: float) -> None:
+        """From now on a peer is gone: named to nobody, its catalogue kept."""
+        self._run(
+            b"UPDATE peers SET lease_until_s = %s, gone_at_s = %s WHERE key = %s",
+            now_s,
+            now_s,
+            key_of(name),
+        )
+
+    def forget(self, name: PeerName) -> bool:
+        """Drop a peer with all its records at once; whether there was one."""
+        return bool(self._drop("key = %s", key_of(name)))
+
+    def apply(self, name: PeerName, announcement: Announcement) -> bytes:
+        """Make one message's changes and note its sequence; the digest after it."""
+        with self.database.using() as connection:
+            rows = CatalogueRows.of(connection, key_of(name))
+            rows.remove_paths(announcement.removed_paths)
+            rows.put_entries(announcement.entries)
+            rows.remove_holdings(announcement.removed_holdings)
+            rows.put_holdings(announcement.holdings)
+            return rows.save(announcement.sequence)
+
+    def begin_replacement(self, name: PeerName) -> int:
+        """Start a new generation of a peer's catalogue; KeyError for an unknown peer."""
+        with self.database.using() as connection:
+            rows = CatalogueRows.of(connection, key_of(name))
+            rows.generation += 1
+            rows.save()
+            return rows.generation
+
+    def end_replacement(self, name: PeerName, generation: int) -> bytes:
+        """Drop what was last announced before `generation` began; the digest after it."""
+        with self.database.using() as connection:
+            rows = CatalogueRows.of(connection, key_of(name))
+            rows.drop_before(generation)
+            return rows.save()
+
+    def locate(self, contents: Iterable[ContentId], now_s: float) -> dict[ContentId, list[Holder]]:
+        """The live holders of each content: entries are complete holdings, too."""
+        located: dict[ContentId, list[Holder]] = {content: [] for content in contents}
+        known: dict[int, PeerRecord] = {}
+        given = {"contents": list(located), "now_s": now_s}
+        with self.database.using() as connection:
+            for content, complete, peer, *fields in connection.execute(_HOLDERS, given):
+                if peer not in known:
+                    known[peer] = _record_of(fields)
+                located[ContentId(content)].append(Holder(known[peer], complete))
+        return located
+
+    def match(self, search: Search, now_s: float) -> Matches:
+        """The entries of live peers that meet a search's conditions, exact names first."""
+        with self.database.using() as connection:
+            return queries.matches_of(connection, search, now_s)
+
+    def entries_in_order(self, search: Search, now_s: float) -> Generator[Match]:
+        """The entries that a listing shows, from a page's beginning on, all there are."""
+        with (
+            self.database.using() as connection,
+            closing(queries.entries_in_order(connection, search, now_s)) as entries,
+        ):
+            yield from entries
+
+    def provider_counts(self, contents: Sequence[ContentId], now_s: float) -> dict[ContentId, int]:
+        """How many live peers hold each content, whole or in part."""
+        with self.database.using() as connection:
+            return queries.provider_counts(connection, contents, now_s)
+
+    def entries_between(self, name: PeerName, first: str, before: str, limit: int) -> list[Entry]:
+        """A peer's entries from a path on and before another, in the order of paths."""
+        with self.database.using() as connection:
+            return queries.entries_between(connection, name, first, before, limit)
+
+    def files_between(self, name: PeerName, first: str, before: str, limit: int) -> Below:
+        """How many files a peer has there, and their bytes; of at most `limit` of them."""
+        with self.database.using() as connection:
+            return queries.files_between(connection, name, first, before, limit)
+
+    def list_peers(self, after: str, limit: int, now_s: float) -> list[ListedPeer]:
+        """The live peers by name without case, those after `after`, at most `limit`."""
+        condition = b"WHERE key > %s AND lease_until_s > %s ORDER BY key LIMIT %s"
+        rows = self._run(_SELECT.encode() + condition, key_of(after), now_s, limit)
+        return [ListedPeer(_record_of(row), row[-1]) for row in rows]
+
+    def extend_leases(self, now_s: float) -> None:
+        """Let leases go on for as long as no tracker of this store could be asked."""
+        found = self._run(b"SELECT value::float8 FROM facts WHERE name = 'swept_at_s' FOR UPDATE")
+        last_s = found[0][0] if found else now_s
+        if now_s - last_s > ABSENT_S:
+            self._run(
+                b"UPDATE peers SET lease_until_s = lease_until_s + %s"
+                b" WHERE gone_at_s IS NULL AND lease_until_s > %s",
+                now_s - last_s,
+                last_s,
+            )
+        if now_s > last_s or not found:
+            self._run(
+                b"INSERT INTO facts VALUES ('swept_at_s', %s)"
+                b" ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                repr(now_s),
+            )
+
+    def sweep(self, now_s: float) -> list[PeerRecord]:
+        """End what is left of leases that are over; whose they were, each told once.
+
+        By one of the trackers: what another has in hand is passed over until the next time.
+        """
+        rows = self._run(
+            b"UPDATE peers SET lease_until_s = %s, gone_at_s = %s WHERE id IN"
+            b" (SELECT id FROM peers WHERE lease_until_s <= %s AND gone_at_s IS NULL"
+            b" FOR UPDATE SKIP LOCKED) RETURNING " + _FIELDS.encode(),
+            now_s,
+            now_s,
+            now_s,
+        )
+        return sorted(map(_record_of, rows), key=lambda record: key_of(record.name))
+
+    def drop_gone(self, before_s: float) -> None:
+        """Drop the peers that have been gone since then or longer, with all their records."""
+        self._drop(
+            "id IN (SELECT id FROM peers WHERE gone_at_s <= %s FOR UPDATE SKIP LOCKED)", before_s
+        )
+
+    def clear_leftovers(self, limit: int) -> bool:
+        """Remove up to `limit` rows of peers dropped before; whether more are left."""
+        found = self._run(b"SELECT peer FROM leftovers LIMIT 1 FOR UPDATE SKIP LOCKED")
+        if not found:
+            return False
+        ((peer,),) = found
+        slice_of = (
+            b"WITH dropped AS (DELETE FROM %s WHERE ctid = ANY(ARRAY("
+            b"SELECT ctid FROM %s WHERE peer = %%s LIMIT %%s)) RETURNING 1)"
+            b" SELECT count(*) FROM dropped"
+        )
+        ((entries,),) = self._run(slice_of % (b"entries", b"entries"), peer, limit)
+        left = limit - entries
+        ((held,),) = self._run(slice_of % (b"holdings", b"holdings"), peer, left)
+        if held < left:
+            self._run(b"DELETE FROM leftovers WHERE peer = %s", peer)
+        return True
+
+    def claim(self, whose: str) -> None:
+        """Note whose records these are; Refused where they are somebody else's."""
+        self._run(b"INSERT INTO facts VALUES ('whose', %s) ON CONFLICT DO NOTHING", whose)
+        ((kept,),) = self._run(b"SELECT value FROM facts WHERE name = 'whose'")
+        if kept != whose:
+            mine, theirs = (
+                ("a network's", "everybody's") if whose else ("everybody's", "a network's")
+            )
+            if kept and whose:
+                theirs = "another network's"
+            raise Refused(
+                f"The records in {self.database.shown} are {theirs}, this tracker's are {mine}. "
+                "Name another database, or have these forgotten: DROP SCHEMA panal CASCADE."
+            )
+
+    def watch(self, watcher: Callable[[bool], None]) -> None:
+        """Call `watcher`, from any thread, when the database is away and is back."""
+        self.database.watch(watcher)
+
+    def close(self) -> None:
+        """Give the store back; calling it twice does nothing."""
+        self.feed.close()
+        self.database.close()
+
+    def _records(self, condition: str, *values: object) -> list[PeerRecord]:
+        return [_record_of(row) for row in self._run((_SELECT + condition).encode(), *values)]
+
+    def _drop(self, condition: str, value: object) -> list[tuple[Any, ...]]:
+        return self._run(
+            b"WITH dropped AS (DELETE FROM peers WHERE "
+            + condition.encode()
+            + b" RETURNING id) INSERT INTO leftovers SELECT id FROM dropped RETURNING peer",
+            value,
+        )
+
+    def _lock(self, what: str) -> None:
+        number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
+        self._run(_LOCK, number)
+
+    def _run(self, statement: bytes, *values: object) -> list[tuple[Any, ...]]:
+        with self.database.using() as connection:
+            cursor = connection.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+
+def _record_of(row: Sequence[Any]) -> PeerRecord:
+    name, secret_hash, epoch, sequence, host, port, bound, reachable, *rest = row
+    words, lease_until_s, joined_at_s, renewed_at_s, digest, _ = rest
+    return PeerRecord(
+        name=PeerName(name),
+        secret_hash=secret_hash,
+        epoch=epoch,
+        sequence=sequence,
+        observed_host=host,
+        port=port,
+        bound=tuple(bound.split(",")),
+        reachable=reachable,
+        reachability=words,
+        lease_until_s=lease_until_s,
+        joined_at_s=joined_at_s,
+        renewed_at_s=renewed_at_s,
+        digest=digest,
+    )

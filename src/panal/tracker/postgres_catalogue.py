@@ -1,0 +1,191 @@
+"""The rows of one peer's catalogue in PostgreSQL, and its digest kept in step with them.
+
+A message's rows go in few statements, whatever their number: on a network each costs a round
+trip. Its peer's row is locked meanwhile, so nobody else changes the same catalogue.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from panal.errors import TooLarge
+from panal.tracker.postgres_database import Connection
+from panal.tracker.postgres_migrations import HEAD_CHARACTERS
+from panal.tracker.search import searchable
+from panal.tracker.storage import MAX_ITEMS_PER_PEER
+from panal.wire.catalogue import CatalogueDigest, Entry, Holding
+from panal.wire.ids import ContentId
+from panal.wire.manifest import Kind
+
+Row = tuple[str, bytes, int, int, bytes | None]
+"""path, content, size in bytes, kind, SHA-256 of one entry."""
+
+_COLUMNS = "e.path, e.content, e.size_bytes, e.kind, e.sha256"
+_SAME_PATH = (
+    f"e.peer = %s AND left(e.path, {HEAD_CHARACTERS}) = left(g.path, {HEAD_CHARACTERS})"
+    " AND e.path = g.path"
+)
+_GIVEN = "unnest(%s::text[]) AS g (path)"
+_KNOWN = f"SELECT {_COLUMNS} FROM {_GIVEN} JOIN entries e ON {_SAME_PATH}".encode()
+_DROP = f"DELETE FROM entries e USING {_GIVEN} WHERE {_SAME_PATH} RETURNING {_COLUMNS}".encode()
+_KEEP = f"UPDATE entries e SET generation = %s FROM {_GIVEN} WHERE {_SAME_PATH}".encode()
+_INSERT = (
+    b"INSERT INTO entries (peer, path, searchable, content, size_bytes, kind, sha256, generation)"
+    b" SELECT %s, g.*, %s FROM"
+    b" unnest(%s::text[], %s::text[], %s::bytea[], %s::bigint[], %s::smallint[], %s::bytea[]) AS g"
+)
+_CHANGE = (
+    "UPDATE entries e SET content = g.content, size_bytes = g.size_bytes, kind = g.kind,"
+    " sha256 = g.sha256, generation = %s FROM"
+    " unnest(%s::text[], %s::bytea[], %s::bigint[], %s::smallint[], %s::bytea[])"
+    f" AS g (path, content, size_bytes, kind, sha256) WHERE {_SAME_PATH}"
+).encode()
+_HOLD = (
+    b"INSERT INTO holdings (peer, content, complete, generation)"
+    b" SELECT %s, g.*, %s FROM unnest(%s::bytea[], %s::boolean[]) AS g"
+    b" ON CONFLICT (peer, content) DO UPDATE SET complete = excluded.complete,"
+    b" generation = excluded.generation"
+)
+
+
+@dataclass
+class CatalogueRows:
+    """One peer's entries and holdings while a transaction changes them.
+
+    `save` writes the counters and the digest back; without it nothing of them is kept.
+    """
+
+    connection: Connection
+    peer: int
+    generation: int
+    entries: int
+    holdings: int
+    digest: CatalogueDigest
+
+    @classmethod
+    def of(cls, connection: Connection, key: str) -> "CatalogueRows":
+        """The catalogue of a recorded peer, locked; KeyError for an unknown one."""
+        row = connection.execute(
+            "SELECT id, generation, entries, holdings, digest FROM peers WHERE key = %s"
+            " FOR NO KEY UPDATE",
+            (key,),
+        ).fetchone()
+        if row is None:
+            raise KeyError(key)
+        peer, generation, entries, holdings, digest = row
+        return cls(connection, peer, generation, entries, holdings, CatalogueDigest(digest))
+
+    def put_entries(self, entries: Iterable[Entry]) -> None:
+        """Add entries, or give their paths new values; of one path the last counts."""
+        wanted = {entry.path: entry for entry in entries}
+        if not wanted:
+            return
+        rows = self.connection.execute(_KNOWN, (list(wanted), self.peer))
+        known = {row[0]: _entry_of(row) for row in rows}
+        same = [path for path, entry in known.items() if wanted[path] == entry]
+        changed = [path for path in known if wanted[path] != known[path]]
+        new = [path for path in wanted if path not in known]
+        if same:
+            self.connection.execute(_KEEP, (self.generation, same, self.peer))
+        self._change([known[path] for path in changed], [wanted[path] for path in changed])
+        self._insert([wanted[path] for path in new])
+        if self.entries > MAX_ITEMS_PER_PEER:
+            raise TooLarge(f"A peer has at most {MAX_ITEMS_PER_PEER} entries.")
+
+    def remove_paths(self, paths: Iterable[str]) -> None:
+        """Drop the entries at these paths."""
+        if paths := list(paths):
+            self._count_out(self.connection.execute(_DROP, (paths, self.peer)))
+
+    def put_holdings(self, holdings: Iterable[Holding]) -> None:
+        """Add holdings, or change whether they are complete; of one content the last counts."""
+        wanted = {holding.content: holding for holding in holdings}
+        if not wanted:
+            return
+        held = self.connection.execute(
+            "SELECT content, complete FROM holdings WHERE peer = %s AND content = ANY(%s)",
+            (self.peer, list(wanted)),
+        )
+        known = [Holding(ContentId(content), complete) for content, complete in held]
+        complete = [holding.complete for holding in wanted.values()]
+        self.connection.execute(_HOLD, (self.peer, self.generation, list(wanted), complete))
+        for holding in known:
+            self.digest.remove(holding)
+        for holding in wanted.values():
+            self.digest.add(holding)
+        self.holdings += len(wanted) - len(known)
+        if self.holdings > MAX_ITEMS_PER_PEER:
+            raise TooLarge(f"A peer has at most {MAX_ITEMS_PER_PEER} holdings.")
+
+    def remove_holdings(self, contents: Iterable[ContentId]) -> None:
+        """Drop the holdings of these contents; entries stay."""
+        if contents := list(contents):
+            self._drop_holdings("content = ANY(%s)", contents)
+
+    def drop_before(self, generation: int) -> None:
+        """Drop what was last announced before a generation."""
+        stale = f"DELETE FROM entries e WHERE peer = %s AND generation < %s RETURNING {_COLUMNS}"
+        self._count_out(self.connection.execute(stale.encode(), (self.peer, generation)))
+        self._drop_holdings("generation < %s", generation)
+
+    def save(self, sequence: int | None = None) -> bytes:
+        """Write counters and digest to the peer's row, and the sequence if given; the digest."""
+        value = self.digest.value()
+        self.connection.execute(
+            "UPDATE peers SET generation = %s, entries = %s, holdings = %s, digest = %s,"
+            " sequence = coalesce(%s, sequence) WHERE id = %s",
+            (self.generation, self.entries, self.holdings, value, sequence, self.peer),
+        )
+        return value
+
+    def _insert(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        paths = [entry.path for entry in entries]
+        texts = [searchable(path) for path in paths]
+        values = (self.peer, self.generation, paths, texts, *_columns(entries))
+        self.connection.execute(_INSERT, values)
+        for entry in entries:
+            self.digest.add(entry)
+        self.entries += len(entries)
+
+    def _change(self, known: Sequence[Entry], entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        paths = [entry.path for entry in entries]
+        values = (self.generation, paths, *_columns(entries), self.peer)
+        self.connection.execute(_CHANGE, values)
+        for entry in known:
+            self.digest.remove(entry)
+        for entry in entries:
+            self.digest.add(entry)
+
+    def _count_out(self, dropped: Iterable[Row]) -> None:
+        for row in dropped:
+            self.digest.remove(_entry_of(row))
+            self.entries -= 1
+
+    def _drop_holdings(self, condition: str, value: object) -> None:
+        dropped = self.connection.execute(
+            f"DELETE FROM holdings WHERE peer = %s AND {condition}"
+            " RETURNING content, complete".encode(),
+            (self.peer, value),
+        )
+        for content, complete in dropped:
+            self.digest.remove(Holding(ContentId(content), complete))
+            self.holdings -= 1
+
+
+def _columns(entries: Sequence[Entry]) -> tuple[list[Any], ...]:
+    """Content, size, kind and SHA-256 of entries, a list each."""
+    return (
+        [entry.content for entry in entries],
+        [entry.size_bytes for entry in entries],
+        [int(entry.kind) for entry in entries],
+        [entry.sha256 for entry in entries],
+    )
+
+
+def _entry_of(row: Row) -> Entry:
+    path, content, size_bytes, kind, sha256 = row
+    return Entry(path, ContentId(content), size_bytes, Kind(kind), sha256)

@@ -1,0 +1,266 @@
+"""The connections to PostgreSQL: one a running transaction, its errors in words.
+
+A database that is away is noticed by the first transaction that meets it. From then on calls
+fail at once, not each after a wait, until a probe gets through.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import errors, pq
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from panal.errors import Busy, NoSpace, PanalError, Refused, StoreUnavailable, UsageError
+from panal.tracker.storage import Conflict
+from panal.tracker.store_url import shown_store
+
+_log = logging.getLogger("panal.tracker")
+
+Connection: TypeAlias = "psycopg.Connection[TupleRow]"
+
+CONNECT_S = 5
+PROBE_S = 0.5
+"""Between two looks whether a database that was away is back."""
+STATEMENT_S = 9
+"""Less than a call has: it is to end with words."""
+LOCK_S = 4
+IDLE_TRANSACTION_S = 15
+"""A tracker that was stopped in the middle lets go of its locks."""
+
+_AWAY = "The tracker's database does not answer. That is not your fault: try again in a moment."
+# What waiting does not mend. A connection that fails has no code, only the server's words, which
+# may be in another language: then it is waited for, and the log has them.
+_REFUSALS = (
+    "authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    '" does not exist',
+    "not permitted to log in",
+)
+_BEGIN = b"BEGIN; SELECT extract(epoch FROM clock_timestamp())::float8"
+# What is lost with the last moment before a crash of the database is announced again.
+_SESSION = f"""
+SET search_path = panal;
+SET synchronous_commit = off;
+SET statement_timeout = '{STATEMENT_S}s';
+SET lock_timeout = '{LOCK_S}s';
+SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_S}s';
+SET client_encoding = 'UTF8'
+""".encode()
+_DEFAULTS = {
+    "connect_timeout": str(CONNECT_S),
+    "application_name": "panal tracker",
+    # A host that went without a word is noticed, and not only when the system gives up.
+    "keepalives_idle": "10",
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+
+
+class Database:
+    """One PostgreSQL database as its transactions see it; used by several threads."""
+
+    def __init__(self, url: str, connections: int) -> None:
+        """Connect nowhere yet; UsageError for an address that is none."""
+        self.shown = shown_store(url)
+        self._settings = _settings(url)
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._was_here = False
+        self._away: threading.Thread | None = None
+        self._watchers: list[Callable[[bool], None]] = []
+        # It says once for each connection what is said here once.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            kwargs=self._settings,
+            min_size=1,
+            max_size=connections,
+            timeout=CONNECT_S,
+            reconnect_timeout=PROBE_S,
+            configure=_configure,
+            name="panal",
+            open=False,
+        )
+
+    def open(self) -> None:
+        """Begin to keep connections; StoreUnavailable where not even one can be had."""
+        with self.connect():
+            self._pool.open()
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection beside the pool's, for what takes longer; nothing is begun on it."""
+        try:
+            connection = psycopg.connect(**self._settings, autocommit=True)
+        except psycopg.Error as error:
+            if not self._was_here and any(words in str(error) for words in _REFUSALS):
+                raise Refused(
+                    f"{self.shown} does not let this tracker in: {told(error)}"
+                ) from error
+            self._note_away(error)
+            raise StoreUnavailable(_AWAY) from error
+        self._was_here = True
+        with closing(connection):
+            try:
+                _configure(connection)
+                yield connection
+            except psycopg.Error as error:
+                raise self._in_words(error, connection) from error
+
+    def watch(self, watcher: Callable[[bool], None]) -> None:
+        """Call `watcher` from some thread when the database goes away (False) or is back."""
+        self._watchers.append(watcher)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it did not answer when it was last asked."""
+        return self._away is not None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing of what this thread does inside; not nested."""
+        connection, now_s = self._begun()
+        self._local.connection, self._local.now_s = connection, now_s
+        try:
+            yield
+            if connection.execute("COMMIT").statusmessage != "COMMIT":
+                raise Conflict
+        except psycopg.Error as error:
+            raise self._in_words(error, connection) from error
+        finally:
+            self._local.connection = None
+            self._give_back(connection)
+
+    @contextmanager
+    def using(self) -> Iterator[Connection]:
+        """This thread's transaction, or one for the moment."""
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            yield connection
+            return
+        with self.transaction():
+            yield self._local.connection
+
+    def now_s(self) -> float:
+        """Seconds since 1970 by the database's clock, when this thread's transaction began."""
+        now_s: float = self._local.now_s
+        return now_s
+
+    def close(self) -> None:
+        """Let all connections go; calling it twice does nothing."""
+        self._closed.set()
+        self._pool.close()
+
+    def _begun(self) -> tuple[Connection, float]:
+        if self.is_away:
+            raise StoreUnavailable(_AWAY)
+        while True:
+            try:
+                connection = self._pool.getconn()
+            except PoolTimeout as error:
+                self._probe()
+                raise StoreUnavailable(_AWAY) from error
+            try:
+                cursor = connection.execute(_BEGIN)
+                cursor.nextset()
+                (now_s,) = cursor.fetchone() or (0.0,)
+            except psycopg.Error as error:
+                self._give_back(connection)
+                if not _is_lost(connection):
+                    raise self._in_words(error, connection) from error
+                # Nothing was done on it: it may have died of age, or with the database.
+                self._probe()
+            else:
+                return connection, now_s
+
+    def _give_back(self, connection: Connection) -> None:
+        if connection.info.transaction_status not in {
+            pq.TransactionStatus.IDLE,
+            pq.TransactionStatus.UNKNOWN,
+        }:
+            with suppress(psycopg.Error):
+                connection.execute("ROLLBACK")
+        self._pool.putconn(connection)
+
+    def _probe(self) -> None:
+        """StoreUnavailable unless the database takes a new connection."""
+        with self.connect() as connection:
+            connection.execute("SELECT 1")
+
+    def _note_away(self, error: psycopg.Error) -> None:
+        with self._lock:
+            if self._away is not None or self._closed.is_set():
+                return
+            self._away = threading.Thread(
+                target=self._wait_for_it, name="panal-database-away", daemon=True
+            )
+            self._away.start()
+        _log.warning("%s does not answer: %s", self.shown, told(error))
+        self._tell(is_here=False)
+
+    def _wait_for_it(self) -> None:
+        while not self._closed.wait(PROBE_S):
+            with suppress(psycopg.Error):
+                psycopg.connect(**self._settings).close()
+                break
+        else:
+            return
+        self._away = None
+        _log.warning("%s answers again", self.shown)
+        self._tell(is_here=True)
+
+    def _tell(self, *, is_here: bool) -> None:
+        for watcher in self._watchers:
+            with suppress(RuntimeError):  # its loop has ended
+                watcher(is_here)
+
+    def _in_words(self, error: psycopg.Error, connection: Connection) -> Exception:
+        """What a failure means: Panal's error where somebody can act on it, else itself."""
+        if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure):
+            return Conflict()
+        if isinstance(error, errors.DiskFull):
+            return NoSpace("No space is left in the tracker's database.")
+        if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled):
+            return Busy("The tracker's database has too much to do; try again in a moment.")
+        if isinstance(error, errors.ReadOnlySqlTransaction):
+            _log.error("%s may not be written to: is it a standby?", self.shown)
+            return StoreUnavailable(_AWAY)
+        if isinstance(error, errors.InsufficientPrivilege):
+            return PanalError(f"The database refuses it: {told(error)}")
+        if _is_lost(connection) or isinstance(error, psycopg.OperationalError):
+            # A connection was cut; whether the database is away, the next call finds out.
+            return StoreUnavailable(_AWAY)
+        return error
+
+
+def told(error: psycopg.Error) -> str:
+    """The database's own words, on one line."""
+    return " ".join(str(error).split())
+
+
+def _is_lost(connection: Connection) -> bool:
+    return connection.closed or connection.broken
+
+
+def _configure(connection: Connection) -> None:
+    connection.autocommit = True
+    connection.execute(_SESSION)
+
+
+def _settings(url: str) -> dict[str, Any]:
+    try:
+        return _DEFAULTS | conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # Not in its words: they may hold a part of the password.
+        raise UsageError(
+            "This store's address cannot be read. Write postgresql://USER@HOST:PORT/DATABASE, "
+            "what is special in it percent-encoded."
+        ) from None

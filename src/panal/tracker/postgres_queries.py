@@ -1,0 +1,187 @@
+"""What is asked of the PostgreSQL store: who holds a content, which entries match a search.
+
+A trigram index answers "contains this text", and what it finds is compared again. It knows
+where words begin, so one and two letters after a beginning's mark are found by it as well.
+"""
+
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any
+
+from psycopg import errors
+
+from panal.errors import UsageError
+from panal.tracker.folders import Below
+from panal.tracker.postgres_database import Connection
+from panal.tracker.postgres_migrations import HEAD_CHARACTERS
+from panal.tracker.registry import key_of
+from panal.tracker.search import RANK_LIMIT, Match, Matches, Search
+from panal.wire.catalogue import Entry
+from panal.wire.ids import ContentId, PeerName
+from panal.wire.manifest import Kind
+
+MOST_SEARCH_MS = 2_000
+"""A search that takes longer would hold others up; it is given up."""
+_LISTED_AT_ONCE = 200
+_MOST_LISTED_AT_ONCE = 5_000
+
+HOLDERS = """
+SELECT held.content, held.peer, bool_or(held.complete) AS complete FROM (
+    SELECT content, peer, true AS complete FROM entries WHERE content = ANY(%(contents)s)
+    UNION ALL
+    SELECT content, peer, complete FROM holdings WHERE content = ANY(%(contents)s)
+) AS held JOIN peers ON peers.id = held.peer
+WHERE peers.lease_until_s > %(now_s)s
+GROUP BY held.content, held.peer
+"""
+_COUNT = f"SELECT content, count(*) FROM ({HOLDERS}) AS holders GROUP BY content".encode()
+
+_HEAD = f"left(e.path, {HEAD_CHARACTERS})"
+_GIVEN_HEAD = f"left(%s, {HEAD_CHARACTERS})"
+_MATCHING = (
+    "SELECT p.name, e.path, e.searchable, e.content, e.size_bytes, e.kind, e.sha256"
+    " FROM entries e JOIN peers p ON p.id = e.peer WHERE p.lease_until_s > %s"
+)
+# The index has the order of heads: what begins alike is sorted, which is hardly ever more than
+# one path, and what is not taken costs nothing.
+_IN_ORDER = f" ORDER BY {_HEAD}, e.path, e.content, p.name LIMIT %s"
+_BETWEEN = (
+    "FROM entries e WHERE e.peer = (SELECT id FROM peers WHERE key = %s)"
+    f" AND {_HEAD} >= {_GIVEN_HEAD} AND {_HEAD} <= {_GIVEN_HEAD}"
+    " AND e.path >= %s AND e.path < %s"
+)
+_ENTRIES = (
+    f"SELECT e.path, e.content, e.size_bytes, e.kind, e.sha256 {_BETWEEN}"
+    f" ORDER BY {_HEAD}, e.path LIMIT %s"
+).encode()
+_FILES = (
+    "SELECT count(*), coalesce(sum(size_bytes), 0)::bigint FROM"
+    f" (SELECT e.size_bytes {_BETWEEN} AND e.kind = %s LIMIT %s) AS files"
+).encode()
+
+
+def provider_counts(
+    connection: Connection, contents: Sequence[ContentId], now_s: float
+) -> dict[ContentId, int]:
+    """How many live peers hold each content."""
+    counts = dict.fromkeys(contents, 0)
+    given = {"contents": list(counts), "now_s": now_s}
+    for content, count in connection.execute(_COUNT, given):
+        counts[ContentId(content)] = count
+    return counts
+
+
+def matches_of(connection: Connection, search: Search, now_s: float) -> Matches:
+    """The entries of live peers that meet a search; exact names are never cut off."""
+    found: dict[tuple[PeerName, str], Match] = {}
+    connection.execute(f"SET LOCAL statement_timeout = {MOST_SEARCH_MS}".encode())
+    if search.exact is not None:
+        for row in _select(connection, search, (search.exact,), now_s, RANK_LIMIT):
+            found[row.peer, row.path] = row
+    for row in _select(connection, search, search.needles, now_s, RANK_LIMIT + 1):
+        found[row.peer, row.path] = row
+    rows = tuple(found.values())
+    return Matches(rows[:RANK_LIMIT], capped=len(rows) > RANK_LIMIT)
+
+
+def entries_in_order(connection: Connection, search: Search, now_s: float) -> Generator[Match]:
+    """The entries of live peers from a page's beginning on, by path, content and peer."""
+    connection.execute(f"SET LOCAL statement_timeout = {MOST_SEARCH_MS}".encode())
+    statement = _MATCHING
+    values: list[object] = [now_s]
+    for condition, given in _filters(search):
+        statement += f" AND {condition}"
+        values += given
+    begin = search.after[1] if search.after is not None else ""
+    behind = f"{_HEAD} >= {_GIVEN_HEAD} AND e.path >= %s"
+    position: list[object] = [begin, begin]
+    wanted = min(search.page_size + 1, _LISTED_AT_ONCE)
+    while True:
+        rows = _run(
+            connection,
+            f"{statement} AND {behind}{_IN_ORDER}",
+            (*values, *position, wanted),
+        )
+        yield from rows
+        if len(rows) < wanted:
+            return
+        last = rows[-1]
+        behind = f"{_HEAD} >= {_GIVEN_HEAD} AND (e.path, e.content, p.name) > (%s, %s, %s)"
+        position = [last.path, last.path, last.content, last.peer]
+        wanted = min(2 * wanted, _MOST_LISTED_AT_ONCE)
+
+
+def entries_between(
+    connection: Connection, name: PeerName, first: str, before: str, limit: int
+) -> list[Entry]:
+    """A peer's entries from a path on and before another, in the order of paths."""
+    values = (key_of(name), first, before, first, before, limit)
+    rows = connection.execute(_ENTRIES, values)
+    return [Entry(path, ContentId(c), size, Kind(kind), sha) for path, c, size, kind, sha in rows]
+
+
+def files_between(
+    connection: Connection, name: PeerName, first: str, before: str, limit: int
+) -> Below:
+    """How many files a peer has there, and their bytes; of at most `limit` of them."""
+    values = (key_of(name), first, before, first, before, int(Kind.FILE), limit)
+    files, size_bytes = connection.execute(_FILES, values).fetchone() or (0, 0)
+    return Below(files, size_bytes)
+
+
+def _select(
+    connection: Connection, search: Search, needles: Iterable[str], now_s: float, limit: int
+) -> list[Match]:
+    statement = _MATCHING
+    values: list[object] = [now_s]
+    for needle in needles:
+        statement += " AND e.searchable LIKE %s"
+        values.append(_pattern(needle))
+    for condition, given in _filters(search):
+        statement += f" AND {condition}"
+        values += given
+    return _run(connection, f"{statement} LIMIT %s", (*values, limit))
+
+
+def _run(connection: Connection, statement: str, values: Sequence[object]) -> list[Match]:
+    try:
+        # Planned anew for these words: how many names hold one decides the way.
+        rows = connection.execute(statement.encode(), values, prepare=False)
+        return [_match(row) for row in rows]
+    except errors.QueryCanceled:
+        raise UsageError(
+            "This search looks at too much. Add a word of three letters or more, or another filter."
+        ) from None
+
+
+def _filters(search: Search) -> Iterable[tuple[str, Sequence[Any]]]:
+    if search.peer:
+        yield "e.peer = (SELECT id FROM peers WHERE key = %s)", (key_of(search.peer),)
+    if search.content is not None:
+        yield "e.content = %s", (search.content,)
+    if search.sha256 is not None:
+        yield "e.sha256 = %s", (search.sha256,)
+    if search.kind is not None:
+        yield "e.kind = %s", (int(search.kind),)
+    if search.min_size_bytes:
+        yield "e.size_bytes >= %s", (search.min_size_bytes,)
+    if search.max_size_bytes is not None:
+        yield "e.size_bytes <= %s", (search.max_size_bytes,)
+    for group in search.any_of:
+        yield (
+            f"({' OR '.join(['e.searchable LIKE %s'] * len(group))})",
+            [_pattern(ending) for ending in group],
+        )
+    for needle in search.unwanted:
+        yield "e.searchable NOT LIKE %s", (_pattern(needle),)
+
+
+def _pattern(needle: str) -> str:
+    """What is LIKE this contains the needle, in which nothing has a meaning of its own."""
+    for special in "\\%_":
+        needle = needle.replace(special, "\\" + special)
+    return f"%{needle}%"
+
+
+def _match(row: tuple[Any, ...]) -> Match:
+    peer, path, text, content, size_bytes, kind, sha256 = row
+    return Match(PeerName(peer), path, text, ContentId(content), size_bytes, Kind(kind), sha256)

@@ -1,0 +1,63 @@
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.support.postgres_server import PostgresServer, server_programs
+
+
+def _started() -> Iterator[PostgresServer]:
+    pytest.importorskip("psycopg", reason="the extra panal[postgres] is not installed")
+    programs = server_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
+    server = PostgresServer(programs)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running server; the test is skipped where none is installed."""
+    yield from _started()
+
+
+@pytest.fixture
+def away_server() -> Iterator[PostgresServer]:
+    """A server of the test's own, to be stopped."""
+    yield from _started()
+
+
+@pytest.fixture(scope="session")
+def _kept_database(postgres: PostgresServer) -> str:
+    postgres.sql("CREATE DATABASE kept")
+    return postgres.url("kept")
+
+
+@pytest.fixture
+def database(_kept_database: str) -> str:
+    """The URL of a database without records; its tables are kept from test to test."""
+    import psycopg
+
+    with psycopg.connect(_kept_database) as connection:
+        if connection.execute("SELECT to_regclass('panal.leftovers')").fetchone() != (None,):
+            connection.execute(
+                "TRUNCATE panal.peers, panal.entries, panal.holdings, panal.leftovers;"
+                " DELETE FROM panal.facts WHERE name <> 'id'"
+            )
+    return _kept_database
+
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def empty_database(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of a database that has nothing in it; for one test."""
+    name = f"empty_{next(_numbers)}"
+    postgres.sql(f"CREATE DATABASE {name}")
+    yield postgres.url(name)
+    postgres.sql(f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,0 +1,103 @@
+"""A real PostgreSQL that tests start themselves, in a folder of its own, without a port."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+_OPTIONS = (
+    "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=100"
+    " -c shared_buffers=32MB -c autovacuum=off -c log_min_messages=fatal"
+)
+_USER = "panal"
+
+
+def server_programs() -> Path | None:
+    """Where the newest installed server's programs lie; None where there is none."""
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda path: int(path.parts[-3])
+    )
+    named = shutil.which("pg_ctl")
+    return found[-1].parent if found else Path(named).parent if named else None
+
+
+class PostgresServer:
+    """One cluster, from `start` to `remove`; it can be stopped and started between."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        # Short: the path of a socket has at most 107 bytes.
+        self.folder = Path(tempfile.mkdtemp(prefix="panal-pg-"))
+        self._data = self.folder / "data"
+        self._account = _account()
+        if self._account is not None:
+            os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
+        self._run(
+            "initdb", "-D", str(self._data), "-U", _USER, "--auth=trust", "--no-sync",
+            "--encoding=UTF8", "--locale=C.UTF-8",
+        )  # fmt: skip
+
+    def url(self, database: str = "postgres", user: str = _USER) -> str:
+        return f"postgresql://{user}@/{database}?host={self.folder}"
+
+    def start(self) -> None:
+        log = self.folder / "log"
+        options = f"-k {self.folder} {_OPTIONS}"
+        self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(log), "-o", options, "start")
+
+    def stop(self, how: str = "fast") -> None:
+        self._run("pg_ctl", "-D", str(self._data), "-w", "-m", how, "stop")
+
+    def ask_for_passwords(self) -> None:
+        """From now on nobody comes in without."""
+        (self._data / "pg_hba.conf").write_text("local all all scram-sha-256\n")
+        self._run("pg_ctl", "-D", str(self._data), "-w", "reload")
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """What psql prints for a statement, bare."""
+        url = self.url(database)
+        return self._run(
+            "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement, url
+        )
+
+    def remove(self) -> None:
+        subprocess.run(
+            [self._programs / "pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop"],
+            capture_output=True, check=False, cwd="/", **self._as(),
+        )  # fmt: skip
+        shutil.rmtree(self.folder)
+
+    def _run(self, program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [self._programs / program, *arguments],
+            stdin=subprocess.DEVNULL,
+            # A file, not a pipe: the server keeps it open.
+            stdout=subprocess.PIPE if program == "psql" else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if program == "psql" else subprocess.DEVNULL,
+            text=True,
+            check=False,
+            cwd="/",
+            **self._as(),
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} {arguments[-1]} failed: {done.stdout}")
+        return (done.stdout or "").strip()
+
+    def _as(self) -> dict[str, Any]:
+        account = self._account
+        if account is None:
+            return {}
+        return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Whom to run as; None for ourselves. The server refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")

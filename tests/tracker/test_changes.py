@@ -1,0 +1,121 @@
+"""News between trackers: few words, and none that others cannot do without."""
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from panal.tracker.changes import (
+    MOST_BYTES,
+    MOST_MESSAGES,
+    Change,
+    ChangeKind,
+    changes_in,
+    merged,
+    messages,
+)
+from panal.wire.ids import PeerName
+
+ONE, TWO = PeerName("peer_1"), PeerName("peer_2")
+
+
+def announced(peer: PeerName, entries: int = 1) -> Change:
+    return Change(ChangeKind.ANNOUNCED, peer, entries)
+
+
+def test_changes_of_one_kind_and_peer_become_one() -> None:
+    joined = Change(ChangeKind.JOINED, ONE)
+    assert merged([announced(ONE, 2), joined, announced(TWO), announced(ONE, 5)]) == [
+        joined,
+        announced(TWO),
+        announced(ONE, 7),
+    ]
+
+
+def test_what_is_told_is_heard_by_others_only() -> None:
+    told = [Change(ChangeKind.LEFT, ONE), announced(TWO, 12)]
+    (text,) = messages("me", told)
+    assert changes_in(text, "you") == told
+    assert changes_in(text, "me") == []
+    assert messages("me", []) == []
+
+
+def test_much_is_told_in_several_texts_and_too_much_not_at_all() -> None:
+    names = [PeerName(f"peer_{number:056}") for number in range(400)]
+    some = [announced(name) for name in names[:250]]
+    texts = messages("me", some)
+    assert 1 < len(texts) <= MOST_MESSAGES
+    assert max(len(text.encode()) for text in texts) <= MOST_BYTES
+    assert [change for text in texts for change in changes_in(text, "you") or []] == some
+    (text,) = messages("me", [announced(name) for name in names])
+    assert changes_in(text, "you") is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", '["a",[["exploded","peer_1",1]]]', "[1,2]"])
+def test_what_is_not_understood_means_look_anew(text: str) -> None:
+    assert changes_in(text, "me") is None
+
+
+class Heard:
+    """What came, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.missed = 0
+        self._came = threading.Condition()
+
+    def hear(self, changes: Sequence[Change]) -> None:
+        with self._came:
+            self.changes += changes
+            self._came.notify()
+
+    def miss(self) -> None:
+        with self._came:
+            self.missed += 1
+            self._came.notify()
+
+    def wait_for(self, *, entries: int = 0, missed: int = 0) -> None:
+        with self._came:
+            assert self._came.wait_for(
+                lambda: (
+                    sum(change.entries for change in self.changes) >= entries
+                    and self.missed >= missed
+                ),
+                30,
+            )
+
+
+def test_trackers_on_one_database_hear_each_other(database: str) -> None:
+    from panal.tracker.postgres_database import Database
+    from panal.tracker.postgres_feed import PostgresFeed
+
+    databases = [Database(database, 1) for _ in range(2)]
+    one, other = (PostgresFeed(opened, gather_s=0.01) for opened in databases)
+    heard, own = Heard(), Heard()
+    for opened in databases:
+        opened.open()
+    other.subscribe(heard.hear, heard.miss)
+    one.subscribe(own.hear, own.miss)
+    assert other.listening.wait(30)
+    assert one.listening.wait(30)
+    for _ in range(5):
+        one.publish([announced(ONE, 2)])
+    heard.wait_for(entries=10)
+    assert {change.peer for change in heard.changes} == {ONE}
+    assert heard.missed == 0
+    with databases[0].using() as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+        )
+    heard.wait_for(entries=10, missed=1)
+    assert other.listening.wait(30)
+    one.publish([announced(TWO)])
+    heard.wait_for(entries=11)
+    assert own.changes == []
+    one.publish([announced(PeerName(f"peer_{number:056}")) for number in range(400)])
+    heard.wait_for(entries=11, missed=2)
+    for feed in (one, other):
+        feed.close()
+        feed.close()
+    for opened in databases:
+        opened.close()

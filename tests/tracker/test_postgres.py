@@ -1,0 +1,481 @@
+"""What only a shared database can show: several trackers at once, and a database that is away."""
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+psycopg = pytest.importorskip("psycopg", reason="the extra panal[postgres] is not installed")
+
+from panal.errors import (  # noqa: E402
+    Busy,
+    NameTaken,
+    NoSpace,
+    Refused,
+    StoreUnavailable,
+    UsageError,
+)
+from panal.tracker import postgres_queries  # noqa: E402
+from panal.tracker.postgres import PostgresStorage  # noqa: E402
+from panal.tracker.records import Records  # noqa: E402
+from panal.tracker.search import understand  # noqa: E402
+from panal.tracker.storage import Conflict  # noqa: E402
+from panal.wire.catalogue import Entry, SearchQuery  # noqa: E402
+from panal.wire.ids import PeerName  # noqa: E402
+from panal.wire.names import MAX_PATH_BYTES, safe_path  # noqa: E402
+from tests.support.clock import VirtualClock  # noqa: E402
+from tests.support.postgres_server import PostgresServer  # noqa: E402
+from tests.tracker.makers import (  # noqa: E402
+    REACHED,
+    announcement,
+    caller,
+    content,
+    digest_of,
+    entry,
+    record,
+    registration,
+)
+
+ONE, TWO = PeerName("peer_1"), PeerName("peer_2")
+
+
+@pytest.fixture
+def two(database: str) -> Iterator[tuple[PostgresStorage, PostgresStorage]]:
+    one, other = PostgresStorage(database, threads=2), PostgresStorage(database, threads=2)
+    yield one, other
+    one.close()
+    other.close()
+
+
+def put(storage: PostgresStorage, *names: str, **more: Any) -> None:
+    with storage.transaction():
+        for number, name in enumerate(names):
+            storage.put_peer(record(name, port=5000 + number, **more))
+
+
+def paths(storage: PostgresStorage, words: str, now_s: float = 1.0) -> set[str]:
+    return {row.path for row in storage.match(understand(SearchQuery(words)), now_s).rows}
+
+
+def until_waiting(database: str, count: int = 1) -> None:
+    """Return when so many sessions wait for a lock."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        waiting = 0
+        while waiting < count:
+            (waiting,) = connection.execute(
+                "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+            ).fetchone()
+
+
+def test_what_one_tracker_was_told_another_knows(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    one, other = two
+    put(one, ONE)
+    with one.transaction():
+        digest = one.apply(ONE, announcement(entry("Año.txt", 1), sequence=7))
+    known = other.peer(ONE)
+    assert known is not None
+    assert (known.sequence, known.digest) == (7, digest)
+    assert paths(other, "ano") == {"Año.txt"}
+    assert one.shared_as == other.shared_as != ""
+
+
+def test_both_have_the_databases_clock(two: tuple[PostgresStorage, PostgresStorage]) -> None:
+    one, other = two
+    with one.transaction():
+        first = one.now_s()
+        with other.transaction():
+            second = other.now_s()
+        assert one.now_s() == first  # a transaction has one time
+    with one.transaction():
+        third = one.now_s()
+    assert first < second < third < first + 60
+
+
+def meanwhile(work: Callable[[], Any]) -> "Future[Any]":
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(work)
+    pool.shutdown(wait=False)
+    return future
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_name_is_decided_on_by_one_at_a_time(
+    two: tuple[PostgresStorage, PostgresStorage], database: str, is_known: bool
+) -> None:
+    one, other = two
+    if is_known:
+        put(one, ONE)
+
+    def look() -> int:
+        with other.transaction():
+            known = other.peer_for_update(ONE)
+            return 0 if known is None else known.epoch
+
+    with one.transaction():
+        assert (one.peer_for_update(PeerName("PEER_1")) is not None) is is_known
+        looking = meanwhile(look)
+        until_waiting(database)
+        if is_known:
+            one.forget(ONE)  # and a new row is what the other must see
+        one.put_peer(record(ONE, epoch=5))
+    assert looking.result() == 5
+
+
+def test_an_address_is_decided_on_by_one_at_a_time(
+    two: tuple[PostgresStorage, PostgresStorage], database: str
+) -> None:
+    one, other = two
+
+    def look() -> list[str]:
+        with other.transaction():
+            return [peer.name for peer in other.peers_at("127.0.0.1", 5000, 1.0)]
+
+    with one.transaction():
+        assert one.peers_at("127.0.0.1", 5000, 1.0) == []
+        looking = meanwhile(look)
+        until_waiting(database)
+        one.put_peer(record(ONE))
+    assert looking.result() == [ONE]
+
+
+def test_of_two_in_each_others_way_one_is_told_to_try_again(
+    two: tuple[PostgresStorage, PostgresStorage], database: str
+) -> None:
+    one, other = two
+    put(one, ONE, TWO)
+    with psycopg.connect(database) as connection:
+        connection.execute("ALTER DATABASE kept SET deadlock_timeout = '10ms'")
+    held = threading.Barrier(2)
+
+    def both(storage: PostgresStorage, first: PeerName, then: PeerName) -> bool:
+        try:
+            with storage.transaction():
+                storage.peer_for_update(first)
+                held.wait()
+                storage.peer_for_update(then)
+        except Conflict:
+            return False
+        return True
+
+    crosswise = meanwhile(lambda: both(one, TWO, ONE))
+    assert sorted([both(other, ONE, TWO), crosswise.result()]) == [False, True]
+
+
+class Contested(PostgresStorage):
+    """Where others are in the way so many times."""
+
+    conflicts = 0
+
+    def peer_for_update(self, name: PeerName) -> Any:
+        found = super().peer_for_update(name)
+        if self.conflicts:
+            self.conflicts -= 1
+            raise Conflict
+        return found
+
+
+async def test_a_conflict_is_tried_again_and_not_for_ever(database: str) -> None:
+    storage = Contested(database, threads=1)
+    with ThreadPoolExecutor(1) as threads:
+        records = Records(storage, threads, VirtualClock())
+        storage.conflicts = 4
+        await records.admit(registration(), "127.0.0.1", REACHED)
+        storage.conflicts = 5
+        with pytest.raises(Busy):
+            await records.renew(caller(), "127.0.0.1")
+        await records.renew(caller(), "127.0.0.1")
+    storage.close()
+
+
+async def test_of_many_who_want_a_name_at_two_trackers_one_gets_it(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        trackers = [Records(storage, threads, storage) for storage in two]
+        tries = await asyncio.gather(
+            *(
+                trackers[number % 2].admit(
+                    registration(secret=bytes([number]) * 32, port=6000 + number),
+                    "127.0.0.1",
+                    REACHED,
+                )
+                for number in range(12)
+            ),
+            return_exceptions=True,
+        )
+    refused = [one for one in tries if isinstance(one, NameTaken)]
+    assert len(refused) == 11, tries
+
+
+async def test_a_peer_that_is_displaced_keeps_the_lease_that_it_renews(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    """Two write the same record: the one must not undo what the other wrote."""
+    with ThreadPoolExecutor(4) as threads:
+        one, other = (Records(storage, threads, storage) for storage in two)
+        for _ in range(10):
+            await one.admit(registration("a"), "127.0.0.1", REACHED)
+            await asyncio.gather(
+                other.admit(registration("b"), "127.0.0.1", REACHED),
+                one.renew(caller("a"), "127.0.0.1"),
+            )
+            known = two[0].peer(PeerName("a"))
+            assert known is not None
+            assert not known.reachable
+            assert known.lease_until_s - known.renewed_at_s == pytest.approx(60.0)
+            await one.drop(PeerName("b"))
+
+
+def test_one_tracker_sweeps_what_another_has_not_in_hand(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    one, other = two
+    put(one, ONE, TWO)
+    with one.transaction():
+        assert one.peer_for_update(ONE) is not None
+        with other.transaction():
+            assert [gone.name for gone in other.sweep(100.0)] == [TWO]
+            other.drop_gone(100.0)
+        one.put_peer(record(ONE, now_s=90.0))  # it came back in time
+    with other.transaction():
+        assert other.sweep(100.0) == []
+    assert one.peer(TWO) is None
+    assert one.peer(ONE) is not None
+
+
+def test_leases_go_on_for_as_long_as_no_tracker_could_be_asked(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    one, other = two
+    put(one, ONE, TWO)
+    with one.transaction():
+        one.extend_leases(10.0)
+        one.end_lease(TWO, 20.0)
+        other_time = 10.0 + 600.0
+    for storage in two:  # the second has nothing more to give
+        with storage.transaction():
+            storage.extend_leases(other_time)
+            assert storage.sweep(other_time) == []
+    for name, until_s in ((ONE, 660.0), (TWO, 20.0)):
+        known = other.peer(name)
+        assert known is not None
+        assert known.lease_until_s == until_s
+
+
+def test_a_lease_is_over_while_any_tracker_sweeps(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    one, other = two
+    put(one, ONE)
+    for now_s in range(5, 60, 5):
+        for storage in two:
+            with storage.transaction():
+                storage.extend_leases(float(now_s))
+                assert storage.sweep(float(now_s)) == []
+    with other.transaction():
+        other.extend_leases(60.0)
+        assert [gone.name for gone in other.sweep(60.0)] == [ONE]
+
+
+def test_a_networks_records_are_not_shown_to_strangers(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    one, other = two
+    one.claim("pin one")
+    other.claim("pin one")
+    for whose, words in (("", "a network's, this tracker's are everybody's"), ("two", "another")):
+        with pytest.raises(Refused, match=words):
+            other.claim(whose)
+
+
+def test_everybodys_records_are_no_networks(two: tuple[PostgresStorage, PostgresStorage]) -> None:
+    one, other = two
+    one.claim("")
+    other.claim("")
+    with pytest.raises(Refused, match="are everybody's, this tracker's are a network's"):
+        other.claim("pin one")
+
+
+# Names ----------------------------------------------------------------------------------------
+
+
+def test_the_longest_paths_are_kept_apart(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    """Longer than an index's row may be, and alike but for the end."""
+    chance = random.Random(7)
+    part = "".join(chance.choices([chr(c) for c in range(0x10000, 0x10400)], k=60))
+    long = "/".join([part] * 17)[: (MAX_PATH_BYTES - 8) // 4]
+    names = [safe_path(f"{long}{number:04}") for number in range(3)]
+    assert len(names[0].encode()) > 4_000
+    storage, _ = two
+    put(storage, ONE)
+    entries = [Entry(name, content(number), number) for number, name in enumerate(names)]
+    with storage.transaction():
+        storage.apply(ONE, announcement(*entries))
+        again = storage.apply(ONE, announcement(*reversed(entries)))
+    assert again == digest_of(*entries)
+    listed = [row.path for row in storage.entries_in_order(understand(SearchQuery()), 1.0)]
+    assert listed == names
+    behind = understand(SearchQuery(page_size=1))
+    assert [one.path for one in storage.entries_between(ONE, names[1], "\U0010ffff", 9)] == names[
+        1:
+    ]
+    assert len(list(storage.entries_in_order(replace(behind, after=(2, names[2], "")), 1.0))) == 1
+    with storage.transaction():
+        assert storage.apply(ONE, announcement(removed=(names[1],))) == digest_of(
+            entries[0], entries[2]
+        )
+
+
+def looked_at(storage: PostgresStorage, needle: str) -> int:
+    """How many names the text index names for a needle, before they are compared."""
+    pattern = postgres_queries._pattern(needle)
+    with storage.transaction(), storage.database.using() as connection:
+        connection.execute("SET LOCAL enable_seqscan = off")
+        ((plan,),) = connection.execute(
+            "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON)"
+            " SELECT 1 FROM entries WHERE searchable LIKE %s",
+            (pattern,),
+        ).fetchall()
+    (scan,) = plan[0]["Plan"]["Plans"]
+    assert scan["Index Name"] == "entries_by_text"
+    return int(scan["Actual Rows"])
+
+
+def test_words_of_any_length_are_found_by_the_index(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    """One and two letters too, for they are looked for where a word begins."""
+    storage, _ = two
+    put(storage, ONE)
+    many = [entry(f"{number:x}/photo {number}.jpg", number) for number in range(1, 600)]
+    rare = [entry("q/ñandú.txt"), entry("zz top.mp3"), entry("Ελλάδα.txt"), entry("日本.txt")]
+    with storage.transaction():
+        storage.apply(ONE, announcement(*many, *rare))
+    for word in ("q", "zz", "ñ", "ña", "andú", "ελ", "日", "日本"):
+        (needle,) = understand(SearchQuery(word)).needles
+        assert 1 <= looked_at(storage, needle) <= 3, word
+    (photo,) = understand(SearchQuery("ph")).needles
+    assert looked_at(storage, photo) == len(many)
+
+
+def test_a_search_that_takes_too_long_is_given_up(
+    two: tuple[PostgresStorage, PostgresStorage], database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_queries, "MOST_SEARCH_MS", 20)
+    storage, _ = two
+    with psycopg.connect(database) as connection:
+        connection.execute("LOCK TABLE panal.entries IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(UsageError, match="three letters"):
+            paths(storage, "a b")
+        with pytest.raises(UsageError, match="three letters"):
+            list(storage.entries_in_order(understand(SearchQuery()), 1.0))
+    assert paths(storage, "a b") == set()
+
+
+# A database that is away ------------------------------------------------------------------------
+
+
+def test_a_connection_that_was_cut_is_replaced(
+    two: tuple[PostgresStorage, PostgresStorage], database: str
+) -> None:
+    storage, _ = two
+    put(storage, ONE)
+    for _ in range(3):
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'panal tracker'"
+            )
+        assert storage.peer(ONE) is not None
+
+
+def test_a_cut_in_the_middle_changes_nothing(
+    two: tuple[PostgresStorage, PostgresStorage], database: str
+) -> None:
+    storage, other = two
+    put(storage, ONE)
+
+    def cut() -> None:
+        with storage.transaction():
+            storage.apply(ONE, announcement(entry("a")))
+            with other.database.using() as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name = 'panal tracker' AND pid <> pg_backend_pid()"
+                )
+            storage.apply(ONE, announcement(entry("b")))
+
+    with pytest.raises(StoreUnavailable):
+        cut()
+    assert paths(other, "a") == set()
+
+
+def test_a_database_that_is_away_is_said_at_once_and_noticed_when_it_is_back(
+    away_server: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage = PostgresStorage(away_server.url(), threads=2)
+    heard: list[bool] = []
+    is_back = threading.Event()
+
+    def hear(is_here: bool) -> None:
+        heard.append(is_here)
+        if is_here:
+            is_back.set()
+
+    storage.database.watch(hear)
+    put(storage, ONE)
+    away_server.stop()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="not your fault"):
+            storage.peer(ONE)
+    assert storage.database.is_away
+    away_server.start()
+    assert is_back.wait(30)
+    assert storage.peer(ONE) is not None
+    assert heard == [False, True]
+    assert caplog.text.count("does not answer:") == 1
+    assert "answers again" in caplog.text
+    storage.close()
+
+
+def test_a_tracker_is_not_started_on_a_database_that_is_away(away_server: PostgresServer) -> None:
+    away_server.stop()
+    with pytest.raises(StoreUnavailable):
+        PostgresStorage(away_server.url())
+
+
+def test_a_full_database_is_no_space(two: tuple[PostgresStorage, PostgresStorage]) -> None:
+    storage, _ = two
+    with pytest.raises(NoSpace), storage.database.using() as connection:
+        connection.execute("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$")
+    assert storage.peer(ONE) is None
+
+
+@pytest.mark.parametrize("place", ["kept?user=nobody_here", "not_there"])
+def test_what_waiting_does_not_mend_is_said_at_once(
+    postgres: PostgresServer, database: str, place: str
+) -> None:
+    name, _, user = place.partition("?user=")
+    with pytest.raises(Refused, match=r"does not let this tracker in: .*does not exist"):
+        PostgresStorage(postgres.url(name, user or "panal"))
+
+
+def test_a_wrong_password_is_said_and_not_repeated(
+    away_server: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    away_server.sql("CREATE ROLE ana LOGIN SUPERUSER PASSWORD 'right'")
+    away_server.ask_for_passwords()
+    url = away_server.url(user="ana:s3cret")
+    with pytest.raises(Refused, match="authentication failed") as caught:
+        PostgresStorage(url)
+    PostgresStorage(url.replace("s3cret", "right"), threads=1).close()
+    assert "s3cret" not in f"{caught.value} {caught.value.__cause__} {caplog.text}"

@@ -1,0 +1,124 @@
+"""The tables' steps: made once, brief, refused where a newer program needs others."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+psycopg = pytest.importorskip("psycopg", reason="the extra panal[postgres] is not installed")
+
+from panal.errors import PanalError, Refused  # noqa: E402
+from panal.tracker.postgres import PostgresStorage  # noqa: E402
+from panal.tracker.postgres_database import Database  # noqa: E402
+from panal.tracker.postgres_migrations import MIGRATIONS, Migration, migrate  # noqa: E402
+from tests.support.postgres_server import PostgresServer  # noqa: E402
+
+ADDED = Migration("ALTER TABLE peers ADD COLUMN colour text", least=1)
+LATER = Migration(
+    "CREATE INDEX CONCURRENTLY IF NOT EXISTS peers_by_colour ON peers (colour)",
+    least=1,
+    is_concurrent=True,
+)
+OTHER = Migration("ALTER TABLE peers DROP COLUMN bound", least=2)
+
+
+def never(duration_s: float) -> None:
+    raise AssertionError("nothing is to be waited for")
+
+
+def versions(url: str) -> list[tuple[int, int]]:
+    with psycopg.connect(url) as connection:
+        return list(
+            connection.execute("SELECT version, least FROM panal.migrations ORDER BY version")
+        )
+
+
+def test_the_tables_are_made_once_and_steps_are_added(empty_database: str) -> None:
+    for steps in (MIGRATIONS, MIGRATIONS, (*MIGRATIONS, ADDED, LATER)):
+        migrate(Database(empty_database, 1), never, steps)
+        assert versions(empty_database) == [(n, s.least) for n, s in enumerate(steps, 1)]
+
+
+def test_trackers_that_start_together_make_them_once(empty_database: str) -> None:
+    pauses: list[float] = []
+    steps = (*MIGRATIONS, ADDED, LATER)
+
+    def start(_: int) -> None:
+        migrate(Database(empty_database, 1), pauses.append, steps)
+
+    with ThreadPoolExecutor(6) as trackers:
+        list(trackers.map(start, range(6)))
+    assert len(versions(empty_database)) == len(steps)
+
+
+def test_an_older_tracker_works_on_what_was_only_added_to(empty_database: str) -> None:
+    migrate(Database(empty_database, 1), never, (*MIGRATIONS, ADDED))
+    PostgresStorage(empty_database, threads=1).close()
+
+
+def test_tables_of_a_newer_panal_are_left_alone(empty_database: str) -> None:
+    newer = (*MIGRATIONS, Migration(OTHER.sql, least=len(MIGRATIONS) + 1))
+    migrate(Database(empty_database, 1), never, newer)
+    before = versions(empty_database)
+    with pytest.raises(Refused, match="newer Panal"):
+        PostgresStorage(empty_database, threads=1)
+    assert versions(empty_database) == before
+
+
+def test_a_step_that_fails_leaves_nothing(empty_database: str) -> None:
+    broken = Migration("CREATE TABLE half (x int); SELECT 1 / 0", least=1)
+    for steps in ((*MIGRATIONS, broken), MIGRATIONS):
+        if steps == MIGRATIONS:
+            migrate(Database(empty_database, 1), never, steps)
+        else:
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                migrate(Database(empty_database, 1), never, steps)
+    assert len(versions(empty_database)) == len(MIGRATIONS)
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT to_regclass('panal.half')").fetchone() == (None,)
+
+
+def test_a_step_does_not_wait_long_for_a_table(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.tracker.postgres_migrations.LOCK_S", 0.01)
+    migrate(Database(empty_database, 1), never)
+    busy = psycopg.connect(empty_database)
+    busy.execute("SELECT * FROM panal.peers")
+    pauses: list[float] = []
+
+    def pause(duration_s: float) -> None:
+        pauses.append(duration_s)
+        if len(pauses) == 2:
+            busy.close()
+
+    migrate(Database(empty_database, 1), pause, (*MIGRATIONS, ADDED))
+    assert len(pauses) == 2
+
+
+def _owned_by_others(server: PostgresServer, name: str) -> None:
+    server.sql(f"GRANT CONNECT ON DATABASE {name} TO PUBLIC")
+
+
+def _in_latin_1(server: PostgresServer, name: str) -> None:
+    server.sql(f"DROP DATABASE {name}")
+    server.sql(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+
+
+@pytest.mark.parametrize(
+    ("make", "user", "words"),
+    [(_owned_by_others, "guest", "may not make"), (_in_latin_1, "panal", "UTF-8")],
+)
+def test_a_database_that_cannot_do_is_said_in_words(
+    postgres: PostgresServer,
+    empty_database: str,
+    make: Callable[[PostgresServer, str], None],
+    user: str,
+    words: str,
+) -> None:
+    name = empty_database.partition("@/")[2].partition("?")[0]
+    if user == "guest":
+        postgres.sql("DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN")
+    make(postgres, name)
+    with pytest.raises(PanalError, match=words):
+        PostgresStorage(postgres.url(name, user), threads=1)
