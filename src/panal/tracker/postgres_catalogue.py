@@ -17,16 +17,13 @@ from panal.wire.catalogue import CatalogueDigest, Entry, Holding
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Kind
 
-Row = tuple[str, bytes, int, int, bytes | None]
-"""path, content, size in bytes, kind, SHA-256 of one entry."""
-
 _COLUMNS = "e.path, e.content, e.size_bytes, e.kind, e.sha256"
 _SAME_PATH = (
     f"e.peer = %s AND left(e.path, {HEAD_CHARACTERS}) = left(g.path, {HEAD_CHARACTERS})"
     " AND e.path = g.path"
 )
 _GIVEN = "unnest(%s::text[]) AS g (path)"
-_KNOWN = f"SELECT {_COLUMNS} FROM {_GIVEN} JOIN entries e ON {_SAME_PATH}".encode()
+_KNOWN = f"SELECT {_COLUMNS}, e.generation FROM {_GIVEN} JOIN entries e ON {_SAME_PATH}".encode()
 _DROP = f"DELETE FROM entries e USING {_GIVEN} WHERE {_SAME_PATH} RETURNING {_COLUMNS}".encode()
 _KEEP = f"UPDATE entries e SET generation = %s FROM {_GIVEN} WHERE {_SAME_PATH}".encode()
 _INSERT = (
@@ -80,9 +77,13 @@ class CatalogueRows:
         wanted = {entry.path: entry for entry in entries}
         if not wanted:
             return
-        rows = self.connection.execute(_KNOWN, (list(wanted), self.peer))
-        known = {row[0]: _entry_of(row) for row in rows}
-        same = [path for path, entry in known.items() if wanted[path] == entry]
+        known: dict[str, Entry] = {}
+        same: list[str] = []
+        for *row, generation in self.connection.execute(_KNOWN, (list(wanted), self.peer)):
+            entry = known[row[0]] = _entry_of(row)
+            # Outside a replacement all rows have the generation already: nothing is written.
+            if wanted[entry.path] == entry and generation != self.generation:
+                same.append(entry.path)
         changed = [path for path in known if wanted[path] != known[path]]
         new = [path for path in wanted if path not in known]
         if same:
@@ -160,7 +161,7 @@ class CatalogueRows:
         for entry in entries:
             self.digest.add(entry)
 
-    def _count_out(self, dropped: Iterable[Row]) -> None:
+    def _count_out(self, dropped: Iterable[Sequence[Any]]) -> None:
         for row in dropped:
             self.digest.remove(_entry_of(row))
             self.entries -= 1
@@ -186,6 +187,7 @@ def _columns(entries: Sequence[Entry]) -> tuple[list[Any], ...]:
     )
 
 
-def _entry_of(row: Row) -> Entry:
+def _entry_of(row: Sequence[Any]) -> Entry:
+    """The entry that `_COLUMNS` give."""
     path, content, size_bytes, kind, sha256 = row
     return Entry(path, ContentId(content), size_bytes, Kind(kind), sha256)

@@ -45,6 +45,7 @@ class SqliteStorage:
 
     threads = 1
     shared_as = ""
+    feed = None
 
     def __init__(self, path: Path | None, now_s: float, lease_s: float = LEASE_S) -> None:
         self._connection = open_database(path)

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from panal.tracker.changes import ChangeFeed
 from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
 from panal.tracker.registry import PeerRecord
@@ -51,6 +52,11 @@ class Storage(Protocol):
     """How many may use it at once."""
     shared_as: str
     """The id of the database that other trackers use as well; empty for a tracker's own."""
+
+    @property
+    def feed(self) -> ChangeFeed | None:
+        """The line to those other trackers; None where there are none."""
+        ...
 
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing of what is done inside; not nested."""
