@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panal.errors import StateInUse
-from panal.store.journal import BATCH, DURABLE, FORGET, Journal, replay
+from panal.store.journal import Journal
+from panal.store.journal_records import BATCH, DURABLE, FORGET, replay
 from panal.wire.ids import ContentId
 from tests.store import PROPERTY
 from tests.store.makers import bits, fail

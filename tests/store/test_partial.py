@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from panal.errors import NoSpace, PanalError, StateInUse
 from panal.store import partial as partials
-from panal.store.journal import BATCH, DURABLE, FORGET
+from panal.store.journal_records import BATCH, DURABLE, FORGET
 from panal.store.partial import ChunkTaken, ChunkWriter, PartialFile
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest

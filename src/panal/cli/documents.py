@@ -56,6 +56,48 @@ class RevokedDocument(msgspec.Struct):
     """Their ids, as they were given."""
 
 
+class DeepFinding(msgspec.Struct):
+    """One thing that is not as it should be."""
+
+    kind: str
+    """A stable word."""
+    weight: str
+    """broken: no fault may bring it about; pending: the next start sees to it."""
+    promise: str
+    """Which promise of docs/RELIABILITY.md it touches."""
+    where: str
+    """A path, an id or a table."""
+    detail: str
+    """What differs, in words; may be empty."""
+    meaning: str
+    """What it is and what comes of it."""
+
+
+class DeepDocument(msgspec.Struct):
+    """What a check of a stopped peer found."""
+
+    folder: str
+    """The peer's."""
+    state: str
+    """Where its state is."""
+    files: int
+    """Shared files that were looked at."""
+    bytes: int
+    """How many were read of them."""
+    unfinished: int
+    """Unfinished files that were looked at."""
+    in_use: int
+    """How many of them another process has open: they were left alone."""
+    unproved_chunks: int
+    """Chunks of unfinished files whose hash is not known here: read when they are next fetched."""
+    broken: int
+    """How many findings are of that weight."""
+    pending: int
+    """How many are of that one."""
+    findings: list[DeepFinding]
+    """The first thousand of each kind."""
+
+
 class CancelDocument(msgspec.Struct):
     """What was taken off the list."""
 

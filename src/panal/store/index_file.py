@@ -84,14 +84,40 @@ def open_database(path: Path) -> sqlite3.Connection:
         private_folder(path.parent)
         try:
             return _open(path)
-        except _Damaged as error:
+        except IndexDamaged as error:
             log.warning("The index was damaged (%s): the folder is hashed anew.", error)
             os.replace(path, f"{path}.damaged")  # SQLite drops a log without its database
             return _open(path)
     except OSError as error:
         raise disk_error(error, f"open the index {path}") from None
-    except _Damaged as error:
+    except IndexDamaged as error:
         raise PanalError(f"The index {path} cannot be opened: {error}.") from None
+
+
+def open_as_it_is(path: Path) -> sqlite3.Connection:
+    """A stopped peer's index, which nobody else opens meanwhile: not made, mended or migrated.
+
+    FileNotFoundError, StateInUse, PanalError where a later version wrote it; IndexDamaged.
+    """
+    if not path.exists():
+        raise FileNotFoundError(path)
+    database = sqlite3.connect(path, timeout=0.5, isolation_level=None)
+    try:
+        _lock(database)
+        _refuse_later_version(database)
+    except sqlite3.Error as error:
+        database.close()
+        raise _opening_error(path, error) from None
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def version_of(database: sqlite3.Connection) -> int:
+    """The version of an open index's tables; 0: there are none yet."""
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def no_space(error: sqlite3.Error) -> NoSpace | None:
@@ -99,7 +125,7 @@ def no_space(error: sqlite3.Error) -> NoSpace | None:
     return NoSpace(_NO_SPACE) if _code(error) in _FULL else None
 
 
-class _Damaged(Exception):
+class IndexDamaged(Exception):
     """The file is no index, or one that cannot be read to its end."""
 
 
@@ -137,7 +163,7 @@ def _opening_error(path: Path, error: sqlite3.Error) -> Exception:
             "or --state."
         )
     if primary in _DAMAGED:
-        return _Damaged(str(error))
+        return IndexDamaged(str(error))
     if code in _FULL:
         return NoSpace(_NO_SPACE)
     return PanalError(f"The index {path} cannot be opened: {error}.")
@@ -145,24 +171,35 @@ def _opening_error(path: Path, error: sqlite3.Error) -> Exception:
 
 def _prepare(database: sqlite3.Connection) -> None:
     run = database.execute
-    run("PRAGMA locking_mode=EXCLUSIVE")
+    run("PRAGMA locking_mode=EXCLUSIVE")  # before the first read: then nothing is shared
     run("PRAGMA journal_mode=WAL")
     run("PRAGMA synchronous=NORMAL")
     run("PRAGMA foreign_keys=ON")
     # Else, after one large change, each row puts the pages that it touches into a file first.
     run("PRAGMA temp_store=MEMORY")
-    run("BEGIN IMMEDIATE")  # takes the lock that a second process is refused by
-    run("COMMIT")
-    (version,) = run("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise PanalError(
-            f"The index was written by a later Panal (version {version}); update Panal, "
-            "or delete it: it is made again from the folder."
-        )
+    _lock(database)
+    _refuse_later_version(database)
+    version = version_of(database)
     if version < SCHEMA_VERSION:
         script = f"BEGIN;{_SINCE[version]};PRAGMA user_version={SCHEMA_VERSION};COMMIT"
         database.executescript(script)
     (verdict,) = run("PRAGMA quick_check(1)").fetchone()  # 0.2 s for 300,000 files
     if verdict != "ok":
-        raise _Damaged(verdict)
+        raise IndexDamaged(verdict)
     run(SELECT_SHARED + "LIMIT 0")
+
+
+def _lock(database: sqlite3.Connection) -> None:
+    """Take the lock that a second process is refused by."""
+    database.execute("PRAGMA locking_mode=EXCLUSIVE")
+    database.execute("BEGIN IMMEDIATE")
+    database.execute("COMMIT")
+
+
+def _refuse_later_version(database: sqlite3.Connection) -> None:
+    version = version_of(database)
+    if version > SCHEMA_VERSION:
+        raise PanalError(
+            f"The index was written by a later Panal (version {version}); update Panal, "
+            "or delete it: it is made again from the folder."
+        )

@@ -14,18 +14,15 @@ what it would have said. Its calls raise OSError; the partial file says it in wo
 
 import contextlib
 import fcntl
+import logging
 import os
-import struct
 from pathlib import Path
 
 from panal.errors import StateInUse
+from panal.store.journal_records import MAGIC, RECORD, records_in, replay, whole_records
 from panal.wire.ids import ContentId
 
-DURABLE = 0xFFFFFFFF
-BATCH = 0xFFFFFFFE
-FORGET = 0xFFFFFFFD
-_MAGIC = b"PANALJ1\n"
-_RECORD = struct.Struct("<I")
+log = logging.getLogger(__name__)
 
 
 class Journal:
@@ -33,7 +30,7 @@ class Journal:
 
     def __init__(self, path: Path, content: ContentId) -> None:
         """Open or begin it; StateInUse where somebody has it open already."""
-        self._head = _MAGIC + content
+        self._head = MAGIC + content
         self._descriptor = open_locked(path)
         self._size_bytes = os.fstat(self._descriptor).st_size
         self._is_torn = False
@@ -42,10 +39,16 @@ class Journal:
         """The bitfields of durable chunks and of those that were only written."""
         raw = os.pread(self._descriptor, self._size_bytes, 0)
         if not raw.startswith(self._head):
+            if not self._head.startswith(raw):
+                log.warning(
+                    "A journal of another version or content was found (%s…): what there was of "
+                    "that download is fetched anew.",
+                    self._head[len(MAGIC) :].hex()[:8],
+                )
             self.restart()
             return 0, 0
-        records = _records(raw[len(self._head) :])
-        self._size_bytes = len(self._head) + len(records) * _RECORD.size
+        records = whole_records(raw[len(self._head) :])
+        self._size_bytes = len(self._head) + len(records) * RECORD.size
         os.ftruncate(self._descriptor, self._size_bytes)  # a torn last record
         return replay(records, chunk_count)
 
@@ -60,7 +63,7 @@ class Journal:
 
     def append(self, *records: int) -> None:
         """Add records behind the others."""
-        self._write(b"".join(map(_RECORD.pack, records)))
+        self._write(b"".join(map(RECORD.pack, records)))
 
     def sync(self) -> None:
         """Make everything said so far durable."""
@@ -94,44 +97,11 @@ class Journal:
 def said(path: Path, content: ContentId, chunk_count: int) -> int:
     """The bitfield of chunks that a journal calls written or durable, whoever has it open."""
     try:
-        raw = path.read_bytes()
+        records = records_in(path.read_bytes(), content)
     except FileNotFoundError:
         return 0
-    if not raw.startswith(_MAGIC + content):
-        return 0
-    durable, written = replay(_records(raw[len(_MAGIC) + len(content) :]), chunk_count)
+    durable, written = replay(records or [], chunk_count)
     return durable | written
-
-
-def _records(raw: bytes) -> list[int]:
-    """All whole ones."""
-    whole_bytes = len(raw) // _RECORD.size * _RECORD.size
-    return [record for (record,) in _RECORD.iter_unpack(raw[:whole_bytes])]
-
-
-def replay(records: list[int], chunk_count: int) -> tuple[int, int]:
-    """The durable chunks and the merely written ones that a journal's records come to."""
-    named: set[int] = set()
-    batch: set[int] = set()
-    durable: set[int] = set()
-    for record in records:
-        if record == BATCH:
-            batch = set(named)
-        elif record == DURABLE:
-            durable |= batch
-            named -= batch
-        elif record == FORGET:
-            named, batch = set(), set()
-        elif record < chunk_count:
-            named.add(record)
-    return _bits(durable), _bits(named - durable)
-
-
-def _bits(chunks: set[int]) -> int:
-    bits = bytearray(max(chunks, default=0) // 8 + 1)
-    for index in chunks:
-        bits[index >> 3] |= 1 << (index & 7)
-    return int.from_bytes(bits, "little")
 
 
 def open_private(path: Path, flags: int) -> int:

@@ -20,7 +20,8 @@ from blake3 import blake3
 
 from panal.errors import PanalError
 from panal.store.fingerprints import Fingerprint
-from panal.store.journal import BATCH, DURABLE, FORGET, Journal, open_private
+from panal.store.journal import Journal, open_private
+from panal.store.journal_records import BATCH, DURABLE, FORGET
 from panal.store.roots import disk_error
 from panal.trust.files import private_folder
 from panal.wire import bitfield

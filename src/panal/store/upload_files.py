@@ -106,6 +106,10 @@ class UploadFiles:
             return durable_bytes
         return size_bytes
 
+    def durable_bytes(self) -> int:
+        """How many of them a sync was waited for."""
+        return self._read_durable()[1]
+
     def open(self) -> int:
         """A descriptor of the bytes, to read and write; PanalError."""
         try:

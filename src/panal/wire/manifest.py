@@ -23,6 +23,7 @@ import msgspec
 from blake3 import blake3
 
 from panal.errors import IntegrityError, UsageError
+from panal.wire.bitfield import from_indices
 from panal.wire.ids import ContentId
 
 MIN_CHUNK_BYTES = 256 * 1024
@@ -87,6 +88,11 @@ class Manifest(msgspec.Struct, frozen=True):
         """Offset and length in bytes of one chunk; only the last may be shorter."""
         offset = index * self.chunk_bytes
         return offset, min(self.chunk_bytes, self.size_bytes - offset)
+
+    def differing(self, other: "Manifest") -> int:
+        """The chunks whose hashes differ in another of the same size: a bitfield."""
+        chunks = range(self.chunk_count)
+        return from_indices(i for i in chunks if self.chunk_hash(i) != other.chunk_hash(i))
 
     def encode(self) -> bytes:
         """The canonical bytes."""

@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from panal.cli.words.completing import download_ids, shared_paths
-from panal.cli.words.options import json_option, peer_option, quiet_option
+from panal.cli.words.options import json_option, peer_option, quiet_option, state_option
 from panal.errors import UsageError
 
 paths_argument = click.argument(
@@ -86,19 +86,45 @@ def unshare(paths: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=shared_paths)
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Check a stopped peer: PATH is its folder, else the current one. No peer is asked.",
+)
+@state_option
 @peer_option
 @quiet_option
-@json_option("VerifyAnswer")
-def verify(paths: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
+@json_option("VerifyAnswer", "DeepDocument")
+def verify(
+    paths: tuple[str, ...],
+    deep: bool,
+    state: Path | None,
+    peer_url: str,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Read your peer's shared files again and compare them with what they were.
 
     Without a PATH, everything. What differs is named and shared no more as what it was;
     the exit code is then 5. Ctrl-C ends it at the peer as well.
 
+    With --deep all that a stopped peer has is compared: its folder, its index, unfinished files
+    and their journals. Nothing is changed. The exit code is 5 where something is broken, and 0
+    where all that is left to do is what the next start does.
+
     \b
     panal verify
     panal verify album report.pdf
+    panal verify --deep ./peer1_files
     """
+    if deep:
+        from panal.cli.deep_verify import deep_verify
+
+        if len(paths) > 1:
+            raise UsageError("--deep checks one peer: name its folder.")
+        folder = Path(paths[0] if paths else ".")
+        deep_verify(folder, state, quiet=quiet, as_json=as_json)
+        return
     from panal.cli.owning import verify as run
 
     run(paths, peer_url, quiet=quiet, as_json=as_json)

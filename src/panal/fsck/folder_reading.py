@@ -1,0 +1,72 @@
+"""Names and modes: what lies where it should not, and what others may read."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from panal.fsck import findings as f
+from panal.fsck.findings import Finding
+from panal.wire.names import STATE_DIRECTORY
+
+_OWN_NAME = re.compile(r"[0-9a-f]{64}(\.(part|journal|folder|names|new)|-[0-9a-f]{16}-[0-9]+)")
+_FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_UPLOAD = re.compile(r"([0-9a-f]{32})\.(json|data|durable|new|json\.new)")
+_KNOWN = {
+    "partial": re.compile(r"[0-9a-f]{64}\.(part|journal|folder|names)"),
+    "collections": re.compile(r"[0-9a-f]{64}(\.(part|journal|new))?"),
+    "resumable": _UPLOAD,
+}
+"""What may lie in each directory of Panal's own."""
+UPLOADS = "uploads"
+RESUMABLE = "resumable"
+
+
+def misplaced(folder: Path) -> Iterator[Finding]:
+    """Temporary files that lie among the user's; links are not followed."""
+    for above, folders, files in os.walk(folder):
+        if Path(above) == folder and STATE_DIRECTORY in folders:
+            folders.remove(STATE_DIRECTORY)
+        for name in (*files, *folders):
+            if _OWN_NAME.fullmatch(name) is not None:
+                yield f.TEMPORARY_VISIBLE.at(str(Path(above, name).relative_to(folder)))
+
+
+def state_problems(state: Path, folder: Path) -> Iterator[Finding]:
+    """What others may read of the state, and what belongs to nothing in it."""
+    inside = folder / STATE_DIRECTORY
+    if inside.is_dir() and inside.lstat().st_mode & _FOR_OTHERS:
+        yield f.STATE_OPEN.at(str(inside))
+    for path in _in(state):
+        if not path.is_symlink() and path.lstat().st_mode & _FOR_OTHERS:
+            yield f.STATE_OPEN.at(str(path))
+        if path.name.endswith(".new"):
+            yield f.TEMPORARY_LEFT.at(str(path))
+    for place in {inside, state}:
+        for name, known in _KNOWN.items():
+            for path in _in(place / name):
+                if known.fullmatch(path.name) is None:
+                    yield f.STRAY.at(str(path))
+                elif path.name.endswith(".new"):
+                    yield f.TEMPORARY_LEFT.at(str(path))
+
+
+def uploads_left(place: Path) -> Iterator[Finding]:
+    """What plain uploads have left, which nothing goes on with; and bytes of tus without record."""
+    for path in _in(place / UPLOADS):
+        yield f.UPLOAD_LEFT.at(path.name)
+    ids = set(upload_ids(place))
+    for path in _in(place / RESUMABLE):
+        match = _UPLOAD.fullmatch(path.name)
+        if match is not None and match[1] not in ids:
+            yield f.UPLOAD_LEFT.at(path.name)
+
+
+def upload_ids(place: Path) -> list[str]:
+    """The uploads by tus that have a record."""
+    return [path.stem for path in _in(place / RESUMABLE) if path.suffix == ".json"]
+
+
+def _in(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []

@@ -1,0 +1,14 @@
+"""One network a test."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.network import Network
+
+
+@pytest.fixture
+async def network(tmp_path: Path) -> AsyncIterator[Network]:
+    async with Network(tmp_path) as made:
+        yield made
