@@ -116,13 +116,14 @@ def test_a_hanging_disk_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.Mo
     os.close(os.open(tmp_path / "never", os.O_RDONLY | os.O_NONBLOCK))
 
 
-def test_a_torn_line_costs_itself_alone(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_bytes(b'{"at":"2023')
+@pytest.mark.parametrize("torn", [b'{"at":"2023', b'{"at":"2023\xff"}'])
+def test_a_torn_line_costs_itself_alone(tmp_path: Path, torn: bytes) -> None:
+    (tmp_path / FILE).write_bytes(torn)
     log = AuditLog(tmp_path, VirtualClock())
     log.note("joined", name="one")
     log.close()
     assert [one.name for one in read_last(tmp_path, 9)] == ["one"]
-    assert (tmp_path / FILE).read_bytes().startswith(b'{"at":"2023\n{')
+    assert (tmp_path / FILE).read_bytes().startswith(torn + b"\n{")
 
 
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def read_last(state: Path, most: int) -> list[Event]:
     for line in reversed(lines):
         if len(found) == most:
             break
-        with contextlib.suppress(msgspec.DecodeError):
+        with contextlib.suppress(ValueError):  # what is no UTF-8 too
             found.append(msgspec.json.decode(line, type=Event))
     return found[::-1]
 

@@ -106,6 +106,7 @@ async def test_what_is_no_longer_what_was_shared_is_left_out_and_withdrawn(
         (b"", 400),
         (b"{}", 400),
         (b'{"ids":["x"]}', 400),
+        (b'{"ids":["\xff"]}', 400),
         (encode_request(ContentId(n.to_bytes(32, "big")) for n in range(MAX_IDS + 1)), 400),
         (b" " * 600_000, 413),
     ],

@@ -242,13 +242,15 @@ async def test_a_name_that_it_got_before_that_was_noted_is_found(
         {"size_bytes": -1},
         {"size_bytes": -1, "stored_as": "a.bin"},
         {"size_bytes": "many"},
+        b'{"path":"\xff"}',
+        b"",
         None,
     ],
 )
 async def test_a_damaged_record_keeps_no_peer_from_starting(
     network: Network,
     peer: RunningPeer,
-    damage: dict[str, Any] | None,
+    damage: dict[str, Any] | bytes | None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     whole, damaged = await begun(peer, "whole"), await begun(peer)
@@ -257,6 +259,8 @@ async def test_a_damaged_record_keeps_no_peer_from_starting(
     await network.stop_peer("one")
     if damage is None:
         files.data.unlink()
+    elif isinstance(damage, bytes):
+        files._record.write_bytes(damage)
     else:
         record = msgspec.json.decode(files._record.read_bytes())
         files._record.write_bytes(msgspec.json.encode({**record, **damage}))

@@ -213,7 +213,7 @@ class RemotePeer:
     def _read(self, raw: bytes, kind: type[Answer]) -> Answer:
         try:
             return msgspec.json.decode(raw, type=kind)
-        except msgspec.DecodeError:
+        except ValueError:  # what is no UTF-8 too
             raise PanalError(
                 f"What answers at {self._url} is no Panal peer of this version."
             ) from None
@@ -265,6 +265,6 @@ async def _lines(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 def _error(raw: bytes) -> PanalError:
     try:
         problem = msgspec.json.decode(raw, type=_Problem)
-    except msgspec.DecodeError:
+    except ValueError:
         problem = _Problem(detail="The peer answered with an error that cannot be read.")
     return by_slug(problem.type.rpartition(":")[2], problem.detail)

@@ -79,7 +79,7 @@ class UploadFiles:
         """What it is; NotFound where that cannot be read."""
         try:
             return msgspec.json.decode(self._record.read_bytes(), type=UploadRecord)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, ValueError):  # what is no JSON, and what is no UTF-8
             raise NotFound("There is no such upload.") from None
 
     def modified_s(self) -> float:

@@ -49,7 +49,7 @@ def parse_request(body: bytes) -> list[ContentId]:
     """The ids that a body asks for, each once; UsageError."""
     try:
         ids = msgspec.json.decode(body, type=BundleRequest).ids
-    except msgspec.MsgspecError:
+    except ValueError:  # what is no UTF-8 too
         raise UsageError('A bundle is asked for with {"ids": [...]}.') from None
     if len(ids) > MAX_IDS:
         raise UsageError(f"A bundle has at most {MAX_IDS} contents, not {len(ids)}.")
