@@ -1,13 +1,18 @@
 """Several real trackers in this process: on one store, as replicas are, or each on its own."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from panal.clock import Clock, SystemClock
+from panal.tracker import server as tracker_server
 from panal.tracker.server import TrackerServer, TrackerSettings
 from panal.tracker.sqlite import SqliteStorage
+
+OPENING = "open_store_when_it_is_there"
+"""How a tracker opens its store."""
 
 
 class SharedStorage:
@@ -19,7 +24,7 @@ class SharedStorage:
         self.storage = SqliteStorage(None, clock.now_s())
         self._turn = threading.Lock()
 
-    @contextmanager
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         with self._turn, self.storage.transaction():
             yield
@@ -58,12 +63,16 @@ class Trackers:
     async def start(self, number: int) -> None:
         """Start one, or start it again where it was; one that shares nothing knows nothing."""
         server = TrackerServer(self._settings[number], self._clock)
-        if (shared := self.shared) is not None:
-            server._open_storage = lambda: shared  # type: ignore[assignment,return-value,method-assign]
-        await server.start()
+        with contextlib.ExitStack() as stack:
+            if self.shared is not None:
+                stack.enter_context(patch.object(tracker_server, OPENING, self._opened))
+            await server.start()
         kept = self._settings[number]
         self._settings[number] = TrackerSettings(port=server.port, renew_s=kept.renew_s)
         self.running[number] = server
+
+    async def _opened(self, *_: Any) -> tuple[Any, Clock]:
+        return self.shared, self._clock
 
     async def stop(self, number: int) -> None:
         await self.running.pop(number).stop(0)
