@@ -1612,6 +1612,8 @@ export interface components {
             upload_limit_per_peer_bytes_s: number;
             /** @description From each peer, over all downloads. */
             download_limit_per_peer_bytes_s: number;
+            /** @description Of shared files read again while nothing else is to be done; 0: none are. */
+            verify_rate_bytes_s: number;
         };
         /**
          * SettingsChange
@@ -1628,6 +1630,8 @@ export interface components {
             upload_limit_per_peer_bytes_s?: number;
             /** @description From each peer, over all downloads. */
             download_limit_per_peer_bytes_s?: number;
+            /** @description Of shared files read again while nothing else is to be done; 0: none are. */
+            verify_rate_bytes_s?: number;
         };
         /**
          * SourceAnswer
@@ -1715,6 +1719,13 @@ export interface components {
              * @default {}
              */
             withdrawn: {
+                [key: string]: string;
+            };
+            /**
+             * @description Files that have rotted and are served no more: by path, what is wrong, in words.
+             * @default {}
+             */
+            damaged: {
                 [key: string]: string;
             };
         };
@@ -1907,6 +1918,8 @@ export interface components {
             differing: {
                 [key: string]: string;
             };
+            /** @description Damaged files that are whole again. */
+            repaired: string[];
         };
         /**
          * VerifyProgress
@@ -1934,6 +1947,11 @@ export interface components {
              * @default []
              */
             paths: string[];
+            /**
+             * @description Fetch what is wrong in damaged files from others, and put them right.
+             * @default false
+             */
+            repair: boolean;
         };
         /**
          * WhyAnswer

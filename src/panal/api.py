@@ -35,6 +35,7 @@ from panal.errors import Refused, UsageError
 from panal.peer.app import PeerApp
 from panal.peer.calling import PLAIN, client_session
 from panal.peer.config import DEFAULT_TRACKER, parse_tracker
+from panal.peer.damage import words as damage_words
 from panal.peer.guest_links import DEFAULT_S, Named
 from panal.peer.joining import asked_of
 from panal.peer.member_tls import MemberTls
@@ -235,19 +236,24 @@ class Node:
         """Every unfinished file, the oldest first."""
         return [unfinished_answer(file) for file in await self._app.unfinished.all()]
 
-    async def verify(self, paths: Sequence[str] = ()) -> VerifyAnswer:
-        """Re-read shared files and folders, all where none is named; withdraw what differs."""
-        steps = self.verifying(paths)
+    async def verify(self, paths: Sequence[str] = (), *, repair: bool = False) -> VerifyAnswer:
+        """Re-read shared files and folders, all where none is named; withdraw what differs.
+
+        With `repair` the wrong chunks of damaged files are fetched from others.
+        """
+        steps = self.verifying(paths, repair=repair)
         answers = [step.answer async for step in steps if step.answer is not None]
         return answers[0]
 
-    async def verifying(self, paths: Sequence[str] = ()) -> AsyncGenerator[VerifyProgress, None]:
+    async def verifying(
+        self, paths: Sequence[str] = (), *, repair: bool = False
+    ) -> AsyncGenerator[VerifyProgress, None]:
         """`verify`, telling how far it has come; the last step has the answer.
 
         Closed before, it ends reading soon.
         """
         wanted = [safe_path(path) for path in paths]
-        async with aclosing(self._app.verifying.verify(wanted)) as steps:
+        async with aclosing(self._app.verifying.verify(wanted, repair=repair)) as steps:
             async for found in steps:
                 yield verify_progress(found)
 
@@ -263,6 +269,7 @@ class Node:
         download_limit_bytes_s: int | None = None,
         upload_limit_per_peer_bytes_s: int | None = None,
         download_limit_per_peer_bytes_s: int | None = None,
+        verify_rate_bytes_s: int | None = None,
     ) -> SettingsAnswer:
         """Change what is given, at once and for the next start too; a limit of 0 is none."""
         wanted = {
@@ -271,6 +278,7 @@ class Node:
             "download_limit_bytes_s": download_limit_bytes_s,
             "upload_limit_per_peer_bytes_s": upload_limit_per_peer_bytes_s,
             "download_limit_per_peer_bytes_s": download_limit_per_peer_bytes_s,
+            "verify_rate_bytes_s": verify_rate_bytes_s,
         }
         given = {name: value for name, value in wanted.items() if value is not None}
         self._app.live_settings.change(given)
@@ -393,6 +401,7 @@ class Node:
             unfinished=unfinished,
             unfinished_bytes=unfinished_bytes,
             withdrawn=dict(app.collections.offering.withdrawn),
+            damaged={file.path: damage_words(file) for file in app.damage.all()},
         )
 
 

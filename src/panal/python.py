@@ -253,6 +253,7 @@ class Peer:
         download_limit_bytes_s: int | None = None,
         upload_limit_per_peer_bytes_s: int | None = None,
         download_limit_per_peer_bytes_s: int | None = None,
+        verify_rate_bytes_s: int | None = None,
     ) -> SettingsAnswer:
         """Change what is given, at once and for the next start too; a limit of 0 is none."""
         return self._node.change_settings(
@@ -261,15 +262,19 @@ class Peer:
             download_limit_bytes_s=download_limit_bytes_s,
             upload_limit_per_peer_bytes_s=upload_limit_per_peer_bytes_s,
             download_limit_per_peer_bytes_s=download_limit_per_peer_bytes_s,
+            verify_rate_bytes_s=verify_rate_bytes_s,
         )
 
     async def unfinished(self) -> list[UnfinishedAnswer]:
         """Unfinished files, those of downloads that go on too, the oldest first."""
         return await self._node.unfinished()
 
-    async def verify(self, paths: Sequence[str] = ()) -> VerifyAnswer:
-        """Re-read shared files, all where none is named; what differs is shared no more."""
-        return await self._node.verify(paths)
+    async def verify(self, paths: Sequence[str] = (), *, repair: bool = False) -> VerifyAnswer:
+        """Re-read shared files, all where none is named; what differs is shared no more.
+
+        With `repair` the wrong chunks of damaged files are fetched from others.
+        """
+        return await self._node.verify(paths, repair=repair)
 
 
 def _absolute(paths: Sequence[str | Path]) -> list[str]:

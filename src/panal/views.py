@@ -285,7 +285,11 @@ def guest_link_answer(grant: Grant, url: str | None) -> GuestLinkAnswer:
 def verify_progress(found: Verified) -> VerifyProgress:
     """How far re-reading has come, as the API gives it."""
     answer = VerifyAnswer(
-        found.files, found.size_bytes, found.offline, dict(found.differing.items())
+        found.files,
+        found.size_bytes,
+        found.offline,
+        dict(found.differing.items()),
+        list(found.repaired),
     )
     return VerifyProgress(
         files=found.files,

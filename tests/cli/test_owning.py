@@ -14,8 +14,10 @@ from panal.cli.owning import _below
 from panal.cli.remote import RemotePeer
 from panal.errors import NotFound, PanalError
 from panal.peer import verifying
-from panal.store.hashing import HashedFile, hash_file
-from panal.store.mounts import Mounts
+from panal.store.fingerprints import Fingerprint
+from panal.store.rereading import wrong_chunks_of
+from panal.store.roots import Root
+from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath
 from tests.cli.running import panal
 from tests.support.network import Network, RunningPeer, until
@@ -204,6 +206,7 @@ async def test_settings_are_shown_and_changed(peer: RunningPeer) -> None:
         "download_limit = none\n"
         "upload_limit_per_peer = none\n"
         "download_limit_per_peer = none\n"
+        "verify_rate = 4 MB/s\n"
     )
     words = ("active_downloads=6", "upload_limit=5M", "download_limit_per_peer_bytes_s=1.5MiB/s")
     changed = (await panal("settings", *words, "--json", *at)).json()
@@ -213,6 +216,7 @@ async def test_settings_are_shown_and_changed(peer: RunningPeer) -> None:
         "download_limit_bytes_s": 0,
         "upload_limit_per_peer_bytes_s": 0,
         "download_limit_per_peer_bytes_s": 1_572_864,
+        "verify_rate_bytes_s": 4_000_000,
     }
     assert peer.node.settings().upload_limit_bytes_s == 5_000_000
     shown = (await panal("settings", "upload_limit=none", *at)).out
@@ -249,7 +253,7 @@ async def test_verify_names_what_rotted(peer: RunningPeer) -> None:
         file.write(b"rot")
     os.utime(rotten, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert (await panal("verify", "whole.bin", "--json", *at)).json() == {
-        "files": 1, "bytes": 100_000, "offline": 0, "differing": {},
+        "files": 1, "bytes": 100_000, "offline": 0, "differing": {}, "repaired": [],
     }  # fmt: skip
     found = await panal("verify", str(peer.folder / "sub"), "--json", *at)
     assert found.code == 5
@@ -265,7 +269,14 @@ async def test_verify_tells_how_far_it_has_come(
     monkeypatch.setattr(verifying, "TELL_S", 0.0)
     began, may_go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
-    def held(root: Mounts, path: SafePath, progress: Callable[[int], None]) -> HashedFile:
+    def held(
+        root: Root,
+        path: SafePath,
+        expected: Fingerprint,
+        manifest: Manifest,
+        chunks: range,
+        progress: Callable[[int], None],
+    ) -> int:
         try:
             while path == "b.bin" and not may_go_on.is_set():
                 progress(7)
@@ -274,9 +285,9 @@ async def test_verify_tells_how_far_it_has_come(
         except PanalError:
             ended.set()
             raise
-        return hash_file(root, path, progress)
+        return wrong_chunks_of(root, path, expected, manifest, chunks, progress)
 
-    monkeypatch.setattr(verifying, "hash_file", held)
+    monkeypatch.setattr(verifying, "wrong_chunks_of", held)
     for name in ("a.bin", "b.bin"):
         await peer.upload(name, name.encode() * 200)
     async with RemotePeer(peer.url) as remote:

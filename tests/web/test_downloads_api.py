@@ -103,6 +103,7 @@ DEFAULTS = {
     "download_limit_bytes_s": 0,
     "upload_limit_per_peer_bytes_s": 0,
     "download_limit_per_peer_bytes_s": 0,
+    "verify_rate_bytes_s": 4_000_000,
 }
 
 
@@ -165,6 +166,7 @@ async def test_settings_are_kept_and_what_is_given_at_the_start_goes_first(
         "download_limit_bytes_s": 1_000,
         "upload_limit_per_peer_bytes_s": 2_000,
         "download_limit_per_peer_bytes_s": 3_000,
+        "verify_rate_bytes_s": 0,
     }
     await change(**wanted)
     await network.stop_peer("kept")
@@ -241,7 +243,13 @@ async def test_small_files_of_a_folder_keep_to_the_limit(
 async def test_verify(peer: RunningPeer) -> None:
     await peer.upload("a/b.bin", b"b" * 1_000)
     answer = await send(peer, "POST", "/api/v1/verify", {"paths": ["a"]})
-    assert answer.json() == {"files": 1, "bytes": 1_000, "offline": 0, "differing": {}}
+    assert answer.json() == {
+        "files": 1,
+        "bytes": 1_000,
+        "offline": 0,
+        "differing": {},
+        "repaired": [],
+    }
     (peer.folder / "a" / "b.bin").unlink()
     found = (await send(peer, "POST", "/api/v1/verify", {})).json()
     assert (found["files"], list(found["differing"])) == (1, ["a/b.bin"])

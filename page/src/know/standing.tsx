@@ -83,6 +83,11 @@ function Particulars({ now }: { now: Status }): JSX.Element {
           {Object.entries(now.withdrawn).map(([folder, path]) => <div key={folder}><bdi>{folder}</bdi> <span class="small faint"><bdi>{say.withdrawnWords(path)}</bdi></span></div>)}
         </Fact>
       )}
+      {Object.keys(now.damaged ?? {}).length > 0 && (
+        <Fact name={say.damaged}>
+          {Object.entries(now.damaged ?? {}).map(([path, why]) => <div key={path}><bdi>{path}</bdi> <span class="small faint" lang="en">{why}</span></div>)}
+        </Fact>
+      )}
       {Object.keys(now.watching).length > 0 && <Fact name={say.watching}>{Object.entries(now.watching).map(([root, why]) => <div key={root}><bdi>{root || now.folder}</bdi> <span class="small faint" lang="en">{why}</span></div>)}</Fact>}
       {skipped.length > 0 && (
         <Fact name={say.skipped}>

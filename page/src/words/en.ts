@@ -233,6 +233,7 @@ export const en = {
     roots: "Shared from elsewhere",
     watching: "Found by scans only",
     offline: "Not there now",
+    damaged: "Damaged, not served",
     withdrawn: "Folders not offered any more",
     withdrawnWords: (path: string) => `because ${path} is not as it was`,
     skipped: "Left out",

@@ -234,6 +234,7 @@ export const es: Words = {
     roots: "Compartido desde otro lugar",
     watching: "Solo por revisiones",
     offline: "No están ahora",
+    damaged: "Dañados, no se sirven",
     withdrawn: "Carpetas que ya no se ofrecen",
     withdrawnWords: (path) => `porque ${path} no está como estaba`,
     skipped: "Quedó fuera",

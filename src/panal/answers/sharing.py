@@ -83,6 +83,8 @@ class VerifyAnswer(msgspec.Struct):
     """Files whose folder or disk is not there now."""
     differing: dict[str, str]
     """By path: why it is not what it was."""
+    repaired: list[str]
+    """Damaged files that are whole again."""
 
 
 class VerifyProgress(msgspec.Struct):

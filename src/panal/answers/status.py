@@ -19,6 +19,8 @@ class SettingsAnswer(msgspec.Struct):
     """To each remote address, however many connections it has."""
     download_limit_per_peer_bytes_s: int
     """From each peer, over all downloads."""
+    verify_rate_bytes_s: int
+    """Of shared files read again while nothing else is to be done; 0: none are."""
 
 
 class PageLink(msgspec.Struct):
@@ -113,6 +115,8 @@ class StatusAnswer(msgspec.Struct):
     """What they take of the disk."""
     withdrawn: dict[str, str] = msgspec.field(default_factory=dict)
     """Folders that are not offered any more: by path, a path in each that is not as it was."""
+    damaged: dict[str, str] = msgspec.field(default_factory=dict)
+    """Files that have rotted and are served no more: by path, what is wrong, in words."""
 
 
 class LogAnswer(msgspec.Struct):

@@ -68,6 +68,8 @@ def ls(peer_url: str, *, as_json: bool) -> None:
                 f"{name_words(changed)}). To share it as it is now: 'panal add' it again.",
                 err=True,
             )
+        for path, problem in sorted(status.damaged.items()):
+            click.echo(f"Damaged: {name_words(path)} has {problem}.", err=True)
 
     ask(peer_url, work)
 
@@ -146,17 +148,21 @@ def unshare(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) 
     ask(peer_url, work)
 
 
-def verify(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) -> None:
-    """Have files read again; the exit code is 5 where any differs."""
+def verify(
+    paths: Sequence[str], peer_url: str, *, repair: bool, quiet: bool, as_json: bool
+) -> None:
+    """Have files read again, and damaged ones repaired; the exit code is 5 where any differs."""
 
     async def work(remote: RemotePeer) -> None:
         folder = Path((await remote.status()).folder)
         named = [_below(folder, Path(path)) or path for path in paths]
         with VerifyLine(enabled=not quiet) as line:
-            answer = await remote.verify(named, line.show)
+            answer = await remote.verify(named, line.show, repair=repair)
         if as_json:
             print_json(answer)
         elif not quiet:
+            for path in answer.repaired:
+                click.echo(f"{name_words(path)}: repaired")
             for path, problem in answer.differing.items():
                 click.echo(f"{name_words(path)}: {problem}")
             files = "1 file" if answer.files == 1 else f"{answer.files} files"

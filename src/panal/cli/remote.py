@@ -109,11 +109,12 @@ class RemotePeer:
         await self._send("DELETE", f"/api/v1/files/{quote(path, safe='/')}")
 
     async def verify(
-        self, paths: Sequence[str], seen: Callable[[VerifyProgress], None]
+        self, paths: Sequence[str], seen: Callable[[VerifyProgress], None], *, repair: bool = False
     ) -> VerifyAnswer:
-        """Have shared files read again; hanging up ends it."""
+        """Have shared files read again, and damaged ones repaired; hanging up ends it."""
         patience = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=SILENCE_S)
-        body, headers = {"paths": list(paths)}, {"Accept": "application/x-ndjson"}
+        body = {"paths": list(paths), "repair": repair}
+        headers = {"Accept": "application/x-ndjson"}
         async with self._asked("POST", "/api/v1/verify", body, patience, headers) as answer:
             async for line in _lines(answer):
                 step = self._read(line, VerifyProgress)

@@ -25,6 +25,7 @@ from panal.peer.connections import Connections
 from panal.peer.content_answers import ContentAnswers
 from panal.peer.content_routes import ContentRoutes
 from panal.peer.contents import Contents
+from panal.peer.damage import Damage
 from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.doors import bind, connections_at_most, http_server, listen
 from panal.peer.download_way import DownloadWay
@@ -48,8 +49,10 @@ from panal.peer.own_ways import way_to
 from panal.peer.owner_token import OwnerCredentials, owner_token
 from panal.peer.presence import Presence, look_for_roots
 from panal.peer.rate_limit import RateLimit
+from panal.peer.repairing import Repairing
 from panal.peer.resumable_uploads import ResumableUploads
 from panal.peer.scanning import Scanning
+from panal.peer.scrubbing import Scrubbing
 from panal.peer.sending import Sender
 from panal.peer.sharing import Sharing, entry_pages
 from panal.peer.tracker_client import TrackerClient
@@ -58,12 +61,14 @@ from panal.peer.unfinished import Unfinished
 from panal.peer.uploads import Uploads
 from panal.peer.verifying import Verifying
 from panal.peer.watching import Watching
+from panal.store.damage_records import DamageRecords
 from panal.store.download_records import DownloadRecords
 from panal.store.index import Index, SharedFile
 from panal.store.mounts import Mounts
 from panal.store.placed_records import PlacedRecords
 from panal.store.root_records import RootRecords
 from panal.store.roots import disk_error
+from panal.store.scrub_records import ScrubRecords
 from panal.store.setting_records import SettingRecords
 from panal.store.texts import FOLDER as TEXTS
 from panal.store.texts import Texts
@@ -123,6 +128,10 @@ class PeerApp:
         self.unfinished: Unfinished
         self.collections: Collections
         self.verifying: Verifying
+        self.damage: Damage
+        self.scrubbing: Scrubbing
+        self._sent_bytes = 0
+        """What had been sent when it was last asked whether nothing else is to be done."""
         self.routes: list[Route] = []
         """What it serves, once started."""
         self.guest_routes: list[Route] = []
@@ -217,7 +226,12 @@ class PeerApp:
         defer(self.scanning.close)
         self.presence = Presence(root, index, self.announcer, contents, look, announced)
         self.watching = Watching(root, self.scanning, self.presence, self.clock)
-        self.verifying = Verifying(root, index, self.sharing)
+        damage = self.damage = Damage(DamageRecords(index), withdraw)
+        self.scanning.is_damaged = damage.holds
+        self.sharing.came = damage.end
+        self.scrubbing = Scrubbing(
+            root, index, self.sharing, damage, ScrubRecords(index), self._is_idle, self.clock
+        )
         uploads = self.uploads = Uploads(self.sharing, settings.partials.parent / "uploads")
         self.resumable = ResumableUploads(
             settings.partials.parent / "resumable",
@@ -241,6 +255,8 @@ class PeerApp:
             clock=self.clock,
             chance=self._chance,
         )
+        repairing = Repairing(root, damage, fetching, self.sharing, settings.partials, self.clock)
+        self.verifying = Verifying(root, index, self.sharing, damage, repairing.repair)
         texts = Texts(settings.state / TEXTS, keeps_one=settings.asked_anew)
         self.collections = Collections(
             root=root,
@@ -348,6 +364,7 @@ class PeerApp:
             self._keep(self.resumable.run())
         if settings.shares_folder:
             self._keep(self.watching.run())
+            self._keep(self.scrubbing.run())
 
     def _count_in(self, *, all_there: bool) -> None:
         """Begin with the digest of what the index remembers of roots that are there."""
@@ -403,6 +420,14 @@ class PeerApp:
             live.download_limit_bytes_s, live.download_limit_per_peer_bytes_s
         )
         self.downloads.set_active_at_once(live.active_downloads)
+        self.scrubbing.rate_bytes_s = live.verify_rate_bytes_s
+
+    def _is_idle(self) -> bool:
+        """Whether nothing was sent since it was last asked, and nothing is fetched or hashed."""
+        sent, self._sent_bytes = self._sent_bytes, self.traffic.up_bytes
+        return not (
+            sent != self._sent_bytes or self.downloads.are_running() or self.scanning.to_hash
+        )
 
     def _note_membership(self, event: str, why: str) -> None:
         tracker = f"the tracker {self.client.address}"

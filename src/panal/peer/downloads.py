@@ -70,7 +70,7 @@ class Downloads:
         self._downloads: dict[str, Download] = {}
         self._unsaved: set[str] = set()
         """Whose rows are not as they should be: the index could not grow."""
-        self._checking = Checking(check, lambda: bool(self._in(State.RUNNING)), clock)
+        self._checking = Checking(check, self.are_running, clock)
         self._is_closing = False
 
     # What the owner does ------------------------------------------------------------------
@@ -124,6 +124,10 @@ class Downloads:
             await self._clock.sleep(most_s)
         else:
             await asyncio.wait({task}, timeout=most_s)
+
+    def are_running(self) -> bool:
+        """Whether any is under way."""
+        return bool(self._in(State.RUNNING))
 
     def turn(self, download_id: str) -> Turn | None:
         """Its place in the queue, if it is there."""

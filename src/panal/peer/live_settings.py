@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from panal.errors import UsageError
 from panal.peer.downloads import ACTIVE_AT_ONCE
 from panal.peer.rates import check_limit
+from panal.peer.scrubbing import DEFAULT_RATE_BYTES_S
 from panal.store.setting_records import SettingRecords
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ class LiveSettings:
     """To each remote address, however many connections it has."""
     download_limit_per_peer_bytes_s: int = 0
     """From each peer, by its name, over all downloads."""
+    verify_rate_bytes_s: int = DEFAULT_RATE_BYTES_S
+    """Of shared files read again while nothing else is to be done; 0: none are."""
 
     def check(self) -> None:
         """UsageError, with the range in its text."""

@@ -68,6 +68,8 @@ class Scanning:
         """Set once that has been done."""
         self._again: set[str] = set()
         self._stopping = Stopping()
+        self.is_damaged: Callable[[Seen], bool] = lambda item: False
+        """Whether a file is known to have rotted: it is not new, whatever its bytes are now."""
 
     @property
     def to_hash(self) -> int:
@@ -131,7 +133,8 @@ class Scanning:
             self._looking -= 1
 
     def _is_new(self, item: Seen) -> bool:
-        return item not in self._under_way and item not in self._done
+        is_known = item in self._under_way or item in self._done or self.is_damaged(item)
+        return not is_known
 
     def _tell_left_out(self) -> None:
         """Log what is not shared and why, each reason once."""

@@ -14,9 +14,10 @@ from panal.errors import ContentChanged, PanalError, Refused, TargetTaken
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
 from panal.peer.telling import Telling
+from panal.store.damage_records import DamagedFile
 from panal.store.hashing import HashedFile, Stopping, hash_file, sha256_of_descriptor
 from panal.store.index import Index, Moved, SharedFile
-from panal.store.publish import publish
+from panal.store.publish import exchange, publish
 from panal.store.roots import Fingerprint, Root
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId
@@ -64,6 +65,8 @@ class Sharing:
         """Told of paths that become files before they are announced."""
         self.lost: Callable[[list[SafePath]], None] = lambda paths: None
         """Told of paths that are shared no more."""
+        self.came: Callable[[SafePath], None] = lambda path: None
+        """Told of each path that is shared from now on as it is now."""
         self._stopping = Stopping()
 
     async def remember(self, files: Sequence[HashedFile]) -> list[SharedFile]:
@@ -92,6 +95,7 @@ class Sharing:
     def _announce(self, changes: Sequence[tuple[SharedFile | None, SharedFile]]) -> None:
         self.displacing([after.path for _, after in changes])
         for before, after in changes:
+            self.came(after.path)
             self._announcer.change_entry(before.entry() if before else None, after.entry())
             if before is not None and before.content != after.content:
                 self._contents.taken_back(before.content)
@@ -193,6 +197,20 @@ class Sharing:
             )
             hashed = HashedFile(path, fingerprint, content, manifest, sha256_checked)
             return Placed((await self.remember([hashed]))[0], is_new=True)
+
+    async def put_back(self, source: Path, file: DamagedFile) -> None:
+        """Give a durable file the name of the damaged one that it is to replace, and share it.
+
+        ContentChanged, and nothing is done, where another stands there by now.
+        """
+        async with self._placing(file.path):
+            fingerprint = await asyncio.to_thread(
+                exchange, source, self._root, file.path, file.fingerprint
+            )
+            whole = HashedFile(file.path, fingerprint, file.content, file.manifest, False)
+            (shared,) = await self.remember([whole])
+        with contextlib.suppress(PanalError):  # then it is checked at the next start
+            await self.check_sha256(shared)
 
     async def already_there(self, path: SafePath, content: ContentId) -> SharedFile | None:
         """The content under its wanted name; None where nothing is.

@@ -190,13 +190,19 @@ class PartialFile:
                 raise self._lose(error) from None
             self._end_batch(batch)
 
-    def make_publishable(self, *, executable: bool = False, mtime_ns: int | None = None) -> None:
-        """Make all of it durable, with the mode that the user's other new files have."""
-        mode = 0o777 if executable else 0o666
+    def make_publishable(
+        self, *, executable: bool = False, mtime_ns: int | None = None, mode: int | None = None
+    ) -> None:
+        """Make all of it durable, with the mode that the user's other new files have, or that one.
+
+        It is `mode` itself where that is given: of the file that it takes the place of.
+        """
+        if mode is None:
+            mode = (0o777 if executable else 0o666) & ~_UMASK
         with self._syncing:
             batch = self._begin_batch()
             with _told_as("set the mode of the download"):
-                os.fchmod(self.descriptor, mode & ~_UMASK)
+                os.fchmod(self.descriptor, mode)
                 if mtime_ns is not None:
                     os.utime(self.descriptor, ns=(mtime_ns, mtime_ns))
                 self.published = Fingerprint.of(os.fstat(self.descriptor))
@@ -249,6 +255,16 @@ class PartialFile:
     def _release(self) -> None:
         os.close(self.descriptor)
         self._journal.close()
+
+    def forget_journal(self) -> None:
+        """Durably: what gets its name from now on is not what the journal speaks of."""
+        with _told_as("finish the repair"):
+            self._journal_path.unlink(missing_ok=True)
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def discard(self) -> None:
         """Remove the temporary names; an open descriptor goes on."""

@@ -9,11 +9,11 @@ import errno
 import os
 from pathlib import Path
 
-from panal.errors import TargetTaken
+from panal.errors import ContentChanged, TargetTaken
 from panal.store.roots import Fingerprint, Root, disk_error
 from panal.wire.names import SafePath, printable
 
-_NOREPLACE = 1
+_NOREPLACE, _EXCHANGE = 1, 2
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EMLINK}
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,6 +39,48 @@ def publish(
             return fingerprint
         except OSError as error:
             raise disk_error(error, f"put {printable(path)} in place") from None
+
+
+def exchange(source: Path, root: Root, path: SafePath, expected: Fingerprint) -> Fingerprint:
+    """Put the durable file `source` in the place of the one that is known to stand under `path`.
+
+    Each has the other's name then, durably; where the file system cannot exchange, the old one is
+    gone. The fingerprint is that of the source. ContentChanged, and nothing is done, where another
+    file than the expected one stands there.
+    """
+    with root.parent_for_writing(path) as (folder, name):
+        try:
+            fingerprint = Fingerprint.of(source.stat(), root.device)
+            _refuse_other(Fingerprint.of(_status(name, folder), root.device), expected, path)
+            _exchange_at(source, folder, name)
+            if source.exists():
+                try:
+                    _refuse_other(Fingerprint.of(source.stat(), root.device), expected, path)
+                except ContentChanged:
+                    _exchange_at(source, folder, name)  # somebody put it there just now
+                    raise
+            os.fsync(folder)
+        except OSError as error:
+            raise disk_error(error, f"put {printable(path)} in place") from None
+    return fingerprint
+
+
+def _status(name: str, folder: int) -> os.stat_result:
+    return os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+
+def _refuse_other(found: Fingerprint, expected: Fingerprint, path: SafePath) -> None:
+    if found != expected:
+        raise ContentChanged(f"{printable(path)} has changed meanwhile; it was left as it is.")
+
+
+def _exchange_at(source: Path, folder: int, name: str) -> None:
+    try:
+        _renameat2(source, folder, name, _EXCHANGE)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        os.rename(source, name, dst_dir_fd=folder)
 
 
 def publish_at(
@@ -70,6 +112,10 @@ def _place(source: str | Path, folder: int, name: str) -> None:
 
 def rename_noreplace(source: str | Path, folder: int, name: str) -> None:
     """Rename unless the name is taken, in one step (Linux 3.15 and later)."""
+    _renameat2(source, folder, name, _NOREPLACE)
+
+
+def _renameat2(source: str | Path, folder: int, name: str, flag: int) -> None:
     renameat2 = getattr(_libc, "renameat2", None)
     if renameat2 is None:
         raise OSError(errno.ENOSYS, "renameat2 is missing")
@@ -79,7 +125,7 @@ def rename_noreplace(source: str | Path, folder: int, name: str) -> None:
         os.fsencode(source),
         folder,
         os.fsencode(name),
-        _NOREPLACE,
+        flag,
     )
     if failed:
         number = ctypes.get_errno()

@@ -100,6 +100,8 @@ class VerifyRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     paths: list[str] = []
     """Below the shared folder; none: all that is shared."""
+    repair: bool = False
+    """Fetch what is wrong in damaged files from others, and put them right."""
 
 
 class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -115,6 +117,8 @@ class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
     """To each remote address, however many connections it has."""
     download_limit_per_peer_bytes_s: RateLimit | UnsetType = UNSET
     """From each peer, over all downloads."""
+    verify_rate_bytes_s: RateLimit | UnsetType = UNSET
+    """Of shared files read again while nothing else is to be done; 0: none are."""
 
 
 async def read_body(

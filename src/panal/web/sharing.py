@@ -94,7 +94,7 @@ class ShareRoutes:
         """Re-read shared files; what differs is withdrawn. Whoever hangs up ends it."""
         wanted = await read_body(request, VerifyRequest)
         answer: VerifyAnswer | None = None
-        async with aclosing(self._node.verifying(wanted.paths)) as steps:
+        async with aclosing(self._node.verifying(wanted.paths, repair=wanted.repair)) as steps:
             if NDJSON in request.headers.get("Accept", ""):
                 return await ndjson_answer(request, steps)
             async for step in steps:

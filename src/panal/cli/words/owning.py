@@ -91,6 +91,11 @@ def unshare(paths: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -
     is_flag=True,
     help="Check a stopped peer: PATH is its folder, else the current one. No peer is asked.",
 )
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Fetch the wrong chunks of damaged files from others, and put those files right.",
+)
 @state_option
 @peer_option
 @quiet_option
@@ -98,6 +103,7 @@ def unshare(paths: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -
 def verify(
     paths: tuple[str, ...],
     deep: bool,
+    repair: bool,
     state: Path | None,
     peer_url: str,
     quiet: bool,
@@ -108,6 +114,9 @@ def verify(
     Without a PATH, everything. What differs is named and shared no more as what it was;
     the exit code is then 5. Ctrl-C ends it at the peer as well.
 
+    A file whose bytes have changed while its size and time have not is damaged: it is shared again
+    once --repair has put it right, or once it was edited or touched (then as what it is).
+
     With --deep all that a stopped peer has is compared: its folder, its index, unfinished files
     and their journals. Nothing is changed. The exit code is 5 where something is broken, and 0
     where all that is left to do is what the next start does.
@@ -115,11 +124,14 @@ def verify(
     \b
     panal verify
     panal verify album report.pdf
+    panal verify --repair                  what is wrong, from others
     panal verify --deep ./peer1_files
     """
     if deep:
         from panal.cli.deep_verify import deep_verify
 
+        if repair:
+            raise UsageError("--deep changes nothing: start the peer, then --repair.")
         if len(paths) > 1:
             raise UsageError("--deep checks one peer: name its folder.")
         folder = Path(paths[0] if paths else ".")
@@ -127,7 +139,7 @@ def verify(
         return
     from panal.cli.owning import verify as run
 
-    run(paths, peer_url, quiet=quiet, as_json=as_json)
+    run(paths, peer_url, repair=repair, quiet=quiet, as_json=as_json)
 
 
 @click.command()

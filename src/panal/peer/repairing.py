@@ -1,0 +1,109 @@
+"""A rotten file made whole: its right chunks kept, the others fetched from whoever has them.
+
+The user's file is only read until a whole and verified one can take its place, in one step.
+"""
+
+import asyncio
+import os
+import stat
+from pathlib import Path
+
+from panal.clock import Clock
+from panal.errors import PanalError, Refused, Unreachable
+from panal.peer.damage import Damage
+from panal.peer.fetching import Fetching, Transfer
+from panal.peer.placing import to_end
+from panal.peer.sharing import Sharing
+from panal.store.damage_records import DamagedFile
+from panal.store.mounts import Mounts
+from panal.store.partial import PartialFile
+from panal.store.salvage import salvage
+from panal.wire import bitfield
+from panal.wire.names import printable
+
+PATIENCE_S = 60.0
+"""So long nothing may come before a repair gives up; what has come is kept for the next."""
+LOOK_S = 1.0
+
+
+class Repairing:
+    """Repairs one file after the other."""
+
+    def __init__(
+        self,
+        root: Mounts,
+        damage: Damage,
+        fetching: Fetching,
+        sharing: Sharing,
+        partials: Path,
+        clock: Clock,
+    ) -> None:
+        self._root = root
+        self._damage = damage
+        self._fetching = fetching
+        self._sharing = sharing
+        self._partials = partials
+        self._clock = clock
+        self._turn = asyncio.Lock()
+
+    async def repair(self, file: DamagedFile) -> None:
+        """Make a damaged file what it was; it is shared again then.
+
+        Refused where it lies in a further root, which is only read; Unreachable where nobody has
+        what is missing; ContentChanged where somebody has changed it; NoSpace.
+        """
+        if name := self._root.root_name(file.path):
+            place = printable(str(self._root.places()[name]))
+            raise Refused(f"it is shared in place from {place}, where Panal only reads")
+        if not await self._fetching.locate(file.content):
+            raise Unreachable("nobody else who is here has this content")
+        async with self._turn:
+            await self._repair_patiently(file)
+
+    async def _repair_patiently(self, file: DamagedFile) -> None:
+        transfer = Transfer(file.path)
+        work = asyncio.create_task(self._repair(file, transfer))
+        still_s, before_bytes = self._clock.now_s(), -1
+        try:
+            while not work.done():
+                waking = asyncio.ensure_future(self._clock.sleep(LOOK_S))
+                await asyncio.wait({work, waking}, return_when=asyncio.FIRST_COMPLETED)
+                waking.cancel()
+                transfer.look()
+                if transfer.bytes_done != before_bytes:
+                    still_s, before_bytes = self._clock.now_s(), transfer.bytes_done
+                elif self._clock.now_s() - still_s >= PATIENCE_S and not work.done():
+                    raise Unreachable(transfer.reason or "nobody sends what is missing")
+            work.result()
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    async def _repair(self, file: DamagedFile, transfer: Transfer) -> None:
+        mode, mtime_ns = await asyncio.to_thread(self._salvage, file)
+        content, manifest = file.content, file.manifest
+        async with self._fetching.whole(content, manifest, self._partials, transfer) as partial:
+            await to_end(self._put_back(file, partial, mode, mtime_ns))
+
+    async def _put_back(
+        self, file: DamagedFile, partial: PartialFile, mode: int, mtime_ns: int
+    ) -> None:
+        await asyncio.to_thread(partial.make_publishable, mode=mode, mtime_ns=mtime_ns)
+        # What lies there afterwards is the rotten file: no journal may speak of it as right.
+        await asyncio.to_thread(partial.forget_journal)
+        await self._sharing.put_back(partial.path, file)
+        await asyncio.to_thread(partial.discard)
+        self._damage.end(file.path)
+
+    def _salvage(self, file: DamagedFile) -> tuple[int, int]:
+        """Begin with what is right of it; the mode and time that it has."""
+        descriptor = self._root.open_unchanged(file.path, file.fingerprint)
+        try:
+            good = bitfield.full(file.manifest.chunk_count) & ~file.wrong
+            salvage(self._partials, file.content, file.manifest, descriptor, good)
+            status = os.fstat(descriptor)
+        except OSError as error:
+            raise PanalError(f"it cannot be read: {error.strerror}") from None
+        finally:
+            os.close(descriptor)
+        return stat.S_IMODE(status.st_mode), status.st_mtime_ns

@@ -1,0 +1,234 @@
+"""Files that rot: found, withdrawn, told of, and repaired from others."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from panal.errors import PanalError
+from panal.peer import repairing, scrubbing
+from panal.store import publish
+from panal.store.partial import PartialFile
+from panal.wire.manifest import MIN_CHUNK_BYTES
+from tests.fsck.place import overwrite
+from tests.store.makers import fail, manifest_by_hand
+from tests.support.checker import assert_settled, assert_sound
+from tests.support.network import Network, RunningPeer, until
+
+DATA = Random(1).randbytes(MIN_CHUNK_BYTES * 3 + 5)
+MANIFEST = manifest_by_hand(DATA)
+ROT_AT = MIN_CHUNK_BYTES + 7
+
+
+async def holding(network: Network, name: str, path: str = "film.bin") -> RunningPeer:
+    """A peer that shares the file, which rests: a look at the folder would take it for new."""
+    peer = await network.peer(name)
+    await peer.upload(path, DATA)
+    os.utime(peer.folder / path, ns=(1, 10**18))
+    await peer.app.scanning.scan()
+    return peer
+
+
+async def content_of(peer: RunningPeer) -> str:
+    (file,) = peer.node.files().files
+    return file.id
+
+
+@pytest.mark.parametrize("again", ["running", "started again"])
+async def test_what_has_rotted_is_withdrawn_and_never_shared_as_anything(
+    network: Network, again: str
+) -> None:
+    peer = await holding(network, "one")
+    content = await content_of(peer)
+    overwrite(peer.folder / "film.bin", ROT_AT, b"rot")
+    answer = await peer.node.verify()
+    assert list(answer.differing) == ["film.bin"]
+    assert "1 of 4 chunks (1)" in answer.differing["film.bin"]
+    if again == "started again":
+        await network.stop_peer("one")
+        found = {one.kind.slug for one in assert_sound(peer.folder)}
+        assert found == {"damaged"}
+        peer = await network.peer("one")
+    await peer.app.scanning.scan()
+    await until(lambda: peer.app.scanning.to_hash == 0, "what a look of the peer's own has found")
+    assert peer.node.files().files == []
+    assert (await peer.request("GET", f"/content/{content}")).status == 404
+    assert peer.node.status().damaged == {"film.bin": answer.differing["film.bin"]}
+    assert list((await peer.node.verify(["film.bin"])).differing) == ["film.bin"]
+
+
+async def test_a_second_name_of_the_same_rotten_file_is_not_shared_as_moved(
+    network: Network,
+) -> None:
+    peer = await holding(network, "one")
+    os.link(peer.folder / "film.bin", peer.folder / "twin.bin")
+    await peer.app.scanning.scan()
+    assert len(peer.node.files().files) == 2
+    overwrite(peer.folder / "film.bin", ROT_AT, b"rot")
+    assert list((await peer.node.verify(["film.bin"])).differing) == ["film.bin"]
+    await peer.app.scanning.scan()
+    assert "film.bin" not in {file.path for file in peer.node.files().files}
+    assert sorted((await peer.node.verify()).differing) == ["film.bin", "twin.bin"]
+
+
+async def test_once_it_was_touched_it_is_shared_as_what_it_is(network: Network) -> None:
+    peer = await holding(network, "one")
+    before = await content_of(peer)
+    overwrite(peer.folder / "film.bin", ROT_AT, b"rot")
+    await peer.node.verify()
+    os.utime(peer.folder / "film.bin", ns=(1, 10**17))
+    await peer.app.scanning.scan()
+    assert await content_of(peer) != before
+    assert peer.node.status().damaged == {}
+    assert (await peer.node.verify()).differing == {}
+
+
+async def test_a_repair_fetches_the_wrong_chunk_alone(network: Network) -> None:
+    peer, other = await holding(network, "one"), await holding(network, "two")
+    path = peer.folder / "film.bin"
+    path.chmod(0o640)
+    content = await content_of(peer)
+    overwrite(path, ROT_AT, b"rot")
+    answer = await peer.node.verify(repair=True)
+    assert (answer.differing, answer.repaired) == ({}, ["film.bin"])
+    assert path.read_bytes() == DATA
+    assert other.app.traffic.up_bytes == MIN_CHUNK_BYTES
+    assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_mtime_ns) == (0o640, 10**18)
+    assert await content_of(peer) == content
+    assert peer.node.status().damaged == {}
+    assert (await peer.request("GET", f"/content/{content}")).body == DATA
+    await network.stop_peer("one")
+    assert_settled(peer.folder, whole={"film.bin": DATA})
+
+
+async def test_without_anybody_who_has_it_nothing_is_touched(network: Network) -> None:
+    peer = await holding(network, "one")
+    path = peer.folder / "film.bin"
+    overwrite(path, ROT_AT, b"rot")
+    rotten = path.read_bytes()
+    answer = await peer.node.verify(repair=True)
+    assert "not repaired: nobody else" in answer.differing["film.bin"]
+    assert path.read_bytes() == rotten
+
+
+async def test_a_source_that_sends_nothing_ends_a_repair_in_words(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, other = await holding(network, "one"), await holding(network, "two")
+    overwrite(peer.folder / "film.bin", ROT_AT, b"rot")
+    overwrite(other.folder / "film.bin", ROT_AT, b"rot")
+    monkeypatch.setattr(repairing, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(repairing, "LOOK_S", 0.05)
+    answer = await peer.node.verify(repair=True)
+    assert "not repaired" in answer.differing["film.bin"]
+    await network.stop_peer("one")
+    assert_sound(peer.folder)
+
+
+async def test_what_lies_in_a_further_root_is_only_read(network: Network, tmp_path: Path) -> None:
+    await holding(network, "two")
+    peer = await network.peer("one")
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "film.bin").write_bytes(DATA)
+    os.utime(tmp_path / "music" / "film.bin", ns=(1, 10**18))
+    await peer.node.add([str(tmp_path / "music")])
+    await until(lambda: len(peer.node.files().files) == 1, "shared")
+    overwrite(tmp_path / "music" / "film.bin", ROT_AT, b"rot")
+    answer = await peer.node.verify(repair=True)
+    assert "only reads" in answer.differing["music/film.bin"]
+
+
+async def test_a_chunk_that_cannot_be_read_is_a_wrong_one(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, _ = await holding(network, "one"), await holding(network, "two")
+    inode = (peer.folder / "film.bin").stat().st_ino
+
+    def is_bad(descriptor: int, _: object, offset: int) -> bool:
+        in_chunk = MIN_CHUNK_BYTES <= offset < 2 * MIN_CHUNK_BYTES
+        return in_chunk and os.fstat(descriptor).st_ino == inode
+
+    fail(monkeypatch, "preadv", errno.EIO, is_bad)
+    fail(monkeypatch, "pread", errno.EIO, lambda fd, _, offset: is_bad(fd, None, offset))
+    answer = await peer.node.verify(repair=True)
+    assert (answer.differing, answer.repaired) == ({}, ["film.bin"])
+    assert (peer.folder / "film.bin").read_bytes() == DATA
+
+
+def broken(*_: object, **__: object) -> None:
+    raise PanalError("killed here")
+
+
+@pytest.mark.parametrize("when", ["make_publishable", "forget_journal", "discard"])
+async def test_broken_off_at_any_step_the_state_is_sound_and_the_next_repair_succeeds(
+    network: Network, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """What is called at that step fails, and nothing after it is done: as a kill would have it."""
+    peer, _ = await holding(network, "one"), await holding(network, "two")
+    path = peer.folder / "film.bin"
+    overwrite(path, ROT_AT, b"rot")
+    rotten = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(PartialFile, when, broken)
+        answer = await peer.node.verify(repair=True)
+    assert path.read_bytes() in {rotten, DATA}
+    assert (path.read_bytes() == DATA) == (when == "discard")
+    await network.stop_peer("one")
+    assert_sound(peer.folder, whole={"film.bin": path.read_bytes()}, manifests=[MANIFEST])
+    peer = await network.peer("one")
+    if when != "discard":
+        answer = await peer.node.verify(repair=True)
+        assert answer.repaired == ["film.bin"]
+    assert (await peer.node.verify()).differing == {}
+    assert path.read_bytes() == DATA
+
+
+async def test_a_file_that_was_edited_meanwhile_is_left_as_it_is(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, _ = await holding(network, "one"), await holding(network, "two")
+    path = peer.folder / "film.bin"
+    overwrite(path, ROT_AT, b"rot")
+    real = publish._exchange_at
+
+    def edited_just_before(*named: object) -> None:
+        path.write_bytes(b"mine")
+        monkeypatch.setattr(publish, "_exchange_at", real)
+        real(*named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(publish, "_exchange_at", edited_just_before)
+    answer = await peer.node.verify(repair=True)
+    assert "changed meanwhile" in answer.differing["film.bin"]
+    assert path.read_bytes() == b"mine"
+
+
+# In the background --------------------------------------------------------------------------
+
+
+async def test_a_pass_goes_on_where_a_restart_left_it_and_finds_what_rotted(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrubbing, "STEP_BYTES", MIN_CHUNK_BYTES)
+    peer = await network.peer("one", shares_folder=False)
+    for name in ("a.bin", "b.bin"):
+        await peer.upload(name, DATA + name.encode())
+    scrub = peer.app.scrubbing
+    assert await scrub.step() == MIN_CHUNK_BYTES
+    assert (scrub.at.path, scrub.at.chunk, scrub.at.is_over) == ("a.bin", 1, False)
+    scrub._save()
+    await network.stop_peer("one")
+    overwrite(peer.folder / "b.bin", 2 * ROT_AT, b"rot")
+    peer = await network.peer("one", shares_folder=False)
+    scrub = peer.app.scrubbing
+    assert (scrub.at.path, scrub.at.chunk) == ("a.bin", 1)
+    seen = []
+    while not scrub.at.is_over:
+        seen.append((scrub.at.path, scrub.at.chunk))
+        await scrub.step()
+    assert seen[:4] == [("a.bin", 1), ("a.bin", 2), ("a.bin", 3), ("b.bin", 1)]
+    assert list(peer.node.status().damaged) == ["b.bin"]
+    assert [file.path for file in peer.node.files().files] == ["a.bin"]
+    assert not scrub._is_due()
