@@ -12,6 +12,8 @@ from panal.wire.tracker import SECRET_BYTES
 
 _SECRET_FILE = "owner-secret"  # noqa: S105 (a file name)
 _EPOCH_FILE = "epoch"
+_MOST_EPOCH = 2**62
+"""Beyond it lies no clock: the file is damaged, and no tracker would take it."""
 
 
 def begin_epoch(state: Path, name: PeerName, wall_s: float) -> Caller:
@@ -42,8 +44,11 @@ def _secret(path: Path) -> bytes:
 
 
 def _next_epoch(path: Path, wall_ms: int) -> int:
-    last = path.read_text("ascii").strip() if path.exists() else "0"
-    epoch = max(wall_ms, int(last) + 1 if last.isdigit() else 0)
+    try:
+        last = int(path.read_text("ascii"))
+    except (FileNotFoundError, ValueError):  # not there yet, or damaged
+        last = 0
+    epoch = max(wall_ms, last + 1 if 0 < last < _MOST_EPOCH else 0)
     _write(path, str(epoch))
     return epoch
 
