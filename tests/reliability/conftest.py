@@ -10,5 +10,5 @@ from tests.support.network import Network
 
 @pytest.fixture
 async def network(tmp_path: Path) -> AsyncIterator[Network]:
-    async with Network(tmp_path) as made:
+    async with Network(tmp_path, renew_s=0.2) as made:
         yield made

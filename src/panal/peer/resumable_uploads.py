@@ -69,7 +69,11 @@ class ResumableUploads:
                 self._begin_storing(upload)
 
     def _read(self) -> list[ResumableUpload]:
-        private_folder(self._folder)
+        try:
+            private_folder(self._folder)
+        except OSError as error:  # what is there can be shared all the same
+            log.warning("%s", disk_error(error, f"make {self._folder} ready for uploads"))
+            return []
         found = []
         for identity in upload_ids(self._folder):
             files = UploadFiles(self._folder, identity)

@@ -5,6 +5,7 @@ nothing behind.
 """
 
 import asyncio
+import logging
 import os
 import secrets
 import shutil
@@ -21,6 +22,8 @@ from panal.store.space import check_space
 from panal.trust.files import private_folder
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest, chunk_size_for, content_id
 from panal.wire.names import SafePath
+
+log = logging.getLogger(__name__)
 
 BATCH_BYTES = 1024 * 1024
 """Received bytes are hashed and written in batches of about this size."""
@@ -46,14 +49,17 @@ class Uploads:
         self._sharing = sharing
         self._temporary = temporary
         self.slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
-        private_folder(temporary)
         self.incoming: dict[str, Incoming] = {}
         """By id, in the order in which they began."""
-        for leftover in temporary.iterdir():
-            if leftover.is_dir() and not leftover.is_symlink():
-                shutil.rmtree(leftover)
-            else:
-                leftover.unlink()
+        try:
+            private_folder(temporary)
+            for leftover in temporary.iterdir():
+                if leftover.is_dir() and not leftover.is_symlink():
+                    shutil.rmtree(leftover)
+                else:
+                    leftover.unlink()
+        except OSError as error:  # what is there can be shared all the same
+            log.warning("%s", disk_error(error, f"make {temporary} ready for uploads"))
 
     async def store(
         self,
@@ -77,6 +83,7 @@ class Uploads:
         await self._sharing.refuse_offline()
         async with self.slots:
             check_space(self._temporary, expected_bytes or 0)
+            self._make_folder()
             temporary = self._temporary / secrets.token_hex(16)
             incoming = Incoming(temporary.name, path, expected_bytes if exact else None)
             self.incoming[incoming.id] = incoming
@@ -95,6 +102,12 @@ class Uploads:
             finally:
                 del self.incoming[incoming.id]
                 temporary.unlink(missing_ok=True)
+
+    def _make_folder(self) -> None:
+        try:
+            private_folder(self._temporary)
+        except OSError as error:
+            raise disk_error(error, "store the upload") from None
 
     async def _receive(
         self,
