@@ -108,8 +108,15 @@ class Program:
 
     def peak_bytes(self) -> int:
         """The most memory that it has had resident."""
+        return self._memory_bytes("VmHWM:")
+
+    def resident_bytes(self) -> int:
+        """The memory that it has resident now."""
+        return self._memory_bytes("VmRSS:")
+
+    def _memory_bytes(self, name: str) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024
         return 0
 

@@ -11,6 +11,7 @@ from panal.errors import NoSpace, PanalError, Refused, StateInUse
 from panal.tracker.database import SCHEMA_VERSION
 from panal.tracker.search import understand
 from panal.tracker.sqlite import SqliteStorage
+from panal.tracker.sqlite_text import unindexed
 from panal.wire.catalogue import Holding, SearchQuery
 from panal.wire.ids import PeerName
 from tests.tracker.makers import announcement, content, digest_of, entry, record
@@ -41,6 +42,61 @@ def test_a_restart_keeps_records_and_grants_leases_anew(written: Path) -> None:
     assert (known.lease_until_s, known.renewed_at_s, known.sequence) == (5_040.0, 5_000.0, 3)
     assert known.digest == digest_of(entry("Año.txt", 1), Holding(content(2), complete=False))
     assert len(storage.match(understand(SearchQuery("ano")), 5_001.0).rows) == 1
+    storage.close()
+
+
+def _index(storage: SqliteStorage) -> None:
+    left = 1
+    while left:
+        with storage.transaction():
+            left = storage.index_names(10)
+
+
+def _found(storage: SqliteStorage, words: str) -> list[str]:
+    return [row.path for row in storage.match(understand(SearchQuery(words)), 1.0).rows]
+
+
+def test_the_index_goes_on_where_it_was_after_a_restart(written: Path) -> None:
+    storage = SqliteStorage(written, now_s=0.0)
+    _index(storage)
+    with storage.transaction():
+        storage.apply(ONE, announcement(removed=("Año.txt",)))
+    storage.close()
+    storage = SqliteStorage(written, now_s=0.0)
+    with storage.transaction():
+        storage.apply(ONE, announcement(entry("otro.txt", 2)))
+    assert _found(storage, "txt") == ["otro.txt"]
+    _index(storage)  # an entry that took the number of the one that went would be passed over
+    assert _found(storage, "txt") == ["otro.txt"]
+    assert _found(storage, "ano") == []
+    storage.close()
+
+
+def test_of_very_many_names_at_once_the_newest_are_found_before_the_index_has_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.tracker.sqlite_queries.FEW_ENTRIES", 2)
+    storage = SqliteStorage(path, now_s=0.0)
+    with storage.transaction():
+        storage.put_peer(record())
+        storage.apply(ONE, announcement(*(entry(f"file {n}", n) for n in range(9))))
+    assert _found(storage, "file") == ["file 7", "file 8"]
+    assert unindexed(storage._connection) == 9
+    _index(storage)
+    assert len(_found(storage, "file")) == 9
+    assert unindexed(storage._connection) == 0
+    storage.close()
+
+
+def test_a_renewal_writes_nothing(written: Path) -> None:
+    storage = SqliteStorage(written, now_s=0.0)
+    known = storage.peer(ONE)
+    assert known is not None
+    with storage.transaction():
+        storage.put_peer(known.renewed(50.0, 60.0))
+        assert not storage._connection.in_transaction
+    assert storage.peer(ONE) == known.renewed(50.0, 60.0)
+    assert _found(storage, "ano") == ["Año.txt"]
     storage.close()
 
 

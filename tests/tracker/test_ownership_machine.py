@@ -29,6 +29,7 @@ from panal.tracker.member_file import MemberFile
 from panal.tracker.network import Network
 from panal.tracker.network_service import NetworkService
 from panal.tracker.records import Records
+from panal.tracker.records_threads import RecordsThreads
 from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, Reach
 from panal.tracker.search import understand
@@ -119,6 +120,10 @@ calls = st.builds(
 names = st.sampled_from(NAMES)
 
 
+async def _records_threads() -> RecordsThreads:
+    return RecordsThreads()
+
+
 class OwnershipMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -137,7 +142,8 @@ class OwnershipMachine(RuleBasedStateMachine):
         self.storage = self.in_thread(
             lambda: SqliteStorage(self.folder / "tracker.db", self.clock.now_s(), LEASE_S)
         )
-        records = Records(self.storage, self.thread, self.clock)
+        self.threads = self.run(_records_threads())
+        records = Records(self.storage, self.threads, self.clock)
         self.file = self.in_thread(lambda: MemberFile(None))
         self.network = Network(AUTHORITY, self.file, self.thread, self.clock)
         self.run(self.network.open())
@@ -152,6 +158,7 @@ class OwnershipMachine(RuleBasedStateMachine):
             self.enrol(name)
 
     def teardown(self) -> None:
+        self.run(self.threads.close())
         self.in_thread(self.storage.close)
         self.in_thread(self.file.close)
         self.thread.shutdown()

@@ -23,6 +23,7 @@ from panal.errors import (  # noqa: E402
 from panal.tracker import postgres_queries  # noqa: E402
 from panal.tracker.postgres import PostgresStorage  # noqa: E402
 from panal.tracker.records import Records  # noqa: E402
+from panal.tracker.records_threads import RecordsThreads  # noqa: E402
 from panal.tracker.search import understand  # noqa: E402
 from panal.tracker.storage import Conflict  # noqa: E402
 from panal.wire.catalogue import Entry, SearchQuery  # noqa: E402
@@ -183,7 +184,7 @@ class Contested(PostgresStorage):
 
 async def test_a_conflict_is_tried_again_and_not_for_ever(database: str) -> None:
     storage = Contested(database, threads=1)
-    with ThreadPoolExecutor(1) as threads:
+    async with RecordsThreads(1) as threads:
         records = Records(storage, threads, VirtualClock())
         storage.conflicts = 4
         await records.admit(registration(), "127.0.0.1", REACHED)
@@ -197,7 +198,7 @@ async def test_a_conflict_is_tried_again_and_not_for_ever(database: str) -> None
 async def test_of_many_who_want_a_name_at_two_trackers_one_gets_it(
     two: tuple[PostgresStorage, PostgresStorage],
 ) -> None:
-    with ThreadPoolExecutor(4) as threads:
+    async with RecordsThreads(4) as threads:
         trackers = [Records(storage, threads, storage) for storage in two]
         tries = await asyncio.gather(
             *(
@@ -218,7 +219,7 @@ async def test_a_peer_that_is_displaced_keeps_the_lease_that_it_renews(
     two: tuple[PostgresStorage, PostgresStorage],
 ) -> None:
     """Two write the same record: the one must not undo what the other wrote."""
-    with ThreadPoolExecutor(4) as threads:
+    async with RecordsThreads(4) as threads:
         one, other = (Records(storage, threads, storage) for storage in two)
         for _ in range(10):
             await one.admit(registration("a"), "127.0.0.1", REACHED)

@@ -16,6 +16,7 @@ from panal.tracker.search import (
     RANK_LIMIT,
     Match,
     RankedPage,
+    _marked,
     fold,
     listed,
     match_class,
@@ -122,6 +123,11 @@ def test_the_class_of_a_match(words: str, path: str, expected: int) -> None:
 
 
 _PATH = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20)
+
+
+@given(st.text(st.sampled_from("aÀé\u0301\u0338// _.ß１漢ﬁΣ9"), max_size=20))
+def test_a_path_is_folded_part_by_part_as_it_is_whole(path: str) -> None:
+    assert searchable(path) == f"/{_marked(fold(path))}\x1e"
 
 
 @given(_PATH)

@@ -11,6 +11,7 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
@@ -181,6 +182,7 @@ def caller_host(context: Context) -> str:
     return host_in(context.peer())
 
 
+@lru_cache(maxsize=16_384)
 def host_in(peer: str) -> str:
     """The IP literal in gRPC's name for the other end, such as ``ipv6:%5B::1%5D:40000``."""
     family, _, rest = unquote(peer).partition(":")

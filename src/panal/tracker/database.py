@@ -15,8 +15,11 @@ from panal.trust.files import private_file
 
 _log = logging.getLogger("panal.tracker")
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MEMORY = ":memory:"
+CACHE_KIB = 64 * 1024
+CHECKPOINT_PAGES = 16_384
+"""64 MiB: a page that is changed often is copied into the database once."""
 
 _SCHEMA = """
 CREATE TABLE peers (
@@ -31,10 +34,7 @@ CREATE TABLE peers (
     bound TEXT NOT NULL,
     reachable INTEGER NOT NULL,
     reachability TEXT NOT NULL,
-    lease_until_s REAL NOT NULL,
-    joined_at_s REAL NOT NULL,
-    renewed_at_s REAL NOT NULL,
-    gone_at_s REAL,  -- null while it is here
+    is_gone INTEGER NOT NULL DEFAULT FALSE,
     digest BLOB NOT NULL,
     generation INTEGER NOT NULL DEFAULT 0,
     entries INTEGER NOT NULL DEFAULT 0,
@@ -42,19 +42,18 @@ CREATE TABLE peers (
 );
 CREATE INDEX peers_by_address ON peers (observed_host, port);
 CREATE TABLE entries (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,  -- never used twice: the text index may still know one that went
     peer INTEGER NOT NULL,
     path TEXT NOT NULL,
     searchable TEXT NOT NULL,
-    content BLOB NOT NULL,
+    facts BLOB NOT NULL,  -- content, kind, size, SHA-256, as the digest counts them
     size_bytes INTEGER NOT NULL,
     kind INTEGER NOT NULL,
-    sha256 BLOB,
     generation INTEGER NOT NULL,
     UNIQUE (peer, path)
 );
-CREATE INDEX entries_by_content ON entries (content, peer);
-CREATE INDEX entries_by_sha256 ON entries (sha256) WHERE sha256 IS NOT NULL;
+CREATE INDEX entries_by_content ON entries (substr(facts, 1, 8));
+CREATE INDEX entries_by_sha256 ON entries (substr(facts, 42, 8));
 CREATE TABLE holdings (
     peer INTEGER NOT NULL,
     content BLOB NOT NULL,
@@ -64,8 +63,12 @@ CREATE TABLE holdings (
 ) WITHOUT ROWID;
 CREATE INDEX holdings_by_content ON holdings (content, peer, complete);
 CREATE VIRTUAL TABLE entry_text USING fts5 (
-    searchable, content = 'entries', content_rowid = 'id', tokenize = 'trigram case_sensitive 1'
+    searchable, content = '', columnsize = 0, detail = none,
+    tokenize = 'trigram case_sensitive 1'
 );
+CREATE TABLE text_state (indexed_until INTEGER NOT NULL);
+INSERT INTO text_state VALUES (0);
+CREATE TABLE text_removed (id INTEGER PRIMARY KEY, searchable TEXT NOT NULL);
 CREATE TABLE leftovers (peer INTEGER PRIMARY KEY);
 """
 
@@ -125,6 +128,9 @@ def _prepare(connection: sqlite3.Connection, target: str) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_PAGES * 4096}")
     # Takes the lock now, not at the first change.
     connection.execute("BEGIN IMMEDIATE")
     if fresh:
@@ -185,10 +191,20 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             yield
             connection.execute("COMMIT")
         except BaseException:
-            # Some failures, a full disk among them, have rolled back already.
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            roll_back(connection)
             raise
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """Undo a transaction; some failures, a full disk among them, have done it already."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def begin(connection: sqlite3.Connection) -> None:
+    """Begin a transaction before its first change, unless that was done."""
+    if not connection.in_transaction:
+        connection.execute("BEGIN IMMEDIATE")
 
 
 # A disk that is full and a file-size limit look different to SQLite: the second is a failed

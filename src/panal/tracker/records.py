@@ -5,8 +5,8 @@ event loop never waits for a disk, and no two changes of one peer overlap.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -16,6 +16,7 @@ from panal.errors import Busy, NotFound
 from panal.tracker import registry, search
 from panal.tracker.folders import folder_page
 from panal.tracker.handout import Handout
+from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.registry import Admission, PeerRecord, Reach
 from panal.tracker.search import RankedPage, Search
 from panal.tracker.storage import Conflict, LeaseClock, ListedPeer, Storage
@@ -31,7 +32,14 @@ from panal.wire.catalogue import (
 )
 from panal.wire.ids import ContentId, PeerName
 
-LEFTOVERS_AT_ONCE = 5_000
+_log = logging.getLogger("panal.tracker")
+
+LEFTOVERS_AT_ONCE = 1_000
+NAMES_AT_ONCE = 256
+MOST_NAMES_AT_ONCE = 4_096
+"""While nobody waits: the index is quicker in large pieces."""
+MOST_NAMES_BEHIND = 200_000
+"""From here on the index takes turns with announcements."""
 TRIES = 5
 """Of a transaction that others are in the way of."""
 
@@ -44,7 +52,7 @@ class Records:
     def __init__(
         self,
         storage: Storage,
-        threads: Executor,
+        threads: RecordsThreads,
         clock: LeaseClock,
         lease_s: float = registry.LEASE_S,
     ) -> None:
@@ -54,6 +62,8 @@ class Records:
         self._lease_s = lease_s
         self.shared_as = storage.shared_as
         """See `Storage`."""
+        self._told = asyncio.Event()
+        self._told.set()
 
     async def check_claim(self, caller: Caller) -> None:
         """Whether the caller may register under its name; NameTaken or Superseded if not."""
@@ -136,7 +146,9 @@ class Records:
                 generation = self._storage.begin_replacement(caller.name)
             return self._storage.apply(caller.name, announcement), generation
 
-        return await self._run(work)
+        answer = await self._run(work, Urgency.CHANGE)
+        self._told.set()
+        return answer
 
     async def finish_replacement(self, caller: Caller, generation: int) -> bytes:
         """Drop what the stream that began a replacement did not name; the digest."""
@@ -145,7 +157,7 @@ class Records:
             registry.check_caller(self._storage.peer_for_update(caller.name), caller, now_s)
             return self._storage.end_replacement(caller.name, generation)
 
-        return await self._run(work)
+        return await self._run(work, Urgency.CHANGE)
 
     async def live_peers(self, names: Iterable[PeerName]) -> list[PeerRecord]:
         """The records of those named peers that are here."""
@@ -232,15 +244,41 @@ class Records:
             self._storage.drop_gone(now_s - registry.KEEP_S)
             return self._storage.sweep(now_s)
 
-        return await self._run(work)
+        lapsed = await self._run(work)
+        self._told.set()
+        return lapsed
 
     async def clear_leftovers(self) -> None:
         """Remove the rows of dropped peers, in slices between other work."""
-        while await self._run(lambda _: self._storage.clear_leftovers(LEFTOVERS_AT_ONCE)):
-            pass
+        while await self._run(
+            lambda _: self._storage.clear_leftovers(LEFTOVERS_AT_ONCE), Urgency.BEHIND
+        ):
+            self._told.set()
 
-    async def _run(self, work: Callable[[float], _Result]) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, work)
+    async def index_for_ever(self) -> None:
+        """Let the index of searches follow what is announced, in slices between other work."""
+        while True:
+            await self._told.wait()
+            self._told.clear()
+            try:
+                await self._index()
+            except Exception:
+                _log.exception("indexing names failed; it is tried again after the next sweep")
+
+    async def _index(self) -> None:
+        names, left = NAMES_AT_ONCE, 1
+        while left:
+            urgency = Urgency.BEHIND if left < MOST_NAMES_BEHIND else Urgency.CHANGE
+            left = await self._run(partial(self._index_names, names), urgency)
+            names = NAMES_AT_ONCE if self._threads.is_busy else min(2 * names, MOST_NAMES_AT_ONCE)
+
+    def _index_names(self, limit: int, _: float) -> int:
+        return self._storage.index_names(limit)
+
+    async def _run(
+        self, work: Callable[[float], _Result], urgency: Urgency = Urgency.QUESTION
+    ) -> _Result:
+        return await self._threads.run(partial(self._transact, work), urgency)
 
     def _transact(self, work: Callable[[float], _Result]) -> _Result:
         for _ in range(TRIES):

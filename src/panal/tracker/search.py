@@ -13,13 +13,16 @@ one or two with the mark before it, an exact name between "/" and the end.
 
 import base64
 import binascii
+import heapq
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
+
+import msgspec
 
 from panal.errors import UsageError
 from panal.tracker.query_words import QueryWords, parse_query
@@ -81,8 +84,7 @@ class Search:
         return not self.whole and self.content is None and self.sha256 is None
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True, gc=False):
     """One entry of a live peer that meets a search's conditions."""
 
     peer: PeerName
@@ -119,7 +121,8 @@ def fold(text: str) -> str:
 
 def searchable(path: str) -> str:
     """The form of a path that stores keep and look through."""
-    return f"/{_marked(fold(path))}{_END}"
+    folder, slash, name = path.rpartition("/")
+    return f"/{_folder_marked(folder + slash)}{_name_marked(name)}{_END}"
 
 
 def understand(query: SearchQuery) -> Search:
@@ -186,36 +189,63 @@ def _least(one: int | None, other: int | None) -> int | None:
 
 def match_class(search: Search, text: str) -> int:
     """How well a searchable form matches: 0 exact name, 1 whole words, 2 the rest."""
-    if search.exact is None:
-        return _UNRANKED
-    if search.exact in text:
-        return 0
-    return 1 if all(_has_whole(word, text) for word in search.whole) else 2
+    return _grading(search)(text)
+
+
+def _grading(search: Search) -> Callable[[str], int]:
+    exact = search.exact
+    if exact is None:
+        return lambda _: _UNRANKED
+    whole = [re.compile(_whole(word)).search for word in search.whole]
+
+    def grade(text: str) -> int:
+        if exact in text:
+            return 0
+        for found in whole:
+            if found(text) is None:
+                return _UNRANKED
+        return 1
+
+    return grade
 
 
 def rank(search: Search, rows: Iterable[Match]) -> RankedPage:
     """The page of hits that a search asks for: one hit a content, best match first."""
-    groups: dict[ContentId, list[tuple[SortKey, Match]]] = {}
+    grade = _grading(search)
+    groups: dict[ContentId, list[Match]] = {}
+    best: dict[ContentId, tuple[int, str]] = {}
     for row in rows:
-        plain = row.searchable.replace(_MARK, "")
-        key = (match_class(search, row.searchable), plain, row.content.hex())
-        groups.setdefault(row.content, []).append((key, row))
-    ordered = sorted((min(key for key, _ in group), content) for content, group in groups.items())
-    if search.after is not None:
-        ordered = [item for item in ordered if item[0] > search.after]
+        key = (grade(row.searchable), _plain(row))
+        content = row.content
+        known = best.get(content)
+        if known is None:
+            groups[content] = [row]
+            best[content] = key
+        else:
+            groups[content].append(row)
+            if key < known:
+                best[content] = key
+    keys: Iterable[SortKey] = ((*key, content.hex()) for content, key in best.items())
+    if (after := search.after) is not None:
+        keys = (key for key in keys if key > after)
+    ordered = heapq.nsmallest(search.page_size + 1, keys)
     hits: list[Hit] = []
     names_bytes = 0
-    last: SortKey | None = None
-    for key, content in ordered[: search.page_size]:
-        group = sorted(groups[content], key=lambda item: (item[0], item[1].peer))
-        hit = _hit([row for _, row in group])
+    for *_, content_hex in ordered[: search.page_size]:
+        group = groups[ContentId(bytes.fromhex(content_hex))]
+        group.sort(key=lambda row: (grade(row.searchable), _plain(row), row.peer))
+        hit = _hit(group)
         names_bytes += sum(len(named.path.encode()) for named in hit.names)
         if hits and names_bytes > MAX_PAGE_BYTES:
             break
         hits.append(hit)
-        last = key
-    more = last is not None and len(hits) < len(ordered)
-    return RankedPage(tuple(hits), _encode_page(last) if more and last is not None else "")
+    if not 0 < len(hits) < len(ordered):
+        return RankedPage(tuple(hits), "")
+    return RankedPage(tuple(hits), _encode_page(ordered[len(hits) - 1]))
+
+
+def _plain(row: Match) -> str:
+    return row.searchable.replace(_MARK, "")
 
 
 def listed(search: Search, rows: Iterable[Match]) -> RankedPage:
@@ -264,19 +294,19 @@ def _ending(extension: str) -> str:
     return f"{_marked('.' + fold(extension))}{_END}"
 
 
-_marked_word = lru_cache(maxsize=64)(_marked)
-"""A search asks for few words of ten thousand names."""
+def _name_marked(name: str) -> str:
+    # Of ASCII the compatibility forms are itself, and it has no accents.
+    return _marked(name.lower() if name.isascii() else fold(name))
 
 
-def _has_whole(word: str, text: str) -> bool:
-    needle = _marked_word(word)
-    ends_open = word[-1].isalnum()
-    start = text.find(needle)
-    while start >= 0:
-        if not ends_open or not text[start + len(needle)].isalnum():
-            return True
-        start = text.find(needle, start + 1)
-    return False
+_folder_marked = lru_cache(maxsize=1024)(_name_marked)
+"""Files that lie in one folder come together. A slash is no letter and takes no accent, so both
+sides of it fold alone as they do together."""
+
+
+def _whole(word: str) -> str:
+    """What finds a word that begins where a word does, and goes no further, in a regex."""
+    return re.escape(_marked(word)) + (r"(?![^\W_])" if word[-1].isalnum() else "")
 
 
 def _encode_page(key: SortKey) -> str:

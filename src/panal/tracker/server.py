@@ -6,9 +6,9 @@ import logging
 import random
 import resource
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ from panal.tracker.dialback import Dialback
 from panal.tracker.gate import TRACKER, Gate
 from panal.tracker.own_addresses import own_addresses
 from panal.tracker.records import Records
+from panal.tracker.records_threads import RecordsThreads
 from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, RENEW_S
 from panal.tracker.service import TrackerService
@@ -161,18 +162,18 @@ class TrackerServer:
 
     async def _start_all(self, address: Address, *, has_network: bool) -> None:
         self._resources.callback(self._audit.close)
+        loop = asyncio.get_running_loop()
         settings = self._settings
         storage, lease_clock = await open_store_when_it_is_there(
             settings.store, settings.state_dir, self._clock, settings.lease_s
         )
-        threads = ThreadPoolExecutor(storage.threads, thread_name_prefix="tracker-records")
-        self._resources.callback(threads.shutdown)
-        loop = asyncio.get_running_loop()
-        self._resources.push_async_callback(loop.run_in_executor, threads, storage.close)
+        self._resources.push_async_callback(asyncio.to_thread, storage.close)
+        threads = RecordsThreads(storage.threads)
+        self._resources.push_async_callback(threads.close)
         records = Records(storage, threads, lease_clock, settings.lease_s)
         network = self._network = await self._open_network() if has_network else None
         whose = "" if network is None else network.identity.pin.hex()
-        await loop.run_in_executor(threads, storage.claim, whose)
+        await threads.run(partial(storage.claim, whose))
         gate = Gate() if network is None else network.gate
         dialback = await self._resources.enter_async_context(
             Dialback(identity=None if network is None else network.identity)
@@ -206,8 +207,12 @@ class TrackerServer:
             if network.is_new:
                 self.first_join_line = await network.mint()
         await self._server.start()
-        sweeper = asyncio.create_task(self._sweep_for_ever(), name="tracker sweeper")
-        self._resources.push_async_callback(_cancel, sweeper)
+        behind = [("sweeper", self._sweep_for_ever())]
+        if storage.indexes_behind:
+            behind.append(("index", records.index_for_ever()))
+        for name, work in behind:
+            task = asyncio.create_task(work, name=f"tracker {name}")
+            self._resources.push_async_callback(_cancel, task)
         await self._say_ready(is_ready=True)
         _log.info("listening on %s", _authority(address, self._port))
 

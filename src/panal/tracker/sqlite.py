@@ -1,43 +1,28 @@
 """The embedded store: a tracker's records in one SQLite file, or in memory."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import Any
 
-from panal.tracker.database import open_database, transaction
+from panal.tracker.database import begin, errors_in_words, open_database, roll_back
 from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
 from panal.tracker.registry import LEASE_S, PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
-from panal.tracker.sqlite_catalogue import CatalogueRows, drop_entries
+from panal.tracker.sqlite_catalogue import CatalogueRows
 from panal.tracker.sqlite_folders import entries_between, files_between
+from panal.tracker.sqlite_peers import PeerRows
 from panal.tracker.sqlite_queries import (
     entries_in_order,
     holders_of,
     matches_of,
     provider_counts,
 )
+from panal.tracker.sqlite_text import drop_entries, first_free_id, index_slice
 from panal.tracker.storage import ListedPeer
-from panal.wire.catalogue import DIGEST_BYTES, Announcement, Entry
+from panal.wire.catalogue import Announcement, Entry
 from panal.wire.ids import ContentId, PeerName
-
-_SELECT = (
-    "SELECT name, secret_hash, epoch, sequence, observed_host, port, bound, reachable,"
-    " reachability, lease_until_s, joined_at_s, renewed_at_s, digest, entries"
-    " FROM peers "
-)
-_PUT = """
-INSERT INTO peers (key, name, secret_hash, epoch, sequence, observed_host, port, bound,
-    reachable, reachability, lease_until_s, joined_at_s, renewed_at_s, digest)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.secret_hash,
-    epoch = excluded.epoch, sequence = excluded.sequence,
-    observed_host = excluded.observed_host, port = excluded.port, bound = excluded.bound,
-    reachable = excluded.reachable, reachability = excluded.reachability,
-    lease_until_s = excluded.lease_until_s, joined_at_s = excluded.joined_at_s,
-    renewed_at_s = excluded.renewed_at_s, gone_at_s = NULL
-"""
 
 
 class SqliteStorage:
@@ -46,32 +31,36 @@ class SqliteStorage:
     threads = 1
     shared_as = ""
     feed = None
+    indexes_behind = True
 
     def __init__(self, path: Path | None, now_s: float, lease_s: float = LEASE_S) -> None:
         self._connection = open_database(path)
+        self._ids = count(first_free_id(self._connection))
+        self._peers = PeerRows(self._connection, now_s, lease_s)
         with self.transaction():
-            self._take_over(now_s, lease_s)
+            for (key,) in self._connection.execute("SELECT key FROM peers").fetchall():
+                rows = self._catalogue(key)
+                rows.recount()
+                self._save(key, rows)
 
-    def _take_over(self, now_s: float, lease_s: float) -> None:
-        # The clock of the process that wrote these times is gone: leases start anew.
-        self._connection.execute(
-            "UPDATE peers SET lease_until_s = iif(gone_at_s IS NULL, ?, ?), joined_at_s = ?, "
-            "renewed_at_s = ?, gone_at_s = iif(gone_at_s IS NULL, NULL, ?)",
-            (now_s + lease_s, now_s, now_s, now_s, now_s),
-        )
-        for (key,) in self._connection.execute("SELECT key FROM peers").fetchall():
-            rows = CatalogueRows.of(self._connection, key)
-            rows.recount()
-            rows.save()
-
-    def transaction(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """All or nothing of what is done inside; not nested."""
-        return transaction(self._connection)
+        with errors_in_words():
+            try:
+                yield
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
+            except BaseException:
+                roll_back(self._connection)
+                self._peers.undo()
+                raise
+            self._peers.keep()
 
     def peer(self, name: PeerName) -> PeerRecord | None:
         """What is recorded under a name, its lease over or not; None for nothing."""
-        found = self._records("WHERE key = ?", key_of(name))
-        return found[0] if found else None
+        known = self._peers.get(name)
+        return None if known is None else known.record
 
     def peer_for_update(self, name: PeerName) -> PeerRecord | None:
         """As `peer`: there is no other thread."""
@@ -79,96 +68,71 @@ class SqliteStorage:
 
     def peers_at(self, host: str, port: int, now_s: float) -> list[PeerRecord]:
         """The live peers recorded at an observed host and port."""
-        return self._records(
-            "WHERE observed_host = ? AND port = ? AND lease_until_s > ? ORDER BY key",
-            host,
-            port,
-            now_s,
-        )
+        return self._peers.live_at(host, port, now_s)
 
     def put_peer(self, record: PeerRecord) -> None:
         """Record a peer; its catalogue and digest stay what they are, empty if it is new."""
-        self._connection.execute(
-            _PUT,
-            (
-                key_of(record.name),
-                record.name,
-                record.secret_hash,
-                record.epoch,
-                record.sequence,
-                record.observed_host,
-                record.port,
-                ",".join(record.bound),
-                record.reachable,
-                record.reachability,
-                record.lease_until_s,
-                record.joined_at_s,
-                record.renewed_at_s,
-                bytes(DIGEST_BYTES),
-            ),
-        )
+        self._peers.put(record)
 
     def end_lease(self, name: PeerName, now_s: float) -> None:
         """From now on a peer is gone: named to nobody, its catalogue kept."""
-        self._connection.execute(
-            "UPDATE peers SET lease_until_s = ?, gone_at_s = ? WHERE key = ?",
-            (now_s, now_s, key_of(name)),
-        )
+        self._peers.end_lease(name, now_s)
 
     def forget(self, name: PeerName) -> bool:
         """Drop a peer with all its records at once; whether there was one."""
-        dropped = self._records("WHERE key = ?", key_of(name))
-        self._drop(dropped)
-        return bool(dropped)
+        return self._peers.drop(name)
 
     def apply(self, name: PeerName, announcement: Announcement) -> bytes:
         """Make one message's changes and note its sequence; the digest after it."""
-        rows = CatalogueRows.of(self._connection, key_of(name))
+        key = key_of(name)
+        rows = self._catalogue(key)
         rows.remove_paths(announcement.removed_paths)
         rows.put_entries(announcement.entries)
         rows.remove_holdings(announcement.removed_holdings)
         rows.put_holdings(announcement.holdings)
-        self._connection.execute(
-            "UPDATE peers SET sequence = ? WHERE id = ?", (announcement.sequence, rows.peer)
-        )
-        return rows.save()
+        return self._save(key, rows, announcement.sequence)
 
     def begin_replacement(self, name: PeerName) -> int:
         """Start a new generation of a peer's catalogue; KeyError for an unknown peer."""
-        rows = CatalogueRows.of(self._connection, key_of(name))
+        key = key_of(name)
+        rows = self._catalogue(key)
         rows.generation += 1
-        rows.save()
+        self._save(key, rows)
         return rows.generation
 
     def end_replacement(self, name: PeerName, generation: int) -> bytes:
         """Drop what was last announced before `generation` began; the digest after it."""
-        rows = CatalogueRows.of(self._connection, key_of(name))
+        key = key_of(name)
+        rows = self._catalogue(key)
         rows.drop_before(generation)
-        return rows.save()
+        return self._save(key, rows)
 
     def locate(self, contents: Iterable[ContentId], now_s: float) -> dict[ContentId, list[Holder]]:
         """The live holders of each content: entries are complete holdings, too."""
-        known: dict[int, PeerRecord] = {}
-        located: dict[ContentId, list[Holder]] = {}
-        for content in contents:
-            located[content] = []
-            for peer, complete in holders_of(self._connection, content, now_s):
-                if peer not in known:
-                    (known[peer],) = self._records("WHERE id = ?", peer)
-                located[content].append(Holder(known[peer], complete))
-        return located
+        self._peers.note_absent(now_s)
+        known = self._peers.with_id
+        return {
+            content: [
+                Holder(known(peer).record, complete)
+                for peer, complete in holders_of(self._connection, content)
+            ]
+            for content in contents
+        }
 
     def match(self, search: Search, now_s: float) -> Matches:
         """The entries of live peers that meet a search's conditions, exact names first."""
-        return matches_of(self._connection, search, now_s)
+        self._peers.note_absent(now_s)
+        return matches_of(self._connection, self._peers, search)
 
     def entries_in_order(self, search: Search, now_s: float) -> Generator[Match]:
         """The entries that a listing shows, from a page's beginning on, all there are."""
-        return entries_in_order(self._connection, search, now_s)
+        self._peers.note_absent(now_s)
+        return entries_in_order(self._connection, self._peers, search)
 
     def provider_counts(self, contents: Sequence[ContentId], now_s: float) -> dict[ContentId, int]:
         """How many live peers hold each content, whole or in part."""
-        return provider_counts(self._connection, contents, now_s)
+        self._peers.note_absent(now_s)
+        return provider_counts(self._connection, contents)
 
     def entries_between(self, name: PeerName, first: str, before: str, limit: int) -> list[Entry]:
         """A peer's entries from a path on and before another, in the order of paths."""
@@ -180,43 +144,43 @@ class SqliteStorage:
 
     def list_peers(self, after: str, limit: int, now_s: float) -> list[ListedPeer]:
         """The live peers by name without case, those after `after`, at most `limit`."""
-        rows = self._connection.execute(
-            _SELECT + "WHERE key > ? AND lease_until_s > ? ORDER BY key LIMIT ?",
-            (key_of(after), now_s, limit),
-        )
-        return [ListedPeer(_record_of(row), row[-1]) for row in rows]
+        return self._peers.listed(after, limit, now_s)
 
     def extend_leases(self, now_s: float) -> None:
         """Nothing: leases start anew with the one tracker."""
 
     def sweep(self, now_s: float) -> list[PeerRecord]:
         """End what is left of leases that are over; whose they were, each told once."""
-        lapsed = self._records("WHERE lease_until_s <= ? AND gone_at_s IS NULL ORDER BY key", now_s)
+        lapsed = self._peers.lapsed(now_s)
         for record in lapsed:
-            self.end_lease(record.name, now_s)
+            self._peers.end_lease(record.name, now_s)
+        self._peers.note_absent(now_s)
         return lapsed
 
     def drop_gone(self, before_s: float) -> None:
         """Drop the peers that have been gone since then or longer, with all their records."""
-        self._drop(self._records("WHERE gone_at_s <= ?", before_s))
+        for name in self._peers.gone_before(before_s):
+            self._peers.drop(name)
 
     def clear_leftovers(self, limit: int) -> bool:
         """Remove up to `limit` rows of peers dropped before; whether more are left."""
+        begin(self._connection)
         row = self._connection.execute("SELECT peer FROM leftovers LIMIT 1").fetchone()
         if row is None:
             return False
         (peer,) = row
-        entries = self._connection.execute(
-            "SELECT id, searchable FROM entries WHERE peer = ? LIMIT ?", (peer, limit)
-        ).fetchall()
-        drop_entries(self._connection, entries)
+        (entries,) = self._connection.execute(
+            "SELECT json_group_array(id) FROM (SELECT id FROM entries WHERE peer = ? LIMIT ?)",
+            (peer, limit),
+        ).fetchone()
+        dropped = drop_entries(self._connection, entries)
         held = self._connection.execute(
             "DELETE FROM holdings WHERE peer = ? AND content IN"
             " (SELECT content FROM holdings WHERE peer = ? LIMIT ?)",
-            (peer, peer, limit - len(entries)),
+            (peer, peer, limit - dropped),
         ).rowcount
-        if len(entries) + held < limit:
-            self._connection.execute("DELETE FROM leftovers WHERE peer = ?", (peer,))
+        if dropped + held < limit:
+            self._peers.cleared(peer)
         return True
 
     def claim(self, whose: str) -> None:
@@ -225,36 +189,20 @@ class SqliteStorage:
     def watch(self, watcher: Callable[[bool], None]) -> None:
         """Nothing: it is never away."""
 
+    def index_names(self, limit: int) -> int:
+        """Let the index of searches catch up by up to `limit` names; how many are left, about."""
+        begin(self._connection)
+        return index_slice(self._connection, limit)
+
     def close(self) -> None:
         """Give the store back; calling it twice does nothing."""
         self._connection.close()
 
-    def _records(self, condition: str, *values: object) -> list[PeerRecord]:
-        return [_record_of(row) for row in self._connection.execute(_SELECT + condition, values)]
+    def _catalogue(self, key: str) -> CatalogueRows:
+        begin(self._connection)
+        return CatalogueRows.of(self._connection, key, self._ids)
 
-    def _drop(self, records: Iterable[PeerRecord]) -> None:
-        keys = [(key_of(record.name),) for record in records]
-        self._connection.executemany(
-            "INSERT INTO leftovers SELECT id FROM peers WHERE key = ?", keys
-        )
-        self._connection.executemany("DELETE FROM peers WHERE key = ?", keys)
-
-
-def _record_of(row: tuple[Any, ...]) -> PeerRecord:
-    name, secret_hash, epoch, sequence, host, port, bound, reachable, *rest = row
-    words, lease_until_s, joined_at_s, renewed_at_s, digest, _ = rest
-    return PeerRecord(
-        name=PeerName(name),
-        secret_hash=secret_hash,
-        epoch=epoch,
-        sequence=sequence,
-        observed_host=host,
-        port=port,
-        bound=tuple(bound.split(",")),
-        reachable=bool(reachable),
-        reachability=words,
-        lease_until_s=lease_until_s,
-        joined_at_s=joined_at_s,
-        renewed_at_s=renewed_at_s,
-        digest=digest,
-    )
+    def _save(self, key: str, rows: CatalogueRows, sequence: int | None = None) -> bytes:
+        digest = rows.save(sequence)
+        self._peers.told(key, sequence, digest)
+        return digest

@@ -4,6 +4,7 @@ import sqlite3
 
 from panal.tracker.folders import Below
 from panal.tracker.registry import key_of
+from panal.tracker.sqlite_queries import CONTENT, SHA256
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import Kind
@@ -11,7 +12,7 @@ from panal.wire.manifest import Kind
 _BETWEEN = (
     "FROM entries WHERE peer = (SELECT id FROM peers WHERE key = ?) AND path >= ? AND path < ?"
 )
-_ENTRIES = f"SELECT path, content, size_bytes, kind, sha256 {_BETWEEN} ORDER BY path LIMIT ?"
+_ENTRIES = f"SELECT path, {CONTENT}, size_bytes, kind, {SHA256} {_BETWEEN} ORDER BY path LIMIT ?"
 _FILES = (
     f"SELECT count(*), coalesce(sum(size_bytes), 0) FROM"  # noqa: S608 (of our own parts)
     f" (SELECT size_bytes {_BETWEEN} AND kind = ? LIMIT ?)"

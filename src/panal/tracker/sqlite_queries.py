@@ -2,121 +2,135 @@
 
 import heapq
 import sqlite3
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from typing import Any
 
 from panal.errors import UsageError
 from panal.tracker.registry import key_of
 from panal.tracker.search import RANK_LIMIT, Match, Matches, Search
-from panal.wire.ids import ContentId, PeerName
+from panal.tracker.sqlite_peers import KnownPeer, PeerRows
+from panal.tracker.sqlite_text import TRIGRAM, indexed_until, matching, matching_any
+from panal.wire.ids import ContentId
 from panal.wire.manifest import Kind
 
-_HOLDERS = """
-SELECT held.peer, max(held.complete) FROM (
-    SELECT peer, 1 AS complete FROM entries WHERE content = :content
+CONTENT = "substr(entries.facts, 1, 32)"
+SHA256 = "nullif(substr(entries.facts, 42), zeroblob(32))"
+_HAS_CONTENT = f"substr(entries.facts, 1, 8) = substr({{0}}, 1, 8) AND {CONTENT} = {{0}}"
+_HAS_SHA256 = f"substr(entries.facts, 42, 8) = substr({{0}}, 1, 8) AND {SHA256} = {{0}}"
+
+_HERE = "peer NOT IN temp.absent"
+_HOLDERS = f"""
+SELECT peer, max(complete) FROM (
+    SELECT peer, 1 AS complete FROM entries WHERE {_HAS_CONTENT.format(":content")}
     UNION ALL
     SELECT peer, complete FROM holdings WHERE content = :content
-) AS held JOIN peers ON peers.id = held.peer
-WHERE peers.lease_until_s > :now_s
-GROUP BY held.peer
-"""
+) WHERE {_HERE} GROUP BY peer
+"""  # noqa: S608 (of our own parts)
 
 _COUNT = f"SELECT count(*) FROM ({_HOLDERS})"  # noqa: S608 (of our own parts)
 
 _COLUMNS = (
-    "SELECT peers.name, entries.path, entries.searchable, entries.content, "
-    "entries.size_bytes, entries.kind, entries.sha256"
-)
-_COLUMNS_OF_ONE = (
-    "SELECT ?, path, searchable, content, size_bytes, kind, sha256 FROM entries"
-    # The unique index has this order: nothing is sorted, and what is not taken costs nothing.
-    " WHERE peer = ? AND path >= ?"
+    "SELECT entries.peer, entries.path, entries.searchable,"
+    f" {CONTENT}, entries.size_bytes, entries.kind, {SHA256}"
 )
 # CROSS JOIN fixes the order: the text index leads where there is something to look up.
-_FROM_TEXT = (
-    "FROM entry_text CROSS JOIN entries ON entries.id = entry_text.rowid"
-    " CROSS JOIN peers ON peers.id = entries.peer"
-)
-_FROM_PEER = "FROM peers CROSS JOIN entries ON entries.peer = peers.id"
-_FROM_ALL = "FROM entries CROSS JOIN peers ON peers.id = entries.peer"
+_FROM_TEXT = "FROM entry_text CROSS JOIN entries ON entries.id = entry_text.rowid"
+_FROM_ALL = "FROM entries"
+_OF_ONE = "FROM entries WHERE peer = {} AND path >= ?"
 
-_TRIGRAM = 3
 MOST_STEPS = 20_000_000
 """About a second: looking through a name for one condition takes a dozen."""
 _STEPS_AT_ONCE = 10_000
-_MOST_INDEXED = 64
-"""Characters of a word that the text index looks for; the rest is compared."""
+FEW_ENTRIES = 20_000
+"""So many entries of one peer are looked through quicker than everybody's are looked up; so many
+that the text index does not know yet are looked through, too."""
 # Not LIKE: nothing in a needle has a meaning of its own.
 _CONTAINS = "instr(entries.searchable, ?) > 0"
 
 
-def holders_of(
-    connection: sqlite3.Connection, content: ContentId, now_s: float
-) -> list[tuple[int, bool]]:
+def holders_of(connection: sqlite3.Connection, content: ContentId) -> list[tuple[int, bool]]:
     """The row ids of the live peers that hold a content, and whether whole."""
-    rows = connection.execute(_HOLDERS, {"content": content, "now_s": now_s})
+    rows = connection.execute(_HOLDERS, {"content": content}).fetchall()
     return [(peer, bool(complete)) for peer, complete in rows]
 
 
 def provider_counts(
-    connection: sqlite3.Connection, contents: Sequence[ContentId], now_s: float
+    connection: sqlite3.Connection, contents: Sequence[ContentId]
 ) -> dict[ContentId, int]:
     """How many live peers hold each content."""
     counts: dict[ContentId, int] = {}
     for content in contents:
-        given = {"content": content, "now_s": now_s}
-        counted = connection.execute(_COUNT, given)
-        counts[content] = counted.fetchone()[0]
+        (counts[content],) = connection.execute(_COUNT, {"content": content}).fetchone()
     return counts
 
 
-def matches_of(connection: sqlite3.Connection, search: Search, now_s: float) -> Matches:
+def matches_of(connection: sqlite3.Connection, peers: PeerRows, search: Search) -> Matches:
     """The entries of live peers that meet a search; exact names are never cut off."""
-    found: dict[tuple[PeerName, str], Match] = {}
+    only = peers.get(search.peer) if search.peer else None
+    if search.peer and only is None:
+        return Matches((), capped=False)
+    find = _Finding(connection, peers, search, only)
     with _bounded(connection):
+        rows: list[Match] = []
         if search.exact is not None:
-            for row in _select(connection, search, (search.exact,), now_s, RANK_LIMIT):
-                found[row.peer, row.path] = row
-        for row in _select(connection, search, search.needles, now_s, RANK_LIMIT + 1):
-            found[row.peer, row.path] = row
-    rows = tuple(found.values())
-    return Matches(rows[:RANK_LIMIT], capped=len(rows) > RANK_LIMIT)
+            rows = find.matches((search.exact,), RANK_LIMIT)
+        exact = {(row.peer, row.path) for row in rows}
+        others = find.matches(search.needles, RANK_LIMIT + 1)
+        rows += [row for row in others if (row.peer, row.path) not in exact] if exact else others
+    return Matches(tuple(rows[:RANK_LIMIT]), capped=len(rows) > RANK_LIMIT)
 
 
 def entries_in_order(
-    connection: sqlite3.Connection, search: Search, now_s: float
+    connection: sqlite3.Connection, peers: PeerRows, search: Search
 ) -> Generator[Match]:
     """The entries of live peers from a page's beginning on, by path, content and peer.
 
-    One cursor a peer, merged: a page costs what it shows, however much there is before and
-    after it. Close it before anything is changed.
+    A page costs what it shows, however much there is before and after it, and a glance at each
+    peer's first path. Close it before anything is changed.
     """
-    peers = "SELECT id, name FROM peers WHERE lease_until_s > ?"
-    given: list[object] = [now_s]
-    if search.peer:
-        peers += " AND key = ?"
-        given.append(key_of(search.peer))
-    with ExitStack() as cursors, _bounded(connection):
-        merged = heapq.merge(
-            *(
-                cursors.enter_context(closing(_entries_of_one(connection, search, peer, name)))
-                for peer, name in connection.execute(peers, given).fetchall()
-            ),
-            key=lambda row: (row.path, row.content, row.peer),
-        )
-        yield from merged
-
-
-def _entries_of_one(
-    connection: sqlite3.Connection, search: Search, peer: int, name: str
-) -> Generator[Match]:
     begin = search.after[1] if search.after is not None else ""
-    statement, values = _COLUMNS_OF_ONE, [name, peer, begin]
-    for condition, given in _entry_filters(search):
-        statement += f" AND {condition}"
-        values += given
-    with closing(connection.execute(f"{statement} ORDER BY path", values)) as cursor:
-        yield from map(_match, cursor)
+    filters = list(_filters(search))
+    narrowed = "".join(f" AND {condition}" for condition, _ in filters)
+    given = [value for _, values in filters for value in values]
+    first = f"SELECT path {_OF_ONE.format('peers.id')}{narrowed} ORDER BY path LIMIT 1"
+    firsts = f"SELECT ({first}) AS first, id FROM peers WHERE id NOT IN temp.absent"  # noqa: S608
+    values: list[object] = [begin, *given]
+    if search.peer:
+        firsts += " AND key = ?"
+        values.append(key_of(search.peer))
+    # The unique index has this order: nothing is sorted.
+    all_of_one = f"{_COLUMNS} {_OF_ONE.format('?')}{narrowed} ORDER BY path"
+    with _bounded(connection):
+        rows = connection.execute(firsts, values).fetchall()
+        beginnings = sorted(row for row in rows if row[0] is not None)
+        yield from _merged(connection, peers, all_of_one, given, beginnings)
+
+
+def _merged(
+    connection: sqlite3.Connection,
+    peers: PeerRows,
+    all_of_one: str,
+    given: Sequence[object],
+    beginnings: Sequence[tuple[str, int]],
+) -> Generator[Match]:
+    """The entries of all peers in order; each peer's are opened when its first is due."""
+    heap: list[tuple[str, bytes, str, Match, Iterator[Match]]] = []
+    unopened = deque(beginnings)
+    with ExitStack() as cursors:
+        while heap or unopened:
+            if unopened and (not heap or unopened[0][0] <= heap[0][0]):
+                path, peer = unopened.popleft()
+                cursor = connection.execute(all_of_one, (peer, path, *given))
+                rows = _matches(peers, cursors.enter_context(closing(cursor)))
+            else:
+                *_, match, rows = heapq.heappop(heap)
+                yield match
+            following = next(rows, None)
+            if following is not None:
+                order = following.path, following.content, following.peer
+                heapq.heappush(heap, (*order, following, rows))
 
 
 @contextmanager
@@ -145,45 +159,72 @@ def _bounded(connection: sqlite3.Connection) -> Iterator[None]:
         connection.set_progress_handler(None, 0)
 
 
-def _select(
-    connection: sqlite3.Connection,
-    search: Search,
-    needles: Iterable[str],
-    now_s: float,
-    limit: int,
-) -> list[Match]:
-    long = [needle for needle in needles if len(needle) >= _TRIGRAM]
-    indexed = [_quoted(needle[:_MOST_INDEXED]) for needle in long]
-    if not indexed:  # else the words are rarer than the ends of names
-        indexed = [f"({' OR '.join(map(_quoted, group))})" for group in search.any_of]
-    scanned = [n for n in needles if not _TRIGRAM <= len(n) <= _MOST_INDEXED]
-    conditions = ["peers.lease_until_s > ?"]
-    values: list[object] = [now_s]
-    if indexed:
-        conditions.append("entry_text MATCH ?")
-        values.append(" AND ".join(indexed))
-    for needle in scanned:
-        conditions.append(_CONTAINS)
-        values.append(needle)
-    for condition, given in _filters(search):
-        conditions.append(condition)
-        values += given
-    leading = _FROM_TEXT if indexed else _FROM_PEER if search.peer else _FROM_ALL
-    statement = f"{_COLUMNS} {leading} WHERE {' AND '.join(conditions)} LIMIT ?"
-    return [_match(row) for row in connection.execute(statement, (*values, limit))]
+class _Finding:
+    """One search's statements."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        peers: PeerRows,
+        search: Search,
+        only: KnownPeer | None,
+    ) -> None:
+        self._connection = connection
+        self._peers = peers
+        self._search = search
+        self._conditions = [f"entries.{_HERE}"]
+        self._values: list[object] = []
+        self._few = only is not None and _has_few(connection, only.id)
+        if only is not None:
+            self._conditions.append("entries.peer = ?")
+            self._values.append(only.id)
+        for condition, given in _filters(search):
+            self._conditions.append(condition)
+            self._values += given
+
+    def matches(self, needles: Sequence[str], limit: int) -> list[Match]:
+        """At most `limit` entries that contain all the needles, too."""
+        where = " AND ".join([*self._conditions, *[_CONTAINS] * len(needles)])
+        values = (*self._values, *needles)
+        text = _looked_up(self._search, needles)
+        search = self._search
+        if self._few or not text or search.content is not None or search.sha256 is not None:
+            return self._rows(f"{_FROM_ALL} WHERE {where}", values, limit)
+        looked_up = f"{_FROM_TEXT} WHERE entry_text MATCH ? AND {where}"
+        found = self._rows(looked_up, (text, *values), limit)
+        if len(found) < limit:
+            recent = _not_indexed_from(self._connection)
+            newer = f"{_FROM_ALL} NOT INDEXED WHERE id > ? AND {where}"
+            found += self._rows(newer, (recent, *values), limit - len(found))
+        return found
+
+    def _rows(self, statement: str, values: Sequence[object], limit: int) -> list[Match]:
+        cursor = self._connection.execute(f"{_COLUMNS} {statement} LIMIT ?", (*values, limit))
+        return list(_matches(self._peers, cursor))
+
+
+def _looked_up(search: Search, needles: Iterable[str]) -> str:
+    """What is asked of the text index; empty where it knows nothing of it."""
+    parts = [matching(needle) for needle in needles if len(needle) >= TRIGRAM]
+    # Else the words are rarer than the ends of names.
+    return " AND ".join(parts or map(matching_any, search.any_of))
+
+
+def _has_few(connection: sqlite3.Connection, peer: int) -> bool:
+    (entries,) = connection.execute("SELECT entries FROM peers WHERE id = ?", (peer,)).fetchone()
+    return bool(entries <= FEW_ENTRIES)
+
+
+def _not_indexed_from(connection: sqlite3.Connection) -> int:
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()
+    return max(int(last) - FEW_ENTRIES, indexed_until(connection))
 
 
 def _filters(search: Search) -> Iterable[tuple[str, Sequence[object]]]:
-    if search.peer:
-        yield "peers.key = ?", (key_of(search.peer),)
-    yield from _entry_filters(search)
-
-
-def _entry_filters(search: Search) -> Iterable[tuple[str, Sequence[object]]]:
     if search.content is not None:
-        yield "entries.content = ?", (search.content,)
+        yield _HAS_CONTENT.format("?"), (search.content,) * 2
     if search.sha256 is not None:
-        yield "entries.sha256 = ?", (search.sha256,)
+        yield _HAS_SHA256.format("?"), (search.sha256,) * 2
     if search.kind is not None:
         yield "entries.kind = ?", (int(search.kind),)
     if search.min_size_bytes:
@@ -196,11 +237,11 @@ def _entry_filters(search: Search) -> Iterable[tuple[str, Sequence[object]]]:
         yield f"NOT {_CONTAINS}", (needle,)
 
 
-def _quoted(needle: str) -> str:
-    """A needle as one string of FTS5's query language."""
-    return '"' + needle.replace('"', '""') + '"'
+def _matches(peers: PeerRows, rows: Iterable[tuple[Any, ...]]) -> Iterator[Match]:
+    known = peers.with_id
+    for peer, path, text, content, size_bytes, kind, sha256 in rows:
+        name = known(peer).record.name
+        yield Match(name, path, text, ContentId(content), size_bytes, _KINDS[kind], sha256)
 
 
-def _match(row: tuple[str, str, str, bytes, int, int, bytes | None]) -> Match:
-    peer, path, text, content, size_bytes, kind, sha256 = row
-    return Match(PeerName(peer), path, text, ContentId(content), size_bytes, Kind(kind), sha256)
+_KINDS = tuple(Kind)

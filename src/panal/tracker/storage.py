@@ -58,6 +58,9 @@ class Storage(Protocol):
         """The line to those other trackers; None where there are none."""
         ...
 
+    indexes_behind: bool
+    """Whether `index_names` has something to do."""
+
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing of what is done inside; not nested."""
         ...
@@ -173,6 +176,14 @@ class Storage(Protocol):
 
     def watch(self, watcher: Callable[[bool], None]) -> None:
         """Call `watcher`, from any thread, when the store is away (False) and is back (True)."""
+        ...
+
+    def index_names(self, limit: int) -> int:
+        """Let the index of searches catch up by up to `limit` names; how many are left, about.
+
+        What was announced a moment ago is found all the same; of very much at once, a part
+        only when this was called often enough.
+        """
         ...
 
     def close(self) -> None:

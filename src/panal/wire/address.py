@@ -18,6 +18,7 @@ _SIX_TO_FOUR = ip_network("2002::/16")
 FIRST_FREE_PORT = 1_024
 
 
+@lru_cache(maxsize=4_096)
 def parse_address(literal: str) -> Address:
     """The address that an IP literal means, an IPv4-mapped one unwrapped; UsageError else."""
     try:

@@ -22,6 +22,7 @@ from panal.wire.membership import Revocations
 
 DIGEST_BYTES = 32
 _MODULUS = 1 << (8 * DIGEST_BYTES)
+_NOT_VOUCHED_FOR = bytes(32)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -34,10 +35,14 @@ class Entry(msgspec.Struct, frozen=True):
     sha256: bytes | None = None
     """Only where this peer has computed it itself."""
 
+    def facts(self) -> bytes:
+        """The 73 canonical bytes between the "e" and the path."""
+        kind_and_size = ((self.size_bytes << 8) | self.kind).to_bytes(9, "little")
+        return self.content + kind_and_size + (self.sha256 or _NOT_VOUCHED_FOR)
+
     def digest(self) -> int:
         """This item's summand in the catalogue's digest."""
-        head = b"e" + self.content + bytes([self.kind]) + self.size_bytes.to_bytes(8, "little")
-        return _summand(head + (self.sha256 or bytes(32)) + self.path.encode("utf-8"))
+        return _summand(b"e" + self.facts() + self.path.encode("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +73,23 @@ class CatalogueDigest:
 
     def add(self, item: Entry | Holding) -> None:
         """Count an item in."""
-        self._sum = (self._sum + item.digest()) % _MODULUS
+        self._sum += item.digest()
 
     def remove(self, item: Entry | Holding) -> None:
         """Count an item out that was counted in before."""
-        self._sum = (self._sum - item.digest()) % _MODULUS
+        self._sum -= item.digest()
+
+    def add_entry(self, facts: bytes, path: str) -> None:
+        """Count an entry in, given by `Entry.facts` and its path."""
+        self._sum += _summand(b"e" + facts + path.encode("utf-8"))
+
+    def remove_entry(self, facts: bytes, path: str) -> None:
+        """Count an entry out, given in the same way."""
+        self._sum -= _summand(b"e" + facts + path.encode("utf-8"))
 
     def value(self) -> bytes:
         """The 32 bytes that the tracker and the peer compare."""
-        return self._sum.to_bytes(DIGEST_BYTES, "little")
+        return (self._sum % _MODULUS).to_bytes(DIGEST_BYTES, "little")
 
 
 @dataclass(frozen=True, slots=True)

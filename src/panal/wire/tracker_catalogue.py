@@ -37,11 +37,11 @@ MAX_WORDS = 512
 def entry_from(message: pb.Entry) -> Entry:
     """One announced path."""
     return Entry(
-        path=safe_path(message.path),
-        content=content_id_from_bytes(message.content),
-        size_bytes=_size_from(message.size_bytes),
-        kind=_kind_from(message.kind),
-        sha256=_sha256_from(message.sha256),
+        safe_path(message.path),
+        content_id_from_bytes(message.content),
+        _size_from(message.size_bytes),
+        _kind_from(message.kind),
+        _sha256_from(message.sha256),
     )
 
 
@@ -62,7 +62,7 @@ def announcement_from(message: pb.AnnounceRequest) -> Announcement:
         sequence=message.sequence,
         replace_all=message.replace_all,
         all_told=message.all_told,
-        entries=tuple(entry_from(entry) for entry in message.entries),
+        entries=tuple(map(entry_from, message.entries)),
         removed_paths=tuple(safe_path(path) for path in message.removed_paths),
         holdings=tuple(
             Holding(content_id_from_bytes(holding.content), holding.complete)
@@ -206,10 +206,14 @@ def _size_from(number: int) -> int:
     return number
 
 
+_KINDS = {int(kind): kind for kind in Kind}
+
+
 def _kind_from(number: int) -> Kind:
-    if number not in set(Kind):
+    kind = _KINDS.get(number)
+    if kind is None:
         raise UsageError(f"{number} is no kind of content.")
-    return Kind(number)
+    return kind
 
 
 def _kind_to(kind: Kind) -> pb.Kind:
@@ -217,7 +221,7 @@ def _kind_to(kind: Kind) -> pb.Kind:
 
 
 def _sha256_from(raw: bytes) -> bytes | None:
-    if len(raw) not in {0, HASH_BYTES}:
+    if raw and len(raw) != HASH_BYTES:
         raise UsageError(f"A SHA-256 has {HASH_BYTES} bytes.")
     return raw or None
 

@@ -1,0 +1,168 @@
+"""A tracker at a million files: what it takes in, how quickly it finds, what it costs.
+
+    python -m benchmarks.tracker --files 1000000
+    python -m benchmarks.tracker --files 100000 --store postgresql://…
+
+The peers share the machine's cores with the tracker: its processor time is shown beside the
+wall time. Nothing is asserted.
+"""
+
+import argparse
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks import tracker_announce, tracker_calls, tracker_return, tracker_search
+from benchmarks.__main__ import machine
+from benchmarks.processes import MachineLoad
+from benchmarks.rows import Row, table
+from benchmarks.tracker_load import Peers, RunningTracker
+from benchmarks.tracker_names import Catalogue
+
+LIMITS_MS = {"sqlite": (5.0, 50.0), "postgresql": (20.0, 150.0)}
+
+
+PARTS = ("announce", "search", "calls", "return", "crowd")
+CROWD = 10_000
+
+
+class Run:
+    """One store's figures, part by part."""
+
+    def __init__(self, catalogue: Catalogue, store: str, place: Path) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._place = place
+        self.kind = store.partition(":")[0]
+        began_s = time.monotonic()
+        self._messages = [catalogue.messages_of(peer) for peer in range(catalogue.peers)]
+        size = sum(len(part) for parts_of_one in self._messages for part in parts_of_one)
+        print(
+            f"{catalogue.files:,} files of {len(catalogue.real):,} installed ones,"
+            f" {catalogue.peers:,} peers; {size / 2**20:.0f} MiB of messages made in"
+            f" {time.monotonic() - began_s:.0f} s",
+            flush=True,
+        )
+
+    def tracker(self, name: str, listen: str = "127.0.0.1:0") -> RunningTracker:
+        """A tracker with nothing in it."""
+        store = "" if self.kind == "sqlite" else self._store
+        return RunningTracker(self._place / name, store, listen)
+
+    async def filled(self, parts: set[str], search_s: float) -> AsyncIterator[Row]:
+        """Announces; then what is asked of a tracker that is full."""
+        catalogue, kind = self._catalogue, self.kind
+        raw = tracker_announce.raw_rows_a_second(catalogue, self._place / "raw.db")
+        tracker = self.tracker("filled")
+        try:
+            async with Peers(tracker.address, catalogue.peers) as peers:
+                began_s = time.monotonic()
+                await peers.register_all()
+                print(f"registered in {time.monotonic() - began_s:.1f} s", flush=True)
+                idle_bytes = tracker.program.resident_bytes()
+                last = catalogue.path(catalogue.files - 1)
+                new = await tracker_announce.tell_all(tracker, peers, self._messages, last)
+                print(f"new {new}", flush=True)
+                known = await tracker_announce.tell_all(tracker, peers, self._messages, last)
+                print(f"known {known}; {self._kept('filled')}", flush=True)
+                for row in tracker_announce.rows(catalogue, new, known, raw, kind):
+                    yield row
+                if "search" in parts:
+                    queries = tracker_search.count_matches(catalogue)
+                    times = await tracker_search.measure(tracker, peers, queries, search_s)
+                    for row in tracker_search.rows(catalogue, times, LIMITS_MS[kind], kind):
+                        yield row
+                if "calls" in parts:
+                    await peers.register_all()
+                    rates = await tracker_calls.compare(tracker, peers, catalogue, 3)
+                    for row in tracker_calls.rate_rows(rates, kind):
+                        yield row
+                grown = tracker.program.resident_bytes() - idle_bytes
+                print(
+                    f"{grown / catalogue.files:.0f} bytes of memory a file;"
+                    f" at most {tracker.program.peak_bytes() / 2**20:.0f} MiB"
+                    f" in all; {self._kept('filled')}",
+                    flush=True,
+                )
+        finally:
+            tracker.program.stop()
+            print("\n".join(tracker.program.said[-3:]))
+            print(f"stopped; {self._kept('filled')}", flush=True)
+
+    async def returned(self) -> AsyncIterator[Row]:
+        """Everybody comes back to a tracker that has lost everything."""
+        async with self._some_peers("returned", self._catalogue.peers) as (tracker, peers):
+            back = await tracker_return.come_back(tracker, peers, self._catalogue, self._messages)
+            for row in tracker_return.rows(self._catalogue, back, self.kind):
+                yield row
+
+    async def crowd(self, duration_s: float) -> AsyncIterator[Row]:
+        """Very many peers that have nothing and renew."""
+        async with self._some_peers("crowd", CROWD) as (tracker, peers):
+            idle_bytes = tracker.program.resident_bytes()
+            await peers.register_all()
+            found = await tracker_calls.renew_in_crowd(tracker, peers, idle_bytes, duration_s)
+            for row in tracker_calls.crowd_rows(found, self.kind):
+                yield row
+
+    @asynccontextmanager
+    async def _some_peers(
+        self, name: str, count: int
+    ) -> AsyncIterator[tuple[RunningTracker, Peers]]:
+        tracker = self.tracker(name)
+        try:
+            async with Peers(tracker.address, count, channels=32) as peers:
+                yield tracker, peers
+        finally:
+            tracker.program.stop()
+            print("\n".join(tracker.program.said[-3:]), flush=True)
+
+    def _kept(self, name: str) -> str:
+        return _size_words(self._place / name, self._catalogue.files)
+
+
+async def measured(run: Run, parts: set[str], seconds: float) -> list[Row]:
+    """The rows of one store."""
+    rows: list[Row] = []
+    if parts & {"announce", "search", "calls"}:
+        rows += [row async for row in run.filled(parts, seconds)]
+    if "return" in parts:
+        rows += [row async for row in run.returned()]
+    if "crowd" in parts:
+        rows += [row async for row in run.crowd(2 * seconds)]
+    return rows
+
+
+def _size_words(folder: Path, files: int) -> str:
+    sizes = {path.name: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    listed = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in sorted(sizes.items()))
+    return f"{sum(sizes.values()) / files:,.0f} bytes a file on disk ({listed})"
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tracker", description=__doc__)
+    parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--peers", type=int, default=1_000)
+    parser.add_argument("--store", default="sqlite", help="sqlite, or a database's URL")
+    parser.add_argument("--only", action="append", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--seconds", type=float, default=20.0, help="of searching and renewing")
+    asked = parser.parse_args()
+    parts = set(asked.only or PARTS)
+    print(machine(0))
+    load = MachineLoad()
+    place = Path(tempfile.mkdtemp(prefix="panal-tracker-"))
+    try:
+        run = Run(Catalogue(asked.files, asked.peers), asked.store, place)
+        rows = asyncio.run(measured(run, parts, asked.seconds))
+    finally:
+        shutil.rmtree(place)
+    print(f"machine {load.busy_share():.0%} busy\n\n{table(rows)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""The peers of the SQLite store: in memory, and in their table but for what a renewal changes.
+
+A renewal writes nothing: a restart grants leases anew. Which peers are not here is in the table
+`absent`, whose rows are few, so that a query about entries need not look at each one's peer.
+"""
+
+import heapq
+import sqlite3
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+from typing import Any
+
+from panal.tracker.database import begin
+from panal.tracker.registry import PeerRecord, key_of
+from panal.tracker.storage import ListedPeer
+from panal.wire.catalogue import DIGEST_BYTES
+from panal.wire.ids import PeerName
+
+_COLUMNS = (
+    "id, name, secret_hash, epoch, sequence, observed_host, port, bound, reachable, reachability,"
+    " digest"
+)
+_PUT = """
+INSERT INTO peers (key, name, secret_hash, epoch, sequence, observed_host, port, bound,
+    reachable, reachability, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.secret_hash,
+    epoch = excluded.epoch, sequence = excluded.sequence,
+    observed_host = excluded.observed_host, port = excluded.port, bound = excluded.bound,
+    reachable = excluded.reachable, reachability = excluded.reachability, is_gone = FALSE
+RETURNING id, digest
+"""
+
+
+@dataclass(slots=True)
+class KnownPeer:
+    """A recorded peer."""
+
+    id: int
+    record: PeerRecord
+    gone_at_s: float | None
+    """None while it is here."""
+
+
+class PeerRows:
+    """All that is kept of peers; changes are undone by `undo` until `keep` is called."""
+
+    def __init__(self, connection: sqlite3.Connection, now_s: float, lease_s: float) -> None:
+        """The clock of the process that wrote the table is gone: leases start anew."""
+        self._connection = connection
+        connection.execute("CREATE TEMP TABLE absent (peer INTEGER PRIMARY KEY)")
+        self._by_key: dict[str, KnownPeer] = {}
+        self._by_id: dict[int, KnownPeer] = {}
+        self._lapses: list[tuple[float, int]] = []
+        self._absent: set[int] = set()
+        self._changed: dict[str, KnownPeer | None] = {}
+        for key, is_gone, row_id, *values in connection.execute(
+            f"SELECT key, is_gone, {_COLUMNS} FROM peers"  # noqa: S608 (of our own parts)
+        ).fetchall():
+            record = _record_of(values, now_s, now_s if is_gone else now_s + lease_s)
+            self._set(key, KnownPeer(row_id, record, now_s if is_gone else None))
+        for (row_id,) in connection.execute("SELECT peer FROM leftovers").fetchall():
+            self._set_absent(row_id, is_absent=True)
+
+    def get(self, name: str) -> KnownPeer | None:
+        """What is recorded under a name."""
+        return self._by_key.get(key_of(name))
+
+    def with_id(self, row_id: int) -> KnownPeer:
+        """The peer of an entry that `absent` does not leave out."""
+        return self._by_id[row_id]
+
+    def live_at(self, host: str, port: int, now_s: float) -> list[PeerRecord]:
+        """The live peers recorded at an observed host and port."""
+        keys = self._connection.execute(
+            "SELECT key FROM peers WHERE observed_host = ? AND port = ? ORDER BY key", (host, port)
+        ).fetchall()
+        records = [self._by_key[key].record for (key,) in keys]
+        return [record for record in records if record.is_live(now_s)]
+
+    def listed(self, after: str, limit: int, now_s: float) -> list[ListedPeer]:
+        """The live peers by name without case, those after `after`, at most `limit`."""
+        listed: list[ListedPeer] = []
+        rows = self._connection.execute(
+            "SELECT key, entries FROM peers WHERE key > ? AND NOT is_gone ORDER BY key",
+            (key_of(after),),
+        )
+        for key, entries in rows:
+            record = self._by_key[key].record
+            if record.is_live(now_s):
+                listed.append(ListedPeer(record, entries))
+            if len(listed) == limit:
+                break
+        rows.close()
+        return listed
+
+    def put(self, record: PeerRecord) -> None:
+        """Record a peer; its catalogue and digest stay what they are, empty if it is new."""
+        key = key_of(record.name)
+        known = self._by_key.get(key)
+        if (
+            known is not None
+            and known.gone_at_s is None
+            and _written(known.record) == _written(record)
+            and known.record.digest == record.digest
+        ):
+            self._change(key, KnownPeer(known.id, record, None))
+            return
+        values = (
+            key,
+            record.name,
+            record.secret_hash,
+            record.epoch,
+            record.sequence,
+            record.observed_host,
+            record.port,
+            ",".join(record.bound),
+            record.reachable,
+            record.reachability,
+            bytes(DIGEST_BYTES),
+        )
+        begin(self._connection)
+        ((row_id, digest),) = self._connection.execute(_PUT, values).fetchall()
+        self._change(key, KnownPeer(row_id, replace(record, digest=digest), None))
+
+    def told(self, key: str, sequence: int | None, digest: bytes) -> None:
+        """What the catalogue's rows have written of a peer: in memory, too."""
+        known = self._by_key[key]
+        last = known.record.sequence if sequence is None else sequence
+        record = replace(known.record, sequence=last, digest=digest)
+        self._change(key, KnownPeer(known.id, record, known.gone_at_s))
+
+    def end_lease(self, name: str, now_s: float) -> None:
+        """From now on a peer is gone."""
+        key = key_of(name)
+        known = self._by_key.get(key)
+        if known is not None:
+            begin(self._connection)
+            self._connection.execute("UPDATE peers SET is_gone = TRUE WHERE key = ?", (key,))
+            record = replace(known.record, lease_until_s=now_s)
+            self._change(key, KnownPeer(known.id, record, now_s))
+
+    def lapsed(self, now_s: float) -> list[PeerRecord]:
+        """Whose leases are over, and who are not gone yet, by name."""
+        return [
+            known.record
+            for key, known in sorted(self._by_key.items())
+            if known.gone_at_s is None and not known.record.is_live(now_s)
+        ]
+
+    def gone_before(self, before_s: float) -> list[PeerName]:
+        """Who have been gone since then or longer."""
+        return [
+            known.record.name
+            for known in self._by_key.values()
+            if known.gone_at_s is not None and known.gone_at_s <= before_s
+        ]
+
+    def drop(self, name: str) -> bool:
+        """Forget a peer; its rows are leftovers. Whether there was one."""
+        key = key_of(name)
+        known = self._by_key.get(key)
+        if known is None:
+            return False
+        begin(self._connection)
+        self._connection.execute("INSERT OR IGNORE INTO leftovers VALUES (?)", (known.id,))
+        self._connection.execute("DELETE FROM peers WHERE id = ?", (known.id,))
+        self._change(key, None)
+        return True
+
+    def cleared(self, row_id: int) -> None:
+        """Nothing is left of a dropped peer."""
+        self._connection.execute("DELETE FROM leftovers WHERE peer = ?", (row_id,))
+        self._set_absent(row_id, is_absent=False)
+
+    def note_absent(self, now_s: float) -> None:
+        """Bring the table `absent` up to date; before each query that looks into it."""
+        while self._lapses and self._lapses[0][0] <= now_s:
+            _, row_id = heapq.heappop(self._lapses)
+            known = self._by_id.get(row_id)
+            if known is not None and not known.record.is_live(now_s):
+                self._set_absent(row_id, is_absent=True)
+
+    def keep(self) -> None:
+        """The transaction has succeeded."""
+        self._changed.clear()
+
+    def undo(self) -> None:
+        """It has failed: everything is as it was before."""
+        for key, known in self._changed.items():
+            self._set(key, known)
+        self._changed.clear()
+        self._connection.execute("DELETE FROM temp.absent")
+        rows = [(row_id,) for row_id in self._absent]
+        self._connection.executemany("INSERT INTO temp.absent VALUES (?)", rows)
+
+    def _change(self, key: str, known: KnownPeer | None) -> None:
+        self._changed.setdefault(key, self._by_key.get(key))
+        self._set(key, known)
+
+    def _set(self, key: str, known: KnownPeer | None) -> None:
+        before = self._by_key.get(key)
+        if before is not None and (known is None or known.id != before.id):
+            del self._by_id[before.id]
+            self._set_absent(before.id, is_absent=True)
+        if known is None:
+            self._by_key.pop(key, None)
+            return
+        self._by_key[key] = self._by_id[known.id] = known
+        self._set_absent(known.id, is_absent=known.gone_at_s is not None)
+        until_s = known.record.lease_until_s
+        if known.gone_at_s is None and (before is None or before.record.lease_until_s != until_s):
+            heapq.heappush(self._lapses, (until_s, known.id))
+
+    def _set_absent(self, row_id: int, *, is_absent: bool) -> None:
+        if is_absent is (row_id in self._absent):
+            return
+        if is_absent:
+            self._absent.add(row_id)
+            self._connection.execute("INSERT OR IGNORE INTO temp.absent VALUES (?)", (row_id,))
+        else:
+            self._absent.remove(row_id)
+            self._connection.execute("DELETE FROM temp.absent WHERE peer = ?", (row_id,))
+
+
+_OF_TIME = {"lease_until_s", "joined_at_s", "renewed_at_s", "digest"}
+_written = attrgetter(*(field.name for field in fields(PeerRecord) if field.name not in _OF_TIME))
+"""What the table keeps of a record as it is put."""
+
+
+def _record_of(values: list[Any], now_s: float, lease_until_s: float) -> PeerRecord:
+    name, secret_hash, epoch, sequence, host, port, bound, reachable, words, digest = values
+    return PeerRecord(
+        name=PeerName(name),
+        secret_hash=secret_hash,
+        epoch=epoch,
+        sequence=sequence,
+        observed_host=host,
+        port=port,
+        bound=tuple(bound.split(",")),
+        reachable=bool(reachable),
+        reachability=words,
+        lease_until_s=lease_until_s,
+        joined_at_s=now_s,
+        renewed_at_s=now_s,
+        digest=digest,
+    )

@@ -1,0 +1,94 @@
+"""The text index of the SQLite store, which follows the entries behind, in slices.
+
+It is of trigrams, without positions: a needle is found by the trigrams that cover it and then
+compared with the name. Entries up to `indexed_until` are in it; what came later is looked through
+by each search, as far as it is recent. What went before it is left out of the index is not found
+any more, because its entry is gone.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+
+TRIGRAM = 3
+_MOST_INDEXED = 64
+"""Characters of a needle that the index looks for; all of it is compared."""
+
+_REMOVE = (
+    "INSERT INTO entry_text (entry_text, rowid, searchable)"
+    " SELECT 'delete', id, searchable FROM text_removed WHERE id <= ?"
+)
+_LAST_REMOVED = "SELECT max(id) FROM (SELECT id FROM text_removed ORDER BY id LIMIT ?)"
+_LAST_ADDED = "SELECT max(id) FROM (SELECT id FROM entries WHERE id > ? ORDER BY id LIMIT ?)"
+_ADD = (
+    "INSERT INTO entry_text (rowid, searchable)"
+    " SELECT id, searchable FROM entries WHERE id > ? AND id <= ?"
+)
+
+
+def indexed_until(connection: sqlite3.Connection) -> int:
+    """The last entry's id that the index knows."""
+    (until,) = connection.execute("SELECT indexed_until FROM text_state").fetchone()
+    return int(until)
+
+
+def first_free_id(connection: sqlite3.Connection) -> int:
+    """An id that no entry has had, nor any later one."""
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()
+    return 1 + max(int(last), indexed_until(connection))
+
+
+def unindexed(connection: sqlite3.Connection) -> int:
+    """How many names are not in the index yet; names that went meanwhile are counted, too."""
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()
+    return max(0, int(last) - indexed_until(connection))
+
+
+def index_slice(connection: sqlite3.Connection, limit: int) -> int:
+    """Take up to `limit` names out of the index and into it; how many are left, about."""
+    (gone,) = connection.execute(_LAST_REMOVED, (limit,)).fetchone()
+    if gone is not None:
+        removed = connection.execute(_REMOVE, (gone,)).rowcount
+        connection.execute("DELETE FROM text_removed WHERE id <= ?", (gone,))
+        if removed == limit:
+            return limit
+    until = indexed_until(connection)
+    (last,) = connection.execute(_LAST_ADDED, (until, limit)).fetchone()
+    if last is None:
+        return 0
+    connection.execute(_ADD, (until, last))
+    connection.execute("UPDATE text_state SET indexed_until = ?", (last,))
+    return unindexed(connection)
+
+
+def drop_entries(connection: sqlite3.Connection, ids: str) -> int:
+    """Delete entries, their ids given as a JSON array; how many.
+
+    The index forgets their text later.
+    """
+    connection.execute(
+        "INSERT INTO text_removed (id, searchable) SELECT id, searchable FROM entries"
+        " WHERE id IN (SELECT value FROM json_each(?))"
+        " AND id <= (SELECT indexed_until FROM text_state)",
+        (ids,),
+    )
+    return connection.execute(
+        "DELETE FROM entries WHERE id IN (SELECT value FROM json_each(?))", (ids,)
+    ).rowcount
+
+
+def matching(needle: str) -> str:
+    """In FTS5's query language: has all trigrams that cover a needle of three letters or more."""
+    text = needle[:_MOST_INDEXED]
+    last = len(text) - TRIGRAM
+    starts = [*range(0, last, TRIGRAM), last]
+    grams = dict.fromkeys(text[start : start + TRIGRAM] for start in starts)
+    return " AND ".join(map(_quoted, grams))
+
+
+def matching_any(needles: Iterable[str]) -> str:
+    """In FTS5's query language: may contain one of these."""
+    return "(" + " OR ".join(f"({matching(needle)})" for needle in needles) + ")"
+
+
+def _quoted(gram: str) -> str:
+    return '"' + gram.replace('"', '""') + '"'
