@@ -33,6 +33,7 @@ class PostgresServer:
         self.folder = Path(tempfile.mkdtemp(prefix="panal-pg-"))
         self._data = self.folder / "data"
         self._account = _account()
+        self._watch: subprocess.Popen[bytes] | None = None
         if self._account is not None:
             os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
         self._run(
@@ -48,8 +49,19 @@ class PostgresServer:
         options = f"-k {self.folder} {_OPTIONS}"
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(log), "-o", options, "start")
 
+        # Where the tests are killed, it ends with them.
+        end = 'read _; kill -QUIT "$(head -n 1 "$0/postmaster.pid")"'
+        self._watch = subprocess.Popen(
+            ["sh", "-c", end, self._data],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            **self._as(),
+        )
+
     def stop(self, how: str = "fast") -> None:
         self._run("pg_ctl", "-D", str(self._data), "-w", "-m", how, "stop")
+        self._end_watch()
 
     def ask_for_passwords(self) -> None:
         """From now on nobody comes in without."""
@@ -68,7 +80,13 @@ class PostgresServer:
             [self._programs / "pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop"],
             capture_output=True, check=False, cwd="/", **self._as(),
         )  # fmt: skip
+        self._end_watch()
         shutil.rmtree(self.folder)
+
+    def _end_watch(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.communicate()
 
     def _run(self, program: str, *arguments: str) -> str:
         done = subprocess.run(

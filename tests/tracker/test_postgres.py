@@ -21,7 +21,8 @@ from panal.errors import (  # noqa: E402
     UsageError,
 )
 from panal.tracker import postgres_queries  # noqa: E402
-from panal.tracker.postgres import PostgresStorage  # noqa: E402
+from panal.tracker.own_addresses import own_addresses  # noqa: E402
+from panal.tracker.postgres import PostgresStorage, outer_host  # noqa: E402
 from panal.tracker.records import Records  # noqa: E402
 from panal.tracker.records_threads import RecordsThreads  # noqa: E402
 from panal.tracker.search import understand  # noqa: E402
@@ -63,13 +64,14 @@ def paths(storage: PostgresStorage, words: str, now_s: float = 1.0) -> set[str]:
     return {row.path for row in storage.match(understand(SearchQuery(words)), now_s).rows}
 
 
-def until_waiting(database: str, count: int = 1) -> None:
-    """Return when so many sessions wait for a lock."""
+def until_waiting(database: str, work: "Future[Any]") -> None:
+    """Return when a session waits for a lock; AssertionError where nobody has to."""
     with psycopg.connect(database, autocommit=True) as connection:
         waiting = 0
-        while waiting < count:
+        while not waiting:
+            assert not work.done()
             (waiting,) = connection.execute(
-                "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+                "SELECT count(*) FROM pg_locks WHERE NOT granted"
             ).fetchone()
 
 
@@ -122,7 +124,7 @@ def test_a_name_is_decided_on_by_one_at_a_time(
     with one.transaction():
         assert (one.peer_for_update(PeerName("PEER_1")) is not None) is is_known
         looking = meanwhile(look)
-        until_waiting(database)
+        until_waiting(database, looking)
         if is_known:
             one.forget(ONE)  # and a new row is what the other must see
         one.put_peer(record(ONE, epoch=5))
@@ -141,7 +143,7 @@ def test_an_address_is_decided_on_by_one_at_a_time(
     with one.transaction():
         assert one.peers_at("127.0.0.1", 5000, 1.0) == []
         looking = meanwhile(look)
-        until_waiting(database)
+        until_waiting(database, looking)
         one.put_peer(record(ONE))
     assert looking.result() == [ONE]
 
@@ -302,6 +304,44 @@ def test_everybodys_records_are_no_networks(two: tuple[PostgresStorage, Postgres
     other.claim("")
     with pytest.raises(Refused, match="are everybody's, this tracker's are a network's"):
         other.claim("pin one")
+
+
+def test_another_machines_loopback_is_not_ours(database: str) -> None:
+    here, beside, there = (
+        PostgresStorage(database, threads=1, loopback=machine) for machine in ("a", "a", "b")
+    )
+    put(here, ONE, bound=("127.0.0.1", "192.168.7.3"))
+    put(here, TWO, bound=("127.0.0.1",))
+    with here.transaction():
+        here.apply(ONE, announcement(entry("a", 1)))
+        here.apply(TWO, announcement(entry("b", 1)))
+
+    def seen(storage: PostgresStorage) -> list[tuple[str, bool]]:
+        ((_, holders),) = storage.locate([content(1)], 1.0).items()
+        found = [(one.peer.observed_host, one.peer.reachable) for one in holders]
+        for name in (ONE, TWO):
+            known = storage.peer(name)
+            assert known is not None
+            assert (known.observed_host, known.reachable) in found
+        return sorted(found)
+
+    assert seen(here) == seen(beside) == [("127.0.0.1", True)] * 2
+    assert seen(there) == [("0.0.0.0", False), ("192.168.7.3", True)]
+    with there.transaction():  # nobody else is there: this is another machine's port
+        assert there.peers_at("127.0.0.1", 5000, 1.0) == []
+        known = there.peer_for_update(ONE)
+        assert known is not None
+        there.put_peer(known)  # as it is called from there, and from now on by all
+    assert ("192.168.7.3", True) in seen(here)
+    for storage in (here, beside, there):
+        storage.close()
+
+
+def test_where_a_peer_beside_its_tracker_is_called_from_elsewhere() -> None:
+    assert outer_host(["127.0.0.1", "::1"]) is None
+    assert outer_host(["127.0.0.1", "10.0.0.7", "0.0.0.0"]) == "10.0.0.7"
+    own = own_addresses(4)
+    assert outer_host(["0.0.0.0"]) == (own[0] if own else None)
 
 
 # Names ----------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from panal.wire.address import dialling_problem, parse_address
 _NOBODYS = {4: ("192.0.2.1", "10.255.255.254"), 6: ("2001:db8::1", "fd00::1")}
 _SIOCGIFADDR = 0x8915
 """Linux: the IPv4 address of an interface."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_NAMESPACE = Path("/proc/self/ns/net")
 _IPV6_TABLE = Path("/proc/net/if_inet6")
 
 
@@ -40,6 +42,17 @@ def own_host_towards(host: str) -> str | None:
     except OSError:
         return None
     return own
+
+
+def own_loopback() -> str:
+    """Which machine's loopback this process sees: another one's ``127.0.0.1`` is not ours.
+
+    Of a Linux machine since its start, and of the network namespace, as containers have one;
+    elsewhere of the machine's name.
+    """
+    with contextlib.suppress(OSError):
+        return f"{_BOOT.read_text('ascii').strip()} {_NAMESPACE.readlink()}"
+    return socket.gethostname()
 
 
 def _ipv4() -> Iterator[str]:

@@ -10,6 +10,7 @@ from panal.errors import Refused
 from panal.tracker import postgres_queries as queries
 from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
+from panal.tracker.own_addresses import own_addresses, own_loopback
 from panal.tracker.postgres_catalogue import CatalogueRows
 from panal.tracker.postgres_database import Database
 from panal.tracker.postgres_feed import PostgresFeed
@@ -17,28 +18,32 @@ from panal.tracker.postgres_migrations import migrate
 from panal.tracker.registry import PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
 from panal.tracker.storage import ListedPeer
+from panal.wire.address import dialling_problem, is_loopback, parse_address
 from panal.wire.catalogue import DIGEST_BYTES, Announcement, Entry
 from panal.wire.ids import ContentId, PeerName
 
 THREADS = 8
+NOWHERE = "0.0.0.0"  # noqa: S104 (nobody is called there)
+"""Where a peer is that listens only on another machine's loopback."""
 ABSENT_S = 15.0
 """Without a sweep, which each tracker does every 5 s: nobody could renew a lease."""
 
 _FIELDS = (
     "name, secret_hash, epoch, sequence, observed_host, port, bound, reachable,"
-    " reachability, lease_until_s, joined_at_s, renewed_at_s, digest, entries"
+    " reachability, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer_host, entries"
 )
 _SELECT = f"SELECT {_FIELDS} FROM peers "
 _PUT = """
 INSERT INTO peers (key, name, secret_hash, epoch, sequence, observed_host, port, bound,
-    reachable, reachability, lease_until_s, joined_at_s, renewed_at_s, digest)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    reachable, reachability, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer_host)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.secret_hash,
     epoch = excluded.epoch, sequence = excluded.sequence,
     observed_host = excluded.observed_host, port = excluded.port, bound = excluded.bound,
     reachable = excluded.reachable, reachability = excluded.reachability,
     lease_until_s = excluded.lease_until_s, joined_at_s = excluded.joined_at_s,
-    renewed_at_s = excluded.renewed_at_s, gone_at_s = NULL
+    renewed_at_s = excluded.renewed_at_s, gone_at_s = NULL,
+    loopback = excluded.loopback, outer_host = excluded.outer_host
 """
 _HOLDERS = (
     f"SELECT holders.content, holders.complete, peers.id, {_FIELDS}"
@@ -61,6 +66,7 @@ class PostgresStorage:
         url: str,
         threads: int = THREADS,
         pause: Callable[[float], object] = time.sleep,
+        loopback: str | None = None,
     ) -> None:
         """Connect and bring the tables up to date.
 
@@ -68,6 +74,7 @@ class PostgresStorage:
         Refused where a newer Panal made the tables.
         """
         self.threads = threads
+        self._loopback = own_loopback() if loopback is None else loopback
         self.database = Database(url, threads + 1)  # one for the feed
         self.feed = PostgresFeed(self.database)
         try:
@@ -105,11 +112,14 @@ class PostgresStorage:
 
     def peers_at(self, host: str, port: int, now_s: float) -> list[PeerRecord]:
         """The live peers recorded at an observed host and port."""
-        self._lock(f"address {host} {port}")
+        loopback = self._loopback_of(host)
+        self._lock(f"address {host} {port} {loopback}")
         return self._records(
-            "WHERE observed_host = %s AND port = %s AND lease_until_s > %s ORDER BY key FOR UPDATE",
+            "WHERE observed_host = %s AND port = %s AND loopback = %s AND lease_until_s > %s"
+            " ORDER BY key FOR UPDATE",
             host,
             port,
+            loopback,
             now_s,
         )
 
@@ -131,6 +141,8 @@ class PostgresStorage:
             record.joined_at_s,
             record.renewed_at_s,
             bytes(DIGEST_BYTES),
+            self._loopback_of(record.observed_host),
+            outer_host(record.bound) if is_loopback(record.observed_host) else None,
         )
 
     def end_lease(self, name: PeerName, now_s: float) -> None:
@@ -179,7 +191,7 @@ class PostgresStorage:
         with self.database.using() as connection:
             for content, complete, peer, *fields in connection.execute(_HOLDERS, given):
                 if peer not in known:
-                    known[peer] = _record_of(fields)
+                    known[peer] = self._record_of(fields)
                 located[ContentId(content)].append(Holder(known[peer], complete))
         return located
 
@@ -215,7 +227,7 @@ class PostgresStorage:
         """The live peers by name without case, those after `after`, at most `limit`."""
         condition = b"WHERE key > %s AND lease_until_s > %s ORDER BY key LIMIT %s"
         rows = self._run(_SELECT.encode() + condition, key_of(after), now_s, limit)
-        return [ListedPeer(_record_of(row), row[-1]) for row in rows]
+        return [ListedPeer(self._record_of(row), row[-1]) for row in rows]
 
     def extend_leases(self, now_s: float) -> None:
         """Let leases go on for as long as no tracker of this store could be asked."""
@@ -248,7 +260,7 @@ class PostgresStorage:
             now_s,
             now_s,
         )
-        return sorted(map(_record_of, rows), key=lambda record: key_of(record.name))
+        return sorted(map(self._record_of, rows), key=lambda record: key_of(record.name))
 
     def drop_gone(self, before_s: float) -> None:
         """Drop the peers that have been gone since then or longer, with all their records."""
@@ -303,7 +315,7 @@ class PostgresStorage:
         self.database.close()
 
     def _records(self, condition: str, *values: object) -> list[PeerRecord]:
-        return [_record_of(row) for row in self._run((_SELECT + condition).encode(), *values)]
+        return [self._record_of(row) for row in self._run((_SELECT + condition).encode(), *values)]
 
     def _drop(self, condition: str, value: object) -> list[tuple[Any, ...]]:
         return self._run(
@@ -322,22 +334,39 @@ class PostgresStorage:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
+    def _loopback_of(self, host: str) -> str:
+        return self._loopback if is_loopback(host) else ""
 
-def _record_of(row: Sequence[Any]) -> PeerRecord:
-    name, secret_hash, epoch, sequence, host, port, bound, reachable, *rest = row
-    words, lease_until_s, joined_at_s, renewed_at_s, digest, _ = rest
-    return PeerRecord(
-        name=PeerName(name),
-        secret_hash=secret_hash,
-        epoch=epoch,
-        sequence=sequence,
-        observed_host=host,
-        port=port,
-        bound=tuple(bound.split(",")),
-        reachable=reachable,
-        reachability=words,
-        lease_until_s=lease_until_s,
-        joined_at_s=joined_at_s,
-        renewed_at_s=renewed_at_s,
-        digest=digest,
-    )
+    def _record_of(self, row: Sequence[Any]) -> PeerRecord:
+        """A record as this tracker is to see it: another machine's loopback is not ours."""
+        name, secret_hash, epoch, sequence, host, port, bound, reachable, *rest = row
+        words, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer, _ = rest
+        if loopback not in {"", self._loopback}:
+            host, reachable = outer or NOWHERE, reachable and outer is not None
+        return PeerRecord(
+            name=PeerName(name),
+            secret_hash=secret_hash,
+            epoch=epoch,
+            sequence=sequence,
+            observed_host=host,
+            port=port,
+            bound=tuple(bound.split(",")),
+            reachable=reachable,
+            reachability=words,
+            lease_until_s=lease_until_s,
+            joined_at_s=joined_at_s,
+            renewed_at_s=renewed_at_s,
+            digest=digest,
+        )
+
+
+def outer_host(bound: Iterable[str]) -> str | None:
+    """Where whoever listens on these addresses of this machine is to be called from elsewhere."""
+    listening = [parse_address(literal) for literal in bound]
+    for address in listening:
+        if dialling_problem(str(address), 1, over_loopback=False) is None:
+            return str(address)
+    for address in listening:
+        if address.is_unspecified and (own := own_addresses(address.version)):
+            return own[0]
+    return None

@@ -53,6 +53,8 @@ CREATE TABLE peers (
     epoch bigint NOT NULL,
     sequence bigint NOT NULL,
     observed_host text COLLATE "C" NOT NULL,
+    loopback text NOT NULL DEFAULT '',  -- whose, where it was observed on one
+    outer_host text,  -- and under which address it is to be called from elsewhere
     port integer NOT NULL,
     bound text NOT NULL,
     reachable boolean NOT NULL,
