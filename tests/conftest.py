@@ -6,12 +6,20 @@ import pytest
 from tests.support.postgres_server import PostgresServer, server_programs
 
 
-def _started() -> Iterator[PostgresServer]:
+@pytest.fixture(scope="session")
+def _pristine() -> Iterator[PostgresServer]:
+    """What servers are copies of; the test is skipped where none is installed."""
     pytest.importorskip("psycopg", reason="the extra panal[postgres] is not installed")
     programs = server_programs()
     if programs is None:
         pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
     server = PostgresServer(programs)
+    yield server
+    server.remove()
+
+
+def _started(like: PostgresServer) -> Iterator[PostgresServer]:
+    server = PostgresServer(like.programs, like)
     try:
         server.start()
         yield server
@@ -20,15 +28,15 @@ def _started() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A running server; the test is skipped where none is installed."""
-    yield from _started()
+def postgres(_pristine: PostgresServer) -> Iterator[PostgresServer]:
+    """A running server."""
+    yield from _started(_pristine)
 
 
 @pytest.fixture
-def away_server() -> Iterator[PostgresServer]:
+def away_server(_pristine: PostgresServer) -> Iterator[PostgresServer]:
     """A server of the test's own, to be stopped."""
-    yield from _started()
+    yield from _started(_pristine)
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,9 @@ def server_programs() -> Path | None:
 class PostgresServer:
     """One cluster, from `start` to `remove`; it can be stopped and started between."""
 
-    def __init__(self, programs: Path) -> None:
-        self._programs = programs
+    def __init__(self, programs: Path, like: "PostgresServer | None" = None) -> None:
+        """A new cluster, or one like another that was never started, which is made sooner."""
+        self.programs = programs
         # Short: the path of a socket has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="panal-pg-"))
         self._data = self.folder / "data"
@@ -36,6 +37,9 @@ class PostgresServer:
         self._watch: subprocess.Popen[bytes] | None = None
         if self._account is not None:
             os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
+        if like is not None:
+            subprocess.run(["cp", "-r", like._data, self._data], check=True, **self._as())
+            return
         self._run(
             "initdb", "-D", str(self._data), "-U", _USER, "--auth=trust", "--no-sync",
             "--encoding=UTF8", "--locale=C.UTF-8",
@@ -77,7 +81,7 @@ class PostgresServer:
 
     def remove(self) -> None:
         subprocess.run(
-            [self._programs / "pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop"],
+            [self.programs / "pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop"],
             capture_output=True, check=False, cwd="/", **self._as(),
         )  # fmt: skip
         self._end_watch()
@@ -90,7 +94,7 @@ class PostgresServer:
 
     def _run(self, program: str, *arguments: str) -> str:
         done = subprocess.run(
-            [self._programs / program, *arguments],
+            [self.programs / program, *arguments],
             stdin=subprocess.DEVNULL,
             # A file, not a pipe: the server keeps it open.
             stdout=subprocess.PIPE if program == "psql" else subprocess.DEVNULL,

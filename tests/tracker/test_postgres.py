@@ -25,6 +25,7 @@ from panal.tracker.own_addresses import own_addresses  # noqa: E402
 from panal.tracker.postgres import PostgresStorage, outer_host  # noqa: E402
 from panal.tracker.records import Records  # noqa: E402
 from panal.tracker.records_threads import RecordsThreads  # noqa: E402
+from panal.tracker.registry import Reach  # noqa: E402
 from panal.tracker.search import understand  # noqa: E402
 from panal.tracker.storage import Conflict  # noqa: E402
 from panal.wire.catalogue import Entry, SearchQuery  # noqa: E402
@@ -217,23 +218,28 @@ async def test_of_many_who_want_a_name_at_two_trackers_one_gets_it(
     assert len(refused) == 11, tries
 
 
-async def test_a_peer_that_is_displaced_keeps_the_lease_that_it_renews(
-    two: tuple[PostgresStorage, PostgresStorage],
+def test_a_peer_that_is_displaced_keeps_the_lease_that_it_renews(
+    two: tuple[PostgresStorage, PostgresStorage], database: str
 ) -> None:
     """Two write the same record: the one must not undo what the other wrote."""
-    async with RecordsThreads(4) as threads:
-        one, other = (Records(storage, threads, storage) for storage in two)
-        for _ in range(10):
-            await one.admit(registration("a"), "127.0.0.1", REACHED)
-            await asyncio.gather(
-                other.admit(registration("b"), "127.0.0.1", REACHED),
-                one.renew(caller("a"), "127.0.0.1"),
-            )
-            known = two[0].peer(PeerName("a"))
+    one, other = two
+    put(one, ONE)
+
+    def renew() -> None:
+        with other.transaction():
+            known = other.peer_for_update(ONE)
             assert known is not None
-            assert not known.reachable
-            assert known.lease_until_s - known.renewed_at_s == pytest.approx(60.0)
-            await one.drop(PeerName("b"))
+            other.put_peer(known.renewed(30.0, 60.0))
+
+    with one.transaction():
+        (rival,) = one.peers_at("127.0.0.1", 5000, 1.0)
+        renewing = meanwhile(renew)
+        until_waiting(database, renewing)
+        one.put_peer(rival.reached(Reach(False, "displaced")))
+    renewing.result()
+    known = one.peer(ONE)
+    assert known is not None
+    assert (known.reachable, known.lease_until_s) == (False, 90.0)
 
 
 def test_one_tracker_sweeps_what_another_has_not_in_hand(

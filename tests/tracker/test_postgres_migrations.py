@@ -96,6 +96,14 @@ def test_a_step_does_not_wait_long_for_a_table(
     assert len(pauses) == 2
 
 
+def test_an_old_server_is_said_in_words(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.tracker.postgres_migrations.LEAST_SERVER", 990_000)
+    with pytest.raises(PanalError, match="needs PostgreSQL 99 or later; this is"):
+        PostgresStorage(empty_database, threads=1)
+
+
 def _owned_by_others(server: PostgresServer, name: str) -> None:
     server.sql(f"GRANT CONNECT ON DATABASE {name} TO PUBLIC")
 

@@ -44,12 +44,15 @@ _REFUSALS = (
     "not permitted to log in",
 )
 _BEGIN = b"BEGIN; SELECT extract(epoch FROM clock_timestamp())::float8"
+# Compiling a search takes longer than the search; a bitmap of a common word's names has room.
 # What is lost with the last moment before a crash of the database is announced again.
 _SESSION = f"""
 SET search_path = panal;
 SET synchronous_commit = off;
 SET statement_timeout = '{STATEMENT_S}s';
 SET lock_timeout = '{LOCK_S}s';
+SET work_mem = '16MB';
+SET jit = off;
 SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_S}s';
 SET client_encoding = 'UTF8'
 """.encode()
@@ -162,12 +165,12 @@ class Database:
     def _begun(self) -> tuple[Connection, float]:
         if self.is_away:
             raise StoreUnavailable(_AWAY)
-        while True:
+        for _ in range(self._pool.max_size + 1):
             try:
                 connection = self._pool.getconn()
-            except PoolTimeout as error:
+            except PoolTimeout:
                 self._probe()
-                raise StoreUnavailable(_AWAY) from error
+                break
             try:
                 cursor = connection.execute(_BEGIN)
                 cursor.nextset()
@@ -180,6 +183,7 @@ class Database:
                 self._probe()
             else:
                 return connection, now_s
+        raise StoreUnavailable(_AWAY)
 
     def _give_back(self, connection: Connection) -> None:
         if connection.info.transaction_status not in {

@@ -20,6 +20,8 @@ _log = logging.getLogger("panal.tracker")
 LOCK_S = 2
 """How long a step waits for a table, with all who come after it waiting behind it."""
 TRIES = 30
+LEAST_SERVER = 130_000
+"""From here on an owner may add pg_trgm, no administrator is needed."""
 PAUSE_S = 1.0
 _GUARD = 0x70616E616C  # "panal"
 """Of the advisory lock that one tracker holds while it makes the steps."""
@@ -113,7 +115,7 @@ def migrate(
     """
     with database.connect() as connection:
         connection.execute("SET statement_timeout = 0")
-        _check_text(connection)
+        _check_server(connection)
         while not _value(connection, f"SELECT pg_try_advisory_lock({_GUARD})"):
             # Not waited for inside the database: a snapshot would hold up a concurrent index.
             _log.info("another tracker prepares %s; waiting for it", database.shown)
@@ -128,7 +130,13 @@ def migrate(
             connection.execute(f"SELECT pg_advisory_unlock({_GUARD})".encode())
 
 
-def _check_text(connection: Connection) -> None:
+def _check_server(connection: Connection) -> None:
+    """PanalError for a server too old, or a database that cannot keep all names."""
+    if connection.info.server_version < LEAST_SERVER:
+        raise PanalError(
+            f"The tracker needs PostgreSQL {LEAST_SERVER // 10_000} or later; this is "
+            f"{connection.info.server_version // 10_000}."
+        )
     if _value(connection, "SELECT current_setting('server_encoding')") != "UTF8":
         raise PanalError(
             "The tracker's database must keep text as UTF-8. Make another: "
