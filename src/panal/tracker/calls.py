@@ -78,7 +78,7 @@ class CallGuard(grpc.aio.ServerInterceptor):
                 with self._place(context, refused):
                     if handler.request_streaming:
                         return await handler.stream_unary(_messages(raws, handler), context)
-                    message = await _one(raws, handler)
+                    message = await _one(context, handler)
                     # Typed float, but None without a deadline.
                     unlimited = context.time_remaining() is None
                     async with asyncio.timeout(DEADLINE_S if unlimited else None):
@@ -96,7 +96,7 @@ class CallGuard(grpc.aio.ServerInterceptor):
                     if handler.request_streaming:
                         answers = handler.stream_stream(_messages(raws, handler), context)
                     else:
-                        answers = handler.unary_stream(await _one(raws, handler), context)
+                        answers = handler.unary_stream(await _one(context, handler), context)
                     if not inspect.isasyncgen(answers):
                         await answers  # it writes by itself
                         return
@@ -128,14 +128,15 @@ class CallGuard(grpc.aio.ServerInterceptor):
                 del self._under_way[place]
 
 
-async def _one(raws: AsyncIterator[bytes], handler: Any) -> Any:
+async def _one(context: Context, handler: Any) -> Any:
+    # Not the iterator of messages: one that is not read to its end costs a task to be closed.
     try:
         async with asyncio.timeout(MESSAGE_S):
-            raw = await anext(aiter(raws))
-    except StopAsyncIteration:
-        raise UsageError("The call has no message.") from None
+            raw = await context.read()
     except TimeoutError:
         raise TooSlow(f"A call's message is to come within {MESSAGE_S:g} s.") from None
+    if raw is grpc.aio.EOF:
+        raise UsageError("The call has no message.")
     return _parsed(raw, handler.request_deserializer or bytes)
 
 

@@ -60,6 +60,7 @@ class PostgresStorage:
     """
 
     threads = THREADS
+    is_embedded = False
     indexes_behind = False
 
     def __init__(

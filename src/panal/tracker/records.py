@@ -34,6 +34,8 @@ from panal.wire.ids import ContentId, PeerName
 
 _log = logging.getLogger("panal.tracker")
 
+FEW_CONTENTS = 8
+"""So many are located by the event loop itself, where the store allows it."""
 LEFTOVERS_AT_ONCE = 1_000
 NAMES_AT_ONCE = 256
 MOST_NAMES_AT_ONCE = 4_096
@@ -108,7 +110,7 @@ class Records:
             self._storage.put_peer(renewed)
             return renewed
 
-        return await self._run(work)
+        return await self._ask(work)
 
     async def leave(self, caller: Caller) -> PeerRecord | None:
         """End the caller's lease; None where it had none."""
@@ -189,7 +191,7 @@ class Records:
             located = self._storage.locate(dict.fromkeys(contents), now_s)
             return [(content, handout.choose(located[content])) for content in contents]
 
-        return await self._run(work)
+        return await (self._ask if len(contents) <= FEW_CONTENTS else self._run)(work)
 
     async def search(self, query: SearchQuery) -> SearchPage:
         """One page of hits."""
@@ -274,6 +276,9 @@ class Records:
 
     def _index_names(self, limit: int, _: float) -> int:
         return self._storage.index_names(limit)
+
+    async def _ask(self, work: Callable[[float], _Result]) -> _Result:
+        return await self._threads.ask(partial(self._transact, work))
 
     async def _run(
         self, work: Callable[[float], _Result], urgency: Urgency = Urgency.QUESTION

@@ -34,12 +34,16 @@ _Job = tuple[Callable[[], Any], "asyncio.Future[Any]"]
 class RecordsThreads:
     """Runs pieces of work by urgency, `count` at a time; made on the event loop."""
 
-    def __init__(self, count: int = 1) -> None:
+    def __init__(self, count: int = 1, *, may_answer_here: bool = False) -> None:
+        """`may_answer_here` where a short question waits for nobody but these threads: to wake
+        one of them, and to be woken, costs many times what it does."""
         self._loop = asyncio.get_running_loop()
         self._waiting: tuple[deque[_Job], ...] = tuple(deque() for _ in Urgency)
         self._tokens: SimpleQueue[bool] = SimpleQueue()
         self._done: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._is_delivering = False
+        # Whoever asks here takes the place of the one thread.
+        self._place = threading.Lock() if may_answer_here and count == 1 else None
         self._threads = [
             threading.Thread(target=self._work, name=f"tracker-records-{number}", daemon=True)
             for number in range(count)
@@ -72,6 +76,15 @@ class RecordsThreads:
         """Whether anything waits to be done."""
         return any(self._waiting)
 
+    async def ask(self, work: Callable[[], _Result]) -> _Result:
+        """Have a question answered that takes microseconds; here, where that may be."""
+        if self._place is not None and self._place.acquire(blocking=False):
+            try:
+                return work()
+            finally:
+                self._place.release()
+        return await self.run(work)
+
     async def close(self) -> None:
         """Return when all that was asked for is done."""
         for _ in self._threads:
@@ -86,7 +99,9 @@ class RecordsThreads:
             if future.cancelled():
                 continue
             try:
-                self._done.append((future, work(), None))
+                with self._place or contextlib.nullcontext():
+                    result = work()
+                self._done.append((future, result, None))
             except BaseException as error:
                 self._done.append((future, None, error))
             if not self._is_delivering:

@@ -17,7 +17,7 @@ import heapq
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -189,63 +189,67 @@ def _least(one: int | None, other: int | None) -> int | None:
 
 def match_class(search: Search, text: str) -> int:
     """How well a searchable form matches: 0 exact name, 1 whole words, 2 the rest."""
-    return _grading(search)(text)
+    return _classes(search, [text])[0]
 
 
-def _grading(search: Search) -> Callable[[str], int]:
+def _classes(search: Search, texts: Sequence[str]) -> list[int]:
+    """The class of each; for ten thousand, so nothing is called that need not be."""
     exact = search.exact
     if exact is None:
-        return lambda _: _UNRANKED
-    whole = [re.compile(_whole(word)).search for word in search.whole]
-
-    def grade(text: str) -> int:
-        if exact in text:
-            return 0
-        for found in whole:
-            if found(text) is None:
-                return _UNRANKED
-        return 1
-
-    return grade
+        return [_UNRANKED] * len(texts)
+    first, *others = [re.compile(_whole(word)).search for word in search.whole]
+    if not others:
+        return [0 if exact in text else 1 if first(text) else 2 for text in texts]
+    return [
+        0 if exact in text else 1 if first(text) and all(one(text) for one in others) else 2
+        for text in texts
+    ]
 
 
-def rank(search: Search, rows: Iterable[Match]) -> RankedPage:
+_Key = tuple[int, str, ContentId]
+
+
+def rank(search: Search, rows: Sequence[Match]) -> RankedPage:
     """The page of hits that a search asks for: one hit a content, best match first."""
-    grade = _grading(search)
-    groups: dict[ContentId, list[Match]] = {}
-    best: dict[ContentId, tuple[int, str]] = {}
-    for row in rows:
-        key = (grade(row.searchable), _plain(row))
-        content = row.content
-        known = best.get(content)
-        if known is None:
-            groups[content] = [row]
-            best[content] = key
-        else:
-            groups[content].append(row)
-            if key < known:
-                best[content] = key
-    keys: Iterable[SortKey] = ((*key, content.hex()) for content, key in best.items())
-    if (after := search.after) is not None:
-        keys = (key for key in keys if key > after)
-    ordered = heapq.nsmallest(search.page_size + 1, keys)
+    texts = [row.searchable for row in rows]
+    plain = [text.replace(_MARK, "") for text in texts]
+    keys = list(zip(_classes(search, texts), plain, [row.content for row in rows], strict=True))
+    ordered = _best_of_each(keys, search.after, search.page_size + 1)
+    groups: dict[ContentId, list[tuple[_Key, Match]]] = {content: [] for *_, content in ordered}
+    for key, row in zip(keys, rows, strict=True):
+        if row.content in groups:
+            groups[row.content].append((key, row))
     hits: list[Hit] = []
     names_bytes = 0
-    for *_, content_hex in ordered[: search.page_size]:
-        group = groups[ContentId(bytes.fromhex(content_hex))]
-        group.sort(key=lambda row: (grade(row.searchable), _plain(row), row.peer))
-        hit = _hit(group)
+    for *_, content in ordered[: search.page_size]:
+        group = sorted(groups[content], key=lambda item: (item[0], item[1].peer))
+        hit = _hit([row for _, row in group])
         names_bytes += sum(len(named.path.encode()) for named in hit.names)
         if hits and names_bytes > MAX_PAGE_BYTES:
             break
         hits.append(hit)
     if not 0 < len(hits) < len(ordered):
         return RankedPage(tuple(hits), "")
-    return RankedPage(tuple(hits), _encode_page(ordered[len(hits) - 1]))
+    quality, path, content = ordered[len(hits) - 1]
+    return RankedPage(tuple(hits), _encode_page((quality, path, content.hex())))
 
 
-def _plain(row: Match) -> str:
-    return row.searchable.replace(_MARK, "")
+def _best_of_each(keys: Sequence[_Key], after: SortKey | None, wanted: int) -> list[_Key]:
+    """The first `wanted` contents behind `after`, each by its best key."""
+    if after is not None:
+        best: dict[ContentId, _Key] = {}
+        for key in keys:
+            best[key[2]] = min(key, best.get(key[2], key))
+        mark = (after[0], after[1], bytes.fromhex(after[2]))
+        keys = [key for key in best.values() if key > mark]
+    taken = wanted
+    while True:
+        first: dict[ContentId, _Key] = {}
+        for key in heapq.nsmallest(taken, keys):
+            first.setdefault(key[2], key)
+        if len(first) >= wanted or taken >= len(keys):
+            return list(first.values())[:wanted]
+        taken *= 4
 
 
 def listed(search: Search, rows: Iterable[Match]) -> RankedPage:

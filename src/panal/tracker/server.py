@@ -168,7 +168,7 @@ class TrackerServer:
             settings.store, settings.state_dir, self._clock, settings.lease_s
         )
         self._resources.push_async_callback(asyncio.to_thread, storage.close)
-        threads = RecordsThreads(storage.threads)
+        threads = RecordsThreads(storage.threads, may_answer_here=storage.is_embedded)
         self._resources.push_async_callback(threads.close)
         records = Records(storage, threads, lease_clock, settings.lease_s)
         network = self._network = await self._open_network() if has_network else None

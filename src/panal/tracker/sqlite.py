@@ -31,6 +31,7 @@ class SqliteStorage:
     threads = 1
     shared_as = ""
     feed = None
+    is_embedded = True
     indexes_behind = True
 
     def __init__(self, path: Path | None, now_s: float, lease_s: float = LEASE_S) -> None:

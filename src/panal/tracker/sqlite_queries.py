@@ -32,8 +32,8 @@ SELECT peer, max(complete) FROM (
 _COUNT = f"SELECT count(*) FROM ({_HOLDERS})"  # noqa: S608 (of our own parts)
 
 _COLUMNS = (
-    "SELECT entries.peer, entries.path, entries.searchable,"
-    f" {CONTENT}, entries.size_bytes, entries.kind, {SHA256}"
+    "SELECT entries.peer, entries.path, entries.searchable, entries.facts,"
+    " entries.size_bytes, entries.kind"
 )
 # CROSS JOIN fixes the order: the text index leads where there is something to look up.
 _FROM_TEXT = "FROM entry_text CROSS JOIN entries ON entries.id = entry_text.rowid"
@@ -73,13 +73,14 @@ def matches_of(connection: sqlite3.Connection, peers: PeerRows, search: Search) 
         return Matches((), capped=False)
     find = _Finding(connection, peers, search, only)
     with _bounded(connection):
-        rows: list[Match] = []
+        rows = find.matches(search.needles, RANK_LIMIT + 1)
+        if len(rows) <= RANK_LIMIT:
+            return Matches(tuple(rows), capped=False)
         if search.exact is not None:
-            rows = find.matches((search.exact,), RANK_LIMIT)
-        exact = {(row.peer, row.path) for row in rows}
-        others = find.matches(search.needles, RANK_LIMIT + 1)
-        rows += [row for row in others if (row.peer, row.path) not in exact] if exact else others
-    return Matches(tuple(rows[:RANK_LIMIT]), capped=len(rows) > RANK_LIMIT)
+            exact = find.matches((search.exact,), RANK_LIMIT)
+            known = {(row.peer, row.path) for row in exact}
+            rows = exact + [row for row in rows if (row.peer, row.path) not in known]
+    return Matches(tuple(rows[:RANK_LIMIT]), capped=True)
 
 
 def entries_in_order(
@@ -94,9 +95,10 @@ def entries_in_order(
     filters = list(_filters(search))
     narrowed = "".join(f" AND {condition}" for condition, _ in filters)
     given = [value for _, values in filters for value in values]
-    first = f"SELECT path {_OF_ONE.format('peers.id')}{narrowed} ORDER BY path LIMIT 1"
+    # What narrows it is asked when a peer's entries are due: nobody's are looked through before.
+    first = f"SELECT path {_OF_ONE.format('peers.id')} ORDER BY path LIMIT 1"
     firsts = f"SELECT ({first}) AS first, id FROM peers WHERE id NOT IN temp.absent"  # noqa: S608
-    values: list[object] = [begin, *given]
+    values: list[object] = [begin]
     if search.peer:
         firsts += " AND key = ?"
         values.append(key_of(search.peer))
@@ -239,9 +241,12 @@ def _filters(search: Search) -> Iterable[tuple[str, Sequence[object]]]:
 
 def _matches(peers: PeerRows, rows: Iterable[tuple[Any, ...]]) -> Iterator[Match]:
     known = peers.with_id
-    for peer, path, text, content, size_bytes, kind, sha256 in rows:
-        name = known(peer).record.name
-        yield Match(name, path, text, ContentId(content), size_bytes, _KINDS[kind], sha256)
+    for peer, path, text, facts, size_bytes, kind in rows:
+        name, content = known(peer).record.name, ContentId(facts[:32])
+        sha256 = facts[41:]
+        vouched = None if sha256 == _NOT_VOUCHED_FOR else sha256
+        yield Match(name, path, text, content, size_bytes, _KINDS[kind], vouched)
 
 
 _KINDS = tuple(Kind)
+_NOT_VOUCHED_FOR = bytes(32)

@@ -58,6 +58,8 @@ class Storage(Protocol):
         """The line to those other trackers; None where there are none."""
         ...
 
+    is_embedded: bool
+    """Whether a short question takes microseconds, and waits for no other program."""
     indexes_behind: bool
     """Whether `index_names` has something to do."""
 
