@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 MEASURED := $(VENV)/.measured
 
-.PHONY: demo test fuzz check bench format docs stubs page screenshots programs clean
+.PHONY: demo test fuzz fuzz-parsers soak check bench format docs stubs page screenshots programs clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Panal needs Python 3.11 or later; this is $$($(PYTHON) -V). Try: make PYTHON=python3.11"; exit 1; }
@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml
 
 # What the tests call besides Python: installed where that is allowed.
 programs:
-	@sh scripts/programs.sh curl chromium pg_ctlcluster:postgresql
+	@sh scripts/programs.sh curl chromium pg_ctlcluster:postgresql mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs
 
 demo: $(STAMP)
 	@sh scripts/programs.sh curl
@@ -29,6 +29,16 @@ test: $(STAMP) programs
 # The live peer against its own document, others each time; N=1000 asks more of each operation.
 fuzz: $(STAMP)
 	PANAL_EXAMPLES=$(or $(N),200) $(BIN)/python -m pytest tests/web/test_against_document.py
+
+# Every parser of what others send, for MINUTES in all; what breaks one is kept in its corpus.
+fuzz-parsers: $(STAMP)
+	$(BIN)/python -m soaks.fuzz --minutes $(or $(MINUTES),20)
+
+# What tries to break Panal at length, best as root; SOAK=kills chooses one.
+soak: $(STAMP)
+	@sh scripts/programs.sh mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs
+	@for soak in $(or $(SOAK),kills disk_errors power swarm_kills fuzz); do \
+	  echo "== $$soak"; $(BIN)/python -m soaks.$$soak || exit 1; done
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

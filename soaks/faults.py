@@ -1,0 +1,84 @@
+"""What is to happen to a process at its n-th call that changes a disk."""
+
+import errno
+import os
+import subprocess
+from collections import Counter
+
+import msgspec
+
+from soaks.system_calls import Call, Stopped
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One fault; the first call is 1, and 0 lets all pass."""
+
+    at: int = 0
+    do: str = "pass"
+    """pass, kill, fail, shorten, or copy: a disk's image, as a power cut would leave it."""
+    calls: int = 1
+    """How many calls fail, one after the other."""
+    error: str = "EIO"
+    kinds: tuple[str, ...] = ()
+    """Which calls count; none: all."""
+    besides: tuple[str, ...] = ()
+    """Writes to and syncs of files of these names do not count."""
+    after_word: str = ""
+    """Nothing counts before this was said."""
+    copy_from: str = ""
+    copy_to: str = ""
+    copy_at_word: str = ""
+    """Copy as this word is said, in place of `at`."""
+
+
+class Watch:
+    """Counts the calls of one run and does what the fault says."""
+
+    def __init__(self, fault: Fault, roots: tuple[str, ...], words: str) -> None:
+        """Writes elsewhere than below `roots` do not count; `words` is where the child speaks."""
+        self._fault = fault
+        self._roots = roots
+        self._words = words
+        self.count = 0
+        self._counts = not fault.after_word
+        self.struck = ""
+        """The call that the fault came to."""
+        self.last_word = ""
+        """What was being said as it came, where it was to come then."""
+        self.by_name: Counter[str] = Counter()
+
+    def __call__(self, call: Call, stopped: Stopped) -> None:
+        """Count a call, and do what is to happen to it."""
+        fault = self._fault
+        if call.place == self._words:
+            self._heard(stopped.bytes_at(call.address, call.count).decode(), call, stopped)
+        if call.place and not call.place.startswith(self._roots):
+            return
+        if not self._counts or (fault.kinds and call.name not in fault.kinds):
+            return
+        if os.path.basename(call.place) in fault.besides:
+            return
+        self.count += 1
+        self.by_name[call.name] += 1
+        if fault.at and fault.at <= self.count < fault.at + fault.calls:
+            self._strike(call, stopped)
+
+    def _heard(self, word: str, call: Call, stopped: Stopped) -> None:
+        fault = self._fault
+        self._counts = self._counts or word.startswith(fault.after_word)
+        if fault.copy_at_word and not self.struck and word.startswith(fault.copy_at_word):
+            self.last_word = word.strip()
+            self._strike(call, stopped)
+
+    def _strike(self, call: Call, stopped: Stopped) -> None:
+        fault = self._fault
+        self.struck = self.struck or f"{call.name} {os.path.basename(call.place)}".strip()
+        if fault.do == "kill":
+            stopped.kill()
+        elif fault.do == "fail":
+            stopped.fail(getattr(errno, fault.error))
+        elif fault.do == "shorten" and call.count > 1:
+            stopped.shorten(call.count // 2)
+        elif fault.do == "copy":
+            subprocess.run(["cp", "--sparse=always", fault.copy_from, fault.copy_to], check=True)
+            stopped.kill()

@@ -1,0 +1,116 @@
+"""What a process does while faults come to it: one real peer, or tracker, from start to end.
+
+Each is asked again after the fault, and must then come to the end that its user wants.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from random import Random
+
+import aiohttp
+
+from panal.api import Node
+from panal.clock import SystemClock
+from panal.errors import PanalError
+from panal.peer import downloads
+from panal.peer.app import PeerApp
+from panal.peer.config import PeerSettings
+from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.web.control import owner_routes
+from soaks import defects
+
+Say = Callable[[str], None]
+POLL_S = 0.005
+LOOK_FOR_ROOM_S = 0.02
+"""In place of 5 s: what a user waits for is not what is tried here."""
+
+
+def play(scenario: str, given: Mapping[str, str], wrong: str, say: Say) -> None:
+    """Run one; what it comes to is said."""
+    logging.basicConfig(level=logging.ERROR)
+    downloads.LOOK_FOR_ROOM_S = LOOK_FOR_ROOM_S
+    setattr(downloads, "TRY_AGAIN_S", LOOK_FOR_ROOM_S)  # noqa: B010 (it comes from elsewhere)
+    defects.put_in(wrong)
+    asyncio.run(_played(scenario, given, say))
+
+
+async def _played(scenario: str, given: Mapping[str, str], say: Say) -> None:
+    try:
+        await _SCENARIOS[scenario](given, say)
+    except PanalError as error:
+        say(f"refused {error.slug} {error}")
+
+
+@contextlib.asynccontextmanager
+async def _peer(given: Mapping[str, str], say: Say) -> AsyncIterator[PeerApp]:
+    state = Path(given["state"]) if "state" in given else None
+    settings = PeerSettings(
+        given.get("name", "one"),
+        int(given.get("port", "0")),
+        Path(given["folder"]),
+        (given["tracker"],),
+        state_dir=state,
+    )
+    app = PeerApp(settings, SystemClock(), Random(7))
+    await app.start(owner_routes)
+    say("started")
+    try:
+        yield app
+    finally:
+        await app.stop()
+
+
+async def _get(given: Mapping[str, str], say: Say) -> None:
+    """Fetch a content under a name; where it fails it is asked for once more."""
+    async with _peer(given, say) as app:
+        node = Node(app)
+        for _ in range(2):
+            identity = node.get(given["what"], given["path"]).id
+            while (answer := node.download(identity)).state not in {"done", "failed"}:
+                if answer.state == "waiting":
+                    say(f"waiting {answer.error} {answer.reason}")
+                await asyncio.sleep(POLL_S)
+            say(f"{answer.state} {answer.error} {answer.reason}")
+            if answer.state == "done":
+                say(f"resumed {answer.bytes_resumed}")
+                return
+
+
+async def _upload(given: Mapping[str, str], say: Say) -> None:
+    """Send a file to the peer by HTTP and note its answer."""
+    async with _peer(given, say) as app, aiohttp.ClientSession() as client:
+        for _ in range(2):
+            url = f"http://127.0.0.1:{app.port}/upload/{given['path']}"
+            data = Path(given["source"]).read_bytes()
+            async with client.put(url, data=data) as answer:
+                say(f"answered {answer.status}")
+                if answer.status in {200, 201}:
+                    return
+
+
+async def _share(given: Mapping[str, str], say: Say) -> None:
+    """Share a folder until so many of its files are indexed and the tracker knows of them."""
+    async with _peer(given, say) as app:
+        while len(app.index.files_after("", 1_000)) != int(given["files"]):
+            await asyncio.sleep(POLL_S)
+        while not await app.announcer.announced(1.0):
+            pass
+        say("shared")
+
+
+async def _announce(given: Mapping[str, str], say: Say) -> None:
+    """A tracker with records on the disk, and a peer that tells it of its folder."""
+    settings = TrackerSettings(port=0, state_dir=Path(given["records"]))
+    tracker = TrackerServer(settings)
+    await tracker.start()
+    try:
+        here = {**given, "tracker": f"127.0.0.1:{tracker.port}"}
+        await _share(here, say)
+    finally:
+        await tracker.stop(0)
+
+
+_SCENARIOS = {"get": _get, "upload": _upload, "share": _share, "announce": _announce}
