@@ -251,6 +251,7 @@ def test_each_call_of_the_tracker_is_for_whom_it_should_be() -> None:
                 "Tracker/Search",
                 "Tracker/ListFolder",
                 "Tracker/ListPeers",
+                "Tracker/Watch",
                 "Network/RenewCertificate",
             ),
             "ServerReflection/ServerReflectionInfo",

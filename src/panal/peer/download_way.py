@@ -81,19 +81,20 @@ class DownloadWay:
             inside = asked.inside if isinstance(asked, Link) else None
             return Link(record.content, record.path, record.size_bytes, inside=inside)
         pause_s = LOOK_AGAIN_S
-        while True:
-            try:
-                link = await self._fetching.identify(asked)
-                if link.inside is not None:
-                    record.what = str(link)  # a restart must not have to find it again
-                return link
-            except (NotFound, Unreachable) as error:
-                if not record.wait:
-                    raise
-                download.waiting_for = f"{error} It is waited for."
-            await self._clock.sleep(pause_s)
-            download.waiting_for = ""
-            pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
+        async with self._fetching.news_of(asked) as news:
+            while True:
+                try:
+                    link = await self._fetching.identify(asked)
+                    if link.inside is not None:
+                        record.what = str(link)  # a restart must not have to find it again
+                    return link
+                except (NotFound, Unreachable) as error:
+                    if not record.wait:
+                        raise
+                    download.waiting_for = f"{error} It is waited for."
+                await news.pause(pause_s)
+                download.waiting_for = ""
+                pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
 
     async def _is_there(self, download: Download, content: ContentId, path: SafePath) -> bool:
         there = await self._sharing.already_there(path, content)

@@ -23,10 +23,11 @@ from panal.peer.announcer import Announcer
 from panal.peer.calling import Calling, PeerSession
 from panal.peer.contents import Contents
 from panal.peer.http_source import HttpSource, fetch_manifest
-from panal.peer.identifying import identify
+from panal.peer.identifying import identify, watched_for
 from panal.peer.known_providers import KnownProviders
 from panal.peer.lanes import Lanes
 from panal.peer.neighbourhood import ask_for_peers
+from panal.peer.news import News
 from panal.peer.placing import to_end
 from panal.peer.rate_limit import RateLimit
 from panal.peer.sharing import Sharing
@@ -170,6 +171,10 @@ class Fetching:
     async def identify(self, asked: What) -> Link:
         """The one content that was meant; NotFound, or AmbiguousName listing them."""
         return await identify(self._client, asked)
+
+    def news_of(self, asked: What) -> News:
+        """News of whether somebody shares it."""
+        return News(self._client, watched_for(asked), self._clock)
 
     async def manifest(
         self, content: ContentId, transfer: Transfer, likely: Sequence[Provider] = ()

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from panal.errors import AmbiguousName, NotFound, PanalError
 from panal.peer.tracker_client import TrackerClient
-from panal.wire.catalogue import Hit, SearchQuery
+from panal.wire.catalogue import Hit, SearchQuery, Watched
 from panal.wire.links import ByName, BySha256, Link, What
 from panal.wire.manifest import Kind
 from panal.wire.names import printable, safe_path
@@ -44,6 +44,14 @@ async def _with_name(client: TrackerClient, link: Link) -> Link:
     except PanalError:
         return link  # the tracker may come back; the id is enough to begin with
     return choose(list(page.hits), "") if page.hits else link
+
+
+def watched_for(asked: What) -> Watched:
+    """What may come under which it would be identified."""
+    if isinstance(asked, ByName):
+        parts = asked.name.split("/")
+        return Watched(names=tuple("/".join(parts[:count]) for count in range(1, len(parts) + 1)))
+    return Watched(sha256s=(asked.sha256,)) if isinstance(asked, BySha256) else Watched()
 
 
 def choose(hits: list[Hit], asked: str) -> Link:

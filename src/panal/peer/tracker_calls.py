@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -105,6 +105,23 @@ class TrackerCalls:
                 raise await self._meaning(error, address) from None
             self._note(address, is_there=True)
             return answer
+
+    async def stream(self, ask: Callable[[grpc.aio.Channel], Any]) -> AsyncGenerator[Any, None]:
+        """The answers of the current one, as they come; what becomes of them shows nothing of it.
+
+        Else all who watch would go to another tracker at the same moment.
+        """
+        await self._introduce()
+        address = self.current
+        async with self._channels.lend(address) as channel:
+            call = ask(channel)
+            try:
+                async for answer in call:
+                    yield answer
+            except grpc.aio.AioRpcError as error:
+                raise meaning_of(error, address) from None
+            finally:
+                call.cancel()
 
     async def at(self, address: str, ask: Ask, deadline_s: float) -> Any:
         """The answer of that one, whatever it shows of it."""

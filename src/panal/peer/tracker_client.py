@@ -1,7 +1,7 @@
 """Calls to the tracker, or to one of several: deadlines, domain values out."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from random import Random
 from typing import Any
 
@@ -18,12 +18,14 @@ from panal.wire.catalogue import (
     Caller,
     FolderPage,
     FolderQuery,
+    News,
     PeerInfo,
     Provider,
     Registration,
     Renewal,
     SearchPage,
     SearchQuery,
+    Watched,
     Welcome,
 )
 from panal.wire.ids import ContentId
@@ -191,6 +193,18 @@ class TrackerClient:
         answer, _ = await self._call("ListPeers", request)
         with _reading_an_answer():
             return [convert.peer_info_from(info) for info in answer.peers], answer.next_page
+
+    async def watch(self, wanted: Watched) -> AsyncGenerator[News, None]:
+        """News as it comes, until the tracker ends it; the first says that it begins.
+
+        PanalError from a tracker that does not know how, or tells nobody more.
+        """
+        request = convert.watched_to(wanted)
+        answers = self._calls.stream(lambda channel: stub(channel).Watch(request))
+        async with aclosing(answers):
+            async for answer in answers:
+                with _reading_an_answer():
+                    yield convert.news_from(answer)
 
     async def ask_store(self) -> str:
         """What the records are called that this tracker shares with others; empty for its own."""

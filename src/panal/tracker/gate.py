@@ -35,6 +35,7 @@ for _call in (
     "Search",
     "ListFolder",
     "ListPeers",
+    "Watch",
 ):
     ENTRANCES.register(f"/{TRACKER}/{_call}", Role.MEMBER)
 for _call, _role in {

@@ -17,6 +17,13 @@ MESSAGE_S = 10.0
 """From a call until its message is whole: gRPC itself would wait as long as the caller likes."""
 DEADLINE_S = 10.0
 """For answering, where the caller named no time."""
+WATCHES_AT_ONCE = 500
+"""Of the calls at once: those that watch leave room for those that ask."""
+WATCHES_PER_ADDRESS = 20
+WATCH_S = 600.0
+"""Then one watches anew, so that each has its turn."""
+WATCH_GATHER_S = 0.2
+"""From the first news until it is told, with what has come besides."""
 ANNOUNCE_PAUSE_S = 60.0
 """Between two messages of an announcement."""
 IDLE_S = 60.0

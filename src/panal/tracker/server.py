@@ -6,6 +6,7 @@ import logging
 import random
 import resource
 import socket
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -28,8 +29,10 @@ from panal.errors import (
 )
 from panal.tracker import authority_files, limits
 from panal.tracker.calls import CallGuard
+from panal.tracker.changes import Change, ChangeFeed
 from panal.tracker.dialback import Dialback
 from panal.tracker.gate import TRACKER, Gate
+from panal.tracker.news import Newsroom
 from panal.tracker.own_addresses import own_addresses
 from panal.tracker.records import Records
 from panal.tracker.records_threads import RecordsThreads
@@ -97,6 +100,7 @@ class TrackerServer:
         self._resources = AsyncExitStack()
         self._server: grpc.aio.Server | None = None
         self._health = health.aio.HealthServicer()
+        self._newsroom = Newsroom()
         self._records: Records | None = None
         self._network: RunningNetwork | None = None
         self._noting: set[asyncio.Task[None]] = set()
@@ -137,6 +141,7 @@ class TrackerServer:
     async def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         """Let running calls end for `grace_s`, then close; calling it twice does nothing."""
         server, self._server = self._server, None
+        self._newsroom.close()
         if server is not None:
             await self._health.enter_graceful_shutdown()
             await server.stop(grace_s)
@@ -156,6 +161,8 @@ class TrackerServer:
         for record in await self._records.sweep():
             _log.info("%s left: lease over", record.name)
             self._audit.note("lease-over", name=record.name, is_limited=True)
+            self._newsroom.peer(record.name, is_here=False)
+        self._newsroom.spread()
         await self._records.clear_leftovers()
         if self._network is not None:
             await self._network.sweep()
@@ -190,6 +197,7 @@ class TrackerServer:
             self._settings.renew_s,
             gate,
             None if network is None else network.network,
+            self._newsroom,
         )
         self._records = records
         await self._try_to_sweep()
@@ -198,6 +206,8 @@ class TrackerServer:
             loop.call_soon_threadsafe(self._note_store, is_here)
 
         storage.watch(note_store)
+        if storage.feed is not None:
+            self._follow(storage.feed, loop)
         self._server = self._make_server(service, gate)
         credentials = None if network is None else network.server_credentials()
         self._port = _bind(self._server, address, self._settings.port, credentials)
@@ -256,6 +266,19 @@ class TrackerServer:
             pass  # whoever noticed it first has said so
         except Exception:
             _log.exception("sweeping failed; it is tried again")
+
+    def _follow(self, feed: ChangeFeed, loop: asyncio.AbstractEventLoop) -> None:
+        """Tell the other trackers on the store what happens here, and hear what happens there."""
+        newsroom = self._newsroom
+
+        def heard(changes: Sequence[Change]) -> None:
+            loop.call_soon_threadsafe(newsroom.heard, changes)
+
+        def missed() -> None:
+            loop.call_soon_threadsafe(newsroom.missed)
+
+        newsroom.publish = feed.publish
+        feed.subscribe(heard, missed)
 
     def _note_store(self, is_here: bool) -> None:
         """The store is away or back; in the loop's thread."""

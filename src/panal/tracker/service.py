@@ -18,7 +18,8 @@ from panal.tracker.calls import Context, caller_host
 from panal.tracker.dialback import Dialler
 from panal.tracker.gate import Gate
 from panal.tracker.handout import Asker, Handout, host_towards
-from panal.tracker.limits import ANNOUNCE_PAUSE_S
+from panal.tracker.limits import ANNOUNCE_PAUSE_S, WATCH_GATHER_S, WATCH_S
+from panal.tracker.news import Newsroom
 from panal.tracker.own_addresses import own_addresses, own_host_towards
 from panal.tracker.records import Records
 from panal.tracker.redial import Redial
@@ -27,8 +28,8 @@ from panal.tracker.storage import ListedPeer
 from panal.wire import tracker as wire
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
-from panal.wire.address import is_loopback, parse_address
-from panal.wire.catalogue import Caller, PeerInfo, Registration, Welcome
+from panal.wire.address import is_loopback, parse_address, place_of
+from panal.wire.catalogue import Caller, News, PeerInfo, Registration, Welcome
 from panal.wire.dialback import hash_secret
 from panal.wire.ids import PeerName, parse_peer_name
 from panal.wire.membership import Revocations
@@ -57,8 +58,10 @@ class TrackerService(TrackerServicer):
         renew_s: float = RENEW_S,
         gate: Gate | None = None,
         network: "Network | None" = None,
+        newsroom: Newsroom | None = None,
     ) -> None:
         self._records = records
+        self._newsroom = newsroom or Newsroom()
         self._gate = gate or Gate()
         self._network = network
         self._dialler = dialler
@@ -87,6 +90,7 @@ class TrackerService(TrackerServicer):
         verb = "joined" if admission.afresh else "came back"
         _log.info("%s %s: %s port %d; %s", record.name, verb, host, record.port, reach.words)
         self._audit.note("joined", host=host, name=record.name, is_limited=True)
+        self._newsroom.peer(record.name, is_here=True)
         return wire.welcome_to(
             Welcome(
                 host,
@@ -115,6 +119,7 @@ class TrackerService(TrackerServicer):
             else:
                 # Only what the first message began may be ended.
                 digest, _ = await self._records.announce(caller, announcement)
+            self._newsroom.announced(caller.name, announcement)
             if announcement.all_told and generation is not None:
                 digest = await self._records.finish_replacement(caller, generation)
         if caller is None:
@@ -143,6 +148,7 @@ class TrackerService(TrackerServicer):
         left = await self._records.leave(caller)
         if left is not None:
             _log.info("%s left", left.name)
+            self._newsroom.peer(left.name, is_here=False)
             self._audit.note("left", host=caller_host(context), name=left.name, is_limited=True)
         return pb.LeaveResponse(was_known=left is not None)
 
@@ -194,6 +200,28 @@ class TrackerService(TrackerServicer):
             next_page=page[-1].record.name if len(listed) > limit else "",
             store=self._records.shared_as,
         )
+
+    async def Watch(
+        self, request: pb.WatchRequest, context: Context
+    ) -> AsyncIterator[pb.WatchResponse]:
+        """Tell of news as it comes, gathered; the first answer says that it begins."""
+        wanted = wire.watched_from(request)
+        host = caller_host(context)
+        place = None if is_loopback(host) else place_of(host)
+        woken = asyncio.Event()
+        ends_s = asyncio.get_running_loop().time() + WATCH_S
+        with self._newsroom.watching(wanted, place, woken.set) as watcher:
+            yield wire.news_to(News(missed=True))
+            while not self._newsroom.is_closed:
+                try:
+                    async with asyncio.timeout_at(ends_s):
+                        await woken.wait()
+                except TimeoutError:
+                    return
+                await asyncio.sleep(WATCH_GATHER_S)
+                woken.clear()
+                self._gate.member(context.invocation_metadata())  # it may be removed since
+                yield wire.news_to(watcher.take())
 
 
 def _really_bound(registration: Registration, host: str) -> Registration:

@@ -18,12 +18,14 @@ from panal.errors import NotFound, PanalError
 from panal.peer.app import PeerApp
 from panal.peer.download import Download, State
 from panal.peer.fetching import Swarm
+from panal.peer.news import News
 from panal.peer.traffic import Taking
 from panal.swarm.chunk_picture import picture_of, whole_picture
 from panal.views import download_answer
 from panal.web.board import Board
 from panal.web.chunk_events import WatchedContent
 from panal.web.resumable_uploads import upload_row
+from panal.wire.catalogue import Watched
 from panal.wire.ids import ContentId
 from panal.wire.manifest import chunk_count_for, chunk_size_for
 
@@ -32,6 +34,7 @@ NO_RATE_AFTER_S = 5.0
 """Nobody has looked for so long: what has gone since then tells no rate."""
 STATUS_EVERY_S = 2.0
 PEERS_EVERY_S = 10.0
+PEERS_AT_MOST_EVERY_S = 1.0
 MOST_PEERS = 1_000
 MOST_TAKERS = 100
 _UNSETTLED = {State.RUNNING.value, State.WAITING.value}
@@ -73,14 +76,18 @@ class LiveFacts:
 
     async def follow_peers(self, board: Board) -> None:
         """Everybody who is here, again and again; runs until cancelled."""
-        while True:
-            with contextlib.suppress(PanalError):  # the status says what is wrong
-                peers = (await self._node.peers())[:MOST_PEERS]
-                board.put_rows(
-                    "peers",
-                    {p.name: PeerRow(p.name, p.host, p.port, p.reachable, p.files) for p in peers},
-                )
-            await self._app.clock.sleep(PEERS_EVERY_S)
+        clock = self._app.clock
+        async with News(self._app.client, Watched(peers=True), clock) as news:
+            while True:
+                with contextlib.suppress(PanalError):  # the status says what is wrong
+                    await self._put_peers(board)
+                await clock.sleep(PEERS_AT_MOST_EVERY_S)
+                await news.pause(PEERS_EVERY_S, PEERS_EVERY_S)
+
+    async def _put_peers(self, board: Board) -> None:
+        peers = (await self._node.peers())[:MOST_PEERS]
+        rows = {p.name: PeerRow(p.name, p.host, p.port, p.reachable, p.files) for p in peers}
+        board.put_rows("peers", rows)
 
     # Downloads and uploads ------------------------------------------------------------------
 

@@ -257,6 +257,30 @@ class SearchQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """What news is wanted of."""
+
+    peers: bool = False
+    """Who joins and who leaves."""
+    names: tuple[str, ...] = ()
+    """What comes under such a path, or under one whose last part is such a name."""
+    contents: tuple[ContentId, ...] = ()
+    sha256s: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has happened since it was last told."""
+
+    joined: tuple[PeerName, ...] = ()
+    left: tuple[PeerName, ...] = ()
+    came: bool = False
+    """Something that is waited for, or perhaps."""
+    missed: bool = False
+    """Not everything is told: ask anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class PeerInfo:
     """One live peer as the tracker sees it."""
 

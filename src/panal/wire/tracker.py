@@ -7,11 +7,23 @@ nor a peer sees an unchecked value.
 from panal.errors import UsageError
 from panal.wire import tracker_pb2 as pb
 from panal.wire.address import parse_address
-from panal.wire.catalogue import DIGEST_BYTES, Caller, PeerInfo, Registration, Renewal, Welcome
-from panal.wire.ids import parse_peer_name
+from panal.wire.catalogue import (
+    DIGEST_BYTES,
+    Caller,
+    News,
+    PeerInfo,
+    Registration,
+    Renewal,
+    Watched,
+    Welcome,
+)
+from panal.wire.ids import CONTENT_ID_BYTES, ContentId, parse_peer_name
 from panal.wire.membership import Revocations, revocations_of
 
 MAX_BOUND = 8
+MAX_WATCHED = 100
+"""Names, contents and digests that one who watches may wait for, in all."""
+MAX_WATCHED_CHARACTERS = 4_096
 SECRET_BYTES = 32
 ERROR_METADATA = "panal-error"
 """The trailing metadata that carries a refused call's error slug."""
@@ -95,6 +107,41 @@ def revocations_to(revocations: Revocations | None) -> pb.Revocations | None:
     if revocations is None:
         return None
     return pb.Revocations(version=revocations.version, serials=sorted(revocations.serials))
+
+
+def watched_from(message: pb.WatchRequest) -> Watched:
+    """What news is wanted of."""
+    wanted = Watched(
+        message.peers,
+        tuple(message.names),
+        tuple(map(ContentId, message.contents)),
+        tuple(message.sha256s),
+    )
+    if len(wanted.names) + len(wanted.contents) + len(wanted.sha256s) > MAX_WATCHED:
+        raise UsageError(f"One watches for {MAX_WATCHED} things at most.")
+    if any(len(name) > MAX_WATCHED_CHARACTERS for name in wanted.names):
+        raise UsageError(f"A name to watch for has {MAX_WATCHED_CHARACTERS} characters at most.")
+    if any(len(hash_) != CONTENT_ID_BYTES for hash_ in (*wanted.contents, *wanted.sha256s)):
+        raise UsageError(f"An id, or a SHA-256, has {CONTENT_ID_BYTES} bytes.")
+    return wanted
+
+
+def watched_to(wanted: Watched) -> pb.WatchRequest:
+    """What news is wanted of, as a message."""
+    return pb.WatchRequest(
+        peers=wanted.peers, names=wanted.names, contents=wanted.contents, sha256s=wanted.sha256s
+    )
+
+
+def news_from(message: pb.WatchResponse) -> News:
+    """What a tracker tells of."""
+    joined, left = map(parse_peer_name, message.joined), map(parse_peer_name, message.left)
+    return News(tuple(joined), tuple(left), message.came, message.missed)
+
+
+def news_to(news: News) -> pb.WatchResponse:
+    """What a tracker tells of, as a message."""
+    return pb.WatchResponse(joined=news.joined, left=news.left, came=news.came, missed=news.missed)
 
 
 def digest_from(raw: bytes) -> bytes:

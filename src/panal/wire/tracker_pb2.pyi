@@ -318,6 +318,30 @@ class ListPeersResponse(_message.Message):
     store: str
     def __init__(self, peers: _Optional[_Iterable[_Union[PeerInfo, _Mapping]]] = ..., next_page: _Optional[str] = ..., store: _Optional[str] = ...) -> None: ...
 
+class WatchRequest(_message.Message):
+    __slots__ = ("peers", "names", "contents", "sha256s")
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    CONTENTS_FIELD_NUMBER: _ClassVar[int]
+    SHA256S_FIELD_NUMBER: _ClassVar[int]
+    peers: bool
+    names: _containers.RepeatedScalarFieldContainer[str]
+    contents: _containers.RepeatedScalarFieldContainer[bytes]
+    sha256s: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, peers: _Optional[bool] = ..., names: _Optional[_Iterable[str]] = ..., contents: _Optional[_Iterable[bytes]] = ..., sha256s: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class WatchResponse(_message.Message):
+    __slots__ = ("joined", "left", "came", "missed")
+    JOINED_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    CAME_FIELD_NUMBER: _ClassVar[int]
+    MISSED_FIELD_NUMBER: _ClassVar[int]
+    joined: _containers.RepeatedScalarFieldContainer[str]
+    left: _containers.RepeatedScalarFieldContainer[str]
+    came: bool
+    missed: bool
+    def __init__(self, joined: _Optional[_Iterable[str]] = ..., left: _Optional[_Iterable[str]] = ..., came: _Optional[bool] = ..., missed: _Optional[bool] = ...) -> None: ...
+
 class AuthorityRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -74,6 +74,11 @@ class TrackerStub:
                 request_serializer=panal_dot_wire_dot_tracker__pb2.ListPeersRequest.SerializeToString,
                 response_deserializer=panal_dot_wire_dot_tracker__pb2.ListPeersResponse.FromString,
                 _registered_method=True)
+        self.Watch = channel.unary_stream(
+                '/panal.tracker.v1.Tracker/Watch',
+                request_serializer=panal_dot_wire_dot_tracker__pb2.WatchRequest.SerializeToString,
+                response_deserializer=panal_dot_wire_dot_tracker__pb2.WatchResponse.FromString,
+                _registered_method=True)
 
 
 class TrackerServicer:
@@ -136,6 +141,13 @@ class TrackerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Watch(self, request, context):
+        """News of who comes and goes, and of what is waited for, for a while.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -178,6 +190,11 @@ def add_TrackerServicer_to_server(servicer, server):
                     servicer.ListPeers,
                     request_deserializer=panal_dot_wire_dot_tracker__pb2.ListPeersRequest.FromString,
                     response_serializer=panal_dot_wire_dot_tracker__pb2.ListPeersResponse.SerializeToString,
+            ),
+            'Watch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=panal_dot_wire_dot_tracker__pb2.WatchRequest.FromString,
+                    response_serializer=panal_dot_wire_dot_tracker__pb2.WatchResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -396,6 +413,33 @@ class Tracker:
             '/panal.tracker.v1.Tracker/ListPeers',
             panal_dot_wire_dot_tracker__pb2.ListPeersRequest.SerializeToString,
             panal_dot_wire_dot_tracker__pb2.ListPeersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/panal.tracker.v1.Tracker/Watch',
+            panal_dot_wire_dot_tracker__pb2.WatchRequest.SerializeToString,
+            panal_dot_wire_dot_tracker__pb2.WatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,78 @@
+"""Waiting for what comes at a time that nobody knows: a tracker tells of it, where it can.
+
+Asking again goes on beside that, more seldom while a tracker tells: one that is older does not, one
+that is busy tells nobody more, and what another replica was told comes late.
+"""
+
+import asyncio
+import contextlib
+from types import TracebackType
+
+from panal.clock import Clock
+from panal.errors import PanalError, Unreachable
+from panal.peer.tracker_client import TrackerClient
+from panal.wire.catalogue import Watched
+
+WHILE_TOLD_S = 30.0
+"""How long a pause lasts at most while a tracker tells of news."""
+WATCH_AGAIN_S = 5.0
+"""After a tracker was silent, or ended it."""
+WATCH_AGAIN_LATER_S = 60.0
+"""After it refused, or does not know how."""
+
+
+class News:
+    """News of one thing; an async context, which watches from the first pause on."""
+
+    def __init__(self, client: TrackerClient, wanted: Watched, clock: Clock) -> None:
+        self._client = client
+        self._wanted = wanted
+        self._clock = clock
+        self._heard = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+        self.is_told = False
+        """Whether a tracker tells at the moment."""
+
+    async def __aenter__(self) -> "News":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+
+    async def pause(self, most_s: float, told_s: float = WHILE_TOLD_S) -> None:
+        """Return once there is news, or after so long; `told_s` counts while a tracker tells."""
+        if self._following is None:
+            self._following = asyncio.create_task(self._follow())
+        pause_s = told_s if self.is_told else most_s
+        timer = asyncio.ensure_future(self._clock.sleep(pause_s))
+        heard = asyncio.ensure_future(self._heard.wait())
+        try:
+            await asyncio.wait({timer, heard}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            heard.cancel()
+        self._heard.clear()
+
+    async def _follow(self) -> None:
+        while True:
+            again_s = WATCH_AGAIN_S
+            try:
+                async with contextlib.aclosing(self._client.watch(self._wanted)) as told:
+                    async for _ in told:
+                        self.is_told = True
+                        self._heard.set()
+            except Unreachable:
+                pass
+            except PanalError:
+                again_s = WATCH_AGAIN_LATER_S
+            if self.is_told:
+                self.is_told = False
+                self._heard.set()  # the pause under way was meant for one who is told
+            await self._clock.sleep(again_s)
