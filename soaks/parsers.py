@@ -13,7 +13,7 @@ import click
 
 from panal.cli.settings_file import settings_for
 from panal.errors import IntegrityError, PanalError
-from panal.store import journal
+from panal.store import journal, journal_records
 from panal.store.upload_files import UploadFiles
 from panal.tracker.query_words import parse_query
 from panal.wire import (
@@ -218,10 +218,11 @@ _CHOICE = chunk_request.head(
 _LINK = str(links.Link(_CONTENT, names.safe_path("año 1.txt"), 77, "10.0.0.1:50051"))
 _OPENING = have.opening(5, _CHUNKS) + have.index_frame(9) + have.index_frame(have.HEARTBEAT)
 _JOURNAL = (
-    b"PANALJ1\n"
+    journal_records.MAGIC
     + _CONTENT
     + b"".join(
-        record.to_bytes(4, "little") for record in (1, 2, journal.BATCH, 3, journal.DURABLE, 76)
+        record.to_bytes(4, "little")
+        for record in (1, 2, journal_records.BATCH, 3, journal_records.DURABLE, 76)
     )
 )
 _ADDRESSES = (b"127.0.0.1", b"::1", b"fe80::1%eth0", b"::ffff:10.0.0.1", b"169.254.169.254", b"x")
