@@ -114,10 +114,15 @@ def check_commands(document: Document) -> Iterator[str]:
 def _command_problems(words: list[str]) -> Iterator[str]:
     command: click.Command = panal
     known = _options(panal)
+    is_value = False
     for word in words:
-        if word.startswith("-"):
-            if word.partition("=")[0] not in known:
+        if is_value:
+            is_value = False
+        elif word.startswith("-"):
+            name, has_value, _ = word.partition("=")
+            if name not in known:
                 yield f"{command.name} has no option {word}"
+            is_value = known.get(name, False) and not has_value
         elif isinstance(command, click.Group):
             if word not in command.commands:
                 yield f"there is no command {command.name} {word}"
@@ -126,8 +131,11 @@ def _command_problems(words: list[str]) -> Iterator[str]:
             known |= _options(command)
 
 
-def _options(command: click.Command) -> set[str]:
-    return {"-h", "--help"} | {name for option in command.params for name in option.opts}
+def _options(command: click.Command) -> dict[str, bool]:
+    """Each option's names, and whether the next word is its value."""
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    found = {name: not option.is_flag for option in options for name in option.opts}
+    return {"-h": False, "--help": False, **found}
 
 
 def check_tree(document: Document) -> Iterator[str]:

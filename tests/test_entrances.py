@@ -252,12 +252,13 @@ def test_each_call_of_the_tracker_is_for_whom_it_should_be() -> None:
                 "Tracker/ListFolder",
                 "Tracker/ListPeers",
                 "Tracker/Watch",
+                "Tracker/Status",
                 "Network/RenewCertificate",
             ),
             "ServerReflection/ServerReflectionInfo",
         },
         Role.OWNER: {
             *("Network/ListMembers", "Network/MintJoinLine"),
-            *("Network/RevokeJoinLine", "Network/RemoveMember"),
+            *("Network/RevokeJoinLine", "Network/RemoveMember", "Network/Status"),
         },
     }

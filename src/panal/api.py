@@ -25,6 +25,7 @@ from panal.answers import (
     SearchAnswer,
     SettingsAnswer,
     StatusAnswer,
+    TrackerStatusAnswer,
     UnfinishedAnswer,
     VerifyAnswer,
     VerifyProgress,
@@ -57,6 +58,7 @@ from panal.views import (
     peer_answer,
     plan_answer,
     search_answer,
+    tracker_status_answer,
     unfinished_answer,
     verify_progress,
     why_answer,
@@ -133,6 +135,10 @@ class Tracker:
     async def peers(self) -> list[PeerAnswer]:
         """Every live peer."""
         return await _all_peers(self._client)
+
+    async def status(self) -> TrackerStatusAnswer:
+        """How the tracker stands: counts, and more on its own machine."""
+        return tracker_status_answer(*await self._client.status())
 
     async def plan(self, what: str, folder: Path) -> PlanAnswer:
         """What a download into that folder would do; nothing is written."""

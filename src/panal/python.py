@@ -38,11 +38,13 @@ from panal.peer.app import PeerApp
 from panal.peer.config import DEFAULT_TRACKER, PeerSettings, parse_tracker
 from panal.peer.guest_links import DEFAULT_S
 from panal.web.control import owner_routes
+from panal.web.monitoring import MonitoringRoutes
 from panal.wire.join_line import parse_join_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
+log = logging.getLogger(__name__)
 logging.getLogger("panal").addHandler(logging.NullHandler())  # silent unless asked
 LOOK_AGAIN_S = 0.05
 STOP_GRACE_S = 2.0
@@ -53,11 +55,22 @@ LARGEST_PAGE = 1_000
 async def running_peer(settings: PeerSettings) -> "AsyncIterator[PeerApp]":
     """A peer, started and stopped."""
     app = PeerApp(settings, SystemClock(), SystemRandom())
-    await app.start(owner_routes)
-    try:
+    async with AsyncExitStack() as stack:
+        await app.start(owner_routes)
+        if settings.metrics is None:
+            stack.push_async_callback(app.stop)
+        else:
+            await _tell_metrics(app, settings.metrics, stack)
         yield app
-    finally:
-        await app.stop()
+
+
+async def _tell_metrics(app: PeerApp, where: tuple[str, int], stack: AsyncExitStack) -> None:
+    """On a port of its own, which says that the peer stops until it has."""
+    listener = MonitoringRoutes(app).listener()
+    stack.push_async_callback(listener.close)
+    stack.push_async_callback(app.stop)
+    app.metrics_port = await listener.start(*where)
+    log.info("Metrics are told at port %d.", app.metrics_port)
 
 
 async def search_pages(
@@ -102,6 +115,7 @@ class Peer:
         join: str | None = None,
         guest_port: int | None = None,
         state: str | Path | None = None,
+        metrics: str | None = None,
         upload_limit_bytes_s: int | None = None,
         download_limit_bytes_s: int | None = None,
     ) -> None:
@@ -120,6 +134,7 @@ class Peer:
             join=None if join is None else parse_join_line(join),
             guest_port=guest_port,
             state_dir=None if state is None else Path(state),
+            metrics=None if metrics is None else parse_tracker(metrics),
             upload_limit_bytes_s=upload_limit_bytes_s,
             download_limit_bytes_s=download_limit_bytes_s,
         )
@@ -291,11 +306,12 @@ class TrackerServer:
         open: bool = False,
         network: bool = False,
         state: str | Path | None = None,
+        metrics: str | None = None,
     ) -> None:
         """Port 0 lets the system choose; without `state` the records are in memory.
 
         It has a network beyond loopback unless it is `open`, and on loopback if `network` says
-        so; that needs `state`.
+        so; that needs `state`. `metrics` is where those are told, to whoever asks.
         """
         from panal.tracker.server import TrackerServer, TrackerSettings
 
@@ -303,7 +319,14 @@ class TrackerServer:
         where = None if state is None else Path(state)
         self._host = host
         self._server = TrackerServer(
-            TrackerSettings(host, port, open=open, network=network, state_dir=where)
+            TrackerSettings(
+                host,
+                port,
+                open=open,
+                network=network,
+                state_dir=where,
+                metrics=None if metrics is None else parse_tracker(metrics),
+            )
         )
 
     async def __aenter__(self) -> "TrackerServer":

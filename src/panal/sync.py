@@ -98,6 +98,7 @@ class Peer(Blocking[python.Peer]):
         join: str | None = None,
         guest_port: int | None = None,
         state: str | Path | None = None,
+        metrics: str | None = None,
         upload_limit_bytes_s: int | None = None,
         download_limit_bytes_s: int | None = None,
     ) -> None:
@@ -111,6 +112,7 @@ class Peer(Blocking[python.Peer]):
             join=join,
             guest_port=guest_port,
             state=state,
+            metrics=metrics,
             upload_limit_bytes_s=upload_limit_bytes_s,
             download_limit_bytes_s=download_limit_bytes_s,
         )
@@ -151,6 +153,7 @@ class Tracker(Blocking[api.Tracker]):
 
     search = _blocking(api.Tracker.search)
     peers = _blocking(api.Tracker.peers)
+    status = _blocking(api.Tracker.status)
     plan = _blocking(api.Tracker.plan)
     address = _blocking(api.Tracker.address)
     store = _blocking(api.Tracker.store)
@@ -166,8 +169,11 @@ class TrackerServer(Blocking[python.TrackerServer]):
         open: bool = False,
         network: bool = False,
         state: str | Path | None = None,
+        metrics: str | None = None,
     ) -> None:
-        self._make = lambda: python.TrackerServer(listen, open=open, network=network, state=state)
+        self._make = lambda: python.TrackerServer(
+            listen, open=open, network=network, state=state, metrics=metrics
+        )
 
     address = _blocking(python.TrackerServer.address)
     join_line = _blocking(python.TrackerServer.join_line)

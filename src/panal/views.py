@@ -1,6 +1,7 @@
 """The peer's own values as the API gives them."""
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 
 from panal.answers import (
@@ -20,6 +21,8 @@ from panal.answers import (
     PlanAnswer,
     SearchAnswer,
     SourceAnswer,
+    TrackerDetailsAnswer,
+    TrackerStatusAnswer,
     UnfinishedAnswer,
     VerifyAnswer,
     VerifyProgress,
@@ -45,6 +48,7 @@ from panal.wire import bitfield
 from panal.wire.capability import Grant
 from panal.wire.catalogue import FolderItem, FolderPage, FolderQuery, Hit, PeerInfo, SearchPage
 from panal.wire.links import Link
+from panal.wire.tracker_status import TrackerStatus
 
 ABSENT_LISTED = 1_000
 
@@ -257,6 +261,23 @@ def link_answer(named: Named, link: str, url: str | None) -> LinkAnswer:
 def network_answer(membership: Membership) -> NetworkAnswer:
     """A network as the API gives it."""
     return NetworkAnswer(membership.name, membership.pin.hex())
+
+
+def tracker_status_answer(status: TrackerStatus, tracker: str) -> TrackerStatusAnswer:
+    """How a tracker stands, as the API gives it."""
+    known = status.details
+    return TrackerStatusAnswer(
+        tracker=tracker,
+        ready=not status.problem,
+        problem=status.problem,
+        access=status.access,
+        peers=status.peers,
+        peers_reachable=status.peers_reachable,
+        entries=status.entries,
+        holdings=status.holdings,
+        lease_s=status.lease_s,
+        details=None if known is None else TrackerDetailsAnswer(**asdict(known)),
+    )
 
 
 def disk_answer(folder: Path, room: Room) -> DiskAnswer:

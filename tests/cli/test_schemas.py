@@ -143,6 +143,7 @@ RUNS: dict[str, Callable[[Place], Awaitable[Said]]] = {
     "peers": at_tracker("peers"),
     "search": at_tracker("search"),
     "settings": at_peer("settings"),
+    "tracker status": at_tracker("tracker", "status"),
     "unshare": unshare,
     "verify": at_peer("verify"),
     "version": alone("version"),

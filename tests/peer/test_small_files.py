@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from panal.peer.received import Received
 from panal.peer.small_files import SmallFiles
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId, PeerName
@@ -22,7 +23,9 @@ async def test_a_liar_is_not_asked_under_another_name_either() -> None:
         raise AssertionError
 
     nobody = cast(Any, None)
-    small = SmallFiles(ContentId(bytes(32)), locate, nobody, NO_LIMIT, VirtualClock(), never)
+    small = SmallFiles(
+        ContentId(bytes(32)), locate, nobody, NO_LIMIT, Received(), VirtualClock(), never
+    )
     assert await small.look() == [liar]
     small.ban(liar, "sent wrong bytes")
     found = [liar, again, other]

@@ -23,7 +23,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from panal.audit import AuditLog
 from panal.errors import PanalError
+from panal.tracker.call_counts import CallCounts
 from panal.tracker.calls import Context
+from panal.tracker.facts import NETWORK
 from panal.tracker.gate import Gate
 from panal.tracker.member_file import MemberFile
 from panal.tracker.network import Network
@@ -35,6 +37,7 @@ from panal.tracker.registry import LEASE_S, Reach
 from panal.tracker.search import understand
 from panal.tracker.service import TrackerService
 from panal.tracker.sqlite import SqliteStorage
+from panal.tracker.watched import Watched
 from panal.trust.certificates import Authority, new_key, signing_request
 from panal.wire import tracker as wire
 from panal.wire import tracker_catalogue as catalogue
@@ -153,7 +156,15 @@ class OwnershipMachine(RuleBasedStateMachine):
         self.service = TrackerService(
             records, dialler, redial, Random(1), audit, gate=gate, network=self.network
         )
-        self.owner = NetworkService(self.network, gate, records, (), audit)
+        watched = Watched(
+            records,
+            CallCounts(),
+            self.clock,
+            access=NETWORK,
+            lease_s=LEASE_S,
+            authority_ends_at_s=None,
+        )
+        self.owner = NetworkService(self.network, gate, records, (), audit, watched)
         for name in NAMES:
             self.enrol(name)
 

@@ -592,7 +592,7 @@ async def test_bytes_that_are_no_announcement(tracker: Tracker, peer: TinyPeer) 
     assert await tracker.paths() == {"a"}
 
 
-async def test_an_unexpected_failure_shows_a_log_id_only(
+async def test_an_unexpected_failure_shows_a_request_id_only(
     tracker: Tracker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(*_: object) -> None:
@@ -602,8 +602,8 @@ async def test_an_unexpected_failure_shows_a_log_id_only(
     async with refused(Code.INTERNAL, "failed") as words:
         await tracker.search("x")
     assert "ssh" not in words[0]
-    log_id = words[0].rpartition(" ")[2]
-    assert f"log id {log_id}" in caplog.text
+    request_id = words[0].rpartition(" ")[2]
+    assert f"request id {request_id}" in caplog.text
     assert "id_rsa is on fire" in caplog.text
 
 

@@ -16,7 +16,7 @@ from panal.tracker.folders import Below
 from panal.tracker.search import RANK_LIMIT, Match, understand
 from panal.tracker.search import listed as listed_page
 from panal.tracker.sqlite import SqliteStorage
-from panal.tracker.storage import Storage
+from panal.tracker.storage import Storage, Totals
 from panal.wire.catalogue import Entry, Holding, SearchQuery
 from panal.wire.ids import PeerName
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
@@ -118,6 +118,27 @@ def test_peers_at_an_address(storage: Storage) -> None:
     assert [peer.name for peer in storage.peers_at("127.0.0.1", 5001, 1.0)] == [TWO]
     assert storage.peers_at("127.0.0.1", 5002, 1.0) == []
     assert storage.peers_at("127.0.0.1", 5001, 60.0) == []
+
+
+def test_totals_are_of_live_peers(storage: Storage) -> None:
+    held = (Holding(content(8), complete=False), Holding(content(9), complete=True))
+    _announce(storage, ONE, entry("a.txt"), entry("b.txt", 2), holdings=held)
+    _announce(storage, TWO, entry("c.txt", 3))
+    with storage.transaction():
+        storage.put_peer(replace(record("peer_2", port=5001), reachable=False))
+    with storage.transaction():
+        behind = storage.totals(1.0).unsearchable
+        assert behind == (3 if storage.indexes_behind else 0)
+    if behind:
+        with storage.transaction():
+            storage.index_names(100)
+    with storage.transaction():
+        assert storage.totals(1.0) == Totals(2, 1, 3, 2)
+    with storage.transaction():
+        storage.end_lease(ONE, 1.0)
+    with storage.transaction():
+        assert storage.totals(2.0) == Totals(1, 0, 1, 0)
+        assert storage.totals(1e9) == Totals(0, 0, 0, 0)
 
 
 def test_an_announced_path_is_found_and_located(storage: Storage) -> None:

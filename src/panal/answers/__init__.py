@@ -55,6 +55,8 @@ from panal.answers.status import (
     PageLink,
     SettingsAnswer,
     StatusAnswer,
+    TrackerDetailsAnswer,
+    TrackerStatusAnswer,
 )
 from panal.answers.why import (
     WhyAnswer,
@@ -99,6 +101,8 @@ __all__ = [
     "SourceAnswer",
     "StatusAnswer",
     "StreamedEvents",
+    "TrackerDetailsAnswer",
+    "TrackerStatusAnswer",
     "TrafficEvent",
     "UnfinishedAnswer",
     "UnfinishedFilesAnswer",

@@ -119,6 +119,58 @@ class StatusAnswer(msgspec.Struct):
     """Files that have rotted and are served no more: by path, what is wrong, in words."""
 
 
+class TrackerDetailsAnswer(msgspec.Struct):
+    """What a tracker tells its owner beside counts."""
+
+    version: str
+    """Of the tracker's Panal."""
+    up_s: float
+    """Since it began to listen."""
+    store: str
+    """Which kind keeps the records: sqlite, in its state directory or in memory, or postgresql."""
+    store_answer_s: float
+    """How long the records took to count what they have."""
+    store_waiting: int
+    """Questions to the records that are not answered yet."""
+    search_lag_entries: int
+    """Entries that were acknowledged and that a search does not find yet."""
+    leases_ended: int
+    """Peers that went without a word, since the start, as all that follow."""
+    calls: int
+    """Calls that ended."""
+    calls_failed: int
+    """Of those, by a fault or a missed deadline of the tracker."""
+    calls_under_way: int
+    """Calls that have not ended yet."""
+    calls_per_s: float
+    """Over the last minute."""
+
+
+class TrackerStatusAnswer(msgspec.Struct):
+    """How a tracker stands."""
+
+    tracker: str
+    """Which one answered."""
+    ready: bool
+    """Whether it can do its work."""
+    problem: str
+    """Why not, in words; empty where it can."""
+    access: str
+    """Who may call it: loopback, open or network; empty where it says something else."""
+    peers: int
+    """With a lease."""
+    peers_reachable: int
+    """Of those, the ones whose port answered its call."""
+    entries: int
+    """Of those peers, one a path."""
+    holdings: int
+    """Contents without an entry that they hold, whole or in part."""
+    lease_s: float
+    """How long a lease counts."""
+    details: TrackerDetailsAnswer | None
+    """Null for whoever is not its owner."""
+
+
 class LogAnswer(msgspec.Struct):
     """What happened at a peer's doors, or at a tracker's."""
 

@@ -16,8 +16,9 @@ from panal.answers import DownloadAnswer, PlanAnswer
 from panal.api import Node
 from panal.cli.documents import GetDocument, GetSource
 from panal.cli.finding import tracker_of
+from panal.cli.log_lines import log_to_stderr
 from panal.cli.output import name_words, print_json
-from panal.cli.programs import collect_as_usual, log_to_stderr, run_until_stopped
+from panal.cli.programs import collect_as_usual, run_until_stopped
 from panal.cli.progress import ProgressLine
 from panal.cli.unfinished import keep_known_folder, remember_where, remove_empty, remove_old_gets
 from panal.clock import SystemClock

@@ -119,7 +119,7 @@ def remove(name: str, state: Path | None, *, as_json: bool) -> None:
 
 
 def _ask(state: Path | None, ask: Callable[[NetworkOwner], Awaitable[_Result]]) -> _Result:
-    access = read_access(state or _default_state())
+    access = read_access(state or default_state())
 
     async def run() -> _Result:
         async with NetworkOwner(access) as owner:
@@ -128,7 +128,7 @@ def _ask(state: Path | None, ask: Callable[[NetworkOwner], Awaitable[_Result]]) 
     return asyncio.run(run())
 
 
-def _default_state() -> Path:
+def default_state() -> Path:
     """Where the one tracker with a network keeps it, or where one on the usual port would."""
     base = user_state_path("panal")
     found = [folder.parent for folder in sorted(base.glob(f"tracker-*/{FOLDER}"))]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import resource
 import shlex
 import signal
@@ -14,13 +15,16 @@ from pathlib import Path
 import click
 from platformdirs import user_state_path
 
+from panal.cli.log_lines import log_to_stderr
+from panal.cli.service_manager import READY, STOPPING, tell_service_manager
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings, parse_tracker
 from panal.python import running_peer
 from panal.wire.join_line import JoinLine
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-STOP_GRACE_S = 2.0
+INTERRUPTED = 130
+"""The exit code after a second signal."""
 USUAL_COLLECTIONS = (700, 10, 10)
 """Python's own thresholds, which `panal.cli.main` raises while it loads."""
 FIRST_WORDS_S = 3.0
@@ -36,16 +40,6 @@ def raise_descriptor_limit() -> int:
     return soft
 
 
-def log_to_stderr(level: int) -> None:
-    """One line an event, for people."""
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
-    )
-    # It prints a traceback for each malformed request that anybody sends.
-    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
-    logging.getLogger("grpc").setLevel(logging.CRITICAL)
-
-
 def collect_as_usual() -> None:
     """Once all is loaded: that stays, and of what comes from now on garbage is looked for again."""
     gc.freeze()
@@ -53,30 +47,43 @@ def collect_as_usual() -> None:
 
 
 def run_tracker(
-    listen: str, *, is_open: bool, has_network: bool, state: Path | None, store: str | None
+    listen: str,
+    *,
+    is_open: bool,
+    has_network: bool,
+    state: Path | None,
+    store: str | None = None,
+    metrics: tuple[str, int] | None = None,
+    log_format: str = "auto",
 ) -> None:
-    """Run a tracker until SIGINT or SIGTERM."""
+    """Run a tracker until SIGINT or SIGTERM; a second one ends it at once."""
     from panal.tracker.server import TrackerServer, TrackerSettings
 
     collect_as_usual()
-    log_to_stderr(logging.INFO)
+    log_to_stderr(logging.INFO, log_format)
     raise_descriptor_limit()
     host, port = parse_tracker(listen)
     where = state or user_state_path("panal") / f"tracker-{port}"
+    settings = TrackerSettings(
+        host,
+        port,
+        open=is_open,
+        network=has_network,
+        state_dir=where,
+        store=store,
+        metrics=metrics,
+    )
 
     async def run() -> None:
-        server = TrackerServer(
-            TrackerSettings(
-                host, port, open=is_open, network=has_network, state_dir=where, store=store
-            )
-        )
+        server = TrackerServer(settings)
         await server.start()
         click.echo(f"The tracker listens on {host}:{server.port}. Stop it with Ctrl-C.")
         if server.first_join_line is not None:
             _tell_join_line(server.first_join_line, where)
         sys.stdout.flush()
+        tell_service_manager(READY)
         await stop_signal()
-        await server.stop(STOP_GRACE_S)
+        await server.stop()
 
     asyncio.run(run())
 
@@ -100,10 +107,13 @@ def _tell_join_line(line: JoinLine, state: Path) -> None:
     click.echo("It lets in ten within a day. 'panal network' shows members and makes new lines.")
 
 
-def run_peer(settings: PeerSettings) -> None:
-    """Run a peer until SIGINT or SIGTERM, or until only the user can help."""
+def run_peer(settings: PeerSettings, log_format: str = "auto") -> None:
+    """Run a peer until SIGINT or SIGTERM, or until only the user can help.
+
+    A second signal ends it at once.
+    """
     collect_as_usual()
-    log_to_stderr(logging.INFO)
+    log_to_stderr(logging.INFO, log_format)
     raise_descriptor_limit()
 
     async def run() -> None:
@@ -115,6 +125,7 @@ def run_peer(settings: PeerSettings) -> None:
                     await app.announcer.tried.wait()
             if not app.announcer.fatal.done():
                 _greet(settings, app)
+                tell_service_manager(READY)
             try:
                 await stop
             except asyncio.CancelledError:
@@ -142,12 +153,18 @@ def _greet(settings: PeerSettings, app: PeerApp) -> None:
 
 
 async def stop_signal() -> None:
-    """Return at the first SIGINT, SIGTERM or SIGHUP."""
+    """Return at the first SIGINT, SIGTERM or SIGHUP; from then on the next ends the process.
+
+    Nothing is lost by that: what is not durable is done again at the next start.
+    """
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, told.set)
     await told.wait()
+    tell_service_manager(STOPPING)
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, os._exit, INTERRUPTED)
 
 
 def run_until_stopped(work: Coroutine[None, None, None]) -> None:

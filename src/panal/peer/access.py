@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
+from panal import request_ids
 from panal.audit import AuditLog
 from panal.entrances import Entrances
 from panal.errors import NotFound, PanalError, Refused
@@ -89,6 +90,8 @@ async def _make_safe(_: web.Request, answer: web.StreamResponse) -> None:
     answer.headers.pop(hdrs.SERVER, None)  # aiohttp's own
     for name, value in SAFE_HEADERS.items():
         answer.headers.setdefault(name, value)
+    if request_id := request_ids.current():
+        answer.headers[request_ids.HEADER] = request_id
 
 
 def _with_rule(route: Route, doorkeeper: Doorkeeper, audit: AuditLog) -> Handler:
@@ -113,6 +116,8 @@ def _guard(entrances: Entrances, doorkeeper: Doorkeeper, audit: AuditLog) -> Mid
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         note_owed(request, is_owed=False)
+        given = request_ids.accepted(request.headers.get(request_ids.HEADER))
+        request_ids.begin(given or request_ids.new_id())
         try:
             hosts = request.headers.getall(hdrs.HOST, [])
             check_host(hosts, doorkeeper.allowed_hosts)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import replace
 from random import Random
 
+from panal import request_ids
 from panal.clock import Clock
 from panal.errors import NameTaken, NotAMember, NotRegistered, PanalError, Superseded, Unreachable
 from panal.peer.tracker_client import TrackerClient
@@ -76,6 +77,7 @@ class Announcer:
         self._welcome: Welcome | None = None
         self._everything_told = False
         self._failures = 0
+        self._confirmed_at_s: float | None = None
         self.problem = "not registered yet"
         """Why the tracker does not list this peer, in words; empty while it does."""
         self.reachable = False
@@ -173,6 +175,7 @@ class Announcer:
     async def run(self) -> None:
         """Register, announce and renew until cancelled, whatever the tracker does."""
         while True:
+            request_ids.begin(request_ids.new_id())  # one for each registration and its renewals
             try:
                 await self._live()
             except (NameTaken, NotAMember, Superseded) as error:
@@ -184,6 +187,11 @@ class Announcer:
                 return
             except PanalError as error:
                 await self._wait_after(error)
+
+    def lease_age_s(self) -> float | None:
+        """Since the tracker has confirmed the lease; None before it did."""
+        at_s = self._confirmed_at_s
+        return None if at_s is None else self._clock.now_s() - at_s
 
     async def leave(self) -> bool | None:
         """Say goodbye; whether the tracker knew us, None where it did not answer."""
@@ -226,6 +234,7 @@ class Announcer:
 
     def _registered(self, welcome: Welcome) -> None:
         self._failures = 0
+        self._confirmed_at_s = self._clock.now_s()
         self.problem = ""
         self.registrations += 1
         self.tried.set()
@@ -269,6 +278,7 @@ class Announcer:
         renewal = await self._client.renew(
             self._registration.caller, self._digest.value(), self.revocations.version
         )
+        self._confirmed_at_s = self._clock.now_s()
         self._set_reachability(renewal.reachable, renewal.reachability)
         self._hear_of(renewal.revocations)
         if not renewal.in_step and not self._untold:

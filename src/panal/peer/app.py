@@ -10,6 +10,7 @@ from random import Random
 
 from aiohttp import web
 
+from panal import request_ids
 from panal.audit import AuditLog
 from panal.clock import Clock
 from panal.errors import NoSpace, PanalError
@@ -49,6 +50,7 @@ from panal.peer.own_ways import way_to
 from panal.peer.owner_token import OwnerCredentials, owner_token
 from panal.peer.presence import Presence, look_for_roots
 from panal.peer.rate_limit import RateLimit
+from panal.peer.received import Received
 from panal.peer.repairing import Repairing
 from panal.peer.resumable_uploads import ResumableUploads
 from panal.peer.scanning import Scanning
@@ -98,6 +100,8 @@ class PeerApp:
         self.port = 0
         self.guest_port = 0
         """0: guests come in nowhere."""
+        self.metrics_port = 0
+        """Where metrics are told to whoever asks; 0: nowhere."""
         self.audit = AuditLog(None if settings.asked_anew else settings.state, clock)
         self.guest_links: GuestLinks
         self.credentials: OwnerCredentials
@@ -120,6 +124,9 @@ class PeerApp:
         self.uploads: Uploads
         self.resumable: ResumableUploads
         self.traffic = Traffic()
+        self.received = Received()
+        self.lanes = Lanes()
+        self.connections = Connections(connections_at_most())
         self.stopping = asyncio.Event()
         """Set when it begins to stop: what goes on without end is to end."""
         self.upload_limit = RateLimit(clock)
@@ -241,7 +248,7 @@ class PeerApp:
             lambda content: next((f.path for f in index.by_content(content)), None),
         )
         self.adding = Adding(root, records, self.watching, uploads, settings.state)
-        lanes = Lanes()
+        lanes = self.lanes
         fetching = Fetching(
             registration=registration,
             client=self.client,
@@ -252,6 +259,7 @@ class PeerApp:
             lanes=lanes,
             partials=settings.partials,
             limit=self.download_limit,
+            received=self.received,
             clock=self.clock,
             chance=self._chance,
         )
@@ -394,7 +402,7 @@ class PeerApp:
         chunk_server: Callable[[Callable[[], asyncio.Protocol], Connections], ChunkServer],
     ) -> None:
         others = await http_server(app, self._cleanup)
-        connections = Connections(connections_at_most())
+        connections = self.connections
         server = chunk_server(http_connections(others, connections), connections)
         self._cleanup.push_async_callback(server.close, DRAIN_S)
         await listen(sockets, server.connection, self._cleanup, self._tls)
@@ -437,6 +445,7 @@ class PeerApp:
         log.info("The tracker %s is asked from now on, instead of %s.", after, before)
 
     async def _leave(self) -> None:
+        request_ids.begin(request_ids.new_id())
         was_known = await self.announcer.leave()
         if was_known is not None:
             log.info("Left the tracker%s.", "" if was_known else ", which did not know us")

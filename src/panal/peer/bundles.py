@@ -120,12 +120,14 @@ class Bundles:
             raise
         finally:
             self._transfer.end_bundle(transfer, provider.peer)
+            self._small.received.add(transfer.bytes_done, transfer.files)
         lacks = None if outcome.failed or outcome.lie else provider.peer
         plan.give_back(outcome.missing, lacks if provider not in self._without else None)
         await self._place(batch)
         if outcome.failed is not None:
             self._small.drop(provider)
         if outcome.wrong is not None:
+            self._small.received.add(0, 0, 1)
             await self._small.blame(provider, outcome.wrong)
         elif outcome.lie:
             self._small.ban(provider, outcome.lie)

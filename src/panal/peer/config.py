@@ -47,6 +47,8 @@ class PeerSettings:
     """A folder that is whole when it is asked for is not shared: nobody could come for it."""
     allowed_hosts: frozenset[str] = field(default_factory=frozenset)
     """Host names that requests may use besides literals and localhost."""
+    metrics: tuple[str, int] | None = None
+    """Where metrics and probes are told over HTTP, to whoever asks; None: nowhere. Port 0: any."""
     upload_limit_bytes_s: int | None = None
     """For this run; 0: no limit; None: as it was last changed."""
     download_limit_bytes_s: int | None = None

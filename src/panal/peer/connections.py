@@ -33,7 +33,7 @@ class Connections:
     """All connections of one peer, by a key of each (its transport)."""
 
     def __init__(self, most: int = CONNECTIONS, most_of_one: int = CONNECTIONS_PER_ADDRESS) -> None:
-        self._most = most
+        self.most = most
         self._most_of_one = most_of_one
         self._held: dict[Hashable, tuple[str, Held]] = {}
         """In the order in which they came."""
@@ -66,9 +66,9 @@ class Connections:
         if place != OWNER and self._by_place[place] >= self._most_of_one:
             return self._end_idle(place)
         of_others = len(self._held) - self._by_place[OWNER]
-        if place != OWNER and of_others >= self._most - self._most // OWNER_PART:
+        if place != OWNER and of_others >= self.most - self.most // OWNER_PART:
             return self._end_one_for(place, {OWNER})
-        return len(self._held) < self._most or self._end_one_for(place, set())
+        return len(self._held) < self.most or self._end_one_for(place, set())
 
     def _end_one_for(self, newcomer: str, spared: set[str]) -> bool:
         """Whether an idle one has gone, or a busy one of another's place that has two more."""

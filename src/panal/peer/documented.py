@@ -25,6 +25,7 @@ class Body:
 
 
 TEXT = Body("text/plain", schema={"type": "string"})
+METRICS = (TEXT, Body("application/openmetrics-text", schema={"type": "string"}))
 PAGE = Body("text/html", schema={"type": "string"})
 STYLE = Body("text/css", schema={"type": "string"})
 SCRIPT = Body("text/javascript", schema={"type": "string"})

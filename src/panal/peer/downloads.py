@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from panal import request_ids
 from panal.clock import Clock
 from panal.errors import NoSpace, NotFound, PanalError, UsageError
 from panal.peer.checking import Checking
@@ -129,6 +130,13 @@ class Downloads:
         """Whether any is under way."""
         return bool(self._in(State.RUNNING))
 
+    def count(self) -> dict[str, int]:
+        """How many there are in each state."""
+        counts = {state.value: 0 for state in State}
+        for download in self.all():
+            counts[download.state.value] += 1
+        return counts
+
     def turn(self, download_id: str) -> Turn | None:
         """Its place in the queue, if it is there."""
         return turn_of(download_id, self._queued(), self._active_at_once)
@@ -244,6 +252,7 @@ class Downloads:
 
     async def _run(self, download: Download) -> None:
         what = printable(download.record.what)
+        request_ids.begin(download.id)
         try:
             await self._way.fetch(download)
             self._set(download, State.DONE)

@@ -30,6 +30,7 @@ from panal.peer.neighbourhood import ask_for_peers
 from panal.peer.news import News
 from panal.peer.placing import to_end
 from panal.peer.rate_limit import RateLimit
+from panal.peer.received import Received
 from panal.peer.sharing import Sharing
 from panal.peer.tracker_client import TrackerClient
 from panal.store.index import SharedFile
@@ -140,11 +141,14 @@ class Fetching:
         lanes: Lanes,
         partials: Path,
         limit: RateLimit,
+        received: Received,
         clock: Clock,
         chance: Random,
     ) -> None:
         self.limit = limit
         """On what comes in."""
+        self.received = received
+        """What has come in."""
         self._name = registration.caller.name
         self._registration = registration
         self._client = client
@@ -312,9 +316,11 @@ class Fetching:
         )
         self._contents.begin_partial(content, partial, met)
         transfer.follow(engine, partial)
+        self.received.begin(engine)
         try:
             await engine.run()
         finally:
+            self.received.end(engine)
             transfer.unfollow()
 
 

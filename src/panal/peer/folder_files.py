@@ -56,7 +56,13 @@ class FolderFiles:
         self._transfer = transfer
         self._session = client_session(fetching.calling, keeps_connections=True)
         self._small = SmallFiles(
-            folder, fetching.locate, self._session, fetching.limit, clock, self.flush
+            folder,
+            fetching.locate,
+            self._session,
+            fetching.limit,
+            fetching.received,
+            clock,
+            self.flush,
         )
         self._small.banned = transfer.banned
         self._leftovers = {path.name.partition("-")[0]: path for path in scratch.iterdir()}

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from panal.errors import NotHereYet
-from panal.peer.turns import Turns
+from panal.peer.turns import LaneFacts, Turns
 from panal.wire.address import place_of
 from panal.wire.ids import ContentId
 
@@ -41,6 +41,10 @@ class Lane:
     def waiting(self) -> int:
         """How many wait for a slot."""
         return self._turns.waiting
+
+    def facts(self) -> LaneFacts:
+        """How it stands."""
+        return self._turns.facts()
 
     async def enter(self, place: str, before_waiting: Callable[[], None] | None) -> None:
         """Wait for a slot, as `turn` does; `end` is to follow."""
@@ -116,6 +120,17 @@ class Lanes:
     def of_chunks(self, content: ContentId) -> Lane:
         """Where another peer's request for chunks waits."""
         return self._few.get(content, self._peers)
+
+    def facts(self) -> dict[str, LaneFacts]:
+        """How they stand; what is sent to few counts as peers', within as many slots."""
+        peers = self._peers.facts()
+        few = [lane.facts() for lane in self._few.values()]
+        used = peers.used + sum(lane.used for lane in few)
+        waiting = peers.waiting + sum(lane.waiting for lane in few)
+        return {
+            "peers": LaneFacts(peers.slots, used, waiting),
+            "others": self._others.facts(),
+        }
 
     def serve_few(self, content: ContentId, *, is_so: bool) -> None:
         """Send its chunks to few peers at a time from now on, or again to as many as any."""

@@ -13,6 +13,7 @@ from panal.trust.owner_files import OwnerAccess
 from panal.wire import tracker_pb2 as pb
 from panal.wire.join_line import JoinLine
 from panal.wire.tracker_pb2_grpc import NetworkStub
+from panal.wire.tracker_status import TrackerStatus, status_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,10 @@ class NetworkOwner:
         if not answer.was_known:
             raise NotFound(f"{name} is no member; 'panal network' lists them.")
         return next((line for line in lines if line.id == by), None)
+
+    async def status(self) -> TrackerStatus:
+        """How the tracker stands, all of it."""
+        return status_from(await self._call(self._stub.Status, pb.StatusRequest()))
 
     async def _call(self, call: Any, request: Any) -> Any:
         try:

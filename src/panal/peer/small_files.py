@@ -19,6 +19,7 @@ from panal.peer.have_stream import CONNECT_S
 from panal.peer.http_source import fetch_manifest
 from panal.peer.queue_patience import queue_patience
 from panal.peer.rate_limit import RateLimit
+from panal.peer.received import Received
 from panal.wire.catalogue import Provider
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import ContentId, PeerName
@@ -56,6 +57,7 @@ class SmallFiles:
         locate: Locate,
         session: PeerSession,
         limit: RateLimit,
+        received: Received,
         clock: Clock,
         before_waiting: Callable[[], Awaitable[None]],
     ) -> None:
@@ -63,6 +65,7 @@ class SmallFiles:
         self._locate = locate
         self.session = session
         self.limit = limit
+        self.received = received
         self.clock = clock
         self._before_waiting = before_waiting
         self._providers: dict[PeerName, Provider] = {}
@@ -169,7 +172,9 @@ class SmallFiles:
         if len(data) == entry.size_bytes:
             manifest = manifest_of_small(data)
             if content_id(manifest.encode()) == entry.content:
+                self.received.add(len(data), 1)
                 return data, manifest
+        self.received.add(len(data), 0, 1)
         await self.blame(provider, entry)
         raise IntegrityError(f"{peer} sent wrong bytes and is not asked any more")
 

@@ -23,7 +23,11 @@ from panal.wire.tracker_pb2_grpc import TrackerStub
 DEADLINE_S = 10.0
 LOOK_AGAIN_S = 3.0
 """How long one that was silent is waited for while another is there."""
-_SILENT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+_SILENT = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+}
 _BY_CODE: dict[grpc.StatusCode, type[PanalError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: UsageError,
     grpc.StatusCode.NOT_FOUND: NotFound,

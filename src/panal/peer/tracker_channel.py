@@ -12,6 +12,7 @@ import grpc.aio
 
 from panal.errors import PanalError, Refused, Unreachable
 from panal.peer.config import parse_tracker
+from panal.peer.marked_channel import marked
 from panal.peer.membership import Membership
 from panal.trust.tls import authority_context, identity_problem
 from panal.wire.certified_names import TRACKER_HOST
@@ -33,7 +34,7 @@ _OPTIONS: list[tuple[str, int | str]] = [
 
 def plain_channel(address: str) -> grpc.aio.Channel:
     """To a tracker on loopback or on an open network."""
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    return marked(grpc.aio.insecure_channel(address, options=_OPTIONS))
 
 
 def tls_channel(address: str, roots_pem: bytes, credential: bytes = b"") -> grpc.aio.Channel:
@@ -46,7 +47,7 @@ def tls_channel(address: str, roots_pem: bytes, credential: bytes = b"") -> grpc
         *_OPTIONS,
         ("grpc.ssl_target_name_override", TRACKER_HOST),
     ]
-    return grpc.aio.secure_channel(address, credentials, options=options)
+    return marked(grpc.aio.secure_channel(address, credentials, options=options))
 
 
 class Channels:

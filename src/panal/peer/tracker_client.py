@@ -30,6 +30,7 @@ from panal.wire.catalogue import (
 )
 from panal.wire.ids import ContentId
 from panal.wire.tracker_pb2_grpc import NetworkStub
+from panal.wire.tracker_status import TrackerStatus, status_from
 
 ANNOUNCE_DEADLINE_S = 600.0
 MAX_SUSPECTS = 20
@@ -210,6 +211,11 @@ class TrackerClient:
         """What the records are called that this tracker shares with others; empty for its own."""
         answer, _ = await self._call("ListPeers", pb.ListPeersRequest(page_size=1))
         return str(answer.store)
+
+    async def status(self) -> tuple[TrackerStatus, str]:
+        """How a tracker stands, and which one said so."""
+        answer, address = await self._call("Status", pb.StatusRequest())
+        return status_from(answer), address
 
     async def _call(self, method: str, request: Any) -> tuple[Any, str]:
         return await self._calls.first(

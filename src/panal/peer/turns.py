@@ -6,12 +6,22 @@ that no place, however slowly it receives, shuts others out. So at most twice th
 """
 
 from collections import Counter, deque
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Who = TypeVar("Who")
 
 SHARES = 4
 """A place's share is this part of the slots, and one at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneFacts:
+    """One queue and its slots at a moment."""
+
+    slots: int
+    used: int
+    waiting: int
 
 
 class Turns(Generic[Who]):
@@ -26,6 +36,10 @@ class Turns(Generic[Who]):
         """Of each place where somebody waits; the place whose turn is next comes first."""
         self.waiting = 0
         """How many stand in line."""
+
+    def facts(self) -> LaneFacts:
+        """How they stand."""
+        return LaneFacts(self._slots, self._held.total(), self.waiting)
 
     def resize(self, slots: int) -> None:
         """So many slots from now on; who holds one keeps it."""

@@ -100,6 +100,15 @@ class Engine:
         self._followers: dict[SourceId, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._failure: PanalError | None = None
+        self._had = state.written.bit_count()
+        self.bytes_received = 0
+        """Of chunks, right or wrong, as far as they were counted."""
+        self.chunks_refused = 0
+
+    @property
+    def chunks_verified(self) -> int:
+        """How many have come here and were right."""
+        return self._state.written.bit_count() - self._had
 
     @property
     def state(self) -> DownloadState:
@@ -169,6 +178,8 @@ class Engine:
                 case ChunkWritten(source) | FetchEnded(source):
                     # Before the fact: bytes of one fetch must not seem to be the next one's.
                     self._count_bytes(source)
+                case ChunkCorrupt():
+                    self.chunks_refused += 1
             self._apply(fact)
 
     def _apply(self, fact: Fact) -> None:
@@ -288,6 +299,7 @@ class Engine:
             self._apply(HeldBack(source_id, held_s))
         if source is not None and (arrived := source.bytes_received - self._counted[source_id]):
             self._counted[source_id] += arrived
+            self.bytes_received += arrived
             self._apply(BytesArrived(source_id, arrived))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

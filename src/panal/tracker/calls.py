@@ -1,16 +1,16 @@
 """What surrounds every call: who may make it, parsing, a deadline, errors as clients see them.
 
 An expected error becomes its status code, its sentence and its slug; anything else becomes
-one sentence with a log id, and the traceback stays in the log.
+one sentence with the request's id, and the traceback stays in the log under that.
 """
 
 import asyncio
 import inspect
 import logging
-import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 from urllib.parse import unquote
@@ -19,10 +19,14 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from panal import request_ids
 from panal.audit import AuditLog
+from panal.clock import Clock
 from panal.errors import NotRegistered, PanalError, Refused, TooSlow, Unreachable, UsageError
-from panal.tracker.gate import Gate
+from panal.tracker.call_counts import CallCounts
+from panal.tracker.gate import HEALTH, Gate, Metadata
 from panal.tracker.limits import CALLS_PER_ADDRESS, DEADLINE_S, MESSAGE_S
+from panal.tracker.readiness import STOPPING
 from panal.wire.address import is_loopback, parse_address, place_of
 from panal.wire.tracker import ERROR_METADATA
 
@@ -37,6 +41,18 @@ _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 _Parse = Callable[[bytes], Any]
 
 
+@dataclass(slots=True)
+class _Call:
+    """One call, as it is counted."""
+
+    method: str
+    request_id: str
+    """Its caller's, or one of ours where it fails; empty for none."""
+    refused: PanalError | None = None
+    code: str = "CANCELLED"
+    """How it ended, unless its caller went first."""
+
+
 class CallGuard(grpc.aio.ServerInterceptor):
     """Lets the gate look at every call, and gives none more room or time than it may have.
 
@@ -44,11 +60,16 @@ class CallGuard(grpc.aio.ServerInterceptor):
     file waits for them, not gRPC, which would wait for ever and refuse nobody before.
     """
 
-    def __init__(self, gate: Gate, audit: AuditLog) -> None:
+    def __init__(self, gate: Gate, audit: AuditLog, counts: CallCounts, clock: Clock) -> None:
         self._gate = gate
         self._audit = audit
+        self._counts = counts
+        self._clock = clock
         self._under_way: Counter[str] = Counter()
         """Calls by where they come from."""
+        self._is_stopping = False
+        self._is_idle = asyncio.Event()
+        """Set when a tracker that stops has no call under way."""
 
     async def intercept_service(
         self,
@@ -59,54 +80,102 @@ class CallGuard(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        refused: PanalError | None = None
+        method, metadata = handler_call_details.method, handler_call_details.invocation_metadata
+        call = _Call(method.rpartition("/")[2], request_id_in(metadata))
         try:
-            self._gate.check(handler_call_details.method, handler_call_details.invocation_metadata)
+            self._gate.check(method, metadata)
+            if self._is_stopping and method != HEALTH:
+                raise Unreachable(STOPPING)
         except PanalError as error:
-            refused = error
+            call.refused = error
         if handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(
-                self._streaming(handler, refused), None, handler.response_serializer
+                self._streaming(handler, call), None, handler.response_serializer
             )
         return grpc.stream_unary_rpc_method_handler(
-            self._single(handler, refused), None, handler.response_serializer
+            self._single(handler, call), None, handler.response_serializer
         )
 
-    def _single(self, handler: Any, refused: PanalError | None) -> Any:
+    def _single(self, handler: Any, call: "_Call") -> Any:
         async def guarded(raws: AsyncIterator[bytes], context: Context) -> Any:
+            began_s = self._begin(call)
             try:
-                with self._place(context, refused):
+                with self._place(context, call.refused):
                     if handler.request_streaming:
-                        return await handler.stream_unary(_messages(raws, handler), context)
-                    message = await _one(context, handler)
-                    # Typed float, but None without a deadline.
-                    unlimited = context.time_remaining() is None
-                    async with asyncio.timeout(DEADLINE_S if unlimited else None):
-                        return await handler.unary_unary(message, context)
+                        answer = await handler.stream_unary(_messages(raws, handler), context)
+                    else:
+                        message = await _one(context, handler)
+                        # Typed float, but None without a deadline.
+                        unlimited = context.time_remaining() is None
+                        async with asyncio.timeout(DEADLINE_S if unlimited else None):
+                            answer = await handler.unary_unary(message, context)
+                call.code = "OK"
+                return answer
             except Exception as error:
-                _note_refusal(context, error, self._audit)
-                await _abort(context, error)
+                await self._abort(call, context, error)
+            finally:
+                self._end(call, began_s)
 
         return guarded
 
-    def _streaming(self, handler: Any, refused: PanalError | None) -> Any:
+    def _streaming(self, handler: Any, call: "_Call") -> Any:
         async def guarded(raws: AsyncIterator[bytes], context: Context) -> None:
+            began_s = self._begin(call)
             try:
-                with self._place(context, refused):
+                with self._place(context, call.refused):
                     if handler.request_streaming:
                         answers = handler.stream_stream(_messages(raws, handler), context)
                     else:
                         answers = handler.unary_stream(await _one(context, handler), context)
-                    if not inspect.isasyncgen(answers):
+                    if inspect.isasyncgen(answers):
+                        async for answer in answers:
+                            await context.write(answer)
+                    else:
                         await answers  # it writes by itself
-                        return
-                    async for answer in answers:
-                        await context.write(answer)
+                call.code = "OK"
             except Exception as error:
-                _note_refusal(context, error, self._audit)
-                await _abort(context, error)
+                await self._abort(call, context, error)
+            finally:
+                self._end(call, began_s)
 
         return guarded
+
+    async def drain(self, most_s: float) -> None:
+        """Refuse every further call, so that peers ask another tracker; wait for those that run."""
+        self._is_stopping = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                while self._counts.under_way:
+                    self._is_idle.clear()
+                    await self._is_idle.wait()
+
+    def _end(self, call: "_Call", began_s: float) -> None:
+        self._counts.end(call.method, call.code, self._clock.now_s() - began_s)
+        if self._is_stopping:
+            self._is_idle.set()
+
+    def _begin(self, call: "_Call") -> float:
+        self._counts.begin()
+        if call.request_id:
+            request_ids.begin(call.request_id)  # for this call's own task
+        return self._clock.now_s()
+
+    async def _abort(self, call: "_Call", context: Context, error: Exception) -> None:
+        _note_refusal(context, error, self._audit)
+        if isinstance(error, grpc.aio.AbortError):
+            call.code = "UNKNOWN"  # a handler's own; ours raise errors
+            raise error
+        meaning = _meaning(call, error)
+        call.code = meaning.grpc_code
+        # Without a slug where it was not in time: its caller asks another tracker then.
+        given = [] if isinstance(error, TimeoutError) else [(ERROR_METADATA, meaning.slug)]
+        if call.request_id:
+            given.append((request_ids.METADATA, call.request_id))
+        await context.abort(
+            grpc.StatusCode[meaning.grpc_code],
+            str(meaning)[:MAX_DETAILS_CHARACTERS],
+            trailing_metadata=tuple(given),
+        )
 
     @contextmanager
     def _place(self, context: Context, refused: PanalError | None) -> Iterator[None]:
@@ -159,23 +228,24 @@ def _note_refusal(context: Context, error: Exception, audit: AuditLog) -> None:
         audit.note("refused", host=caller_host(context), why=str(error), is_limited=True)
 
 
-async def _abort(context: Context, error: Exception) -> None:
-    if isinstance(error, grpc.aio.AbortError):
-        raise error
+def _meaning(call: "_Call", error: Exception) -> PanalError:
+    """What a client is told; what is no client's business is logged, under the request's id."""
+    if isinstance(error, PanalError):
+        return error
     if isinstance(error, TimeoutError):
-        await context.abort(
-            grpc.StatusCode.DEADLINE_EXCEEDED,
-            f"The tracker did not finish within {DEADLINE_S:g} s.",
-        )
-    if not isinstance(error, PanalError):
-        log_id = secrets.token_hex(4)
-        _log.error("a call failed; log id %s", log_id, exc_info=error)
-        error = PanalError(f"The tracker failed; log id {log_id}")
-    await context.abort(
-        grpc.StatusCode[error.grpc_code],
-        str(error)[:MAX_DETAILS_CHARACTERS],
-        trailing_metadata=((ERROR_METADATA, error.slug),),
-    )
+        return TooSlow(f"The tracker did not finish within {DEADLINE_S:g} s.")
+    call.request_id = call.request_id or request_ids.new_id()
+    request_ids.begin(call.request_id)
+    _log.error("a call failed; request id %s", call.request_id, exc_info=error)
+    return PanalError(f"The tracker failed; request id {call.request_id}")
+
+
+def request_id_in(metadata: Metadata) -> str:
+    """What a caller calls its request; empty where it has no name for it."""
+    for key, value in metadata or ():
+        if key == request_ids.METADATA:
+            return request_ids.accepted(value)
+    return ""
 
 
 def caller_host(context: Context) -> str:

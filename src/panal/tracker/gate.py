@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TRACKER: str = pb.DESCRIPTOR.services_by_name["Tracker"].full_name
 NETWORK: str = pb.DESCRIPTOR.services_by_name["Network"].full_name
+HEALTH = f"/{health.SERVICE_NAME}/Check"
 
 
 ENTRANCES = Entrances()
@@ -36,6 +37,7 @@ for _call in (
     "ListFolder",
     "ListPeers",
     "Watch",
+    "Status",  # counts; more only to whoever is on this machine, which is looked at there
 ):
     ENTRANCES.register(f"/{TRACKER}/{_call}", Role.MEMBER)
 for _call, _role in {
@@ -46,9 +48,10 @@ for _call, _role in {
     "MintJoinLine": Role.OWNER,
     "RevokeJoinLine": Role.OWNER,
     "RemoveMember": Role.OWNER,
+    "Status": Role.OWNER,
 }.items():
     ENTRANCES.register(f"/{NETWORK}/{_call}", _role)
-ENTRANCES.register(f"/{health.SERVICE_NAME}/Check", Role.PUBLIC)
+ENTRANCES.register(HEALTH, Role.PUBLIC)
 # Not Health.Watch, which never ends: strangers would hold every place with it.
 ENTRANCES.register(f"/{reflection.SERVICE_NAME}/ServerReflectionInfo", Role.MEMBER)
 

@@ -14,10 +14,12 @@ from panal.tracker.gate import Gate
 from panal.tracker.joining import LineRecord
 from panal.tracker.network import Network
 from panal.tracker.records import Records
+from panal.tracker.watched import Watched
 from panal.wire import tracker_pb2 as pb
 from panal.wire.ids import PeerName, parse_peer_name
 from panal.wire.join_line import JOIN_SECRET_BYTES
 from panal.wire.tracker_pb2_grpc import NetworkServicer
+from panal.wire.tracker_status import status_to
 
 
 class NetworkService(NetworkServicer):
@@ -30,6 +32,7 @@ class NetworkService(NetworkServicer):
         records: Records,
         addresses: Sequence[str],
         audit: AuditLog,
+        watched: Watched,
     ) -> None:
         """`addresses` are where the tracker thinks that it is reached."""
         self._network = network
@@ -37,6 +40,7 @@ class NetworkService(NetworkServicer):
         self._records = records
         self._addresses = addresses
         self._audit = audit
+        self._watched = watched
         self._removing: set[asyncio.Task[bool]] = set()
 
     async def Authority(
@@ -123,6 +127,10 @@ class NetworkService(NetworkServicer):
         removing.add_done_callback(self._removing.discard)
         # To its end, also where the owner's command is gone by then.
         return pb.RemoveMemberResponse(was_known=await asyncio.shield(removing))
+
+    async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
+        """How the tracker stands, all of it."""
+        return status_to((await self._watched.facts()).status(for_owner=True))
 
     async def _remove(self, name: PeerName, host: str) -> bool:
         removed = await self._network.remove(name)

@@ -17,7 +17,7 @@ from panal.tracker.postgres_feed import PostgresFeed
 from panal.tracker.postgres_migrations import migrate
 from panal.tracker.registry import PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
-from panal.tracker.storage import ListedPeer
+from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.address import dialling_problem, is_loopback, parse_address
 from panal.wire.catalogue import DIGEST_BYTES, Announcement, Entry
 from panal.wire.ids import ContentId, PeerName
@@ -59,6 +59,7 @@ class PostgresStorage:
     It is the clock of its leases, too: the database's, which all of its trackers share.
     """
 
+    kind = "postgresql"
     threads = THREADS
     is_embedded = False
     indexes_behind = False
@@ -231,6 +232,15 @@ class PostgresStorage:
         condition = b"WHERE key > %s AND lease_until_s > %s ORDER BY key LIMIT %s"
         rows = self._run(_SELECT.encode() + condition, key_of(after), now_s, limit)
         return [ListedPeer(self._record_of(row), row[-1]) for row in rows]
+
+    def totals(self, now_s: float) -> Totals:
+        """What is recorded of the live peers, from the counts that stand beside each."""
+        (row,) = self._run(
+            b"SELECT count(*), count(*) FILTER (WHERE reachable), coalesce(sum(entries), 0),"
+            b" coalesce(sum(holdings), 0) FROM peers WHERE lease_until_s > %s",
+            now_s,
+        )
+        return Totals(*map(int, row))
 
     def extend_leases(self, now_s: float) -> None:
         """Let leases go on for as long as no tracker of this store could be asked."""

@@ -19,7 +19,7 @@ from panal.tracker.handout import Handout
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.registry import Admission, PeerRecord, Reach
 from panal.tracker.search import RankedPage, Search
-from panal.tracker.storage import Conflict, LeaseClock, ListedPeer, Storage
+from panal.tracker.storage import Conflict, LeaseClock, ListedPeer, Storage, Totals
 from panal.wire.catalogue import (
     Announcement,
     Caller,
@@ -66,6 +66,17 @@ class Records:
         """See `Storage`."""
         self._told = asyncio.Event()
         self._told.set()
+        self.waiting = 0
+        """Questions that are not answered yet."""
+
+    @property
+    def kind(self) -> str:
+        """What the store is called."""
+        return self._storage.kind
+
+    async def totals(self) -> Totals:
+        """What is recorded of live peers, all together."""
+        return await self._run(self._storage.totals)
 
     async def check_claim(self, caller: Caller) -> None:
         """Whether the caller may register under its name; NameTaken or Superseded if not."""
@@ -283,7 +294,11 @@ class Records:
     async def _run(
         self, work: Callable[[float], _Result], urgency: Urgency = Urgency.QUESTION
     ) -> _Result:
-        return await self._threads.run(partial(self._transact, work), urgency)
+        self.waiting += 1
+        try:
+            return await self._threads.run(partial(self._transact, work), urgency)
+        finally:
+            self.waiting -= 1
 
     def _transact(self, work: Callable[[float], _Result]) -> _Result:
         for _ in range(TRIES):

@@ -17,6 +17,8 @@ from panal.tracker.member_file import MemberFile
 from panal.tracker.network import Network
 from panal.tracker.network_service import NetworkService
 from panal.tracker.records import Records
+from panal.tracker.watched import Watched
+from panal.trust.certificates import validity
 from panal.trust.tls import client_context
 from panal.wire.join_line import JoinLine
 from panal.wire.tracker_pb2_grpc import add_NetworkServicer_to_server
@@ -56,6 +58,11 @@ class RunningNetwork:
         """Whether it was made at this start."""
         return self._files.is_new
 
+    @property
+    def ends_at_s(self) -> float:
+        """Until when its authority counts, in seconds since 1970."""
+        return validity(self.network.authority.certificate_pem)[1]
+
     def server_credentials(self) -> grpc.ServerCredentials:
         """What the port speaks TLS with; a renewed certificate counts from the next handshake.
 
@@ -84,10 +91,11 @@ class RunningNetwork:
         records: Records,
         addresses: tuple[str, ...],
         audit: AuditLog,
+        watched: Watched,
     ) -> None:
         """Answer the network's calls; `addresses` are where the tracker is reached."""
         self._addresses = addresses
-        service = NetworkService(self.network, self.gate, records, addresses, audit)
+        service = NetworkService(self.network, self.gate, records, addresses, audit, watched)
         add_NetworkServicer_to_server(service, server)  # type: ignore[no-untyped-call]
 
     async def note_address(self, address: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from panal.audit import AuditLog
@@ -28,9 +28,11 @@ from panal.errors import (
     UsageError,
 )
 from panal.tracker import authority_files, limits
+from panal.tracker.call_counts import CallCounts
 from panal.tracker.calls import CallGuard
 from panal.tracker.changes import Change, ChangeFeed
 from panal.tracker.dialback import Dialback
+from panal.tracker.facts import LOOPBACK, NETWORK, OPEN
 from panal.tracker.gate import TRACKER, Gate
 from panal.tracker.news import Newsroom
 from panal.tracker.own_addresses import own_addresses
@@ -40,6 +42,7 @@ from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, RENEW_S
 from panal.tracker.service import TrackerService
 from panal.tracker.stores import open_store_when_it_is_there
+from panal.tracker.watched import Watched
 from panal.wire.address import Address, parse_address
 from panal.wire.join_line import MAX_ADDRESSES, JoinLine
 from panal.wire.tracker_pb2_grpc import add_TrackerServicer_to_server
@@ -52,7 +55,10 @@ _log = logging.getLogger("panal.tracker")
 DEFAULT_PORT = 50_051
 SERVICE_NAME = TRACKER
 SWEEP_S = 5.0
+LAST_WORDS_S = 0.2
+"""For telling those who call at the very end."""
 STOP_GRACE_S = 10.0
+"""Calls that run when it is told to stop have so long to end; most take milliseconds."""
 
 _MOST_CONNECTIONS = 2**31 - 1
 """What gRPC can count."""
@@ -82,6 +88,8 @@ class TrackerSettings:
     """postgresql://…: records in a database, which other trackers may use too."""
     lease_s: float = LEASE_S
     renew_s: float = RENEW_S
+    metrics: tuple[str, int] | None = None
+    """Where metrics and probes are told over HTTP, to whoever asks; None: nowhere. Port 0: any."""
 
 
 class TrackerServer:
@@ -99,12 +107,15 @@ class TrackerServer:
         self._audit = AuditLog(settings.state_dir, self._clock)
         self._resources = AsyncExitStack()
         self._server: grpc.aio.Server | None = None
-        self._health = health.aio.HealthServicer()
+        self._guard: CallGuard | None = None
+        self._watched: Watched | None = None
         self._newsroom = Newsroom()
         self._records: Records | None = None
         self._network: RunningNetwork | None = None
         self._noting: set[asyncio.Task[None]] = set()
         self._port = 0
+        self.metrics_port = 0
+        """Where metrics are told; 0 for nowhere."""
         self.first_join_line: JoinLine | None = None
         """What lets members in, where the network was made at this start."""
 
@@ -139,12 +150,19 @@ class TrackerServer:
             await self._server.wait_for_termination()
 
     async def stop(self, grace_s: float = STOP_GRACE_S) -> None:
-        """Let running calls end for `grace_s`, then close; calling it twice does nothing."""
+        """Let running calls end for `grace_s`, then close; calling it twice does nothing.
+
+        From its beginning on health and readiness say so, and further calls are refused.
+        """
         server, self._server = self._server, None
+        if self._watched is not None:
+            await self._watched.stopping()
         self._newsroom.close()
         if server is not None:
-            await self._health.enter_graceful_shutdown()
-            await server.stop(grace_s)
+            if self._guard is not None:
+                # Not left to gRPC: it would cut new calls off without a word.
+                await self._guard.drain(grace_s)
+            await server.stop(min(grace_s, LAST_WORDS_S))
         self._records = self._network = None
         await self._resources.aclose()
 
@@ -161,6 +179,8 @@ class TrackerServer:
         for record in await self._records.sweep():
             _log.info("%s left: lease over", record.name)
             self._audit.note("lease-over", name=record.name, is_limited=True)
+            if self._watched is not None:
+                self._watched.leases_ended += 1
             self._newsroom.peer(record.name, is_here=False)
         self._newsroom.spread()
         await self._records.clear_leftovers()
@@ -187,6 +207,17 @@ class TrackerServer:
         )
         redial = Redial(dialback, records, self._clock)
         self._resources.push_async_callback(redial.close)
+        self._records = records
+        counts = CallCounts()
+        self._guard = CallGuard(gate, self._audit, counts, self._clock)
+        self._watched = watched = Watched(
+            records,
+            counts,
+            self._clock,
+            access=self._access(address, has_network=has_network),
+            lease_s=self._settings.lease_s,
+            authority_ends_at_s=None if network is None else network.ends_at_s,
+        )
         service = TrackerService(
             records,
             dialback,
@@ -198,8 +229,9 @@ class TrackerServer:
             gate,
             None if network is None else network.network,
             self._newsroom,
+            watched,
         )
-        self._records = records
+        self._resources.push_async_callback(watched.readiness.close)
         await self._try_to_sweep()
 
         def note_store(is_here: bool) -> None:
@@ -208,23 +240,37 @@ class TrackerServer:
         storage.watch(note_store)
         if storage.feed is not None:
             self._follow(storage.feed, loop)
-        self._server = self._make_server(service, gate)
+        self._server = self._make_server(service, self._guard, watched)
         credentials = None if network is None else network.server_credentials()
         self._port = _bind(self._server, address, self._settings.port, credentials)
         if network is not None:
-            network.add_to(self._server, records, self.addresses(), self._audit)
+            network.add_to(self._server, records, self.addresses(), self._audit, watched)
             await network.note_address(_authority(_near(address), self._port))
             if network.is_new:
                 self.first_join_line = await network.mint()
         await self._server.start()
-        behind = [("sweeper", self._sweep_for_ever())]
+        await self._tell_metrics(watched)
+        await watched.look()
+        behind = [("sweeper", self._sweep_for_ever()), ("health", watched.look_for_ever())]
         if storage.indexes_behind:
             behind.append(("index", records.index_for_ever()))
         for name, work in behind:
             task = asyncio.create_task(work, name=f"tracker {name}")
             self._resources.push_async_callback(_cancel, task)
-        await self._say_ready(is_ready=True)
         _log.info("listening on %s", _authority(address, self._port))
+
+    async def _tell_metrics(self, watched: Watched) -> None:
+        if self._settings.metrics is None:
+            return
+        listener = watched.listener()
+        self.metrics_port = await listener.start(*self._settings.metrics)
+        self._resources.push_async_callback(listener.close)
+        _log.info("metrics at port %d", self.metrics_port)
+
+    def _access(self, address: Address, *, has_network: bool) -> str:
+        if has_network:
+            return NETWORK
+        return LOOPBACK if address.is_loopback else OPEN
 
     async def _open_network(self) -> "RunningNetwork":
         from panal.tracker.running_network import RunningNetwork
@@ -242,14 +288,16 @@ class TrackerServer:
             hosts = own_addresses(address.version)[:MAX_ADDRESSES] or [str(_near(address))]
         return tuple(_authority(parse_address(host), self._port) for host in hosts)
 
-    def _make_server(self, service: TrackerService, gate: Gate) -> grpc.aio.Server:
+    def _make_server(
+        self, service: TrackerService, guard: CallGuard, watched: Watched
+    ) -> grpc.aio.Server:
         server = grpc.aio.server(
-            interceptors=[CallGuard(gate, self._audit)],
+            interceptors=[guard],
             options=_options(),
             maximum_concurrent_rpcs=limits.CALLS_AT_ONCE,
         )
         add_TrackerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        health_pb2_grpc.add_HealthServicer_to_server(watched.health, server)
         names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
         return server
@@ -287,16 +335,12 @@ class TrackerServer:
         task.add_done_callback(self._noting.discard)
 
     async def _after(self, is_here: bool) -> None:
-        await self._say_ready(is_ready=is_here)
+        if self._watched is None:
+            return
+        await self._watched.store_is(is_here=is_here)
         if is_here:
             # Before peers ask: what ran out meanwhile goes on.
             await self._try_to_sweep()
-
-    async def _say_ready(self, *, is_ready: bool) -> None:
-        answers = health_pb2.HealthCheckResponse
-        status = answers.SERVING if is_ready else answers.NOT_SERVING
-        for name in ("", SERVICE_NAME):
-            await self._health.set(name, status)
 
 
 def _options() -> list[tuple[str, int]]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from panal.audit import AuditLog
-from panal.errors import Refused, UsageError
+from panal.errors import NotFound, Refused, UsageError
 from panal.tracker.calls import Context, caller_host
 from panal.tracker.dialback import Dialler
 from panal.tracker.gate import Gate
@@ -25,6 +25,7 @@ from panal.tracker.records import Records
 from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, RENEW_S, key_of
 from panal.tracker.storage import ListedPeer
+from panal.tracker.watched import Watched
 from panal.wire import tracker as wire
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
@@ -34,6 +35,7 @@ from panal.wire.dialback import hash_secret
 from panal.wire.ids import PeerName, parse_peer_name
 from panal.wire.membership import Revocations
 from panal.wire.tracker_pb2_grpc import TrackerServicer
+from panal.wire.tracker_status import status_to
 
 if TYPE_CHECKING:
     from panal.tracker.network import Network
@@ -59,7 +61,9 @@ class TrackerService(TrackerServicer):
         gate: Gate | None = None,
         network: "Network | None" = None,
         newsroom: Newsroom | None = None,
+        watched: Watched | None = None,
     ) -> None:
+        self._watched = watched
         self._records = records
         self._newsroom = newsroom or Newsroom()
         self._gate = gate or Gate()
@@ -222,6 +226,14 @@ class TrackerService(TrackerServicer):
                 woken.clear()
                 self._gate.member(context.invocation_metadata())  # it may be removed since
                 yield wire.news_to(watcher.take())
+
+    async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
+        """How the tracker stands; more than counts only on its own machine, without a network."""
+        if self._watched is None:
+            raise NotFound("This tracker does not tell how it stands.")
+        facts = await self._watched.facts()
+        is_owner = self._network is None and is_loopback(caller_host(context))
+        return status_to(facts.status(for_owner=is_owner))
 
 
 def _really_bound(registration: Registration, host: str) -> Registration:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from panal.tracker.sqlite_queries import (
     matches_of,
     provider_counts,
 )
-from panal.tracker.sqlite_text import drop_entries, first_free_id, index_slice
-from panal.tracker.storage import ListedPeer
+from panal.tracker.sqlite_text import drop_entries, first_free_id, index_slice, unindexed
+from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.catalogue import Announcement, Entry
 from panal.wire.ids import ContentId, PeerName
 
@@ -28,6 +29,7 @@ from panal.wire.ids import ContentId, PeerName
 class SqliteStorage:
     """`panal.tracker.storage.Storage` in SQLite; see there for what each method does."""
 
+    kind = "sqlite"
     threads = 1
     shared_as = ""
     feed = None
@@ -149,6 +151,10 @@ class SqliteStorage:
 
     def extend_leases(self, now_s: float) -> None:
         """Nothing: leases start anew with the one tracker."""
+
+    def totals(self, now_s: float) -> Totals:
+        """What is recorded of the live peers, from the counts that stand beside each."""
+        return replace(self._peers.totals(now_s), unsearchable=unindexed(self._connection))
 
     def sweep(self, now_s: float) -> list[PeerRecord]:
         """End what is left of leases that are over; whose they were, each told once."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from panal.tracker.database import begin
 from panal.tracker.registry import PeerRecord, key_of
-from panal.tracker.storage import ListedPeer
+from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.catalogue import DIGEST_BYTES
 from panal.wire.ids import PeerName
 
@@ -93,6 +93,18 @@ class PeerRows:
                 break
         rows.close()
         return listed
+
+    def totals(self, now_s: float) -> Totals:
+        """How many are live, and what stands in their table of them all together."""
+        self.note_absent(now_s)
+        live = [known.record for known in self._by_id.values() if known.gone_at_s is None]
+        live = [record for record in live if record.is_live(now_s)]
+        (entries, holdings) = self._connection.execute(
+            "SELECT total(entries), total(holdings) FROM peers"
+            " WHERE id NOT IN (SELECT peer FROM temp.absent)"
+        ).fetchone()
+        reachable = sum(record.reachable for record in live)
+        return Totals(len(live), reachable, int(entries), int(holdings))
 
     def put(self, record: PeerRecord) -> None:
         """Record a peer; its catalogue and digest stay what they are, empty if it is new."""

@@ -45,9 +45,24 @@ class ListedPeer:
     entries: int
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What is recorded of live peers, all together."""
+
+    peers: int
+    reachable: int
+    """Of the peers, those whose port answered."""
+    entries: int
+    holdings: int
+    unsearchable: int = 0
+    """Entries that a search does not find yet, where the store catches up later."""
+
+
 class Storage(Protocol):
     """Peers and their catalogues."""
 
+    kind: str
+    """What it is called: `sqlite`."""
     threads: int
     """How many may use it at once."""
     shared_as: str
@@ -151,6 +166,10 @@ class Storage(Protocol):
 
         Where that was longer than between sweeps: nobody could renew then. Before each sweep.
         """
+        ...
+
+    def totals(self, now_s: float) -> Totals:
+        """What is recorded of the live peers; cheap enough for every few seconds."""
         ...
 
     def sweep(self, now_s: float) -> list[PeerRecord]:

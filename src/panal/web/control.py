@@ -10,7 +10,6 @@ from panal.api import Node
 from panal.errors import NoSpace
 from panal.peer.access import Route
 from panal.peer.app import PeerApp
-from panal.peer.documented import TEXT
 from panal.peer.http_answers import json_answer
 from panal.peer.query import read_query
 from panal.peer.roles import Role
@@ -19,6 +18,7 @@ from panal.web.downloading import DownloadRoutes
 from panal.web.events import event_routes
 from panal.web.finding import FindRoutes
 from panal.web.links import LinkRoutes
+from panal.web.monitoring import MonitoringRoutes
 from panal.web.page_files import PageRoutes
 from panal.web.queries import LogQuery
 from panal.web.reference import ReferenceRoutes
@@ -32,6 +32,7 @@ def owner_routes(app: PeerApp) -> Sequence[Route]:
     node = Node(app)
     return [
         *PeerRoutes(node).routes(),
+        *MonitoringRoutes(app).routes(),
         *ShareRoutes(node).routes(),
         *FindRoutes(node).routes(),
         *DownloadRoutes(node).routes(),
@@ -51,10 +52,9 @@ class PeerRoutes:
         self._node = node
 
     def routes(self) -> Sequence[Route]:
-        """The routes, all of them the owner's but the probe."""
+        """The routes, all of them the owner's."""
         owner, settings = Role.OWNER, "/api/v1/settings"
         return [
-            Route("GET", "/readyz", Role.PUBLIC, self.ready, gives=TEXT, also={503: TEXT}),
             Route("GET", "/api/v1/status", owner, self.status, gives=StatusAnswer),
             Route("GET", "/api/v1/disk", owner, self.disk, gives=DiskAnswer),
             Route("GET", "/api/v1/log", owner, self.log, query=LogQuery, gives=LogAnswer),
@@ -69,12 +69,6 @@ class PeerRoutes:
                 fails=(NoSpace,),
             ),
         ]
-
-    async def ready(self, request: web.Request) -> web.Response:
-        """Whether the tracker lists this peer."""
-        status = self._node.status()
-        text = "ready\n" if status.registered else "not registered\n"
-        return web.Response(text=text, status=200 if status.registered else 503)
 
     async def status(self, request: web.Request) -> web.Response:
         """This peer's own state."""

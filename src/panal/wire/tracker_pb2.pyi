@@ -463,3 +463,55 @@ class RemoveMemberResponse(_message.Message):
     WAS_KNOWN_FIELD_NUMBER: _ClassVar[int]
     was_known: bool
     def __init__(self, was_known: _Optional[bool] = ...) -> None: ...
+
+class StatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StatusResponse(_message.Message):
+    __slots__ = ("ready", "problem", "access", "peers", "peers_reachable", "entries", "holdings", "lease_s", "details")
+    READY_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    ACCESS_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    PEERS_REACHABLE_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    HOLDINGS_FIELD_NUMBER: _ClassVar[int]
+    LEASE_S_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    ready: bool
+    problem: str
+    access: str
+    peers: int
+    peers_reachable: int
+    entries: int
+    holdings: int
+    lease_s: float
+    details: StatusDetails
+    def __init__(self, ready: _Optional[bool] = ..., problem: _Optional[str] = ..., access: _Optional[str] = ..., peers: _Optional[int] = ..., peers_reachable: _Optional[int] = ..., entries: _Optional[int] = ..., holdings: _Optional[int] = ..., lease_s: _Optional[float] = ..., details: _Optional[_Union[StatusDetails, _Mapping]] = ...) -> None: ...
+
+class StatusDetails(_message.Message):
+    __slots__ = ("version", "up_s", "store", "store_answer_s", "store_waiting", "search_lag_entries", "leases_ended", "calls", "calls_failed", "calls_under_way", "calls_per_s")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    UP_S_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    STORE_ANSWER_S_FIELD_NUMBER: _ClassVar[int]
+    STORE_WAITING_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_LAG_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    LEASES_ENDED_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FAILED_FIELD_NUMBER: _ClassVar[int]
+    CALLS_UNDER_WAY_FIELD_NUMBER: _ClassVar[int]
+    CALLS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    up_s: float
+    store: str
+    store_answer_s: float
+    store_waiting: int
+    search_lag_entries: int
+    leases_ended: int
+    calls: int
+    calls_failed: int
+    calls_under_way: int
+    calls_per_s: float
+    def __init__(self, version: _Optional[str] = ..., up_s: _Optional[float] = ..., store: _Optional[str] = ..., store_answer_s: _Optional[float] = ..., store_waiting: _Optional[int] = ..., search_lag_entries: _Optional[int] = ..., leases_ended: _Optional[int] = ..., calls: _Optional[int] = ..., calls_failed: _Optional[int] = ..., calls_under_way: _Optional[int] = ..., calls_per_s: _Optional[float] = ...) -> None: ...

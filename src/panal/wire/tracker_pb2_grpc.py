@@ -79,6 +79,11 @@ class TrackerStub:
                 request_serializer=panal_dot_wire_dot_tracker__pb2.WatchRequest.SerializeToString,
                 response_deserializer=panal_dot_wire_dot_tracker__pb2.WatchResponse.FromString,
                 _registered_method=True)
+        self.Status = channel.unary_unary(
+                '/panal.tracker.v1.Tracker/Status',
+                request_serializer=panal_dot_wire_dot_tracker__pb2.StatusRequest.SerializeToString,
+                response_deserializer=panal_dot_wire_dot_tracker__pb2.StatusResponse.FromString,
+                _registered_method=True)
 
 
 class TrackerServicer:
@@ -148,6 +153,13 @@ class TrackerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Status(self, request, context):
+        """How the tracker stands: counts, and more for whoever is on its machine where it has no network.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -195,6 +207,11 @@ def add_TrackerServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=panal_dot_wire_dot_tracker__pb2.WatchRequest.FromString,
                     response_serializer=panal_dot_wire_dot_tracker__pb2.WatchResponse.SerializeToString,
+            ),
+            'Status': grpc.unary_unary_rpc_method_handler(
+                    servicer.Status,
+                    request_deserializer=panal_dot_wire_dot_tracker__pb2.StatusRequest.FromString,
+                    response_serializer=panal_dot_wire_dot_tracker__pb2.StatusResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -450,6 +467,33 @@ class Tracker:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def Status(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panal.tracker.v1.Tracker/Status',
+            panal_dot_wire_dot_tracker__pb2.StatusRequest.SerializeToString,
+            panal_dot_wire_dot_tracker__pb2.StatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class NetworkStub:
     """Who is a member, and how one becomes one. Only a tracker with an authority answers it.
@@ -495,6 +539,11 @@ class NetworkStub:
                 '/panal.tracker.v1.Network/RemoveMember',
                 request_serializer=panal_dot_wire_dot_tracker__pb2.RemoveMemberRequest.SerializeToString,
                 response_deserializer=panal_dot_wire_dot_tracker__pb2.RemoveMemberResponse.FromString,
+                _registered_method=True)
+        self.Status = channel.unary_unary(
+                '/panal.tracker.v1.Network/Status',
+                request_serializer=panal_dot_wire_dot_tracker__pb2.StatusRequest.SerializeToString,
+                response_deserializer=panal_dot_wire_dot_tracker__pb2.StatusResponse.FromString,
                 _registered_method=True)
 
 
@@ -548,6 +597,13 @@ class NetworkServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Status(self, request, context):
+        """How the tracker stands, all of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NetworkServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -585,6 +641,11 @@ def add_NetworkServicer_to_server(servicer, server):
                     servicer.RemoveMember,
                     request_deserializer=panal_dot_wire_dot_tracker__pb2.RemoveMemberRequest.FromString,
                     response_serializer=panal_dot_wire_dot_tracker__pb2.RemoveMemberResponse.SerializeToString,
+            ),
+            'Status': grpc.unary_unary_rpc_method_handler(
+                    servicer.Status,
+                    request_deserializer=panal_dot_wire_dot_tracker__pb2.StatusRequest.FromString,
+                    response_serializer=panal_dot_wire_dot_tracker__pb2.StatusResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -777,6 +838,33 @@ class Network:
             '/panal.tracker.v1.Network/RemoveMember',
             panal_dot_wire_dot_tracker__pb2.RemoveMemberRequest.SerializeToString,
             panal_dot_wire_dot_tracker__pb2.RemoveMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Status(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/panal.tracker.v1.Network/Status',
+            panal_dot_wire_dot_tracker__pb2.StatusRequest.SerializeToString,
+            panal_dot_wire_dot_tracker__pb2.StatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,6 +48,19 @@ def _join(context: click.Context, option: click.Parameter, value: str | None) ->
     return read_join(context, option, value)
 
 
+def _host_and_port(
+    context: click.Context, option: click.Parameter, value: str | None
+) -> tuple[str, int] | None:
+    if value is None:
+        return None
+    from panal.peer.config import parse_tracker
+
+    try:
+        return parse_tracker(value)
+    except UsageError:
+        raise click.BadParameter("write host:port, as 127.0.0.1:9464.", context, option) from None
+
+
 class JsonOption(click.Option):
     """`--json`, which knows what its command prints by the names of its structs."""
 
@@ -147,4 +160,19 @@ limit_down_option = click.option(
     metavar="RATE",
     envvar="PANAL_LIMIT_DOWN",
     help="Receive at most so much a second, as 5M or 500K, in this run; 0 for no limit.",
+)
+metrics_option = click.option(
+    "--metrics",
+    callback=_host_and_port,
+    metavar="HOST:PORT",
+    envvar="PANAL_METRICS",
+    help="Tell /metrics, /healthz and /readyz here, to whoever asks: numbers, never names.",
+)
+log_format_option = click.option(
+    "--log-format",
+    type=click.Choice(["auto", "text", "json"]),
+    default="auto",
+    show_default=True,
+    envvar="PANAL_LOG_FORMAT",
+    help="How the log is written; auto: text on a terminal, JSON lines elsewhere.",
 )

@@ -8,8 +8,11 @@ import click
 from panal.cli.words.options import (
     host_option,
     join_option,
+    json_option,
     limit_down_option,
     limit_up_option,
+    log_format_option,
+    metrics_option,
     open_option,
     state_option,
     tracker_option,
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from panal.wire.join_line import JoinLine
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option(
     "--listen",
     default="127.0.0.1:50051",
@@ -43,8 +46,18 @@ if TYPE_CHECKING:
     "may share one. A password belongs into ~/.pgpass or PANAL_STORE, not here.",
 )
 @state_option
+@metrics_option
+@log_format_option
+@click.pass_context
 def tracker(
-    listen: str, has_network: bool, is_open: bool, store: str | None, state: Path | None
+    context: click.Context,
+    listen: str,
+    has_network: bool,
+    is_open: bool,
+    store: str | None,
+    state: Path | None,
+    metrics: tuple[str, int] | None,
+    log_format: str,
 ) -> None:
     """Run a tracker: it knows who has what, and never touches a file's bytes.
 
@@ -52,13 +65,50 @@ def tracker(
     panal tracker                                      for this machine
     panal tracker --listen 0.0.0.0:50051               for a network with members
     panal tracker --listen 192.168.1.10:50051 --open   for everybody who reaches it
+    panal tracker status                               how one stands that runs
 
     A network is made at the first start, which prints a join line: with it others become
     members. 'panal network' lists and removes them, and makes further lines.
     """
+    if context.invoked_subcommand is not None:
+        return
     from panal.cli.programs import run_tracker
 
-    run_tracker(listen, is_open=is_open, has_network=has_network, state=state, store=store)
+    run_tracker(
+        listen,
+        is_open=is_open,
+        has_network=has_network,
+        state=state,
+        store=store,
+        metrics=metrics,
+        log_format=log_format,
+    )
+
+
+@tracker.command()
+@tracker_option
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Its state directory, if it has a network and was started with one: asks as its owner.",
+)
+@join_option
+@json_option("TrackerStatusAnswer")
+def status(
+    trackers: tuple[str, ...], state: Path | None, join: "JoinLine | None", as_json: bool
+) -> None:
+    """Say how a running tracker stands.
+
+    \b
+    panal tracker status
+    panal tracker status --tracker 192.168.1.10:50051 --json
+
+    Whoever may search is told counts; its owner, on its machine, also what it runs, how its
+    records answer and how many calls it gets.
+    """
+    from panal.cli.tracker_status import show
+
+    show(trackers, join, state, as_json=as_json)
 
 
 @click.command()
@@ -79,6 +129,8 @@ def tracker(
 @state_option
 @limit_up_option
 @limit_down_option
+@metrics_option
+@log_format_option
 def peer(
     name: str,
     port: int,
@@ -91,6 +143,8 @@ def peer(
     state: Path | None,
     limit_up: int | None,
     limit_down: int | None,
+    metrics: tuple[str, int] | None,
+    log_format: str,
 ) -> None:
     """Run a peer called NAME on PORT that shares FOLDER (made if missing).
 
@@ -117,5 +171,7 @@ def peer(
             state_dir=state,
             upload_limit_bytes_s=limit_up,
             download_limit_bytes_s=limit_down,
-        )
+            metrics=metrics,
+        ),
+        log_format,
     )

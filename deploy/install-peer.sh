@@ -1,0 +1,28 @@
+#!/bin/sh
+# Installs, or installs anew, a peer on this host: sh install-peer.sh TRACKER [NAME [ADDRESS]]
+# As root, in a directory with panal-*.whl, deploy/ and, for a network, join.txt. Without NAME the peer
+# is called as its host is; without ADDRESS it listens on the address that leads to the tracker.
+set -eu
+tracker=$1
+name=${2:-$(uname -n | cut -d. -f1)}
+address=${3:-$(ip -o route get "${tracker%:*}" | sed -n 's/.* src \([^ ]*\).*/\1/p')}
+units=${UNITS:-/etc/systemd/system}
+settings=${SETTINGS:-/etc/panal}
+prefix=${PREFIX:-/opt/panal}
+
+test -x "$prefix/bin/python" || python3 -m venv "$prefix"
+"$prefix/bin/pip" install --quiet --disable-pip-version-check --upgrade ./panal-*.whl
+install -D -m 644 deploy/panal-peer@.service "$units/panal-peer@.service"
+mkdir -p "$settings"
+umask 077
+if ! test -e "$settings/peer-$name.env"; then
+    printf 'PANAL_TRACKER=%s\nPANAL_HOST=%s\n' "$tracker" "$address" > "$settings/peer-$name.env"
+fi
+if test -e join.txt; then
+    install -m 600 join.txt "$settings/join.txt"
+    install -D -m 644 deploy/join.conf "$units/panal-peer@.service.d/join.conf"
+fi
+systemctl daemon-reload
+systemctl enable --quiet "panal-peer@$name"
+systemctl restart "panal-peer@$name"
+echo "$name runs."

@@ -1,0 +1,78 @@
+"""The log of a running program: words for people, JSON lines for machines."""
+
+import io
+import json
+import logging
+import re
+import sys
+
+import pytest
+
+from panal import request_ids
+from panal.cli.log_lines import JsonLines, TextLines, log_to_stderr
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("asked", "stream", "is_json"),
+    [
+        ("auto", Terminal, False),
+        ("auto", io.StringIO, True),
+        ("text", io.StringIO, False),
+        ("json", Terminal, True),
+    ],
+)
+def test_a_terminal_gets_words_unless_it_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+    asked: str,
+    stream: type[io.StringIO],
+    is_json: bool,
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])  # as a program begins
+    out = stream()
+    monkeypatch.setattr(sys, "stderr", out)
+    log_to_stderr(logging.INFO, asked)
+    logging.getLogger("panal.tracker").warning("%s happened", "this")
+    assert out.getvalue().startswith("{") is is_json
+    assert "this happened" in out.getvalue()
+
+
+def line(formatter: logging.Formatter, message: str, level: int = logging.INFO, **more) -> str:
+    record = logging.LogRecord("panal.peer.x", level, "", 0, message, (), more.get("exc_info"))
+    record.created = 1_700_000_000.25
+    return formatter.format(record)
+
+
+def test_a_json_line_has_what_a_machine_looks_for() -> None:
+    assert json.loads(line(JsonLines(), 'a "quoted"\nname: año')) == {
+        "time": "2023-11-14T22:13:20.250Z",
+        "level": "info",
+        "logger": "panal.peer.x",
+        "message": 'a "quoted"\nname: año',
+    }
+    assert "\n" not in line(JsonLines(), "two\nlines")
+    assert json.loads(line(JsonLines(), "no character: \udcff"))["message"].endswith("\\udcff")
+
+
+async def test_both_name_the_request_where_it_helps() -> None:
+    request_ids.begin("abc123")
+    assert json.loads(line(JsonLines(), "x"))["request_id"] == "abc123"
+    assert re.fullmatch(r"\d\d:\d\d:\d\d x", line(TextLines(), "x"))
+    warned = line(TextLines(), "x", logging.WARNING)
+    assert warned.endswith("x (request abc123)")
+    assert line(TextLines(), "x abc123", logging.WARNING).endswith("x abc123")
+
+
+def test_a_fault_keeps_its_traceback() -> None:
+    try:
+        raise ZeroDivisionError("here")
+    except ZeroDivisionError as error:
+        info = (type(error), error, error.__traceback__)
+    said = json.loads(line(JsonLines(), "x", logging.ERROR, exc_info=info))
+    assert said["message"] == "x"
+    assert "ZeroDivisionError: here" in said["exception"]
+    assert "ZeroDivisionError: here" in line(TextLines(), "x", logging.ERROR, exc_info=info)
