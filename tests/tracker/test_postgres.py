@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -498,6 +499,23 @@ def test_a_tracker_is_not_started_on_a_database_that_is_away(away_server: Postgr
     away_server.stop()
     with pytest.raises(StoreUnavailable):
         PostgresStorage(away_server.url())
+
+
+def test_what_was_undone_is_not_said_to_be_done(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    """PostgreSQL takes a COMMIT after a failure, and undoes all."""
+    storage, _ = two
+
+    def fail_unnoticed() -> None:
+        with storage.transaction():
+            storage.put_peer(record(ONE))
+            with suppress(psycopg.errors.DivisionByZero), storage.database.using() as connection:
+                connection.execute("SELECT 1 / 0")
+
+    with pytest.raises(Conflict):
+        fail_unnoticed()
+    assert storage.peer(ONE) is None
 
 
 def test_a_full_database_is_no_space(two: tuple[PostgresStorage, PostgresStorage]) -> None:

@@ -84,6 +84,7 @@ def test_a_step_does_not_wait_long_for_a_table(
     monkeypatch.setattr("panal.tracker.postgres_migrations.LOCK_S", 0.01)
     migrate(Database(empty_database, 1), never)
     busy = psycopg.connect(empty_database)
+    busy.execute("SET idle_in_transaction_session_timeout = '5s'")  # a failure is to end
     busy.execute("SELECT * FROM panal.peers")
     pauses: list[float] = []
 

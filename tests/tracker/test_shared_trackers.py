@@ -66,8 +66,9 @@ async def test_an_open_tracker_does_not_show_a_networks_records(
 
 async def until_health_is(tracker: Tracker, status: object) -> None:
     stub: Any = health_pb2_grpc.HealthStub(tracker.channel)
-    while (await stub.Check(health_pb2.HealthCheckRequest())).status != status:
-        pass
+    async with asyncio.timeout(30):
+        while (await stub.Check(health_pb2.HealthCheckRequest())).status != status:
+            pass
 
 
 async def test_while_the_database_is_away_a_tracker_says_so_and_then_goes_on(

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from panal.errors import Busy, NotFound
+from panal.errors import Busy, NotFound, StoreUnavailable
 from panal.tracker import registry, search
 from panal.tracker.folders import folder_page
 from panal.tracker.handout import Handout
@@ -275,6 +275,8 @@ class Records:
             self._told.clear()
             try:
                 await self._index()
+            except StoreUnavailable:
+                pass  # whoever noticed it first has said so
             except Exception:
                 _log.exception("indexing names failed; it is tried again after the next sweep")
 
