@@ -1,6 +1,8 @@
 """Values that the tracker's tests are made of."""
 
 import itertools
+from collections import Counter
+from collections.abc import Collection, Mapping
 
 from panal.tracker.registry import PeerRecord, Reach, admit
 from panal.wire.catalogue import (
@@ -11,7 +13,7 @@ from panal.wire.catalogue import (
     Holding,
     Registration,
 )
-from panal.wire.ids import ContentId, PeerName
+from panal.wire.ids import NO_ZONE, ContentId, PeerName, Zone
 
 REACHED = Reach(True, "ok")
 UNREACHED = Reach(False, "closed")
@@ -34,8 +36,9 @@ def registration(
     port: int = 5000,
     bound: tuple[str, ...] = ("127.0.0.1",),
     digest: bytes = b"",
+    zone: Zone = NO_ZONE,
 ) -> Registration:
-    return Registration(caller(name, secret=secret, epoch=epoch), port, bound, digest)
+    return Registration(caller(name, secret=secret, epoch=epoch), port, bound, digest, zone)
 
 
 def record(
@@ -48,8 +51,9 @@ def record(
     lease_s: float = 60.0,
     reach: Reach = REACHED,
     epoch: int = 1,
+    zone: Zone = NO_ZONE,
 ) -> PeerRecord:
-    wanted = registration(name, port=port, bound=bound, epoch=epoch)
+    wanted = registration(name, port=port, bound=bound, epoch=epoch, zone=zone)
     return admit(None, [], wanted, host, reach, now_s, lease_s).record
 
 
@@ -82,3 +86,18 @@ def digest_of(*items: Entry | Holding) -> bytes:
     for item in items:
         digest.add(item)
     return digest.value()
+
+
+def parts_of(ways: Mapping[str, Collection[str]]) -> list[int]:
+    """How many are in each part of a swarm whose members know these."""
+    part = {name: name for name in ways}
+
+    def first(name: str) -> str:
+        while part[name] != name:
+            name = part[name]
+        return name
+
+    for name, known in ways.items():
+        for other in known:
+            part[first(name)] = first(other)
+    return sorted(Counter(map(first, part)).values())

@@ -5,6 +5,7 @@ Another store joins by one more entry in `STORES`.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,14 +14,15 @@ from msgspec import structs
 from panal.errors import TooLarge, UsageError
 from panal.tracker import sqlite_queries
 from panal.tracker.folders import Below
+from panal.tracker.handout import Asker, Handout
 from panal.tracker.search import RANK_LIMIT, Match, understand
 from panal.tracker.search import listed as listed_page
 from panal.tracker.sqlite import SqliteStorage
 from panal.tracker.storage import Storage, Totals
 from panal.wire.catalogue import Entry, Holding, SearchQuery
-from panal.wire.ids import PeerName
+from panal.wire.ids import PeerName, Zone
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
-from tests.tracker.makers import announcement, content, digest_of, entry, record
+from tests.tracker.makers import announcement, content, digest_of, entry, parts_of, record
 from tests.tracker.search_cases import FINDS, SHARED
 
 
@@ -97,11 +99,37 @@ def test_a_record_comes_back_as_it_was_put(storage: Storage) -> None:
         reachability="Año: nothing answers",
         reachable=False,
         lease_until_s=61.25,
+        zone=Zone("rack1"),
     )
     with storage.transaction():
         storage.put_peer(wanted)
     assert storage.peer(PeerName("ana.pc")) == wanted
+    with storage.transaction():
+        storage.put_peer(replace(wanted, zone=Zone("rack2")))
+    assert storage.peer(PeerName("ana.pc")) == replace(wanted, zone=Zone("rack2"))
     assert storage.peer(PeerName("nobody")) is None
+
+
+def test_peers_that_join_zone_by_zone_are_named_to_each_other(storage: Storage) -> None:
+    ways: dict[str, set[str]] = {}
+    zones = [Zone(f"rack{number}") for number in range(3)]
+    for zone in zones:
+        for number in range(40):
+            name = PeerName(f"{zone}-{number}")
+            joined = record(name, host="10.0.0.1", bound=("0.0.0.0",), port=6000, zone=zone)
+            asker = Asker("10.9.9.9", name, zone=zone)
+            with storage.transaction():
+                storage.put_peer(joined)
+                storage.apply(name, announcement(holdings=(Holding(content(9), False),)))
+                (holders,) = storage.locate([content(9)], 1.0).values()
+            named = Handout(asker, 24, Random(len(ways))).choose(holders)
+            near = [provider.zone == zone for provider in named]
+            if zone != zones[0]:
+                assert near.count(True) == min(18, number)
+            ways[name] = {provider.peer for provider in named}
+    # Those who stay had enough of their own zone to know nobody else.
+    left = {name for name in ways if int(name.rpartition("-")[2]) >= 20}
+    assert parts_of({name: ways[name] & left for name in left}) == [20 * len(zones)]
 
 
 def test_putting_a_peer_again_keeps_its_catalogue(storage: Storage) -> None:

@@ -11,6 +11,7 @@ from panal.wire.ids import (
     is_content_id,
     parse_content_id,
     parse_peer_name,
+    parse_zone,
 )
 from tests.wire import PROPERTY
 
@@ -95,3 +96,14 @@ def test_a_refusal_is_short_however_long_the_peer_name() -> None:
     with pytest.raises(UsageError) as refused:
         parse_peer_name("é" * 3_000_000)
     assert len(str(refused.value)) < 1_000
+
+
+def test_a_zone_has_the_letters_of_a_peers_name_without_case() -> None:
+    assert parse_zone("Rack-1.a_b") == parse_zone("rack-1.A_B") == "rack-1.a_b"
+    assert parse_zone("") == ""
+
+
+@pytest.mark.parametrize("text", [" ", "-a", "a" * 64, "site/rack", "a\n", "Zürich"])
+def test_no_zone(text: str) -> None:
+    with pytest.raises(UsageError, match="is no zone"):
+        parse_zone(text)

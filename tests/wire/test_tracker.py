@@ -27,7 +27,7 @@ from panal.wire.catalogue import (
     SearchQuery,
     Welcome,
 )
-from panal.wire.ids import ContentId, PeerName
+from panal.wire.ids import ContentId, PeerName, Zone
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 from panal.wire.names import path_problem
 from tests.wire import PROPERTY
@@ -55,7 +55,7 @@ def test_a_caller(epoch: int) -> None:
 )
 @pytest.mark.parametrize("port", [1, 65_535])
 def test_a_registration(bound: tuple[str, ...], port: int) -> None:
-    registration = Registration(CALLER, port, bound)
+    registration = Registration(CALLER, port, bound, zone=Zone("rack1"))
     message = over_the_wire(wire.registration_to(registration))
     assert wire.registration_from(message) == registration
 
@@ -106,8 +106,25 @@ def test_an_announcement(announcement: Announcement) -> None:
 
 @pytest.mark.parametrize("complete", [True, False])
 def test_a_provider(complete: bool) -> None:
-    provider = Provider(PeerName("p"), "192.168.1.5", 5000, complete)
+    provider = Provider(PeerName("p"), "192.168.1.5", 5000, complete, Zone("rack1"))
     assert catalogue.provider_from(over_the_wire(catalogue.provider_to(provider))) == provider
+
+
+def test_peers_and_trackers_of_before_say_nothing_of_zones() -> None:
+    registration = Registration(CALLER, 5000, ("127.0.0.1",), zone=Zone("rack1"))
+    message = wire.registration_to(registration)
+    message.ClearField("zone")
+    assert wire.registration_from(over_the_wire(message)).zone == ""
+    provider = pb.Provider(peer="p", host="10.0.0.1", port=1)
+    assert catalogue.provider_from(over_the_wire(provider)).zone == ""
+
+
+@pytest.mark.parametrize("zone", ["a b", "-x", "x" * 64, "ñ", "a/b", "\n"])
+def test_a_zone_against_the_rules_is_refused(zone: str) -> None:
+    message = wire.registration_to(Registration(CALLER, 5000, ("127.0.0.1",)))
+    message.zone = zone
+    with pytest.raises(UsageError, match="is no zone"):
+        wire.registration_from(message)
 
 
 def test_located() -> None:

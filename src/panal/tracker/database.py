@@ -34,6 +34,7 @@ CREATE TABLE peers (
     bound TEXT NOT NULL,
     reachable INTEGER NOT NULL,
     reachability TEXT NOT NULL,
+    zone TEXT NOT NULL,
     is_gone INTEGER NOT NULL DEFAULT FALSE,
     digest BLOB NOT NULL,
     generation INTEGER NOT NULL DEFAULT 0,

@@ -1,23 +1,28 @@
 """Which holders of a content are named to whom: a random, bounded, mixed choice.
 
-It never names the asker to itself, a peer that the tracker could not reach, or an address
-that nobody may be sent to. Randomness comes in as an argument.
+An asker with a zone gets most of them from there, and always some from outside: were there none,
+a zone in which a chunk is lost would never hear of who has it. It never names the asker to itself,
+a peer that the tracker could not reach, or an address that nobody may be sent to. Randomness
+comes in as an argument.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from panal.tracker.registry import PeerRecord, key_of
 from panal.wire.address import dialling_problem, host_for_asker, is_loopback
 from panal.wire.catalogue import Provider
-from panal.wire.ids import PeerName
+from panal.wire.ids import NO_ZONE, PeerName, Zone
+
+FAR_PART = 4
+"""One of so many places is for holders outside the asker's zone, as long as there are any."""
 
 
 class Chance(Protocol):
     """What is used of `random.Random`."""
 
-    def sample(self, population: list[Provider], k: int) -> list[Provider]:
+    def sample(self, population: Sequence[Provider], k: int) -> list[Provider]:
         """`k` different members in random order."""
         ...
 
@@ -32,6 +37,7 @@ class Asker:
     """The asking peer; empty for whoever is none."""
     tracker_host: str | None = None
     """The tracker's own address on the interface that the question came by."""
+    zone: Zone = NO_ZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Handout:
         self._hosts: dict[PeerName, str | None] = {}
 
     def choose(self, holders: Iterable[Holder]) -> tuple[Provider, ...]:
-        """At most `limit` of a content's holders in random order.
+        """At most `limit` of a content's holders in random order, those of the asker's zone first.
 
         Up to half of the places go to complete holders first, so that a crowd of beginners
         does not hide the one seed that has the rarest chunk.
@@ -64,18 +70,35 @@ class Handout:
             if provider is not None:
                 (complete if provider.complete else partial).append(provider)
         if len(complete) + len(partial) > self._limit:
-            seeds = self._chance.sample(complete, min(len(complete), (self._limit + 1) // 2))
+            seeds = self._some(complete, min(len(complete), (self._limit + 1) // 2))
             chosen = set(seeds)
             others = [provider for provider in complete + partial if provider not in chosen]
-            complete, partial = seeds, self._chance.sample(others, self._limit - len(seeds))
-        return tuple(self._chance.sample(complete + partial, len(complete) + len(partial)))
+            complete, partial = seeds, self._some(others, self._limit - len(seeds))
+        named = self._chance.sample(complete + partial, len(complete) + len(partial))
+        if self._asker.zone:
+            named.sort(key=lambda provider: provider.zone != self._asker.zone)
+        return tuple(named)
+
+    def _some(self, holders: list[Provider], places: int) -> list[Provider]:
+        """So many of them, most from the asker's zone; there are enough."""
+        if not self._asker.zone:
+            return self._chance.sample(holders, places)
+        near = [provider for provider in holders if provider.zone == self._asker.zone]
+        far = [provider for provider in holders if provider.zone != self._asker.zone]
+        far_places = max(places - len(near), min(len(far), places // FAR_PART))
+        return [
+            *self._chance.sample(near, places - far_places),
+            *self._chance.sample(far, far_places),
+        ]
 
     def _provider(self, holder: Holder) -> Provider | None:
         peer = holder.peer
         if peer.name not in self._hosts:
             self._hosts[peer.name] = self._host(peer)
         host = self._hosts[peer.name]
-        return None if host is None else Provider(peer.name, host, peer.port, holder.complete)
+        if host is None:
+            return None
+        return Provider(peer.name, host, peer.port, holder.complete, peer.zone)
 
     def _host(self, peer: PeerRecord) -> str | None:
         if not peer.reachable or key_of(peer.name) == key_of(self._asker.name):

@@ -20,7 +20,7 @@ from panal.tracker.search import Match, Matches, Search
 from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.address import dialling_problem, is_loopback, parse_address
 from panal.wire.catalogue import DIGEST_BYTES, Announcement, Entry
-from panal.wire.ids import ContentId, PeerName
+from panal.wire.ids import ContentId, PeerName, Zone
 
 THREADS = 8
 NOWHERE = "0.0.0.0"  # noqa: S104 (nobody is called there)
@@ -30,18 +30,20 @@ ABSENT_S = 15.0
 
 _FIELDS = (
     "name, secret_hash, epoch, sequence, observed_host, port, bound, reachable,"
-    " reachability, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer_host, entries"
+    " reachability, zone, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer_host,"
+    " entries"
 )
 _SELECT = f"SELECT {_FIELDS} FROM peers "
 _PUT = """
 INSERT INTO peers (key, name, secret_hash, epoch, sequence, observed_host, port, bound,
-    reachable, reachability, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer_host)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    reachable, reachability, zone, lease_until_s, joined_at_s, renewed_at_s, digest, loopback,
+    outer_host)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.secret_hash,
     epoch = excluded.epoch, sequence = excluded.sequence,
     observed_host = excluded.observed_host, port = excluded.port, bound = excluded.bound,
     reachable = excluded.reachable, reachability = excluded.reachability,
-    lease_until_s = excluded.lease_until_s, joined_at_s = excluded.joined_at_s,
+    zone = excluded.zone, lease_until_s = excluded.lease_until_s, joined_at_s = excluded.joined_at_s,
     renewed_at_s = excluded.renewed_at_s, gone_at_s = NULL,
     loopback = excluded.loopback, outer_host = excluded.outer_host
 """
@@ -140,6 +142,7 @@ class PostgresStorage:
             ",".join(record.bound),
             record.reachable,
             record.reachability,
+            record.zone,
             record.lease_until_s,
             record.joined_at_s,
             record.renewed_at_s,
@@ -353,7 +356,7 @@ class PostgresStorage:
     def _record_of(self, row: Sequence[Any]) -> PeerRecord:
         """A record as this tracker is to see it: another machine's loopback is not ours."""
         name, secret_hash, epoch, sequence, host, port, bound, reachable, *rest = row
-        words, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer, _ = rest
+        words, zone, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer, _ = rest
         if loopback not in {"", self._loopback}:
             host, reachable = outer or NOWHERE, reachable and outer is not None
         return PeerRecord(
@@ -366,6 +369,7 @@ class PostgresStorage:
             bound=tuple(bound.split(",")),
             reachable=reachable,
             reachability=words,
+            zone=Zone(zone),
             lease_until_s=lease_until_s,
             joined_at_s=joined_at_s,
             renewed_at_s=renewed_at_s,

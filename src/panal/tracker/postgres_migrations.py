@@ -100,6 +100,8 @@ CREATE INDEX holdings_by_content ON holdings (content);
 CREATE TABLE leftovers (peer bigint PRIMARY KEY);
 """,
     ),
+    # What an older tracker puts leaves it as it is.
+    Migration(least=1, sql="ALTER TABLE peers ADD COLUMN zone text NOT NULL DEFAULT ''"),
 )
 
 

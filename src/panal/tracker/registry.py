@@ -12,7 +12,7 @@ from panal.errors import NameTaken, NotRegistered, Refused, Superseded, UsageErr
 from panal.wire.address import parse_address
 from panal.wire.catalogue import DIGEST_BYTES, Caller, Registration
 from panal.wire.dialback import hash_secret
-from panal.wire.ids import PeerName
+from panal.wire.ids import NO_ZONE, PeerName, Zone
 
 LEASE_S = 60.0
 RENEW_S = 20.0
@@ -50,6 +50,7 @@ class PeerRecord:
     renewed_at_s: float
     digest: bytes = bytes(DIGEST_BYTES)
     """Of its catalogue; the store's own, never set from outside."""
+    zone: Zone = NO_ZONE
 
     def is_live(self, now_s: float) -> bool:
         """Whether the lease still runs."""
@@ -146,6 +147,7 @@ def admit(
         lease_until_s=now_s + lease_s,
         joined_at_s=known.joined_at_s if known is not None and was_here else now_s,
         renewed_at_s=now_s,
+        zone=registration.zone,
     )
     return Admission(record, afresh=known is None, displaced=displaced)
 

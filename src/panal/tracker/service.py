@@ -32,7 +32,7 @@ from panal.wire import tracker_pb2 as pb
 from panal.wire.address import is_loopback, parse_address, place_of
 from panal.wire.catalogue import Caller, News, PeerInfo, Registration, Welcome
 from panal.wire.dialback import hash_secret
-from panal.wire.ids import PeerName, parse_peer_name
+from panal.wire.ids import NO_ZONE, PeerName, Zone, parse_peer_name, parse_zone
 from panal.wire.membership import Revocations
 from panal.wire.tracker_pb2_grpc import TrackerServicer
 from panal.wire.tracker_status import status_to
@@ -165,7 +165,8 @@ class TrackerService(TrackerServicer):
             await self._redial.check_suspects(map(parse_peer_name, request.suspects))
         room = max(1, MAX_PROVIDERS_PER_ANSWER // len(contents))
         limit = min(request.max_providers or catalogue.MAX_PROVIDERS, catalogue.MAX_PROVIDERS, room)
-        handout = Handout(_asker(context, request.asker), limit, self._chance)
+        asker = _asker(context, request.asker, parse_zone(request.zone))
+        handout = Handout(asker, limit, self._chance)
         return catalogue.located_to(await self._records.locate(contents, handout))
 
     def _check_own(self, name: PeerName, context: Context) -> None:
@@ -263,9 +264,9 @@ async def _paced(requests: AsyncIterator[pb.AnnounceRequest]) -> AsyncIterator[p
         yield message
 
 
-def _asker(context: Context, name: str = "") -> Asker:
+def _asker(context: Context, name: str = "", zone: Zone = NO_ZONE) -> Asker:
     host = caller_host(context)
-    return Asker(host, name, None if is_loopback(host) else own_host_towards(host))
+    return Asker(host, name, None if is_loopback(host) else own_host_towards(host), zone)
 
 
 def _info(peer: ListedPeer, asker: Asker, now_s: float) -> PeerInfo:

@@ -14,20 +14,21 @@ from panal.tracker.database import begin
 from panal.tracker.registry import PeerRecord, key_of
 from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.catalogue import DIGEST_BYTES
-from panal.wire.ids import PeerName
+from panal.wire.ids import PeerName, Zone
 
 _COLUMNS = (
     "id, name, secret_hash, epoch, sequence, observed_host, port, bound, reachable, reachability,"
-    " digest"
+    " zone, digest"
 )
 _PUT = """
 INSERT INTO peers (key, name, secret_hash, epoch, sequence, observed_host, port, bound,
-    reachable, reachability, digest)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    reachable, reachability, zone, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.secret_hash,
     epoch = excluded.epoch, sequence = excluded.sequence,
     observed_host = excluded.observed_host, port = excluded.port, bound = excluded.bound,
-    reachable = excluded.reachable, reachability = excluded.reachability, is_gone = FALSE
+    reachable = excluded.reachable, reachability = excluded.reachability,
+    zone = excluded.zone, is_gone = FALSE
 RETURNING id, digest
 """
 
@@ -129,6 +130,7 @@ class PeerRows:
             ",".join(record.bound),
             record.reachable,
             record.reachability,
+            record.zone,
             bytes(DIGEST_BYTES),
         )
         begin(self._connection)
@@ -241,7 +243,7 @@ _written = attrgetter(*(field.name for field in fields(PeerRecord) if field.name
 
 
 def _record_of(values: list[Any], now_s: float, lease_until_s: float) -> PeerRecord:
-    name, secret_hash, epoch, sequence, host, port, bound, reachable, words, digest = values
+    name, secret_hash, epoch, sequence, host, port, bound, reachable, words, zone, digest = values
     return PeerRecord(
         name=PeerName(name),
         secret_hash=secret_hash,
@@ -252,6 +254,7 @@ def _record_of(values: list[Any], now_s: float, lease_until_s: float) -> PeerRec
         bound=tuple(bound.split(",")),
         reachable=bool(reachable),
         reachability=words,
+        zone=Zone(zone),
         lease_until_s=lease_until_s,
         joined_at_s=now_s,
         renewed_at_s=now_s,

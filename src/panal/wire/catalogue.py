@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import msgspec
 from blake3 import blake3
 
-from panal.wire.ids import ContentId, PeerName
+from panal.wire.ids import NO_ZONE, ContentId, PeerName, Zone
 from panal.wire.manifest import Kind
 from panal.wire.membership import Revocations
 
@@ -112,6 +112,7 @@ class Registration:
     """IP literals that it listens on; 0.0.0.0 or :: stands for all of that family."""
     digest: bytes = b""
     """Of all that it shares; empty where it does not say."""
+    zone: Zone = NO_ZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,7 @@ class Provider:
     host: str
     port: int
     complete: bool
+    zone: Zone = NO_ZONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,11 @@ ContentId = NewType("ContentId", bytes)
 PeerName = NewType("PeerName", str)
 """A peer's name as its owner wrote it; two names that differ only in case are one."""
 
+Zone = NewType("Zone", str)
+"""A label for what is near to each other, a rack or a site, in small letters; empty: not said."""
+
+NO_ZONE = Zone("")
+
 CONTENT_ID_BYTES = 32
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
@@ -45,3 +50,13 @@ def parse_peer_name(text: str) -> PeerName:
             "the first a letter or a digit."
         )
     return PeerName(text)
+
+
+def parse_zone(text: str) -> Zone:
+    """A checked zone, in small letters since case does not count; empty for none. UsageError."""
+    if text and _PEER_NAME.fullmatch(text) is None:
+        raise UsageError(
+            f"{brief(text)} is no zone: 1 to 63 letters, digits, '.', '_' or '-', "
+            "the first a letter or a digit."
+        )
+    return Zone(text.lower())

@@ -17,7 +17,7 @@ from panal.wire.catalogue import (
     Watched,
     Welcome,
 )
-from panal.wire.ids import CONTENT_ID_BYTES, ContentId, parse_peer_name
+from panal.wire.ids import CONTENT_ID_BYTES, ContentId, parse_peer_name, parse_zone
 from panal.wire.membership import Revocations, revocations_of
 
 MAX_BOUND = 8
@@ -49,7 +49,8 @@ def registration_from(message: pb.RegisterRequest) -> Registration:
         raise UsageError(f"A peer names 1 to {MAX_BOUND} addresses that it listens on.")
     bound = tuple(str(parse_address(literal)) for literal in message.bound)
     digest = digest_from(message.digest) if message.digest else b""
-    return Registration(caller_from(message.caller), port, bound, digest)
+    zone = parse_zone(message.zone)
+    return Registration(caller_from(message.caller), port, bound, digest, zone)
 
 
 def registration_to(registration: Registration) -> pb.RegisterRequest:
@@ -59,6 +60,7 @@ def registration_to(registration: Registration) -> pb.RegisterRequest:
         http_port=registration.port,
         bound=registration.bound,
         digest=registration.digest,
+        zone=registration.zone,
     )
 
 

@@ -22,7 +22,7 @@ from panal.wire.catalogue import (
     SearchPage,
     SearchQuery,
 )
-from panal.wire.ids import ContentId, content_id_from_bytes, parse_peer_name
+from panal.wire.ids import ContentId, content_id_from_bytes, parse_peer_name, parse_zone
 from panal.wire.manifest import HASH_BYTES, MAX_CONTENT_BYTES, Kind
 from panal.wire.names import safe_path
 from panal.wire.tracker import caller_to, port_from
@@ -99,13 +99,17 @@ def contents_from(message: pb.LocateRequest) -> tuple[ContentId, ...]:
 def provider_from(message: pb.Provider) -> Provider:
     """One provider; whether its address may be dialled is asked of `wire.address`."""
     name, port = parse_peer_name(message.peer), port_from(message.port)
-    return Provider(name, message.host, port, message.complete)
+    return Provider(name, message.host, port, message.complete, parse_zone(message.zone))
 
 
 def provider_to(provider: Provider) -> pb.Provider:
     """One provider, as a message."""
     return pb.Provider(
-        peer=provider.peer, host=provider.host, port=provider.port, complete=provider.complete
+        peer=provider.peer,
+        host=provider.host,
+        port=provider.port,
+        complete=provider.complete,
+        zone=provider.zone,
     )
 
 

@@ -25,16 +25,18 @@ class Caller(_message.Message):
     def __init__(self, name: _Optional[str] = ..., secret: _Optional[bytes] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class RegisterRequest(_message.Message):
-    __slots__ = ("caller", "http_port", "bound", "digest")
+    __slots__ = ("caller", "http_port", "bound", "digest", "zone")
     CALLER_FIELD_NUMBER: _ClassVar[int]
     HTTP_PORT_FIELD_NUMBER: _ClassVar[int]
     BOUND_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
     caller: Caller
     http_port: int
     bound: _containers.RepeatedScalarFieldContainer[str]
     digest: bytes
-    def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ..., http_port: _Optional[int] = ..., bound: _Optional[_Iterable[str]] = ..., digest: _Optional[bytes] = ...) -> None: ...
+    zone: str
+    def __init__(self, caller: _Optional[_Union[Caller, _Mapping]] = ..., http_port: _Optional[int] = ..., bound: _Optional[_Iterable[str]] = ..., digest: _Optional[bytes] = ..., zone: _Optional[str] = ...) -> None: ...
 
 class RegisterResponse(_message.Message):
     __slots__ = ("observed_host", "lease_s", "renew_s", "reachable", "reachability", "digest", "revocations")
@@ -145,28 +147,32 @@ class LeaveResponse(_message.Message):
     def __init__(self, was_known: _Optional[bool] = ...) -> None: ...
 
 class LocateRequest(_message.Message):
-    __slots__ = ("contents", "asker", "suspects", "max_providers")
+    __slots__ = ("contents", "asker", "suspects", "max_providers", "zone")
     CONTENTS_FIELD_NUMBER: _ClassVar[int]
     ASKER_FIELD_NUMBER: _ClassVar[int]
     SUSPECTS_FIELD_NUMBER: _ClassVar[int]
     MAX_PROVIDERS_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
     contents: _containers.RepeatedScalarFieldContainer[bytes]
     asker: str
     suspects: _containers.RepeatedScalarFieldContainer[str]
     max_providers: int
-    def __init__(self, contents: _Optional[_Iterable[bytes]] = ..., asker: _Optional[str] = ..., suspects: _Optional[_Iterable[str]] = ..., max_providers: _Optional[int] = ...) -> None: ...
+    zone: str
+    def __init__(self, contents: _Optional[_Iterable[bytes]] = ..., asker: _Optional[str] = ..., suspects: _Optional[_Iterable[str]] = ..., max_providers: _Optional[int] = ..., zone: _Optional[str] = ...) -> None: ...
 
 class Provider(_message.Message):
-    __slots__ = ("peer", "host", "port", "complete")
+    __slots__ = ("peer", "host", "port", "complete", "zone")
     PEER_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
     peer: str
     host: str
     port: int
     complete: bool
-    def __init__(self, peer: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ..., complete: _Optional[bool] = ...) -> None: ...
+    zone: str
+    def __init__(self, peer: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ..., complete: _Optional[bool] = ..., zone: _Optional[str] = ...) -> None: ...
 
 class Located(_message.Message):
     __slots__ = ("content", "providers")
