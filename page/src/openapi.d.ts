@@ -1401,6 +1401,11 @@ export interface components {
             host: string;
             /** @description Where it says that it answers. */
             port: number;
+            /**
+             * @description Which zone it says that it is in.
+             * @default
+             */
+            zone: string;
         };
         /**
          * NamedPeers

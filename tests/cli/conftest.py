@@ -14,7 +14,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     names = ("TRACKER", "PEER", "CONFIG", "STATE", "OPEN", "HOST", "LISTEN", "STORE", "TOKEN_FILE")
-    for name in (*names, "LIMIT_UP", "LIMIT_DOWN"):
+    for name in (*names, "LIMIT_UP", "LIMIT_DOWN", "ZONE"):
         monkeypatch.delenv(f"PANAL_{name}", raising=False)
 
 

@@ -110,3 +110,16 @@ def test_several_trackers_may_be_named_in_each_way(
         monkeypatch.setenv("PANAL_TRACKER", environment)
     for command in ("peer", "get", "search"):
         assert settings(command, *flags)[command, "tracker"]["value"] == ["a:1", "b:2"]
+
+
+def test_a_zone_comes_from_the_environment_and_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PANAL_ZONE", "Rack9")
+    assert settings()["peer", "zone"]["value"] == "rack9"
+    monkeypatch.delenv("PANAL_ZONE")
+    file = Path(os.environ["XDG_CONFIG_HOME"]) / "panal" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('zone = "rack1"\n[get]\nzone = "rack2"\n')
+    found = settings()
+    assert (found["peer", "zone"]["value"], found["get", "zone"]["value"]) == ("rack1", "rack2")

@@ -15,7 +15,7 @@ from panal.store.hashing import ContentHasher
 from panal.wire import bitfield, have
 from panal.wire.catalogue import Caller, Entry, Registration
 from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
-from panal.wire.ids import ContentId, PeerName
+from panal.wire.ids import NO_ZONE, ContentId, PeerName
 from panal.wire.manifest import Manifest, chunk_size_for, content_id
 from panal.wire.ranges import parse_range
 
@@ -45,6 +45,9 @@ class ScriptedPeer:
         self.send_range = send_range
         self.manifest, self.content = manifest_of_bytes(data)
         self.bits = bitfield.full(self.manifest.chunk_count)
+        self.zone = NO_ZONE
+        self.followed_from: list[str] = []
+        """The zones of those that followed it, as they said."""
         self.asked: list[tuple[int, int]] = []
         self.named: list[dict[str, str | int]] = []
         """Whom it names as fetching too."""
@@ -71,7 +74,7 @@ class ScriptedPeer:
         port = runner.addresses[0][1]
         client = TrackerClient([tracker])
         caller = Caller(PeerName(self.name), self._secret, 1)
-        registration = Registration(caller, port, ("127.0.0.1",))
+        registration = Registration(caller, port, ("127.0.0.1",), zone=self.zone)
         pages = [[Entry(path, self.content, len(self.data))]]
         announcer = Announcer(client, registration, lambda: iter(pages), SystemClock(), Random(1))
         announcer.change_entry(None, pages[0][0])
@@ -96,6 +99,7 @@ class ScriptedPeer:
         return web.Response(body=self.manifest.encode())
 
     async def _have(self, request: web.Request) -> web.StreamResponse:
+        self.followed_from.append(request.headers.get("Panal-Zone", ""))
         answer = web.StreamResponse()
         await answer.prepare(request)
         await answer.write(have.opening(self.bits, self.manifest.chunk_count))

@@ -7,12 +7,13 @@ give the same run to the last digit.
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from random import Random
 
 from panal.swarm import invariants
+from panal.swarm.border import Border
 from panal.swarm.messages import (
     AskTracker,
     Ban,
@@ -42,6 +43,7 @@ from panal.swarm.picker import pick_run
 from panal.swarm.progress import progress_of
 from panal.swarm.state import DownloadState
 from panal.wire import bitfield
+from panal.wire.ids import NO_ZONE, Zone
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -295,10 +297,15 @@ class SimulatedSwarm:
         written: int = 0,
         checked: bool = True,
         tracker_is_down: Callable[[float], bool] = lambda now_s: False,
+        zone: Zone = NO_ZONE,
+        zones: Mapping[str, Zone] = {},
     ) -> None:
+        """`zone` is the downloader's, `zones` are those of peers by name."""
         self.now_s = 0.0
         self.chance = Random(seed)
-        self.state = DownloadState(CHUNK_BYTES, chunk_count, written, self.chance)
+        border = Border(chunk_count, "own", zone)
+        self.state = DownloadState(CHUNK_BYTES, chunk_count, written, self.chance, border)
+        self._zones = zones
         self.outcome = Outcome()
         self._peers = [
             replace(peer, latency_s=peer.latency_s * (0.8 + 0.4 * self.chance.random()))
@@ -396,7 +403,7 @@ class SimulatedSwarm:
             return
         for peer in self._peers:
             if peer.joins_at_s <= self.now_s:
-                self.tell(SourceFound(peer.id))
+                self.tell(SourceFound(peer.id, self._zones.get(peer.name, NO_ZONE)))
         self.tell(TrackerAnswered())
 
     def _tick(self) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from panal.swarm import invariants
+from panal.swarm.border import Border
 from panal.swarm.messages import (
     Ban,
     BytesArrived,
@@ -35,12 +36,14 @@ from panal.swarm.messages import (
     TrackerAnswered,
 )
 from panal.swarm.state import DownloadState
+from panal.wire.ids import NO_ZONE, Zone
 from tests.swarm import CHUNK_BYTES, PROPERTY, source_id
 
 CHUNKS = 18
 sources = st.sampled_from([source_id(f"p{number}") for number in range(5)])
 chunks = st.integers(0, CHUNKS - 1)
 bitfields = st.integers(0, 2 ** (CHUNKS + 2) - 1)
+zones = st.sampled_from([NO_ZONE, Zone("here"), Zone("there")])
 failures = st.sampled_from([None, *Failure])
 
 
@@ -49,9 +52,10 @@ class AnyFacts(RuleBasedStateMachine):
 
     state: DownloadState
 
-    @initialize(written=st.integers(0, 2**CHUNKS - 2), seed=st.integers(0, 1_000))
-    def begin(self, written: int, seed: int) -> None:
-        self.state = DownloadState(CHUNK_BYTES, CHUNKS, written, Random(seed))
+    @initialize(written=st.integers(0, 2**CHUNKS - 2), seed=st.integers(0, 1_000), zone=zones)
+    def begin(self, written: int, seed: int, zone: Zone) -> None:
+        border = Border(CHUNKS, "own", zone)
+        self.state = DownloadState(CHUNK_BYTES, CHUNKS, written, Random(seed), border)
         self.now_s = 0.0
         self.written = {i for i in range(CHUNKS) if written >> i & 1}
         self.asked: dict[SourceId, set[int]] = {}
@@ -122,9 +126,9 @@ class AnyFacts(RuleBasedStateMachine):
 
     # Facts, probable ones more often than others ------------------------------------------
 
-    @rule(source=sources)
-    def found(self, source: SourceId) -> None:
-        self.tell(SourceFound(source))
+    @rule(source=sources, zone=zones)
+    def found(self, source: SourceId, zone: Zone) -> None:
+        self.tell(SourceFound(source, zone))
 
     @rule(source=sources, bits=bitfields)
     def opened(self, source: SourceId, bits: int) -> None:

@@ -93,7 +93,13 @@ def _files(count: int) -> str:
 
 
 def get_settings(
-    what: str, into: Path, trackers: Sequence[str], hosts: Sequence[str], *, is_open: bool
+    what: str,
+    into: Path,
+    trackers: Sequence[str],
+    hosts: Sequence[str],
+    *,
+    is_open: bool,
+    zone: str = "",
 ) -> PeerSettings:
     """A peer for one download: one state directory, and so one lock, a destination and content."""
     asked = parse_what(what)
@@ -114,6 +120,7 @@ def get_settings(
         trackers=tuple(trackers),
         hosts=tuple(hosts),
         open=is_open,
+        zone=zone,
         state_dir=user_state_path("panal") / "get" / key,
         partial_dir=destination / STATE_DIRECTORY / "partial",
         shares_folder=False,

@@ -205,7 +205,9 @@ class PeerApp:
         root.leave_out(records.unshared())
         look = partial(look_for_roots, root, self.index, state_is_inside=settings.is_state_inside())
         announced = await asyncio.to_thread(look)
-        registration = Registration(caller, self.port, settings.bind_hosts())
+        registration = Registration(
+            caller, self.port, settings.bind_hosts(), zone=settings.checked_zone
+        )
         index = self.index
 
         def is_told(entry: Entry) -> bool:

@@ -7,7 +7,7 @@ from panal.errors import NotExposed, Refused, UsageError
 from panal.peer import membership
 from panal.peer.rates import check_limit
 from panal.wire.address import is_loopback, parse_address
-from panal.wire.ids import PeerName, parse_peer_name
+from panal.wire.ids import PeerName, Zone, parse_peer_name, parse_zone
 from panal.wire.join_line import JoinLine
 from panal.wire.names import STATE_DIRECTORY
 
@@ -31,6 +31,8 @@ class PeerSettings:
     """Whoever reaches an outer address may fetch: a trusted network."""
     join: JoinLine | None = None
     """What lets this peer into a network; not looked at where it is a member already."""
+    zone: str = ""
+    """A label that those near to each other share, as a rack or a site; empty: not said."""
     guest_port: int | None = None
     """Where guests come in, over plain HTTP; None: nowhere. 0 lets the system choose."""
     state_dir: Path | None = None
@@ -87,6 +89,11 @@ class PeerSettings:
         """The checked name."""
         return parse_peer_name(self.name)
 
+    @property
+    def checked_zone(self) -> Zone:
+        """The zone in small letters; empty where none was named."""
+        return parse_zone(self.zone)
+
     def bind_hosts(self) -> tuple[str, ...]:
         """What to listen on, loopback first."""
         outer = tuple(host for host in self.hosts if not is_loopback(host))
@@ -110,6 +117,7 @@ class PeerSettings:
     def check(self) -> None:
         """UsageError or NotExposed, with the fix in the text."""
         parse_peer_name(self.name)
+        parse_zone(self.zone)
         if not 0 <= self.port <= 65_535:
             raise UsageError(f"{self.port} is no port; choose one from 1 to 65535.")
         if self.guest_port is not None and not 0 <= self.guest_port <= 65_535:

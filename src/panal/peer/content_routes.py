@@ -39,7 +39,7 @@ from panal.wire.catalogue import Provider
 from panal.wire.chunk_request import MAX_BODY_BYTES
 from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
 from panal.wire.have import opening
-from panal.wire.ids import parse_content_id, parse_peer_name
+from panal.wire.ids import parse_content_id, parse_peer_name, parse_zone
 from panal.wire.names import safe_path
 
 MAX_ASKED = 9_999_999
@@ -171,7 +171,7 @@ class ContentRoutes:
             if hearsay_problem(follower.host, follower.port, asker) is None
         ]
         chosen = self._chance.sample(known, min(MOST_PEERS, len(known)))
-        named = [NamedPeer(p.peer, p.host, p.port) for p in chosen]
+        named = [NamedPeer(p.peer, p.host, p.port, p.zone) for p in chosen]
         return json_answer(NamedPeers(named))
 
     async def next(self, request: web.Request) -> web.StreamResponse:
@@ -225,6 +225,7 @@ def _follower(request: web.Request) -> Provider | None:
     if not is_port or not asker or hearsay_problem(asker, int(port), asker) is not None:
         return None
     try:
-        return Provider(parse_peer_name(name), asker, int(port), complete=False)
+        zone = parse_zone(request.headers.get("Panal-Zone", ""))
+        return Provider(parse_peer_name(name), asker, int(port), complete=False, zone=zone)
     except UsageError:
         return None

@@ -37,6 +37,7 @@ from panal.store.index import SharedFile
 from panal.store.partial import PartialFile
 from panal.store.space import allocated_bytes, check_space
 from panal.store.unfinished import leftovers_in, remove
+from panal.swarm.border import Border
 from panal.swarm.engine import Engine
 from panal.swarm.messages import Ban, Progress, SourceId
 from panal.swarm.snapshot import SwarmFacts
@@ -150,6 +151,7 @@ class Fetching:
         self.received = received
         """What has come in."""
         self._name = registration.caller.name
+        self._zone = registration.zone
         self._registration = registration
         self._client = client
         self._session = session
@@ -190,7 +192,7 @@ class Fetching:
         pause_s = LOOK_AGAIN_S
         while True:
             try:
-                providers = likely or await self._client.locate(content, self._name)
+                providers = likely or await self.locate(content)
                 likely = ()
                 reason = "nobody online holds this content; the tracker is asked again"
             except Unreachable as error:
@@ -259,7 +261,7 @@ class Fetching:
 
     async def locate(self, content: ContentId) -> list[Provider]:
         """Who holds a content, this peer aside."""
-        return list(await self._client.locate(content, self._name))
+        return await self._client.locate(content, self._name, zone=self._zone)
 
     def _own_for(self, provider: Provider) -> str:
         """How a provider may reach us, where we listen to it."""
@@ -272,7 +274,11 @@ class Fetching:
     async def _transfer(self, content: ContentId, partial: PartialFile, transfer: Transfer) -> None:
         manifest = partial.manifest
         state = DownloadState(
-            manifest.chunk_bytes, manifest.chunk_count, partial.written, self._chance
+            manifest.chunk_bytes,
+            manifest.chunk_count,
+            partial.written,
+            self._chance,
+            Border(manifest.chunk_count, self._name, self._zone),
         )
         self._announcer.hold(content, complete=False)
 
@@ -285,12 +291,14 @@ class Fetching:
         def connect(source: SourceId) -> HttpSource:
             provider = providers[source]
             own = self._own_for(provider)
-            return HttpSource(provider, content, manifest, self.limit, own, self._session.calling)
+            calling = self._session.calling
+            return HttpSource(provider, content, manifest, self.limit, own, calling, self._zone)
 
         async def locate(suspects: Sequence[SourceId]) -> list[SourceId]:
             providers.forget(state.sources)
             names = providers.names(suspects)
-            return providers.named(await self._client.locate(content, self._name, names))
+            found = await self._client.locate(content, self._name, names, self._zone)
+            return providers.named(found)
 
         def banned(ban: Ban) -> None:
             transfer.banned[providers.ban(ban.source).peer] = ban.reason
@@ -313,6 +321,7 @@ class Fetching:
             opened=opened,
             serve_few=lambda is_so: self._lanes.serve_few(content, is_so=is_so),
             clock=self._clock,
+            zone_of=lambda source: providers[source].zone,
         )
         self._contents.begin_partial(content, partial, met)
         transfer.follow(engine, partial)

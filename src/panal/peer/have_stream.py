@@ -14,6 +14,7 @@ from panal.peer.calling import PLAIN, Calling
 from panal.wire.address import authority
 from panal.wire.catalogue import Provider
 from panal.wire.have import SILENCE_S, HaveReader
+from panal.wire.ids import NO_ZONE, Zone
 from panal.wire.response import END, MAX_HEAD_BYTES, parse_head, refusal_words
 
 CONNECT_S = 5.0
@@ -100,14 +101,17 @@ async def follow(
     told: Callable[[int | None, list[int]], None],
     own: str = "",
     calling: Calling = PLAIN,
+    zone: Zone = NO_ZONE,
 ) -> None:
     """Follow until the stream ends.
 
-    `own` is the name and port under which the provider may follow us in turn. `told` gets
+    `own` is the name and port under which the provider may follow us in turn, `zone` where we
+    are. `told` gets
     the bitfield once, or None, and the indices since. IntegrityError, OSError or TimeoutError
     say why it ended; nothing is raised where the provider ended it properly.
     """
     fields = f"Panal-Peer: {own}\r\n" if own else ""
+    fields += f"Panal-Zone: {zone}\r\n" if zone else ""
     host, port = provider.host, provider.port
     request = (
         f"GET {path} HTTP/1.0\r\nHost: {authority(host, port)}\r\nPanal-Protocol: 1\r\n{fields}\r\n"

@@ -17,7 +17,7 @@ from panal.swarm.chunk_source import SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire import bitfield
 from panal.wire.catalogue import Provider
-from panal.wire.ids import ContentId
+from panal.wire.ids import NO_ZONE, ContentId, Zone
 from panal.wire.manifest import MAX_MANIFEST_BYTES, Manifest, content_id, decode
 
 MANIFEST_S = 60.0
@@ -75,9 +75,11 @@ class HttpSource:
         limit: RateLimit,
         own: str = "",
         calling: Calling = PLAIN,
+        zone: Zone = NO_ZONE,
     ) -> None:
-        """`own` is what a provider is told of us: where it may fetch in turn."""
+        """`own` is what a provider is told of us: where it may fetch in turn; `zone` too."""
         self._own = own
+        self._zone = zone
         self._provider = provider
         self._content = content
         self._manifest = manifest
@@ -109,7 +111,7 @@ class HttpSource:
         path = f"/content/{self._content.hex()}/have"
         provider, chunk_count = self._provider, self._manifest.chunk_count
         try:
-            await follow(provider, path, chunk_count, told, self._own, self._calling)
+            await follow(provider, path, chunk_count, told, self._own, self._calling, self._zone)
         except IntegrityError as error:
             raise SourceFailure(Failure.MISBEHAVED, str(error)) from None
         except (TimeoutError, OSError) as error:

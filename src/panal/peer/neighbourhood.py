@@ -15,14 +15,14 @@ from panal.peer.have_stream import CONNECT_S
 from panal.peer.own_ways import way_to
 from panal.wire.address import hearsay_problem, is_loopback, is_private
 from panal.wire.catalogue import Provider
-from panal.wire.ids import ContentId, parse_peer_name
+from panal.wire.ids import ContentId, parse_peer_name, parse_zone
 
 MOST_PEERS = 50
 _MAX_BYTES = 64 * 1024
 _ANSWER_S = 10.0
 
 
-class NamedPeer(msgspec.Struct):
+class NamedPeer(msgspec.Struct, omit_defaults=True):
     """A peer that fetches the content too."""
 
     peer: str
@@ -31,6 +31,8 @@ class NamedPeer(msgspec.Struct):
     """The address that it came from."""
     port: int
     """Where it says that it answers."""
+    zone: str = ""
+    """Which zone it says that it is in."""
 
 
 class NamedPeers(msgspec.Struct):
@@ -74,6 +76,7 @@ def believed(
     if not is_beside and way(named.host) != way(by.host):
         return None
     try:
-        return Provider(parse_peer_name(named.peer), named.host, named.port, complete=False)
+        name, zone = parse_peer_name(named.peer), parse_zone(named.zone)
     except PanalError:
         return None
+    return Provider(name, named.host, named.port, complete=False, zone=zone)

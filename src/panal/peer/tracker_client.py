@@ -28,7 +28,7 @@ from panal.wire.catalogue import (
     Watched,
     Welcome,
 )
-from panal.wire.ids import ContentId
+from panal.wire.ids import NO_ZONE, ContentId, Zone
 from panal.wire.tracker_pb2_grpc import NetworkStub
 from panal.wire.tracker_status import TrackerStatus, status_from
 
@@ -160,11 +160,21 @@ class TrackerClient:
         return any(answers)
 
     async def locate(
-        self, content: ContentId, asker: str, suspects: Sequence[str] = ()
+        self,
+        content: ContentId,
+        asker: str,
+        suspects: Sequence[str] = (),
+        zone: Zone = NO_ZONE,
     ) -> list[Provider]:
-        """Who can serve a content; whom nobody can or may be sent to is left out, and counted."""
+        """Who can serve a content, those of the asker's zone first.
+
+        Whom nobody can or may be sent to is left out, and counted.
+        """
         request = pb.LocateRequest(
-            contents=[content], asker=asker, suspects=list(dict.fromkeys(suspects))[-MAX_SUSPECTS:]
+            contents=[content],
+            asker=asker,
+            suspects=list(dict.fromkeys(suspects))[-MAX_SUSPECTS:],
+            zone=zone,
         )
         answer, address = await self._call("Locate", request)
         named = [

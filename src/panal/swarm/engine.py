@@ -48,6 +48,7 @@ from panal.swarm.progress import progress_of
 from panal.swarm.snapshot import SwarmFacts, facts_of
 from panal.swarm.state import DownloadState
 from panal.swarm.workers import Workers
+from panal.wire.ids import NO_ZONE, Zone
 
 TICK_S = 0.25
 WAKE_EVERY_S = 0.01
@@ -72,6 +73,7 @@ class Engine:
         opened: Callable[[SourceId], Coroutine[None, None, None]],
         serve_few: Callable[[bool], None],
         clock: Clock,
+        zone_of: Callable[[SourceId], Zone] = lambda _: NO_ZONE,
     ) -> None:
         """`opened` is called with the first few sources that have told what they have.
 
@@ -85,6 +87,7 @@ class Engine:
         self._banned = banned
         self._opened = opened
         self._serve_few = serve_few
+        self._zone_of = zone_of
         self._asked_for_peers = 0
         self._clock = clock
         self._facts: deque[Fact] = deque()
@@ -148,7 +151,7 @@ class Engine:
 
     def found(self, source: SourceId) -> None:
         """Somebody holds part of it, as was learned elsewhere than from the tracker."""
-        self._note(SourceFound(source))
+        self._note(SourceFound(source, self._zone_of(source)))
 
     def _note(self, fact: Fact) -> None:
         """Leave a fact, on the loop itself: nothing has to be woken across threads."""
@@ -266,7 +269,7 @@ class Engine:
     async def _ask(self, suspects: tuple[SourceId, ...]) -> None:
         try:
             for source in await self._locate(suspects):
-                self.report(SourceFound(source))
+                self.report(SourceFound(source, self._zone_of(source)))
         except PanalError as error:
             self.report(TrackerAnswered(str(error)))
         else:

@@ -8,6 +8,8 @@ from typing import NewType
 
 import msgspec
 
+from panal.wire.ids import NO_ZONE, Zone
+
 SourceId = NewType("SourceId", str)
 """One provider at one address, such as `peer_2@127.0.0.1:5001`."""
 
@@ -36,6 +38,7 @@ class SourceFound(msgspec.Struct, frozen=True):
     """Somebody is said to hold the content, or part of it."""
 
     source: SourceId
+    zone: Zone = NO_ZONE
 
 
 class SourceOpened(msgspec.Struct, frozen=True):

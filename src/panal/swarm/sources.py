@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from panal.swarm.messages import Failure, SourceId
+from panal.wire.ids import NO_ZONE, Zone
 
 STALL_S = 15.0
 MINIMUM_RATE_BYTES_S = 16 * 1024
@@ -156,6 +157,7 @@ class Source:
     """How many chunks more than we it had when it told what it has."""
     near_since_s: float = 0.0
     """When it last became a neighbour."""
+    zone: Zone = NO_ZONE
     _tick_bytes: int = field(default=0)
     _tick_held_s: float = field(default=0.0)
 

@@ -10,6 +10,7 @@ to have passed.
 
 from panal.swarm.asking import Asking
 from panal.swarm.behind import Behind
+from panal.swarm.border import Border
 from panal.swarm.messages import (
     AskTracker,
     Ban,
@@ -48,6 +49,7 @@ from panal.swarm.sources import (
 )
 from panal.swarm.takeover import TakeOvers
 from panal.wire import bitfield
+from panal.wire.ids import Zone
 
 REQUEST_S = 0.02
 """A request should last this long at its source's rate, so that asking costs little beside it."""
@@ -62,7 +64,15 @@ _JITTER_STEPS = 1 << 16
 class DownloadState:
     """What is known and decided about one content; driven by `apply` alone."""
 
-    def __init__(self, chunk_bytes: int, chunk_count: int, written: int, chance: Chance) -> None:
+    def __init__(
+        self,
+        chunk_bytes: int,
+        chunk_count: int,
+        written: int,
+        chance: Chance,
+        border: Border | None = None,
+    ) -> None:
+        """`border` where this peer has a zone."""
         self.chunk_count = chunk_count
         self.written = written
         self.missing = bitfield.full(chunk_count) & ~written
@@ -80,6 +90,7 @@ class DownloadState:
         self._take_overs = TakeOvers(chunk_bytes)
         self._ticked_at_s: float | None = None
         self._behind = Behind(chunk_count)
+        self._border = border or Border(chunk_count)
 
     @property
     def sources(self) -> dict[SourceId, Source]:
@@ -107,8 +118,8 @@ class DownloadState:
             case TrackerAnswered(problem):
                 self.asking.answered(problem, self._is_starving(), now_s)
                 return []
-            case SourceFound(source_id):
-                return self.neighbours.found(source_id, now_s)
+            case SourceFound(source_id, zone):
+                return self._found(source_id, zone, now_s)
         source = self.sources.get(fact.source)
         if source is None:
             return []
@@ -150,13 +161,15 @@ class DownloadState:
             only = fetch.is_measured(now_s) and not self._others_have(source, fetch.claimed)
             if why := fetch.impatience(now_s, is_only_source=only):
                 orders.append(_end(source, fetch, why, REST_AFTER_STALL_S))
+        near = self.neighbours.near.values()
+        self._border.look(near, self.free, now_s)
         orders += self._make_room(now_s)
         orders += self.neighbours.fill(now_s)
         orders += self._occupy_idle(now_s)
         if self.asking.begin_if_due(now_s):
             away = [source.id for source in self.sources.values() if source.stage is Stage.AWAY]
             orders.append(AskTracker(tuple(away)))
-        if self._behind.look(self.written, self.neighbours.near.values(), now_s):
+        if self._behind.look(self.written, near, now_s):
             orders.append(ServeFew(self._behind.serves_few))
         return orders
 
@@ -172,10 +185,17 @@ class DownloadState:
         source.count(count, now_s)
         return []
 
+    def _found(self, source_id: SourceId, zone: Zone, now_s: float) -> list[Order]:
+        orders = self.neighbours.found(source_id, now_s)
+        if zone and (source := self.sources.get(source_id)) is not None:
+            source.zone = zone
+        return orders
+
     def _opened(self, source: Source, bits: int, now_s: float) -> list[Order]:
         if source.stage is not Stage.OPENING:
             return []
         self.neighbours.opened(source, bits & self._all, now_s)
+        self._border.meet(self.neighbours.near.values())
         source.first_lead = source.bits.bit_count() - self.written.bit_count()
         return self._occupy(source, now_s)
 
@@ -183,6 +203,7 @@ class DownloadState:
         if source.stage is not Stage.READY:
             return []
         self.neighbours.has_more(source, bits & self._all, now_s)
+        self._border.has_more(source, bits & self._all)
         return self._occupy(source, now_s)
 
     def _granted(self, source: Source, first: int, count: int) -> None:
@@ -293,6 +314,7 @@ class DownloadState:
 
     def _leave(self, source: Source, stage: Stage, reason: str, now_s: float) -> None:
         self.neighbours.leave(source, stage, reason, now_s)
+        self._border.meet(self.neighbours.near.values())
         if self._is_starving():
             self.asking.hurry(now_s)
 
@@ -326,7 +348,7 @@ class DownloadState:
     def _occupy(self, source: Source, now_s: float) -> list[Order]:
         if not source.is_idle(now_s):
             return []
-        useful = source.bits & self.free
+        useful = self._border.askable(source, source.bits & self.free)
         if not useful:
             return self._take_over(source, now_s)
         longest = self._longest(source, useful)
@@ -355,6 +377,8 @@ class DownloadState:
             if fetch.taker == source.id:
                 return []  # one at a time
             if late is None and fetch.claimed & bits and may(other, source, now_s):
+                if not self._border.may_move(other, source, now_s):
+                    continue
                 late = other, fetch
         if late is None:
             return []
@@ -362,6 +386,7 @@ class DownloadState:
         self._take_overs.taken()
         other.lost += 1
         fetch.taker = source.id
+        self._border.give_up(other, source, fetch.claimed & source.bits)
         return [_end(other, fetch, f"{source.peer} was quicker", REST_AFTER_YIELD_S)]
 
     def _longest(self, source: Source, useful: int) -> int:

@@ -18,6 +18,7 @@ from panal.cli.words.options import (
     quiet_option,
     size,
     tracker_option,
+    zone_option,
 )
 from panal.errors import UsageError
 
@@ -132,6 +133,7 @@ def peers(trackers: tuple[str, ...], join: "JoinLine | None", as_json: bool) -> 
 @host_option
 @join_option
 @open_option
+@zone_option
 @limit_up_option
 @limit_down_option
 @quiet_option
@@ -149,6 +151,7 @@ def get(
     hosts: tuple[str, ...],
     join: "JoinLine | None",
     is_open: bool,
+    zone: str,
     limit_up: int | None,
     limit_down: int | None,
     quiet: bool,
@@ -190,7 +193,9 @@ def get(
                 )
         getting.get_at_peer(what, peer_url, wait=wait, quiet=quiet, as_json=as_json)
         return
-    settings = getting.get_settings(what, into or Path(), trackers, hosts, is_open=is_open)
+    settings = getting.get_settings(
+        what, into or Path(), trackers, hosts, is_open=is_open, zone=zone
+    )
     settings = replace(
         settings,
         upload_limit_bytes_s=limit_up,

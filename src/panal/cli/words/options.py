@@ -9,6 +9,7 @@ import click
 from panal.errors import UsageError
 from panal.peer.rates import parse_rate
 from panal.wire.amounts import parse_bytes
+from panal.wire.ids import parse_zone
 
 DEFAULT_PEER = "http://127.0.0.1:5000"
 
@@ -59,6 +60,11 @@ def _host_and_port(
         return parse_tracker(value)
     except UsageError:
         raise click.BadParameter("write host:port, as 127.0.0.1:9464.", context, option) from None
+def _zone(context: click.Context, option: click.Parameter, value: object) -> str:
+    try:
+        return parse_zone("" if value is None else str(value))
+    except UsageError as error:
+        raise click.BadParameter(str(error), context, option) from None
 
 
 class JsonOption(click.Option):
@@ -131,6 +137,13 @@ join_option = click.option(
     flag_value="?",
     callback=_join,
     help="Become a member of a network by its join line, read from a file, or from '-'.",
+)
+zone_option = click.option(
+    "--zone",
+    metavar="LABEL",
+    envvar="PANAL_ZONE",
+    callback=_zone,
+    help="What is near, as a rack or a site: fetched from there first. Case does not count.",
 )
 state_option = click.option(
     "--state",

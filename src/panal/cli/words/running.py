@@ -16,6 +16,7 @@ from panal.cli.words.options import (
     open_option,
     state_option,
     tracker_option,
+    zone_option,
 )
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def status(
 @host_option
 @join_option
 @open_option
+@zone_option
 @click.option(
     "--guest-port",
     type=click.IntRange(0, 65_535),
@@ -139,6 +141,7 @@ def peer(
     hosts: tuple[str, ...],
     join: "JoinLine | None",
     is_open: bool,
+    zone: str,
     guest_port: int | None,
     state: Path | None,
     limit_up: int | None,
@@ -167,6 +170,7 @@ def peer(
             hosts,
             open=is_open,
             join=join,
+            zone=zone,
             guest_port=guest_port,
             state_dir=state,
             upload_limit_bytes_s=limit_up,
