@@ -25,15 +25,18 @@ STEP_S = 1.0
 """Who has nothing left to fetch of its own part takes, after each of these, that of more others."""
 IN_LINE = (2, 4)
 """Of how many in line the parts are taken after one step, and after two; after three, all."""
+LOST_IN_A_ROW = 3
+"""After so many claims that others took from it, what a near source has does not count as near."""
 LEFT_TO_COME_S = 10.0
 """A chunk that has begun to cross is moved to another far source only after so long: the border is
 slow, not who sends, and its others see to it sooner."""
-SLOW_AFTER_S = 3.0
+SLOW_AFTER_S = 1.0
 """So long those near must bring too little, while chunks that they have are asked of nobody."""
 SLOW_FACTOR = 2.0
 """Too little: one far source alone brought so many times as much as all that are near."""
 SLOW_FOR_S = 10.0
-"""Then a peer's own part comes from afar, whoever near has it too, for so long."""
+"""Then a peer's own part comes from afar, whoever near has it too, for so long. How quickly a far
+chunk came is known for as long, and then tried anew with one."""
 
 
 class Border:
@@ -57,6 +60,9 @@ class Border:
         self._overdue = 0
         self._given_up = 0
         """Claims on those near that far ones were quicker for, whoever has it."""
+        self._far_bytes_s = 0.0
+        """How quickly the last chunk came over the border."""
+        self._far_came_s = -SLOW_FOR_S
         self._slow_since_s: float | None = None
         self._is_slow_until_s = 0.0
         self._now_s = 0.0
@@ -86,9 +92,14 @@ class Border:
         if self.is_far(taker) and not self.is_far(holder):
             self._given_up |= chunks
 
+    def chunk_came(self, source: Source, rate_bytes_s: float) -> None:
+        """A chunk is in; the rate since it was asked for."""
+        if self.is_far(source):
+            self._far_bytes_s, self._far_came_s = rate_bytes_s, self._now_s
+
     def has_more(self, source: Source, chunks: int) -> None:
         """A source has told of further chunks."""
-        if self._zone and source.zone == self._zone and not source.setbacks:
+        if self._zone and source.zone == self._zone and not _is_distrusted(source):
             self._held |= chunks
 
     def meet(self, neighbours: Iterable[Source]) -> None:
@@ -99,7 +110,7 @@ class Border:
         for source in neighbours:
             if source.zone != self._zone or source.stage is not Stage.READY:
                 continue
-            if not source.setbacks:
+            if not _is_distrusted(source):
                 held |= source.bits
             if source.bits != self._whole:
                 members.append(source.peer)
@@ -146,23 +157,24 @@ class Border:
 
     def _watch(self, neighbours: Iterable[Source], untaken: int, now_s: float) -> None:
         """Whether those near bring too little of what they have."""
-        near_bytes_s = far_bytes_s = 0.0
-        for source in neighbours:
-            if source.zone == self._zone:
-                near_bytes_s += source.rate_bytes_s
-            else:
-                far_bytes_s = max(far_bytes_s, source.fetch_rate_bytes_s)
-        is_slow = not far_bytes_s or far_bytes_s > SLOW_FACTOR * near_bytes_s
+        is_known = now_s - self._far_came_s < SLOW_FOR_S
+        near_bytes_s = sum(s.rate_bytes_s for s in neighbours if s.zone == self._zone)
+        is_slow = not is_known or self._far_bytes_s > SLOW_FACTOR * near_bytes_s
         if not untaken or not is_slow:
             self._slow_since_s = None
         elif self._slow_since_s is None:
             self._slow_since_s = now_s
         elif now_s - self._slow_since_s >= SLOW_AFTER_S:
             self._slow_since_s = None
-            if far_bytes_s:
+            if is_known:
                 self._is_slow_until_s = now_s + SLOW_FOR_S
             else:  # how fast far ones are has to be tried
                 self._given_up |= untaken & -untaken
+
+
+def _is_distrusted(source: Source) -> bool:
+    """Whether what it has does not count: it brings nothing of what it is asked for."""
+    return source.failures > 0 or source.lost >= LOST_IN_A_ROW
 
 
 @lru_cache(maxsize=1024)

@@ -228,6 +228,7 @@ class DownloadState:
         source.failures = source.lost = 0
         if fetch is not None and fetch.claimed & bit:
             self._take_overs.chunk_came(fetch.written(bit, now_s))
+            self._border.chunk_came(source, fetch.bytes / max(now_s - fetch.asked_at_s, 1e-4))
             return
         # A seed chose what another is asked for, or what is free: the disk has the last word.
         self.free &= ~bit
