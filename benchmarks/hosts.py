@@ -29,6 +29,8 @@ TX_QUEUE_LENGTH = 1000
 HEADER_BYTES = 66
 """Ethernet, IPv4 and TCP with timestamps. veth counts one for each packet that the kernel
 hands over, however many segments that becomes on a wire."""
+BRIDGE = "bridge"
+"""The one in the middle."""
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CLONE_NEWNET = 0x4000_0000
 _NAMED = Path("/run/netns")
@@ -100,18 +102,19 @@ class Host:
 
     def traffic(self) -> Traffic:
         """What this host's interface has sent."""
-        fields = self._counters()
+        fields = _counters(self.namespace, "eth0")
         return Traffic(int(fields[9]), int(fields[10]))
 
     def received_bytes(self) -> int:
         """What it has received, headers aside, since it exists."""
-        fields = self._counters()
+        fields = _counters(self.namespace, "eth0")
         return int(fields[1]) - HEADER_BYTES * int(fields[2])
 
-    def _counters(self) -> list[str]:
-        with inside(self.namespace):
-            lines = Path("/proc/thread-self/net/dev").read_text().splitlines()
-        return next(line for line in lines if line.strip().startswith("eth0:")).split()
+
+def _counters(namespace: str, device: str) -> list[str]:
+    with inside(namespace):
+        lines = Path("/proc/thread-self/net/dev").read_text().splitlines()
+    return next(line for line in lines if line.strip().startswith(f"{device}:")).split()
 
 
 @contextlib.contextmanager
@@ -152,8 +155,8 @@ class Network:
             self._handlers[number] = signal.signal(number, _interrupt)
         try:
             _run("ip", "netns", "add", self.switch)
-            _run("ip", "-n", self.switch, "link", "add", "bridge", "type", "bridge")
-            _run("ip", "-n", self.switch, "link", "set", "bridge", "up")
+            _run("ip", "-n", self.switch, "link", "add", BRIDGE, "type", "bridge")
+            _run("ip", "-n", self.switch, "link", "set", BRIDGE, "up")
         except BaseException:
             self.close()
             raise
@@ -167,8 +170,25 @@ class Network:
     ) -> None:
         self.close()
 
-    def add(self, name: str, link: Link) -> Host:
-        """One further host."""
+    def add_zone(self, zone: str, border_mbit: float) -> None:
+        """A further bridge, behind a border of its own that carries so much in each direction."""
+        within = ("ip", "-n", self.switch, "link")
+        _run(*within, "add", zone, "type", "bridge")
+        _run(*within, "set", zone, "up")
+        inward, outward = f"{zone}-in", f"{zone}-out"
+        _run(*within, "add", inward, "type", "veth", "peer", "name", outward)
+        for port, bridge in ((inward, BRIDGE), (outward, zone)):
+            queue = ("txqueuelen", str(TX_QUEUE_LENGTH))
+            _run(*within, "set", port, *queue, "master", bridge, "up")
+            _shape(self.switch, port, border_mbit)
+
+    def crossed(self, zone: str) -> Traffic:
+        """What has come into a zone over its border."""
+        fields = _counters(self.switch, f"{zone}-in")
+        return Traffic(int(fields[9]), int(fields[10]))
+
+    def add(self, name: str, link: Link, bridge: str = BRIDGE) -> Host:
+        """One further host, in the middle or in a zone."""
         number = len(self.hosts) + 1
         namespace = f"{self._prefix}h{number}"
         host = Host(name, namespace, f"10.77.{number >> 8}.{number & 255}", link)
@@ -177,7 +197,7 @@ class Network:
         self.hosts.append(host)
         self._connect(namespace, port)
         queue = ("txqueuelen", str(TX_QUEUE_LENGTH))
-        _run("ip", "-n", self.switch, "link", "set", port, *queue, "master", "bridge", "up")
+        _run("ip", "-n", self.switch, "link", "set", port, *queue, "master", bridge, "up")
         _run("ip", "-n", namespace, "link", "set", "lo", "up")
         _run("ip", "-n", namespace, "link", "set", "eth0", *queue, "up")
         _run("ip", "-n", namespace, "address", "add", f"{host.address}/16", "dev", "eth0")

@@ -4,7 +4,7 @@ import http.client
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,8 +61,16 @@ class Swarm(Protocol):
 class PanalSwarm:
     """A tracker, a seed and waiting peers; `liars` serve wrong bytes in place of peers."""
 
-    def __init__(self, at: Place, original: Path, liars: tuple[Host, ...] = ()) -> None:
+    def __init__(
+        self,
+        at: Place,
+        original: Path,
+        liars: tuple[Host, ...] = (),
+        zones: Mapping[Host, str] | None = None,
+    ) -> None:
+        """`zones` are told to the peers on those hosts."""
         self._at = at
+        self._zones = zones or {}
         self.programs: dict[Host, Program] = {}
         self._environment = {"XDG_STATE_HOME": str(at.folder / "state")}
         self._tracker = f"{at.tracker.address}:{TRACKER_PORT}"
@@ -95,7 +103,8 @@ class PanalSwarm:
         folder = str(self._at.folder / host.name)
         words = ("peer", host.name, str(PORT), folder, "--tracker", self._tracker)
         outer = ("--host", host.address, "--open")
-        return Program(host.words([*PANAL, *words, *outer]), self._environment)
+        zone = ("--zone", self._zones[host]) if host in self._zones else ()
+        return Program(host.words([*PANAL, *words, *outer, *zone]), self._environment)
 
     def _await(
         self, host: Host, path: str, is_enough: Callable[[dict[str, Any]], bool]

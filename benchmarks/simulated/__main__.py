@@ -1,7 +1,7 @@
 """Whole swarms in virtual time: `python -m benchmarks.simulated [NAME…] [--peers N] [--seed N]`.
 
-A name is a scenario of `benchmarks.scenarios`, or begins a fault. The same seed number gives the
-same digits.
+A name is a scenario of `benchmarks.scenarios`, or begins a fault or a swarm over zones. The same
+seed number gives the same digits.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from benchmarks.scenarios import SCENARIOS
 from benchmarks.simulated.large import even
 from benchmarks.simulated.swarm import Setting, simulate
 from benchmarks.simulated.troubles import Trouble, troubles
+from benchmarks.simulated.zones import ZonedSetting, settings, simulate_zones
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -31,7 +32,12 @@ def main(words: Sequence[str] | None = None) -> None:
     for trouble in _chosen(asked.name, asked.peers, asked.mib):
         setting = replace(trouble.setting, cores=asked.cores, is_checked=asked.checked)
         for seed in range(asked.seed, asked.seed + asked.rounds):
-            outcome = simulate(setting, seed, trouble.bound_s)
+            crossing = ""
+            if isinstance(setting, ZonedSetting):
+                run = simulate_zones(setting, seed)
+                outcome, crossing = run.outcome, f"  {run.words()}"
+            else:
+                outcome = simulate(setting, seed, trouble.bound_s)
             lost = " ".join(f"{part:.2f}" for part in outcome.lost_s)
             peers = len(setting.scenario.peers)
             chunks = max(1, outcome.finished * outcome.chunk_count)
@@ -39,7 +45,8 @@ def main(words: Sequence[str] | None = None) -> None:
                 f"{trouble.name:<24} seed {seed:<4} ratio {outcome.ratio:.3f} (first "
                 f"{outcome.first_ratio:.3f})  {outcome.finished}/{peers} whole  payload "
                 f"×{outcome.waste:.3f}  uplinks lost {lost}  {1e6 * outcome.cpu_s / chunks:.0f} µs "
-                f"and {outcome.steps / chunks:.0f} events a chunk  {_memory_mib():.0f} MiB",
+                f"and {outcome.steps / chunks:.0f} events a chunk  {_memory_mib():.0f} MiB"
+                f"{crossing}",
                 flush=True,
             )
 
@@ -50,7 +57,13 @@ def _chosen(names: Sequence[str], peers: int, mib: int) -> Iterator[Trouble]:
         yield Trouble(scenario.name, Setting(scenario), scenario.bound_s())
         return
     scenarios = (Trouble(one.name, Setting(one), one.bound_s()) for one in SCENARIOS)
-    for trouble in (*scenarios, *troubles()):
+    zoned = (
+        Trouble(f"{one.name}{'' if known else ', not told'}", made, one.bound_s())
+        for one in settings()
+        for known in (True, False)
+        for made in (replace(one, knows_zones=known),)
+    )
+    for trouble in (*scenarios, *troubles(), *zoned):
         if not names or any(trouble.name.startswith(name) for name in names):
             yield trouble
 

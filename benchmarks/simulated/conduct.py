@@ -14,3 +14,5 @@ class Conduct:
     is_liar: bool = False
     """It says that it has everything, and all that it sends is wrong."""
     disk_bytes_s: float = inf
+    is_seed: bool = False
+    """It has everything from the start, beside the scenario's own seed."""

@@ -121,14 +121,18 @@ def level_of(link: Link) -> float:
 
     Newton's steps from below: what is used grows with the level, ever more slowly.
     """
-    flows = link.flows
-    if not flows:
+    if not link.flows:
         return inf
     shares = [
-        (flow.weight, flow.down.level if flow.up is link else flow.up.level) for flow in flows
+        (flow.weight, flow.down.level if flow.up is link else flow.up.level) for flow in link.flows
     ]
+    return filling_level(link.capacity, shares)
+
+
+def filling_level(capacity: float, shares: list[tuple[float, float]]) -> float:
+    """The same of flows given as their weights and the least levels of their other links."""
     weight = sum([share[0] for share in shares])
-    level = link.capacity / weight
+    level = capacity / weight
     while True:
         limited = 0.0
         open_weight = 0.0
@@ -139,7 +143,7 @@ def level_of(link: Link) -> float:
                 limited += own * other
         if open_weight <= 1e-9 * weight:
             return inf
-        next_level = (link.capacity - limited) / open_weight
+        next_level = (capacity - limited) / open_weight
         if next_level <= level * (1 + 1e-13):
             return level
         level = next_level

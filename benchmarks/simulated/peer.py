@@ -16,6 +16,7 @@ from panal.peer.neighbourhood import MOST_PEERS
 from panal.peer.never_sent import NeverSent
 from panal.peer.turns import Turns
 from panal.swarm import invariants
+from panal.swarm.border import Border
 from panal.swarm.engine import ASKED_FOR_PEERS, TICK_S
 from panal.swarm.messages import (
     AskTracker,
@@ -43,7 +44,7 @@ from panal.swarm.messages import (
 )
 from panal.swarm.state import DownloadState
 from panal.wire import bitfield
-from panal.wire.ids import ContentId
+from panal.wire.ids import NO_ZONE, ContentId, Zone
 
 if TYPE_CHECKING:
     from benchmarks.simulated.swarm import SimulatedSwarm
@@ -65,15 +66,26 @@ class SimulatedPeer:
         conduct: Conduct,
         *,
         is_seed: bool,
+        zone: Zone = NO_ZONE,
+        knows_zones: bool = True,
     ) -> None:
-        """`rates_bytes_s` are those of its uplink and its downlink, headers taken off."""
+        """`rates_bytes_s` are those of its uplink and its downlink, headers taken off.
+
+        Where it stands counts for its links; whether it fetches by that, `knows_zones` says.
+        """
+        self.zone = zone
+        self.named_zone = zone if knows_zones else NO_ZONE
         self.id = SourceId(f"p{number}@sim")
         self.swarm = swarm
         self.conduct = conduct
         self.up, self.down = map(Link, rates_bytes_s)
         self.bits = bitfield.full(swarm.chunk_count) if is_seed or conduct.is_liar else 0
         self.state = DownloadState(
-            swarm.chunk_bytes, swarm.chunk_count, self.bits, Random(swarm.chance.random())
+            swarm.chunk_bytes,
+            swarm.chunk_count,
+            self.bits,
+            Random(swarm.chance.random()),
+            Border(swarm.chunk_count, f"p{number}", self.named_zone),
         )
         self.is_dead = False
         self.is_done = bool(self.bits)
@@ -187,7 +199,7 @@ class SimulatedPeer:
         """Somebody named others."""
         for peer in others:
             if peer is not self:
-                self.tell(SourceFound(peer.id))
+                self.tell(SourceFound(peer.id, peer.named_zone))
 
     def may_write(self, transfer: Transfer, index: int) -> bool:
         """Whether a chunk that begins to come is wanted from there."""
@@ -256,7 +268,7 @@ class SimulatedPeer:
         self.followers[follower.id] = follower
         bits = self.bits
         self.swarm.later(self, follower, lambda: follower.opened(self, bits))
-        self.tell(SourceFound(follower.id))
+        self.tell(SourceFound(follower.id, follower.named_zone))
 
     def is_asked(self, transfer: Transfer) -> None:
         """A request came."""

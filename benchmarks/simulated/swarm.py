@@ -87,16 +87,16 @@ class SimulatedSwarm:
         self.machine = Machine(setting.cores)
         self.word_cpu_s = WORD_CPU_S if setting.cores else 0.0
         self.follow_cpu_s = FOLLOW_CPU_S if setting.cores else 0.0
-        self.links = FairLinks(self._changing, setting.tolerance)
+        self.links = self._links()
         self.facts = self.words = self.wrong = 0
         self.sent_bytes = 0.0
         self.uplinks_used: list[tuple[float, float]] = []
         """Seconds, and what share of all uplinks together is used then."""
         self.spread = 0
         """Chunks that somebody has besides the seed."""
-        self.seed = SimulatedPeer(0, _rates(scenario.seed), self, Conduct(), is_seed=True)
+        self.seed = self._peer(0, scenario.seed, Conduct())
         self.receivers = [
-            SimulatedPeer(number, _rates(line), self, setting.conduct(number - 1), is_seed=False)
+            self._peer(number, line, setting.conduct(number - 1))
             for number, line in enumerate(scenario.peers, 1)
         ]
         self.listed = [self.seed, *(peer for peer in self.receivers if peer.conduct.is_liar)]
@@ -104,8 +104,18 @@ class SimulatedSwarm:
         self.waited_for = {
             peer.id: peer
             for peer in self.receivers
-            if not peer.conduct.is_liar and peer.conduct.killed_s == inf
+            if not peer.is_done and peer.conduct.killed_s == inf
         }
+
+    def _links(self) -> FairLinks:
+        return FairLinks(self._changing, self.setting.tolerance)
+
+    def _peer(self, number: int, line: Line, conduct: Conduct) -> SimulatedPeer:
+        return SimulatedPeer(number, rates_of(line), self, conduct, is_seed=number == 0)
+
+    def _way(self, sender: SimulatedPeer, receiver: SimulatedPeer) -> tuple[Link, ...]:
+        """The links that bytes take from one to the other."""
+        return sender.up, receiver.down
 
     def run(self, limit_s: float) -> None:
         """Until all are done who can be."""
@@ -144,11 +154,12 @@ class SimulatedSwarm:
         cpu_s: float = 0.0,
     ) -> None:
         """Something arrives from a peer, at one or at several alike."""
-        lost = lost_share(sender.up)
-        delay_s = self.setting.latency_s + queue_s(sender.up)
+        way = (sender.up,) if receiver is None else self._way(sender, receiver)
+        delay_s = self.setting.latency_s
+        for link in way:
+            delay_s += queue_s(link)
         if receiver is not None:
-            lost += lost_share(receiver.down)
-            delay_s += queue_s(receiver.down)
+            lost = sum(map(lost_share, way))
             again_s = RETRANSMIT_S
             while self.chance.random() < lost:
                 delay_s += again_s
@@ -262,7 +273,8 @@ def queue_s(link: Link) -> float:
     return min(QUEUE_S, len(link.flows) * QUEUED_BYTES / link.capacity)
 
 
-def _rates(line: Line) -> tuple[float, float]:
+def rates_of(line: Line) -> tuple[float, float]:
+    """Up and down in bytes a second, headers taken off."""
     up, down = (
         (rate_mbit or 1e6) * 125_000 * PAYLOAD_SHARE for rate_mbit in (line.up_mbit, line.down_mbit)
     )
@@ -306,9 +318,13 @@ def _lost(
 
 def simulate(setting: Setting, seed: int, bound_s: float | None = None) -> Outcome:
     """One run; the bound is the clean run's where none is given."""
+    return outcome_of(SimulatedSwarm(setting, seed), bound_s or setting.scenario.bound_s())
+
+
+def outcome_of(swarm: SimulatedSwarm, bound_s: float) -> Outcome:
+    """Run a swarm that has not begun; what came of it."""
     began_s = time.process_time()
-    bound_s = bound_s or setting.scenario.bound_s()
-    swarm = SimulatedSwarm(setting, seed)
+    setting = swarm.setting
     swarm.run(max(60.0, 20 * bound_s))
     finished = sorted(peer.done_s for peer in swarm.receivers if peer.done_s is not None)
     return Outcome(
