@@ -1,5 +1,6 @@
 """Files that rot: found, withdrawn, told of, and repaired from others."""
 
+import asyncio
 import errno
 import os
 import stat
@@ -12,10 +13,12 @@ from panal.errors import PanalError
 from panal.peer import repairing, scrubbing
 from panal.store import publish
 from panal.store.partial import PartialFile
+from panal.store.scrub_records import Position, ScrubRecords
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.fsck.place import overwrite
 from tests.store.makers import fail, manifest_by_hand
 from tests.support.checker import assert_settled, assert_sound
+from tests.support.clock import VirtualClock
 from tests.support.network import Network, RunningPeer, until
 
 DATA = Random(1).randbytes(MIN_CHUNK_BYTES * 3 + 5)
@@ -232,3 +235,45 @@ async def test_a_pass_goes_on_where_a_restart_left_it_and_finds_what_rotted(
     assert list(peer.node.status().damaged) == ["b.bin"]
     assert [file.path for file in peer.node.files().files] == ["a.bin"]
     assert not scrub._is_due()
+
+
+class Still(scrubbing.Scrubbing):
+    """It only counts its steps."""
+
+    def __init__(self, peer: RunningPeer, clock: VirtualClock, *, idle: bool) -> None:
+        app = peer.app
+        records = ScrubRecords(app.index)
+        super().__init__(app.root, app.index, app.sharing, app.damage, records, lambda: idle, clock)
+        self.rate_bytes_s = 1_000_000
+        self.steps = 0
+
+    async def step(self) -> int:
+        self.steps += 1
+        return 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("idle", "rate_bytes_s", "over_since_s", "steps"),
+    [
+        (True, 1_000_000, None, 26),
+        (True, 2_000_000, None, 51),
+        (False, 1_000_000, None, 0),
+        (True, 0, None, 0),
+        (True, 1_000_000, scrubbing.PASS_EVERY_S - 1_000, 0),
+        (True, 1_000_000, scrubbing.PASS_EVERY_S, 26),
+        (True, 1_000_000, -1_000, 26),  # the clock was set back
+    ],
+)
+async def test_it_keeps_to_its_rate_and_waits_while_there_is_else_to_do(
+    network: Network, idle: bool, rate_bytes_s: int, over_since_s: float | None, steps: int
+) -> None:
+    clock = VirtualClock()
+    scrub = Still(await network.peer("one"), clock, idle=idle)
+    scrub.rate_bytes_s = rate_bytes_s
+    if over_since_s is not None:
+        scrub.at = Position(began_s=clock.wall_s() - over_since_s)
+    running = asyncio.create_task(scrub.run())
+    await clock.run_for(100.0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert scrub.steps == steps

@@ -108,10 +108,14 @@ def test_a_torn_last_record_is_dropped_for_good(torn_bytes: int, path: Path) -> 
         bytes(100),
     ],
 )
-def test_a_journal_that_is_not_this_contents_says_nothing(held: bytes, path: Path) -> None:
+def test_a_journal_that_is_not_this_contents_says_nothing(
+    held: bytes, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path.write_bytes(held)
     assert reopened(path) == (0, 0)
     assert path.read_bytes() == HEAD
+    # One that was killed while it was begun is no news.
+    assert ("is fetched anew" in caplog.text) == (not HEAD.startswith(held))
 
 
 def short_then(number: int, written_bytes: int) -> Callable[..., int]:
