@@ -54,7 +54,11 @@ TABLE: list[tuple[str | None, int, Answer]] = [
     ("bytes=-100", 100, [(0, 99)]),
     ("bytes=-5000", 100, [(0, 99)]),
     ("bytes=-0", 100, REFUSED),
+    # Numbers that no file comes to.
+    ("bytes=0-" + 20 * "9", 1_000, [(0, 999)]),
+    ("bytes=" + 20 * "9" + "-", 1_000, REFUSED),
     # Malformed: ignored.
+    ("bytes=X0-1X", 100, WHOLE),
     ("bytes=5-2", 100, WHOLE),
     ("bytes=1-0", 100, WHOLE),
     ("bytes=0-1,5-2", 100, WHOLE),
@@ -167,7 +171,7 @@ TABLE: list[tuple[str | None, int, Answer]] = [
 @pytest.mark.parametrize(
     ("header", "size_bytes", "wanted"),
     TABLE,
-    ids=[f"{str(row[0])[:24]!a}/{row[1]}" for row in TABLE],
+    ids=[f"{n}: {re.sub('[^!-Z]', '_', str(row[0])[:24])}/{row[1]}" for n, row in enumerate(TABLE)],
 )
 def test_the_table(header: str | None, size_bytes: int, wanted: Answer) -> None:
     assert answer(header, size_bytes) == wanted

@@ -60,6 +60,8 @@ def _host_and_port(
         return parse_tracker(value)
     except UsageError:
         raise click.BadParameter("write host:port, as 127.0.0.1:9464.", context, option) from None
+
+
 def _zone(context: click.Context, option: click.Parameter, value: object) -> str:
     try:
         return parse_zone("" if value is None else str(value))
