@@ -15,7 +15,7 @@ import aiohttp
 from panal.api import Node
 from panal.clock import SystemClock
 from panal.errors import PanalError
-from panal.peer import downloads
+from panal.peer import downloads, watching
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings
 from panal.tracker.server import TrackerServer, TrackerSettings
@@ -25,7 +25,8 @@ from soaks import defects
 Say = Callable[[str], None]
 POLL_S = 0.005
 LOOK_FOR_ROOM_S = 0.02
-"""In place of 5 s: what a user waits for is not what is tried here."""
+SCAN_EVERY_S = 0.5
+"""In place of 5 s and 30 s: how long a user waits is not what is tried here."""
 
 
 def play(scenario: str, given: Mapping[str, str], wrong: str, say: Say) -> None:
@@ -33,6 +34,7 @@ def play(scenario: str, given: Mapping[str, str], wrong: str, say: Say) -> None:
     logging.basicConfig(level=logging.ERROR)
     downloads.LOOK_FOR_ROOM_S = LOOK_FOR_ROOM_S
     setattr(downloads, "TRY_AGAIN_S", LOOK_FOR_ROOM_S)  # noqa: B010 (it comes from elsewhere)
+    watching.WATCHED_SCAN_EVERY_S = SCAN_EVERY_S
     defects.put_in(wrong)
     asyncio.run(_played(scenario, given, say))
 

@@ -146,7 +146,7 @@ class UploadFiles:
     def _read_durable(self) -> tuple[str, int]:
         try:
             boot, _, digits = self._durable.read_text("ascii").strip().partition(" ")
-            return boot, int(digits)
+            return boot, max(0, int(digits))
         except (OSError, ValueError):
             return "", 0
 
