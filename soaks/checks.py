@@ -3,14 +3,11 @@
 `after_fault` for a stopped or killed peer, `at_the_end` once it has done what was asked.
 """
 
-import shutil
-import sqlite3
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from blake3 import blake3
-
+from panal.fsck.checking import StateCheck
+from panal.fsck.findings import WRITTEN_CHUNK_WRONG, Weight
 from panal.store.journal import said
 from panal.wire import bitfield
 from panal.wire.ids import parse_content_id
@@ -22,12 +19,14 @@ def after_fault(
     folder: Path,
     wanted: Mapping[str, bytes],
     manifests: Mapping[str, Manifest],
-    state: Path | None = None,
+    *,
+    power_cut: bool = False,
 ) -> list[str]:
-    """Findings: names neither absent nor whole, chunks claimed and not there, a damaged index.
+    """Findings: names neither absent nor whole, and whatever the checker calls broken.
 
     `wanted` has what may stand in the folder, by path, and all that its user has put there;
-    `manifests` those of unfinished files, by content id.
+    `manifests` those of unfinished files, by content id. After a power cut a chunk that was
+    written and not durable may be wrong: it is hashed again before it counts.
     """
     findings = []
     for path, file in _files(folder).items():
@@ -35,10 +34,7 @@ def after_fault(
             findings.append(f"{path} is there, and nobody wanted it")
         elif file.read_bytes() != wanted[path]:
             findings.append(f"{path} has {file.stat().st_size} bytes that are not its own")
-    state = state or folder / STATE_DIRECTORY
-    findings += _false_claims(folder / STATE_DIRECTORY / "partial", manifests)
-    findings += _index_faults(state / "index.sqlite")
-    return findings
+    return findings + _broken(folder, manifests, power_cut=power_cut)
 
 
 def at_the_end(folder: Path, wanted: Mapping[str, bytes]) -> list[str]:
@@ -80,37 +76,16 @@ def _files(folder: Path) -> dict[str, Path]:
     }
 
 
-def _false_claims(partials: Path, manifests: Mapping[str, Manifest]) -> list[str]:
-    findings = []
-    for journal in sorted(partials.glob("*.journal")):
-        manifest = manifests.get(journal.stem)
-        if manifest is None:
-            continue
-        claimed = said(journal, parse_content_id(journal.stem), manifest.chunk_count)
-        part = journal.with_suffix(".part")
-        if not part.exists():
-            continue  # it has its final name: the journal speaks of nothing any more
-        data = part.read_bytes()
-        for index in bitfield.indices(claimed):
-            offset, length = manifest.chunk_range(index)
-            if blake3(data[offset : offset + length]).digest() != manifest.chunk_hash(index):
-                findings.append(f"chunk {index} is claimed, and its bytes are not there")
-    return findings
-
-
-def _index_faults(index: Path) -> list[str]:
-    if not index.exists():
+def _broken(folder: Path, manifests: Mapping[str, Manifest], *, power_cut: bool) -> list[str]:
+    """What `panal verify --deep` finds, which knows the rest: rows, journals, texts, uploads."""
+    state = folder / STATE_DIRECTORY
+    if not state.exists():
         return []
-    with tempfile.TemporaryDirectory() as place:
-        for suffix in ("", "-wal"):
-            if (file := Path(f"{index}{suffix}")).exists():
-                shutil.copy(file, Path(place) / f"index{suffix}")
-        database = sqlite3.connect(Path(place) / "index")
-        try:
-            verdicts = [row[0] for row in database.execute("PRAGMA integrity_check")]
-            verdicts += [str(row) for row in database.execute("PRAGMA foreign_key_check")]
-        except sqlite3.Error as error:
-            verdicts = [str(error)]
-        finally:
-            database.close()
-    return [f"the index: {verdict}" for verdict in verdicts if verdict != "ok"]
+    known = {parse_content_id(content): manifest for content, manifest in manifests.items()}
+    check = StateCheck(folder, state, known)
+    return [
+        f"{found.kind.slug} {found.where}: {found.detail}"
+        for found in check.findings()
+        if found.kind.weight is Weight.BROKEN
+        or (found.kind is WRITTEN_CHUNK_WRONG and not power_cut)
+    ]

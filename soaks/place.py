@@ -105,7 +105,8 @@ class Place:
 
     def after(self, case: Case, folder: Path, outcome: Outcome, fault: Fault) -> list[str]:
         """Findings at the moment after the fault."""
-        findings = checks.after_fault(folder, case.wanted, case.manifests)
+        power_cut = fault.do == "copy"
+        findings = checks.after_fault(folder, case.wanted, case.manifests, power_cut=power_cut)
         acknowledged = any(word.startswith(("answered 20", "done")) for word in outcome.words)
         if acknowledged:
             findings += [

@@ -36,7 +36,7 @@ async def test_killed_at_any_call_it_goes_on(place: Place) -> None:
 async def test_a_wrong_write_order_is_found(place: Place) -> None:
     """As many kills at such calls as a right peer makes, and one more, for the defect's own."""
     for wrong, name, kind, finding in (
-        ("journal first", "download", "pwrite64", "is claimed"),
+        ("journal first", "download", "pwrite64", "written-chunk-wrong"),
         ("name first", "upload", "write", "not its own"),
     ):
         kill = msgspec.structs.replace(kills.AT_WORK, kinds=(kind,))
