@@ -43,7 +43,8 @@ ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.sec
     epoch = excluded.epoch, sequence = excluded.sequence,
     observed_host = excluded.observed_host, port = excluded.port, bound = excluded.bound,
     reachable = excluded.reachable, reachability = excluded.reachability,
-    zone = excluded.zone, lease_until_s = excluded.lease_until_s, joined_at_s = excluded.joined_at_s,
+    zone = excluded.zone, lease_until_s = excluded.lease_until_s,
+    joined_at_s = excluded.joined_at_s,
     renewed_at_s = excluded.renewed_at_s, gone_at_s = NULL,
     loopback = excluded.loopback, outer_host = excluded.outer_host
 """
