@@ -21,6 +21,7 @@ from panal.wire.manifest import Kind
 
 MOST_SEARCH_MS = 2_000
 """A search that takes longer would hold others up; it is given up."""
+_KINDS = tuple(map(Kind, range(len(Kind))))
 _LISTED_AT_ONCE = 200
 _MOST_LISTED_AT_ONCE = 5_000
 
@@ -72,15 +73,14 @@ def provider_counts(
 
 def matches_of(connection: Connection, search: Search, now_s: float) -> Matches:
     """The entries of live peers that meet a search; exact names are never cut off."""
-    found: dict[tuple[PeerName, str], Match] = {}
     connection.execute(f"SET LOCAL statement_timeout = {MOST_SEARCH_MS}".encode())
+    rows: list[Match] = []
     if search.exact is not None:
-        for row in _select(connection, search, (search.exact,), now_s, RANK_LIMIT):
-            found[row.peer, row.path] = row
-    for row in _select(connection, search, search.needles, now_s, RANK_LIMIT + 1):
-        found[row.peer, row.path] = row
-    rows = tuple(found.values())
-    return Matches(rows[:RANK_LIMIT], capped=len(rows) > RANK_LIMIT)
+        rows = _select(connection, search, (search.exact,), now_s, RANK_LIMIT)
+    found = _select(connection, search, search.needles, now_s, RANK_LIMIT + 1)
+    exact = {(row.peer, row.path) for row in rows}
+    rows += [row for row in found if (row.peer, row.path) not in exact] if exact else found
+    return Matches(tuple(rows[:RANK_LIMIT]), capped=len(rows) > RANK_LIMIT)
 
 
 def entries_in_order(connection: Connection, search: Search, now_s: float) -> Generator[Match]:
@@ -145,8 +145,9 @@ def _select(
 def _run(connection: Connection, statement: str, values: Sequence[object]) -> list[Match]:
     try:
         # Planned anew for these words: how many names hold one decides the way.
-        rows = connection.execute(statement.encode(), values, prepare=False)
-        return [_match(row) for row in rows]
+        with connection.cursor(binary=True) as cursor:
+            cursor.execute(statement.encode(), values, prepare=False)
+            return list(map(_match, cursor.fetchall()))
     except errors.QueryCanceled:
         raise UsageError(
             "This search looks at too much. Add a word of three letters or more, or another filter."
@@ -184,4 +185,4 @@ def _pattern(needle: str) -> str:
 
 def _match(row: tuple[Any, ...]) -> Match:
     peer, path, text, content, size_bytes, kind, sha256 = row
-    return Match(PeerName(peer), path, text, ContentId(content), size_bytes, Kind(kind), sha256)
+    return Match(PeerName(peer), path, text, ContentId(content), size_bytes, _KINDS[kind], sha256)
