@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import panal
-from panal.peer import tracker_choice
+from panal.peer import tracker_channel, tracker_choice
+from panal.peer.tracker_channel import _OPTIONS
 from panal.peer.tracker_client import TrackerClient
 from panal.wire.catalogue import SearchQuery
 from tests.support.network import Network, RunningPeer, until
@@ -247,3 +249,51 @@ async def test_a_stream_that_a_tracker_takes_no_more_makes_the_client_move_on(
         assert not client.has_moved_on()
     finally:
         await client.close()
+
+
+@asynccontextmanager
+async def silencing_way_to(address: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Another address that leads there until, once the event is cleared, nothing passes any more;
+    and no connection ends, as where a machine loses its power."""
+    passes = asyncio.Event()
+    passes.set()
+    pumps: list[asyncio.Task[None]] = []
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while block := await reader.read(65_536):
+            await passes.wait()
+            writer.write(block)
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host, _, port = address.rpartition(":")
+        onward_reader, onward_writer = await asyncio.open_connection(host, int(port))
+        pumps.append(asyncio.create_task(pump(reader, onward_writer)))
+        pumps.append(asyncio.create_task(pump(onward_reader, writer)))
+
+    way = await asyncio.start_server(lead, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{way.sockets[0].getsockname()[1]}", passes
+    finally:
+        way.close()
+        for task in pumps:
+            task.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+
+
+async def test_an_announcement_to_a_machine_that_vanished_is_given_up_and_told_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sooner = {"grpc.keepalive_time_ms": 500, "grpc.http2.ping_timeout_ms": 300}
+    assert sooner.keys() <= dict(_OPTIONS).keys()
+    monkeypatch.setattr(tracker_channel, "_OPTIONS", [*(dict(_OPTIONS) | sooner).items()])
+    async with (
+        Trackers(2, are_replicas=False, renew_s=20.0) as trackers,
+        silencing_way_to(trackers.addresses[0]) as (first, passes),
+        Network(tmp_path) as network,
+    ):
+        peer = await network.peer("one", trackers=(first, trackers.addresses[1]))
+        await peer.upload("a.txt", b"a")
+        assert asked(peer) == first
+        passes.clear()
+        await peer.upload("b.txt", b"b")
+        await until_found(trackers.addresses[1], {"a.txt", "b.txt"})

@@ -25,10 +25,12 @@ _OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.min_reconnect_backoff_ms", int(1_000 * CONNECT_S)),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    # A machine that went without a word is noticed within half a lease, under an announcement too;
-    # a tracker takes no more pings than one in 9 s.
+    # A machine that went without a word is noticed within half a lease, under an announcement too.
+    # Where gRPC has a ping of its own under way, that one's patience counts: a minute otherwise.
+    # A tracker takes no more pings than one in 9 s.
     ("grpc.keepalive_time_ms", 15_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
 ]
 
 
