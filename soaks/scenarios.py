@@ -32,7 +32,7 @@ SCAN_EVERY_S = 0.5
 def play(scenario: str, given: Mapping[str, str], wrong: str, say: Say) -> None:
     """Run one; what it comes to is said."""
     logging.basicConfig(level=logging.ERROR)
-    downloads.LOOK_FOR_ROOM_S = LOOK_FOR_ROOM_S
+    downloads.LOOK_FOR_ROOM_S = downloads.LONGEST_PAUSE_S = LOOK_FOR_ROOM_S
     setattr(downloads, "TRY_AGAIN_S", LOOK_FOR_ROOM_S)  # noqa: B010 (it comes from elsewhere)
     watching.WATCHED_SCAN_EVERY_S = SCAN_EVERY_S
     defects.put_in(wrong)

@@ -999,7 +999,7 @@ export interface components {
             transfer_s: number;
             /** @description Why nothing moves, or how it failed, in words. */
             reason: string;
-            /** @description The stable word of the error, once failed, or `no-space` while it waits for room. */
+            /** @description The stable word of the error, once failed, or while it waits for its disk. */
             error: string | null;
             /** @description Who serves it. */
             sources: components["schemas"]["SourceAnswer"][];

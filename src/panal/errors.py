@@ -47,6 +47,8 @@ class PanalError(Exception):
     http_status: ClassVar[int] = 500
     grpc_code: ClassVar[str] = "INTERNAL"
     slug: ClassVar[str] = "failed"
+    may_pass: bool = False
+    """A disk that fails or is away is the cause: asked again later, the same may succeed."""
 
     @classmethod
     def title(cls) -> str:
@@ -132,6 +134,7 @@ class RootOffline(NotFound):
     """The folder or disk that a shared file lies on is not there now; it may come back."""
 
     slug = "root-offline"
+    may_pass = True
 
 
 class Unreachable(PanalError):

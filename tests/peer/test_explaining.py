@@ -74,6 +74,13 @@ def test_waiting_for_room() -> None:
     )
 
 
+def test_waiting_for_a_disk() -> None:
+    reason = "Could not write the download: Input/output error. It is tried again by itself."
+    assert said(download("waiting", tries_disk=True, reason=reason)) == (
+        f"It waits: {reason}", (HERE,), "Look at that disk and how it is mounted.",
+    )  # fmt: skip
+
+
 def test_done() -> None:
     served = (("p1", 1 * MIB), ("p2", 9 * MIB), ("p3", 0))
     assert said(download("done", served=served, transfer_s=3.21)) == (

@@ -153,6 +153,44 @@ async def test_full_in_mid_transfer(
     assert (getter.folder / "out.bin").read_bytes() == DATA
 
 
+@pytest.mark.parametrize(
+    ("number", "slug"), [(errno.EIO, "failed"), (errno.EROFS, "refused"), (errno.EMFILE, "failed")]
+)
+async def test_a_disk_that_fails_in_mid_transfer_is_tried_again(
+    network: Network, monkeypatch: pytest.MonkeyPatch, number: int, slug: str
+) -> None:
+    broken = Full(monkeypatch, "pwrite", number)
+    getter = await network.peer("getter")
+    async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:
+        identity = getter.node.get(slow.content.hex(), "out.bin").id
+        await slow.reached.wait()
+        broken.is_full = True
+        slow.release.set()
+        await until(lambda: getter.node.download(identity).error == slug, "it fails")
+        answer = getter.node.download(identity)
+        assert answer.state in {"waiting", "running"}
+        tried = broken.failed
+        await until(lambda: broken.failed > tried, "tried again by itself")
+        broken.is_full = False
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+    assert (getter.folder / "out.bin").read_bytes() == DATA
+
+
+@pytest.mark.parametrize(("wait", "state"), [(False, "failed"), (True, "waiting")])
+async def test_a_stand_alone_get_tries_a_disk_again_only_if_told_to(
+    network: Network, monkeypatch: pytest.MonkeyPatch, wait: bool, state: str
+) -> None:
+    monkeypatch.setattr(downloads, "TRY_AGAIN_S", 3600.0)
+    Full(monkeypatch, "pwrite", errno.EIO).is_full = True
+    getter = await network.peer("getter", shares_folder=False)
+    async with ScriptedPeer("one", DATA).running(network.tracker_address) as one:
+        identity = getter.node.get(one.content.hex(), "out.bin", wait=wait).id
+        await until(lambda: getter.node.download(identity).error == "failed", "it fails")
+        assert getter.node.download(identity).state == state
+        words = getter.node.download(identity).reason
+        assert ("tried again by itself" in words) is wait
+
+
 async def test_the_index_cannot_grow(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     getter = await network.peer("getter")
     real, is_full = getter.app.index.remember, True

@@ -38,9 +38,13 @@ async def test_a_full_disk_in_mid_transfer_is_waited_for_and_goes_on_by_itself(
     assert any(word.startswith("done") for word in words), words
 
 
-async def test_after_a_failed_sync_nothing_has_its_name_yet(place: Place) -> None:
-    fault = Fault(1, "fail", 1000, "EIO", ("fdatasync", "fsync"), after_word="started")
+async def test_a_failed_sync_is_waited_for_and_what_came_is_fetched_anew(place: Place) -> None:
+    fault = Fault(1, "fail", 4, "EIO", ("fdatasync", "fsync"), after_word="started")
     trial = await place.tried(place.cases["download"], fault)
     assert trial.findings == []
-    assert not any(word.startswith("done") for word in trial.outcome.words)
-    assert any(word.startswith("failed") for word in trial.outcome.words), trial.outcome.words
+    words = trial.outcome.words
+    waiting = [number for number, word in enumerate(words) if word.startswith("waiting failed")]
+    done = [number for number, word in enumerate(words) if word.startswith("done")]
+    assert waiting, words
+    assert done > waiting
+    assert "Input/output error" in words[waiting[0]]

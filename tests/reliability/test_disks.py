@@ -103,7 +103,7 @@ async def test_either_disk_may_be_full_while_the_other_is_not(
     await network.stop_peer("getter")
 
 
-async def test_a_folder_that_cannot_be_written_refuses_in_words(
+async def test_a_folder_that_cannot_be_written_is_waited_for_in_words(
     network: Network, mount: Mount
 ) -> None:
     seed = await network.peer("seed")
@@ -116,14 +116,15 @@ async def test_a_folder_that_cannot_be_written_refuses_in_words(
     getter = await network.peer("getter", folder=folder, state_dir=network.place / "st")
     await until(lambda: getter.app.index.by_path("there.txt") is not None, "shared all the same")
     assert (await getter.request("GET", "/files/there.txt")).body == b"there"
-    answer = await getter.fetched(uploaded["id"])
-    assert (answer.state, answer.error, answer.bytes_done) == ("failed", "refused", 0)
-    assert "Read-only" in answer.reason
+    identity = getter.node.get(uploaded["id"]).id
+    await until(lambda: getter.node.download(identity).error == "refused", "it waits, in words")
+    assert getter.node.download(identity).bytes_done == 0
+    assert "Read-only" in getter.node.download(identity).reason
     refused = await getter.request("PUT", "/upload/more.bin", data=b"more")
     assert (refused.status, "Read-only" in refused.json()["detail"]) == (403, True)
     assert os.listdir(folder) == ["there.txt"]
     subprocess.run(["mount", "-o", "remount,bind,rw", str(folder)], check=True)
-    assert (await getter.fetched(uploaded["id"])).state == "done"
+    await until(lambda: state_of(getter, identity) == "done", "done by itself")
     assert (folder / "data.bin").read_bytes() == DATA
     await network.stop_peer("getter")
 

@@ -53,7 +53,7 @@ class DownloadAnswer(msgspec.Struct):
     reason: str
     """Why nothing moves, or how it failed, in words."""
     error: str | None
-    """The stable word of the error, once failed, or `no-space` while it waits for room."""
+    """The stable word of the error, once failed, or while it waits for its disk."""
     sources: list[SourceAnswer]
     """Who serves it."""
     files: int = 0

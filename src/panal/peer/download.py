@@ -35,7 +35,9 @@ class Download:
     waiting_for: str = ""
     """What it waits for before anything can be fetched, in words."""
     lack: Lack | None = None
-    """The room that it waits for."""
+    """The room that it waits for, or when it tries a disk again."""
+    disk_failures: int = 0
+    """How often the disk has failed, since this peer's start."""
     task: asyncio.Task[None] | None = None
 
     @property

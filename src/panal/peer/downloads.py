@@ -2,7 +2,8 @@
 
 A few run at once; the others wait in order of priority, then of coming. What is
 paused, or was under way when the peer stopped, goes on from the chunks that are there. What
-meets a full disk leaves its place to others and goes on when there is room.
+meets a full disk leaves its place to others and goes on when there is room. What meets a disk that
+fails, is read-only or is away does too, and is tried again now and then.
 """
 
 import asyncio
@@ -40,6 +41,8 @@ ACTIVE_AT_ONCE = 4
 ENDED_KEPT = 200
 """How many ended downloads stay listed."""
 LOOK_FOR_ROOM_S = 5.0
+LONGEST_PAUSE_S = 60.0
+"""Between two tries on a disk that fails."""
 
 
 class Downloads:
@@ -265,7 +268,10 @@ class Downloads:
                 self._set(download, State.FAILED, error)
             log.warning("The download of %s has no room: %s", what, error)
         except PanalError as error:
-            self._set(download, State.FAILED, error)
+            if error.may_pass and (self._waits_for_room or download.record.wait):
+                self._wait_for_disk(download, error)
+            else:
+                self._set(download, State.FAILED, error)
             log.warning("The download of %s failed: %s", what, error)
         except Exception as error:
             self._set(download, State.FAILED, PanalError(f"A fault in Panal: {error!r}."))
@@ -283,6 +289,13 @@ class Downloads:
         usable_bytes, words = (0, str(error)) if room is None else (room.usable_bytes, room.words())
         self._set(download, State.WAITING, NoSpace(lack_words(lack, usable_bytes, words)))
         download.lack = lack
+
+    def _wait_for_disk(self, download: Download, error: PanalError) -> None:
+        """Until it is tried again: each time later, for what came may have to come once more."""
+        download.disk_failures += 1
+        pause_s = min(LONGEST_PAUSE_S, TRY_AGAIN_S * 2.0 ** (download.disk_failures - 1))
+        self._set(download, State.WAITING, type(error)(f"{error} It is tried again by itself."))
+        download.lack = Lack(str(self._state), 0, self._clock.now_s() + pause_s)
 
     async def look_for_room(self) -> None:
         """Let those that wait for room go on when there is some; runs until cancelled."""

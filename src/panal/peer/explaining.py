@@ -60,6 +60,7 @@ class DownloadFacts(msgspec.Struct, frozen=True):
     is_identified: bool = True
     """It is known which content is meant."""
     lacks_room: bool = False
+    tries_disk: bool = False
     is_held: bool = False
     turn: Turn | None = None
     """Its place in the queue."""
@@ -108,6 +109,8 @@ def _of_state(facts: DownloadFacts) -> Words:
     if facts.lacks_room:
         advice = "Free some room there; 'panal downloads --unfinished' lists what takes some."
         return Words(waits(facts.reason), _here(facts), advice)
+    if facts.tries_disk:
+        return Words(waits(facts.reason), _here(facts), "Look at that disk and how it is mounted.")
     return _under_way(facts)
 
 

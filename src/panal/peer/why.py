@@ -3,6 +3,7 @@
 from heapq import nsmallest
 
 from panal.clock import Clock
+from panal.errors import NoSpace
 from panal.peer.download import Download
 from panal.peer.explaining import BundleFacts, ContentFacts, DownloadFacts, FolderFacts
 from panal.peer.fetching import Transfer
@@ -31,7 +32,8 @@ def facts_of_download(
         rate_bytes_s=0.0 if progress is None else progress.rate_bytes_s,
         transfer_s=download.transfer_s,
         is_identified=record.content is not None,
-        lacks_room=download.lack is not None,
+        lacks_room=download.lack is not None and record.error_slug == NoSpace.slug,
+        tries_disk=download.lack is not None and record.error_slug != NoSpace.slug,
         is_held=transfer.held_back,
         turn=turn,
         limit_bytes_s=limits.download_limit_bytes_s,

@@ -5,6 +5,11 @@ import errno
 from panal.errors import NoSpace, PanalError, Refused
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_MAY_PASS = {
+    *(errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ETIMEDOUT),
+    *(errno.ENOTCONN, errno.EMFILE, errno.ENFILE),
+}
+"""A disk that failed, was made read-only or went away, and descriptors that ran out."""
 
 
 def disk_error(error: OSError, doing: str) -> PanalError:
@@ -13,6 +18,7 @@ def disk_error(error: OSError, doing: str) -> PanalError:
         what = {errno.EDQUOT: "the quota is used up", errno.EFBIG: "the file-size limit is reached"}
         reason = what.get(error.errno, "the disk is full")
         return NoSpace(f"Could not {doing}: {reason}. Free some space and try again.")
-    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return Refused(f"Could not {doing}: {error.strerror}.")
-    return PanalError(f"Could not {doing}: {error.strerror or error}.")
+    refused = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+    told = (Refused if refused else PanalError)(f"Could not {doing}: {error.strerror or error}.")
+    told.may_pass = error.errno in _MAY_PASS
+    return told
