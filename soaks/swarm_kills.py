@@ -150,8 +150,9 @@ async def _moment(
     chunk = swarm.manifest.chunk_bytes
     there = checks.claimed_bytes(partials, manifests)
     wanted = there + chance.randint(0, max(1, swarm.manifest.chunk_count // 3)) * chunk
-    if (folder / "out.bin").exists() and chance.random() < 0.5:
-        await asyncio.wait({ending})  # what is in place would be killed at its start for ever
+    is_all_there = (folder / "out.bin").exists() or there == len(swarm.data)
+    if is_all_there and chance.random() < 0.5:
+        await asyncio.wait({ending})  # else it would be killed at its start again and again
         return
     is_at_start = chance.random() < 0.2
     longer_s = chance.random() * (0.4 if is_at_start else 0.02)
