@@ -6,7 +6,8 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
 TEXT = (TESTS.parent / "docs" / "FAULTS.md").read_text("utf-8")
-ROWS = [line for line in TEXT.splitlines() if line.startswith("| ")]
+CASES = TEXT.partition("## Figures")[0]
+ROWS = [line for line in CASES.splitlines() if line.startswith("| ")]
 FILE = re.compile(r"`([\w/]+\.py)`([^`|]*)")
 
 
