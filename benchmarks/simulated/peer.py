@@ -11,7 +11,7 @@ from benchmarks.simulated.conduct import Conduct
 from benchmarks.simulated.fair_links import Link
 from benchmarks.simulated.transfer import Transfer
 from panal.peer.availability import GATHERED_S, MOST_GATHERED_S
-from panal.peer.lanes import MOST_WAITING, PEERS_AT_ONCE
+from panal.peer.lanes import BEHIND_AT_ONCE, MOST_WAITING, PEERS_AT_ONCE
 from panal.peer.neighbourhood import MOST_PEERS
 from panal.peer.never_sent import NeverSent
 from panal.peer.turns import Turns
@@ -36,6 +36,7 @@ from panal.swarm.messages import (
     Finish,
     Follow,
     Order,
+    ServeFew,
     SourceClosed,
     SourceFound,
     SourceId,
@@ -156,10 +157,15 @@ class SimulatedPeer:
                 self._hang_up(source, Failure.CANCELLED)
             case AskTracker():
                 swarm.ask_tracker(self)
+            case ServeFew(is_so):
+                self.turns.resize(BEHIND_AT_ONCE if is_so else PEERS_AT_ONCE)
+                self._let_in()
             case Ban(source):
                 assert swarm.peers[source].conduct.is_liar, "an honest peer was banned"
             case Finish():
                 self.is_done, self.done_s = True, swarm.time.now_s
+                self.turns.resize(PEERS_AT_ONCE)
+                self._let_in()
                 swarm.finished(self)
 
     def _hang_up(self, source: SourceId, failure: Failure) -> None:
