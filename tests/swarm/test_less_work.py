@@ -46,8 +46,10 @@ class PlainState(DownloadState):
         fetching = [(s, s.fetch) for s in self.neighbours.near.values() if s.fetch is not None]
         if any(fetch.taker == source.id for _, fetch in fetching):
             return []
+        counted_at_s = now_s if self._ticked_at_s is None else self._ticked_at_s
+        may = self._take_overs.may
         for other, fetch in fetching:
-            if fetch.claimed & source.bits and self._take_overs.may(other, source, now_s):
+            if fetch.claimed & source.bits and may(other, source, now_s, counted_at_s):
                 self._take_overs.taken()
                 other.lost += 1
                 fetch.taker = source.id

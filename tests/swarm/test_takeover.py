@@ -21,15 +21,38 @@ def holder(asked_at_s: float = 0.0, claimed: int = 0b1) -> Source:
 
 
 def yields(
-    source: Source, taker: Source, now_s: float, take_overs: TakeOvers | None = None
+    source: Source,
+    taker: Source,
+    now_s: float,
+    take_overs: TakeOvers | None = None,
+    counted_at_s: float | None = None,
 ) -> bool:
-    return (take_overs or TakeOvers(CHUNK_BYTES)).may(source, taker, now_s)
+    counted_at_s = now_s if counted_at_s is None else counted_at_s
+    return (take_overs or TakeOvers(CHUNK_BYTES)).may(source, taker, now_s, counted_at_s)
 
 
 def test_a_claim_in_a_queue_yields_after_a_while() -> None:
-    source = holder(asked_at_s=5.0)
-    assert not yields(source, Source(B), 5.0 + SILENCE_PATIENCE_S)
-    assert yields(source, Source(B), 5.0 + SILENCE_PATIENCE_S + JUST)
+    assert not yields(holder(), Source(B), SILENCE_PATIENCE_S)
+    assert yields(holder(), Source(B), SILENCE_PATIENCE_S + JUST)
+
+
+def test_what_may_have_come_since_bytes_were_counted_is_no_silence() -> None:
+    """A source that begins to send between two counts seems queued until the second."""
+    assert not yields(holder(), Source(B), 1.0, counted_at_s=SILENCE_PATIENCE_S)
+    assert yields(holder(), Source(B), 1.0, counted_at_s=SILENCE_PATIENCE_S + JUST)
+
+
+def test_only_to_one_known_as_quicker_yields_what_seems_slow_since_bytes_were_counted() -> None:
+    """Among equals a tenth of a chunk, counted a moment ago, is no sign of a slow source."""
+    rate_bytes_s = 4.0 * CHUNK_BYTES
+    source = holder()
+    source.fetch_rate_bytes_s = rate_bytes_s
+    source.count(CHUNK_BYTES // 10, 1.0)
+    equal = Source(B, fetch_rate_bytes_s=rate_bytes_s)
+    quicker = Source(B, fetch_rate_bytes_s=2.5 * rate_bytes_s)
+    assert not yields(source, equal, 1.24, counted_at_s=1.0)
+    assert yields(source, quicker, 1.24, counted_at_s=1.0)
+    assert yields(source, equal, 1.24, counted_at_s=1.24)
 
 
 def test_bytes_that_stop_coming_yield_as_a_queue_does() -> None:

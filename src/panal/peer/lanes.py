@@ -14,7 +14,7 @@ from panal.peer.turns import LaneFacts, Turns
 from panal.wire.address import place_of
 from panal.wire.ids import ContentId
 
-PEERS_AT_ONCE = 32
+PEERS_AT_ONCE = 16
 BEHIND_AT_ONCE = 2
 """Of a content that falls behind: one may be slow, or be gone for a moment."""
 OTHERS_AT_ONCE = 16

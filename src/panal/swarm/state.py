@@ -371,13 +371,14 @@ class DownloadState:
     def _take_over(self, source: Source, now_s: float) -> list[Order]:
         late: tuple[Source, RunningFetch] | None = None
         bits, may = source.bits, self._take_overs.may
+        counted_at_s = now_s if self._ticked_at_s is None else self._ticked_at_s
         for other in self.neighbours.near.values():
             fetch = other.fetch
             if fetch is None:
                 continue
             if fetch.taker == source.id:
                 return []  # one at a time
-            if late is None and fetch.claimed & bits and may(other, source, now_s):
+            if late is None and fetch.claimed & bits and may(other, source, now_s, counted_at_s):
                 if not self._border.may_move(other, source, now_s):
                     continue
                 late = other, fetch

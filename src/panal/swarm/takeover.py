@@ -14,6 +14,8 @@ LATE_CHUNK_FACTOR = 4.0
 GAIN_S = 0.2
 GAIN_FACTOR = 1.2
 """Chunks on their way are taken over where that wins so many seconds at twice the time."""
+QUICKER = 2.0
+"""Who is known to be so many times quicker is not kept waiting until bytes are counted again."""
 TAKEN_IN_VAIN = 16
 """After so many without a chunk all are more patient."""
 _PATIENCE_GROWTH = 4.0
@@ -46,17 +48,21 @@ class TakeOvers:
         """One was ordered."""
         self._in_vain += 1
 
-    def may(self, holder: Source, taker: Source, now_s: float) -> bool:
-        """Whether `taker`, idle and in possession of the chunks, may have them."""
+    def may(self, holder: Source, taker: Source, now_s: float, counted_at_s: float) -> bool:
+        """Whether `taker`, idle and in possession of the chunks, may have them.
+
+        All bytes were last counted at `counted_at_s`: what began to come since is not silent.
+        """
         fetch = holder.fetch
         if fetch is None or fetch.ending:
             return False
         setbacks = max(taker.setbacks, self._in_vain // TAKEN_IN_VAIN)
         patience = _PATIENCE_GROWTH ** min(setbacks, _MOST_SETBACKS)
         queue_s = GAIN_FACTOR * (taker.wait_s if taker.bytes else self._wait_s)
-        if fetch.silence_s(now_s) > patience * max(SILENCE_PATIENCE_S, queue_s):
+        if fetch.silence_s(counted_at_s) > patience * max(SILENCE_PATIENCE_S, queue_s):
             return True
-        spent_s = now_s - fetch.chunk_began_at_s
+        is_quicker = taker.fetch_rate_bytes_s > QUICKER * holder.fetch_rate_bytes_s
+        spent_s = (now_s if is_quicker else counted_at_s) - fetch.chunk_began_at_s
         if fetch.first_byte_at_s is None or spent_s < GAIN_S:
             return False
         if spent_s > patience * max(LATE_CHUNK_S, LATE_CHUNK_FACTOR * self._chunk_s):
