@@ -7,11 +7,15 @@ for named in "$@"; do
 done
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-    # Debian's package makes and starts a database of its own; the tests start theirs.
+    # Debian's package makes and starts a database of its own, unless this forbids it; the tests
+    # start theirs. Only for now: who installs the package later for other ends gets that database.
+    clusters=/etc/postgresql-common/createcluster.conf
     case "$missing" in *postgresql*)
-        mkdir -p /etc/postgresql-common
-        [ -e /etc/postgresql-common/createcluster.conf ] ||
-            echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf ;;
+        if [ ! -e "$clusters" ]; then
+            mkdir -p "${clusters%/*}"
+            echo "create_main_cluster = false" >"$clusters"
+            trap 'rm -f "$clusters"' EXIT
+        fi ;;
     esac
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y $missing >/dev/null
 else
