@@ -1,10 +1,11 @@
 """A tracker at a million files: what it takes in, how quickly it finds, what it costs.
 
     python -m benchmarks.tracker --files 1000000
-    python -m benchmarks.tracker --files 100000 --store postgresql://…
+    python -m benchmarks.tracker --files 100000 --store postgresql
 
 The peers share the machine's cores with the tracker: its processor time is shown beside the
-wall time. Nothing is asserted.
+wall time; where the store is PostgreSQL, without the database's. Its server is a new one, as the
+tests start it. Nothing is asserted.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from benchmarks.processes import MachineLoad
 from benchmarks.rows import Row, table
 from benchmarks.tracker_load import Peers, RunningTracker
 from benchmarks.tracker_names import Catalogue
+from tests.support.postgres_server import PostgresServer, server_programs
 
 LIMITS_MS = {"sqlite": (5.0, 50.0), "postgresql": (20.0, 150.0)}
 
@@ -33,11 +35,13 @@ CROWD = 10_000
 class Run:
     """One store's figures, part by part."""
 
-    def __init__(self, catalogue: Catalogue, store: str, place: Path) -> None:
+    def __init__(
+        self, catalogue: Catalogue, place: Path, server: PostgresServer | None = None
+    ) -> None:
         self._catalogue = catalogue
-        self._store = store
+        self._server = server
         self._place = place
-        self.kind = store.partition(":")[0]
+        self.kind = "sqlite" if server is None else "postgresql"
         began_s = time.monotonic()
         self._messages = [catalogue.messages_of(peer) for peer in range(catalogue.peers)]
         size = sum(len(part) for parts_of_one in self._messages for part in parts_of_one)
@@ -50,8 +54,10 @@ class Run:
 
     def tracker(self, name: str, listen: str = "127.0.0.1:0") -> RunningTracker:
         """A tracker with nothing in it."""
-        store = "" if self.kind == "sqlite" else self._store
-        return RunningTracker(self._place / name, store, listen)
+        if self._server is None:
+            return RunningTracker(self._place / name, listen=listen)
+        self._server.sql(f"CREATE DATABASE {name}")
+        return RunningTracker(self._place / name, self._server.url(name), listen)
 
     async def filled(self, parts: set[str], search_s: float) -> AsyncIterator[Row]:
         """Announces; then what is asked of a tracker that is full."""
@@ -143,12 +149,21 @@ def _size_words(folder: Path, files: int) -> str:
     return f"{sum(sizes.values()) / files:,.0f} bytes a file on disk ({listed})"
 
 
+def _server() -> PostgresServer:
+    programs = server_programs()
+    if programs is None:
+        raise SystemExit("There is no PostgreSQL here: install Debian's postgresql.")
+    server = PostgresServer(programs)
+    server.start()
+    return server
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tracker", description=__doc__)
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--peers", type=int, default=1_000)
-    parser.add_argument("--store", default="sqlite", help="sqlite, or a database's URL")
+    parser.add_argument("--store", default="sqlite", choices=("sqlite", "postgresql"))
     parser.add_argument("--only", action="append", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--seconds", type=float, default=20.0, help="of searching and renewing")
     asked = parser.parse_args()
@@ -156,11 +171,14 @@ def main() -> None:
     print(machine(0))
     load = MachineLoad()
     place = Path(tempfile.mkdtemp(prefix="panal-tracker-"))
+    server = _server() if asked.store == "postgresql" else None
     try:
-        run = Run(Catalogue(asked.files, asked.peers), asked.store, place)
+        run = Run(Catalogue(asked.files, asked.peers), place, server)
         rows = asyncio.run(measured(run, parts, asked.seconds))
     finally:
         shutil.rmtree(place)
+        if server is not None:
+            server.remove()
     print(f"machine {load.busy_share():.0%} busy\n\n{table(rows)}")
 
 

@@ -45,7 +45,8 @@ async def tell_all(
     async def tell(peer: int) -> None:
         await peers.announce(peer, messages[peer], everything=True)
 
-    await in_lanes(range(peers.count), tell, AT_ONCE)
+    async with peers.kept():
+        await in_lanes(range(peers.count), tell, AT_ONCE)
     wall_s = time.monotonic() - began_s
     cpu_s = tracker.cpu_s() - cpu_before_s
     await until_found(peers, last)

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +23,7 @@ SECRET = b"s" * 32
 _SERVICE = "/panal.tracker.v1.Tracker/"
 _NONCE = re.compile(rb"/dialback/([0-9a-f]{32}) ")
 CHANNELS = 8
+RENEW_S = 20.0
 
 
 class RunningTracker:
@@ -120,6 +122,23 @@ class Peers:
     async def register_all(self, at_once: int = 32) -> None:
         """All join."""
         await in_lanes(range(self.count), self.register, at_once)
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """All renew meanwhile, as real ones do: else their leases end while others announce."""
+
+        async def renew_for_ever() -> None:
+            while True:
+                for peer in range(self.count):
+                    await self.call(peer, "Renew", self.renewal(peer))
+                    await asyncio.sleep(RENEW_S / self.count)
+
+        renewing = asyncio.create_task(renew_for_ever())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
 
     def renewal(self, peer: int) -> bytes:
         """A renewal, as bytes; its digest is nobody's."""

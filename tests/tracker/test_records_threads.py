@@ -68,3 +68,29 @@ async def test_closing_waits_for_what_was_asked_before() -> None:
     asked = [threads.run(partial(abs, n)) for n in range(10)]
     await threads.close()
     assert [one.result() for one in asked] == list(range(10))
+
+
+async def test_a_short_question_is_answered_here_but_never_beside_the_thread() -> None:
+    here = threading.get_ident()
+    async with RecordsThreads(may_answer_here=True) as threads:
+        assert await threads.ask(threading.get_ident) == here
+        has_begun, may_end = threading.Event(), threading.Event()
+
+        def work() -> None:
+            has_begun.set()
+            may_end.wait()
+
+        busy = threads.run(work)
+        await asyncio.to_thread(has_begun.wait)
+        asked = asyncio.ensure_future(threads.ask(threading.get_ident))
+        await asyncio.sleep(0)
+        was_done = asked.done()
+        may_end.set()
+        assert not was_done
+        assert await asked != here
+        await busy
+        with pytest.raises(Refusal):
+            await threads.ask(_refuse)
+        assert await threads.ask(threading.get_ident) == here
+    async with RecordsThreads() as threads:
+        assert await threads.ask(threading.get_ident) != here

@@ -17,7 +17,8 @@ _log = logging.getLogger("panal.tracker")
 
 SCHEMA_VERSION = 3
 MEMORY = ":memory:"
-CACHE_KIB = 64 * 1024
+CACHE_KIB = 256 * 1024
+"""At most: a catalogue that does not fit is read from the disk's cache again and again."""
 CHECKPOINT_PAGES = 16_384
 """64 MiB: a page that is changed often is copied into the database once."""
 
