@@ -63,6 +63,8 @@ class Run:
         """Announces; then what is asked of a tracker that is full."""
         catalogue, kind = self._catalogue, self.kind
         raw = tracker_announce.raw_rows_a_second(catalogue, self._place / "raw.db")
+        # Before: while it counts, nobody renews.
+        queries = tracker_search.count_matches(catalogue) if "search" in parts else []
         tracker = self.tracker("filled")
         try:
             async with Peers(tracker.address, catalogue.peers) as peers:
@@ -78,7 +80,6 @@ class Run:
                 for row in tracker_announce.rows(catalogue, new, known, raw, kind):
                     yield row
                 if "search" in parts:
-                    queries = tracker_search.count_matches(catalogue)
                     times = await tracker_search.measure(tracker, peers, queries, search_s)
                     for row in tracker_search.rows(catalogue, times, LIMITS_MS[kind], kind):
                         yield row
