@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from panal.tracker import limits, server
+from panal.tracker import limits, port
 from panal.wire import tracker_pb2 as pb
 from panal.wire.certified_names import TRACKER_HOST
 from tests.tracker.harness import Tracker, running_tracker
@@ -205,7 +205,7 @@ async def test_connections_that_ask_for_nothing_are_ended(monkeypatch: pytest.Mo
 async def test_there_are_so_many_connections_and_room_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "connections_at_most", lambda: 10)
+    monkeypatch.setattr(port, "connections_at_most", lambda: 10)
     async with running_tracker() as tracker:
         async with flood(tracker.server.port, 50) as flooding, asyncio.timeout(PATIENCE_S):
             ends = [asyncio.ensure_future(all_ended([one])) for one in flooding]
@@ -221,4 +221,4 @@ async def test_there_are_so_many_connections_and_room_again(
 def test_a_part_of_the_descriptors_is_for_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     for descriptors, most in ((64, 48), (-1, 2**31 - 1)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, d=descriptors: (d, d))
-        assert server.connections_at_most() == most
+        assert port.connections_at_most() == most

@@ -16,7 +16,7 @@ import aiohttp
 
 from panal.tracker.registry import Reach
 from panal.trust.tls import identity_problem
-from panal.wire.address import dialling_problem, host_for_asker, parse_address
+from panal.wire.address import authority, dialling_problem, host_for_asker, parse_address
 from panal.wire.certified_names import peer_host
 from panal.wire.dialback import NONCE_BYTES, proof_of
 from panal.wire.ids import PeerName
@@ -99,15 +99,16 @@ class Dialback:
                 f"The tracker sees this peer at {observed_host}, where it does not listen "
                 f"(it listens on {', '.join(bound)}). Start it with --host {observed_host}.",
             )
-        return await self._ask(_authority(observed_host, port), port, secret_hash, name)
+        where = authority(str(parse_address(observed_host)), port)
+        return await self._ask(where, port, secret_hash, name)
 
-    async def _ask(self, authority: str, port: int, secret_hash: bytes, name: PeerName) -> Reach:
+    async def _ask(self, where: str, port: int, secret_hash: bytes, name: PeerName) -> Reach:
         if self._session is None:
             raise RuntimeError("dial() outside of the context manager")
         nonce = secrets.token_bytes(NONCE_BYTES)
         identity = self._identity
         scheme = "http" if identity is None else "https"
-        url = f"{scheme}://{authority}/dialback/{nonce.hex()}"
+        url = f"{scheme}://{where}/dialback/{nonce.hex()}"
         try:
             async with self._session.get(
                 url,
@@ -122,23 +123,23 @@ class Dialback:
         except TimeoutError:
             return Reach(
                 False,
-                f"{authority} did not answer within {self._timeout_s:g} s: a firewall? Let TCP "
+                f"{where} did not answer within {self._timeout_s:g} s: a firewall? Let TCP "
                 f"port {port} in on the peer's machine. It can fetch; others cannot fetch from it.",
             )
         except aiohttp.ClientConnectorError as error:
-            wrong = identity_problem(error.os_error, f"Whoever answers at {authority}")
+            wrong = identity_problem(error.os_error, f"Whoever answers at {where}")
             if wrong is not None:
                 return Reach(False, str(wrong))
             return Reach(
                 False,
-                f"Nothing answers at {authority}. Check that the peer runs, that it listens on "
+                f"Nothing answers at {where}. Check that the peer runs, that it listens on "
                 f"that address, and that nothing blocks TCP port {port}.",
             )
         except (aiohttp.ClientError, OSError, ValueError):
             proven = False
         if proven:
-            return Reach(True, f"Others reach this peer at {authority}.")
-        return Reach(False, f"Another program answers at {authority}. Give this peer another port.")
+            return Reach(True, f"Others reach this peer at {where}.")
+        return Reach(False, f"Another program answers at {where}. Give this peer another port.")
 
 
 async def _read_at_most(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
@@ -149,8 +150,3 @@ async def _read_at_most(response: aiohttp.ClientResponse, limit_bytes: int) -> b
             break
         read += block
     return bytes(read)
-
-
-def _authority(host: str, port: int) -> str:
-    address = parse_address(host)
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

@@ -1,11 +1,8 @@
 """The tracker as a whole: its settings, its port, its sweeper, its end."""
 
 import asyncio
-import errno
 import logging
 import random
-import resource
-import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -21,8 +18,6 @@ from panal.audit import AuditLog
 from panal.clock import Clock, SystemClock
 from panal.errors import (
     NotExposed,
-    PanalError,
-    PortTaken,
     Refused,
     StoreUnavailable,
     UsageError,
@@ -36,6 +31,7 @@ from panal.tracker.facts import LOOPBACK, NETWORK, OPEN
 from panal.tracker.gate import TRACKER, Gate
 from panal.tracker.news import Newsroom
 from panal.tracker.own_addresses import own_addresses
+from panal.tracker.port import bind, check_port, listen_address, near, options
 from panal.tracker.records import Records
 from panal.tracker.records_threads import RecordsThreads
 from panal.tracker.redial import Redial
@@ -43,7 +39,7 @@ from panal.tracker.registry import LEASE_S, RENEW_S
 from panal.tracker.service import TrackerService
 from panal.tracker.stores import open_store_when_it_is_there
 from panal.tracker.watched import Watched
-from panal.wire.address import Address, parse_address
+from panal.wire.address import Address, authority
 from panal.wire.join_line import MAX_ADDRESSES, JoinLine
 from panal.wire.tracker_pb2_grpc import add_TrackerServicer_to_server
 
@@ -59,9 +55,6 @@ LAST_WORDS_S = 0.2
 """For telling those who call at the very end."""
 STOP_GRACE_S = 10.0
 """Calls that run when it is told to stop have so long to end; most take milliseconds."""
-
-_MOST_CONNECTIONS = 2**31 - 1
-"""What gRPC can count."""
 
 _NO_STATE = (
     "A network needs a directory for its authority: give the tracker a state directory, or trust "
@@ -127,7 +120,7 @@ class TrackerServer:
     @property
     def host(self) -> str:
         """The IP literal it listens on."""
-        return str(_listen_address(self._settings.host))
+        return str(listen_address(self._settings.host))
 
     async def start(self) -> None:
         """Open the records, listen and answer.
@@ -135,9 +128,9 @@ class TrackerServer:
         NotExposed beyond loopback where nobody decided who may call, PortTaken, StateInUse,
         NoSpace; UsageError for an address that is not this machine's.
         """
-        address = _listen_address(self._settings.host)
+        address = listen_address(self._settings.host)
         has_network = _has_network(self._settings, address)
-        _check_port(address, self._settings.port)
+        check_port(address, self._settings.port)
         try:
             await self._start_all(address, has_network=has_network)
         except BaseException:
@@ -242,10 +235,10 @@ class TrackerServer:
             self._follow(storage.feed, loop)
         self._server = self._make_server(service, self._guard, watched)
         credentials = None if network is None else network.server_credentials()
-        self._port = _bind(self._server, address, self._settings.port, credentials)
+        self._port = bind(self._server, address, self._settings.port, credentials)
         if network is not None:
             network.add_to(self._server, records, self.addresses(), self._audit, watched)
-            await network.note_address(_authority(_near(address), self._port))
+            await network.note_address(authority(str(near(address)), self._port))
             if network.is_new:
                 self.first_join_line = await network.mint()
         await self._server.start()
@@ -257,7 +250,7 @@ class TrackerServer:
         for name, work in behind:
             task = asyncio.create_task(work, name=f"tracker {name}")
             self._resources.push_async_callback(_cancel, task)
-        _log.info("listening on %s", _authority(address, self._port))
+        _log.info("listening on %s", authority(str(address), self._port))
 
     async def _tell_metrics(self, watched: Watched) -> None:
         if self._settings.metrics is None:
@@ -282,18 +275,18 @@ class TrackerServer:
 
     def addresses(self) -> tuple[str, ...]:
         """Where peers reach it, as far as it can tell, the best first."""
-        address = _listen_address(self._settings.host)
+        address = listen_address(self._settings.host)
         hosts = [str(address)]
         if address.is_unspecified:
-            hosts = own_addresses(address.version)[:MAX_ADDRESSES] or [str(_near(address))]
-        return tuple(_authority(parse_address(host), self._port) for host in hosts)
+            hosts = own_addresses(address.version)[:MAX_ADDRESSES] or [str(near(address))]
+        return tuple(authority(host, self._port) for host in hosts)
 
     def _make_server(
         self, service: TrackerService, guard: CallGuard, watched: Watched
     ) -> grpc.aio.Server:
         server = grpc.aio.server(
             interceptors=[guard],
-            options=_options(),
+            options=options(),
             maximum_concurrent_rpcs=limits.CALLS_AT_ONCE,
         )
         add_TrackerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
@@ -343,32 +336,6 @@ class TrackerServer:
             await self._try_to_sweep()
 
 
-def _options() -> list[tuple[str, int]]:
-    """What gRPC itself is to limit."""
-    return [
-        # Otherwise a second tracker takes the same port without an error.
-        ("grpc.so_reuseport", 0),
-        ("grpc.max_allowed_incoming_connections", connections_at_most()),
-        ("grpc.max_concurrent_streams", limits.STREAMS_PER_CONNECTION),
-        ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
-        ("grpc.max_metadata_size", limits.METADATA_BYTES),
-        ("grpc.absolute_max_metadata_size", limits.METADATA_BYTES),
-        ("grpc.server_handshake_timeout_ms", int(1_000 * limits.HANDSHAKE_S)),
-        ("grpc.max_connection_idle_ms", int(1_000 * limits.IDLE_S)),
-        ("grpc.keepalive_time_ms", int(1_000 * limits.PING_AFTER_S)),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", int(1_000 * limits.PINGS_FROM_S)),
-    ]
-
-
-def connections_at_most() -> int:
-    """How many the port takes in all, by the descriptors that this process may have."""
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if not 0 < descriptors < _MOST_CONNECTIONS:
-        return _MOST_CONNECTIONS
-    return max(1, descriptors - descriptors // limits.DESCRIPTORS_KEPT_PART)
-
-
 def _has_network(settings: TrackerSettings, address: Address) -> bool:
     """Who may call, as far as it was decided; UsageError, Refused or NotExposed else."""
     state = settings.state_dir
@@ -384,63 +351,6 @@ def _has_network(settings: TrackerSettings, address: Address) -> bool:
     if has_network and state is None:
         raise NotExposed(_NO_STATE)
     return has_network
-
-
-def _listen_address(host: str) -> Address:
-    return parse_address("127.0.0.1" if host == "localhost" else host)
-
-
-def _near(address: Address) -> Address:
-    """How this machine reaches what listens at an address."""
-    if not address.is_unspecified:
-        return address
-    return parse_address("::1" if address.version == 6 else "127.0.0.1")
-
-
-def _authority(address: Address, port: int) -> str:
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
-
-
-def _check_port(address: Address, port: int) -> None:
-    """Find out in words what gRPC would only call a failure."""
-    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((str(address), port))
-    except OverflowError:
-        raise UsageError(f"{port} is no port.") from None
-    except OSError as error:
-        raise _listen_problem(error, address, port) from error
-
-
-def _listen_problem(error: OSError, address: Address, port: int) -> PanalError:
-    target = _authority(address, port)
-    if error.errno == errno.EADDRINUSE:
-        return PortTaken(
-            f"Port {port} is taken: another program listens on {target}, perhaps another "
-            "tracker. Stop it, or choose another port with --listen."
-        )
-    if error.errno == errno.EADDRNOTAVAIL:
-        return UsageError(f"{address} is not an address of this machine.")
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return PanalError(f"This user may not listen on port {port}. Choose one from 1024 on.")
-    return PanalError(f"The tracker cannot listen on {target}: {error.strerror}.")
-
-
-def _bind(
-    server: grpc.aio.Server,
-    address: Address,
-    port: int,
-    credentials: "grpc.ServerCredentials | None",
-) -> int:
-    try:
-        if credentials is not None:
-            return server.add_secure_port(_authority(address, port), credentials)
-        return server.add_insecure_port(_authority(address, port))
-    except RuntimeError as error:
-        # Free a moment ago, when it was checked.
-        raise _listen_problem(OSError(errno.EADDRINUSE, ""), address, port) from error
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:
