@@ -1,6 +1,7 @@
 """The probe of the records: one at a time, with a deadline, and words for what is wrong."""
 
 import asyncio
+import logging
 import sqlite3
 
 import pytest
@@ -69,6 +70,7 @@ async def test_records_that_do_not_answer_are_not_asked_more_and_more() -> None:
 async def test_records_that_fail_are_said_in_words(
     failure: Exception, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "panal.tracker")
     store, clock = Store(), VirtualClock()
     store.may_answer.set()
     store.failure = failure
@@ -80,7 +82,8 @@ async def test_records_that_fail_are_said_in_words(
     clock.advance(COUNTS_FOR_S + 0.1)
     assert (await readiness.look()).problem == ""
     assert [r.getMessage() for r in caplog.records if "ready" in r.getMessage()] == [
-        f"not ready: {problem}"
+        f"not ready: {problem}",
+        "ready again",
     ]
 
 
