@@ -35,6 +35,13 @@ async def holding(network: Network, name: str, path: str = "film.bin") -> Runnin
     return peer
 
 
+def rot(peer: RunningPeer, path: str = "film.bin") -> None:
+    """Change bytes as a failing disk does: the time of change stays too, which no program can."""
+    overwrite(peer.folder / path, ROT_AT, b"rot")
+    ctime_ns = (peer.folder / path).stat().st_ctime_ns
+    peer.app.index.write("UPDATE shared SET ctime_ns = ? WHERE path = ?", (ctime_ns, path))
+
+
 async def content_of(peer: RunningPeer) -> str:
     (file,) = peer.node.files().files
     return file.id
@@ -94,7 +101,7 @@ async def test_a_repair_fetches_the_wrong_chunk_alone(network: Network) -> None:
     path = peer.folder / "film.bin"
     path.chmod(0o640)
     content = await content_of(peer)
-    overwrite(path, ROT_AT, b"rot")
+    rot(peer)
     answer = await peer.node.verify(repair=True)
     assert (answer.differing, answer.repaired) == ({}, ["film.bin"])
     assert path.read_bytes() == DATA
@@ -110,7 +117,7 @@ async def test_a_repair_fetches_the_wrong_chunk_alone(network: Network) -> None:
 async def test_without_anybody_who_has_it_nothing_is_touched(network: Network) -> None:
     peer = await holding(network, "one")
     path = peer.folder / "film.bin"
-    overwrite(path, ROT_AT, b"rot")
+    rot(peer)
     rotten = path.read_bytes()
     answer = await peer.node.verify(repair=True)
     assert "not repaired: nobody else" in answer.differing["film.bin"]
@@ -121,7 +128,7 @@ async def test_a_source_that_sends_nothing_ends_a_repair_in_words(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     peer, other = await holding(network, "one"), await holding(network, "two")
-    overwrite(peer.folder / "film.bin", ROT_AT, b"rot")
+    rot(peer)
     overwrite(other.folder / "film.bin", ROT_AT, b"rot")
     monkeypatch.setattr(repairing, "PATIENCE_S", 0.2)
     monkeypatch.setattr(repairing, "LOOK_S", 0.05)
@@ -172,7 +179,7 @@ async def test_broken_off_at_any_step_the_state_is_sound_and_the_next_repair_suc
     """What is called at that step fails, and nothing after it is done: as a kill would have it."""
     peer, _ = await holding(network, "one"), await holding(network, "two")
     path = peer.folder / "film.bin"
-    overwrite(path, ROT_AT, b"rot")
+    rot(peer)
     rotten = path.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(PartialFile, when, broken)
@@ -194,7 +201,7 @@ async def test_a_file_that_was_edited_meanwhile_is_left_as_it_is(
 ) -> None:
     peer, _ = await holding(network, "one"), await holding(network, "two")
     path = peer.folder / "film.bin"
-    overwrite(path, ROT_AT, b"rot")
+    rot(peer)
     real = publish._exchange_at
 
     def edited_just_before(*named: object) -> None:
@@ -206,6 +213,45 @@ async def test_a_file_that_was_edited_meanwhile_is_left_as_it_is(
     answer = await peer.node.verify(repair=True)
     assert "changed meanwhile" in answer.differing["film.bin"]
     assert path.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+async def test_an_edit_whose_time_was_set_back_is_never_undone(
+    network: Network, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    peer, _ = await holding(network, "one"), await holding(network, "two")
+    path = peer.folder / "film.bin"
+    rot(peer)
+    if when == "before":
+        overwrite(path, 0, b"mine")
+    else:
+        real = PartialFile.make_publishable
+
+        def edited_first(*given: object, **named: object) -> None:
+            overwrite(path, 0, b"mine")
+            real(*given, **named)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(PartialFile, "make_publishable", edited_first)
+    answer = await peer.node.verify(repair=True)
+    assert "may have been edited" in answer.differing["film.bin"]
+    assert path.read_bytes()[:4] == b"mine"
+    assert peer.node.files().files == []
+    await network.stop_peer("one")
+    assert_sound(peer.folder)
+
+
+@pytest.mark.parametrize("what", ["film.bin", "reel", "album"])
+async def test_what_was_downloaded_counts_as_untouched(network: Network, what: str) -> None:
+    """The names that Panal gave it after it was hashed are nobody's touch."""
+    other, peer = await network.peer("two"), await network.peer("one")
+    await other.upload("film.bin", DATA)
+    for name in ("reel/large.bin", "album/small.txt"):
+        await other.upload(name, DATA if "large" in name else b"small")
+    if what != "film.bin":
+        what = (await other.node.add_folder(what)).link
+    assert (await peer.fetched(what)).state == "done"
+    (shared,) = peer.app.index.files_after("", 2)
+    assert shared.fingerprint.ctime_ns == (peer.folder / shared.path).stat().st_ctime_ns
 
 
 # In the background --------------------------------------------------------------------------

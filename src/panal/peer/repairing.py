@@ -15,8 +15,10 @@ from panal.peer.fetching import Fetching, Transfer
 from panal.peer.placing import to_end
 from panal.peer.sharing import Sharing
 from panal.store.damage_records import DamagedFile
+from panal.store.fingerprints import Fingerprint
 from panal.store.mounts import Mounts
 from panal.store.partial import PartialFile
+from panal.store.publish import refuse_touched
 from panal.store.salvage import salvage
 from panal.wire import bitfield
 from panal.wire.names import printable
@@ -50,7 +52,7 @@ class Repairing:
         """Make a damaged file what it was; it is shared again then.
 
         Refused where it lies in a further root, which is only read; Unreachable where nobody has
-        what is missing; ContentChanged where somebody has changed it; NoSpace.
+        what is missing; ContentChanged where somebody has changed it, or may have; NoSpace.
         """
         if name := self._root.root_name(file.path):
             place = printable(str(self._root.places()[name]))
@@ -99,9 +101,10 @@ class Repairing:
         """Begin with what is right of it; the mode and time that it has."""
         descriptor = self._root.open_unchanged(file.path, file.fingerprint)
         try:
+            status = os.fstat(descriptor)
+            refuse_touched(Fingerprint.of(status), file.fingerprint, file.path)
             good = bitfield.full(file.manifest.chunk_count) & ~file.wrong
             salvage(self._partials, file.content, file.manifest, descriptor, good)
-            status = os.fstat(descriptor)
         except OSError as error:
             raise PanalError(f"it cannot be read: {error.strerror}") from None
         finally:

@@ -22,9 +22,10 @@ _TABLE = """CREATE TABLE IF NOT EXISTS damaged (
     inode    INTEGER NOT NULL,
     size_bytes INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL,  -- when it was hashed; 0: not known
     wrong    BLOB NOT NULL       -- chunks with other bytes: a bitfield, the first one lowest
 ) WITHOUT ROWID"""
-_COLUMNS = "path, content, manifest, device, inode, size_bytes, mtime_ns, wrong"
+_COLUMNS = "path, content, manifest, device, inode, size_bytes, mtime_ns, ctime_ns, wrong"
 
 
 class DamagedFile(msgspec.Struct, frozen=True):
@@ -58,9 +59,12 @@ class DamageRecords:
             file.content,
             file.manifest.encode(),
             *file.fingerprint.numbers(),
+            file.fingerprint.ctime_ns,
             file.wrong.to_bytes(size, "little"),
         )
-        self._index.write("INSERT OR REPLACE INTO damaged VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        self._index.write(
+            "INSERT OR REPLACE INTO damaged VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
+        )
 
     def remove(self, paths: Iterable[str]) -> None:
         """These are damaged no more."""
@@ -69,8 +73,8 @@ class DamageRecords:
 
 
 def _file(row: tuple[object, ...]) -> DamagedFile:
-    path, content, manifest, device, inode, size_bytes, mtime_ns, wrong = row
-    numbers = cast(tuple[int, int, int, int], (device, inode, size_bytes, mtime_ns))
+    path, content, manifest, device, inode, size_bytes, mtime_ns, ctime_ns, wrong = row
+    numbers = cast(tuple[int, int, int, int, int], (device, inode, size_bytes, mtime_ns, ctime_ns))
     identity = ContentId(cast(bytes, content))
     return DamagedFile(
         SafePath(cast(str, path)),

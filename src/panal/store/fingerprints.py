@@ -53,6 +53,12 @@ class Fingerprint(msgspec.Struct, frozen=True):
             mtime_ns if -_LIMIT <= mtime_ns < _LIMIT else _as_stored(mtime_ns),
         )
 
+    def is_untouched(self, found: "Fingerprint") -> bool:
+        """Whether nobody can have changed the file since, and the disk has, where its bytes are
+        others. A name, mode, owner or link that was changed counts as touched."""
+        same = self.numbers()[1:] == found.numbers()[1:]
+        return same and self.ctime_ns != 0 and self.ctime_ns == found.ctime_ns
+
     def is_of(self, descriptor: int) -> bool:
         """Whether an open file, whose device cannot change, still is as it was."""
         return Fingerprint.of(os.fstat(descriptor)).numbers()[1:] == self.numbers()[1:]

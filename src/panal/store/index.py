@@ -315,8 +315,8 @@ class Index:
     def _files(self, where: str, values: tuple[object, ...]) -> Iterator[SharedFile]:
         with self._lock:
             rows = self._database.execute(SELECT_SHARED + where, values).fetchall()
-        for path, content, device, inode, size_bytes, mtime_ns, sha256, checked in rows:
-            fingerprint = Fingerprint(device, inode, size_bytes, mtime_ns)
+        for path, content, device, inode, size_bytes, mtime_ns, ctime_ns, sha256, checked in rows:
+            fingerprint = Fingerprint(device, inode, size_bytes, mtime_ns, ctime_ns)
             yield SharedFile(SafePath(path), ContentId(content), fingerprint, sha256, checked == 1)
 
     @contextlib.contextmanager

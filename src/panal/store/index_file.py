@@ -73,7 +73,7 @@ _SINCE = {
 }
 """What an index of that version lacks; 0 is an empty file."""
 SELECT_SHARED = """
-SELECT path, content, device, inode, shared.size_bytes, mtime_ns, sha256, sha256_checked
+SELECT path, content, device, inode, shared.size_bytes, mtime_ns, ctime_ns, sha256, sha256_checked
 FROM shared JOIN contents ON contents.id = shared.content
 """
 

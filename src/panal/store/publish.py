@@ -36,7 +36,7 @@ def publish(
             fingerprint = Fingerprint.of(source.stat(), root.device)
             publish_at(os.fspath(source), folder, name, path, replace=replace)
             os.fsync(folder)
-            return fingerprint
+            return as_named(fingerprint, name, folder, root.device)
         except OSError as error:
             raise disk_error(error, f"put {printable(path)} in place") from None
 
@@ -46,12 +46,14 @@ def exchange(source: Path, root: Root, path: SafePath, expected: Fingerprint) ->
 
     Each has the other's name then, durably; where the file system cannot exchange, the old one is
     gone. The fingerprint is that of the source. ContentChanged, and nothing is done, where another
-    file than the expected one stands there.
+    file than the expected one stands there, or that one and somebody has touched it.
     """
     with root.parent_for_writing(path) as (folder, name):
         try:
             fingerprint = Fingerprint.of(source.stat(), root.device)
-            _refuse_other(Fingerprint.of(_status(name, folder), root.device), expected, path)
+            found = Fingerprint.of(_status(name, folder), root.device)
+            _refuse_other(found, expected, path)
+            refuse_touched(found, expected, path)
             _exchange_at(source, folder, name)
             if source.exists():
                 try:
@@ -60,9 +62,28 @@ def exchange(source: Path, root: Root, path: SafePath, expected: Fingerprint) ->
                     _exchange_at(source, folder, name)  # somebody put it there just now
                     raise
             os.fsync(folder)
+            return as_named(fingerprint, name, folder, root.device)
         except OSError as error:
             raise disk_error(error, f"put {printable(path)} in place") from None
-    return fingerprint
+
+
+def as_named(published: Fingerprint, name: str, folder: int, device: int) -> Fingerprint:
+    """A published file's fingerprint, with the time that its new name has left on it."""
+    try:
+        found = Fingerprint.of(_status(name, folder), device)
+    except FileNotFoundError:  # somebody was quick
+        return published
+    return found if found == published else published
+
+
+def refuse_touched(found: Fingerprint, expected: Fingerprint, path: SafePath) -> None:
+    """ContentChanged where a file may have been edited and its time set back."""
+    if not expected.is_untouched(found):
+        raise ContentChanged(
+            f"{printable(path)} may have been edited and its time set back: it, its name, its mode "
+            "or its links were changed since it was hashed. It was left as it is; touch it to "
+            "share it so, or remove it and get it again."
+        )
 
 
 def _status(name: str, folder: int) -> os.stat_result:

@@ -14,7 +14,7 @@ from panal.store.durable import MANY, sync_file_system, sync_files, syncs_whole
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
 from panal.store.parents import Parents
-from panal.store.publish import publish_at
+from panal.store.publish import as_named, publish_at
 from panal.store.roots import Root, disk_error
 from panal.store.space import check_reserve
 from panal.wire.collection import CollectionEntry, EntryType
@@ -126,7 +126,8 @@ def _publish(
         except TargetTaken:
             taken.append(entry)
             continue
-        placed.append(HashedFile(entry.path, staged.fingerprint, entry.content, staged.manifest))
+        found = as_named(staged.fingerprint, name, folder, batch.root.device)
+        placed.append(HashedFile(entry.path, found, entry.content, staged.manifest))
 
 
 def _sync_folders(root: Root, descriptor: int, paths: list[SafePath]) -> None:
