@@ -4,14 +4,18 @@ import asyncio
 import errno
 import os
 import stat
+import threading
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from panal.errors import PanalError
+from panal.errors import NoSpace, PanalError
 from panal.peer import repairing, scrubbing
+from panal.peer.fetching import Transfer
 from panal.store import publish
+from panal.store.index import Index
 from panal.store.partial import PartialFile
 from panal.store.scrub_records import Position, ScrubRecords
 from panal.wire.manifest import MIN_CHUNK_BYTES
@@ -166,6 +170,62 @@ async def test_a_chunk_that_cannot_be_read_is_a_wrong_one(
     answer = await peer.node.verify(repair=True)
     assert (answer.differing, answer.repaired) == ({}, ["film.bin"])
     assert (peer.folder / "film.bin").read_bytes() == DATA
+
+
+async def test_a_disk_that_is_away_says_nothing_of_its_files(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = await holding(network, "one")
+    inode = (peer.folder / "film.bin").stat().st_ino
+    fail(monkeypatch, "preadv", errno.ENOTCONN, lambda fd, *_: os.fstat(fd).st_ino == inode)
+    answer = await peer.node.verify()
+    assert "Could not read" in answer.differing["film.bin"]
+    await peer.app.scrubbing.step()
+    assert peer.node.status().damaged == {}
+    assert len(peer.node.files().files) == 1
+
+
+async def test_a_full_disk_of_the_index_ends_no_peer_that_finds_a_changed_file(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = await network.peer("one", shares_folder=False)
+    await peer.upload("film.bin", DATA)
+    (peer.folder / "film.bin").write_bytes(b"mine")
+
+    def full(*_: object) -> None:
+        raise NoSpace("The index cannot grow.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "forget", full)
+        await peer.app.scrubbing.step()
+    assert peer.app.scrubbing.at.path == "film.bin"
+
+
+async def test_however_long_it_takes_to_copy_what_is_right_that_is_not_silence(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, _ = await holding(network, "one"), await holding(network, "two")
+    rot(peer)
+    looked, looks, look, copy = threading.Event(), 0, Transfer.look, repairing.salvage
+
+    def counted(transfer: Transfer) -> None:
+        nonlocal looks
+        looks += 1
+        look(transfer)
+        if looks == 3:
+            monkeypatch.setattr(repairing, "PATIENCE_S", 60.0)
+            looked.set()
+
+    def slowly(*given: Any) -> None:
+        looked.wait(10)
+        copy(*given)
+
+    monkeypatch.setattr(repairing, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(repairing, "LOOK_S", 0.001)
+    monkeypatch.setattr(Transfer, "look", counted)
+    monkeypatch.setattr(repairing, "salvage", slowly)
+    answer = await peer.node.verify(repair=True)
+    assert (answer.differing, answer.repaired) == ({}, ["film.bin"])
 
 
 def broken(*_: object, **__: object) -> None:

@@ -24,7 +24,8 @@ from panal.wire import bitfield
 from panal.wire.names import printable
 
 PATIENCE_S = 60.0
-"""So long nothing may come before a repair gives up; what has come is kept for the next."""
+"""So long nothing may come, while others are asked, before a repair gives up; what has come is
+kept for the next."""
 LOOK_S = 1.0
 
 
@@ -72,7 +73,8 @@ class Repairing:
                 await asyncio.wait({work, waking}, return_when=asyncio.FIRST_COMPLETED)
                 waking.cancel()
                 transfer.look()
-                if transfer.bytes_done != before_bytes:
+                waits = transfer.waiting_for or transfer.swarms()  # else it copies, hashes, syncs
+                if transfer.bytes_done != before_bytes or not waits:
                     still_s, before_bytes = self._clock.now_s(), transfer.bytes_done
                 elif self._clock.now_s() - still_s >= PATIENCE_S and not work.done():
                     raise Unreachable(transfer.reason or "nobody sends what is missing")

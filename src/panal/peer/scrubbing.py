@@ -93,7 +93,10 @@ class Scrubbing:
                 self.at = replace(self.at, is_over=True)
                 self._save()
                 break
-            read_bytes += await self._read(shared)
+            try:
+                read_bytes += await self._read(shared)
+            except NoSpace as error:
+                log.info("What differs is not withdrawn for now: %s", error)
             if read_bytes >= STEP_BYTES:
                 break
         return read_bytes

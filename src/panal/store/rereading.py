@@ -5,6 +5,7 @@ has in memory of a file is dropped first, as far as it can be, so that the disk 
 """
 
 import ctypes
+import errno
 import os
 import platform
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from contextlib import suppress
 from blake3 import blake3
 
 from panal.errors import ContentChanged
+from panal.store.disk_errors import disk_error
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import READ_BYTES
 from panal.store.roots import Root
@@ -21,6 +23,8 @@ from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath, printable
 
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
+_BAD_SECTOR = {errno.EIO, errno.EUCLEAN, errno.EBADMSG, errno.EILSEQ}
+"""What reading ends with where bytes are lost; with all else the disk is away for a while."""
 _THREAD, _IDLE = 1, 3 << 13
 """ioprio_set(2): of one thread, and for when nobody else wants the disk."""
 
@@ -35,9 +39,24 @@ def wrong_chunks_of(
 ) -> int:
     """Those of some chunks of a shared file that have other bytes or cannot be read: a bitfield.
 
-    ContentChanged where the file is another than was shared, or does not keep still; RootOffline.
+    ContentChanged where the file is another than was shared, or does not keep still; RootOffline;
+    PanalError where its disk cannot be asked.
     `progress` is called with the bytes read so far, and may end it by raising.
     """
+    try:
+        return _wrong_chunks(root, path, expected, manifest, chunks, progress)
+    except OSError as error:
+        raise disk_error(error, f"read {printable(path)}") from None
+
+
+def _wrong_chunks(
+    root: Root,
+    path: SafePath,
+    expected: Fingerprint,
+    manifest: Manifest,
+    chunks: range,
+    progress: Callable[[int], None],
+) -> int:
     descriptor = root.open_unchanged(path, expected)
     try:
         _forget_cached(descriptor, manifest, chunks)
@@ -67,8 +86,10 @@ class _Reading:
         while left_bytes:
             try:
                 count = os.preadv(self._descriptor, [self._buffer[:left_bytes]], offset)
-            except OSError:
-                return False  # a bad sector: nobody can be given these bytes
+            except OSError as error:
+                if error.errno not in _BAD_SECTOR:
+                    raise
+                return False  # nobody can be given these bytes
             if count == 0:
                 return False
             digest.update(self._buffer[:count])
