@@ -17,6 +17,7 @@ from panal.peer.fetching import Transfer
 from panal.store import publish
 from panal.store.index import Index
 from panal.store.partial import PartialFile
+from panal.store.salvage import salvage
 from panal.store.scrub_records import Position, ScrubRecords
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.fsck.place import overwrite
@@ -172,6 +173,23 @@ async def test_a_chunk_that_cannot_be_read_is_a_wrong_one(
     assert (peer.folder / "film.bin").read_bytes() == DATA
 
 
+async def test_what_reads_right_again_is_shared_again(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = await holding(network, "one")
+    content = await content_of(peer)
+    inode = (peer.folder / "film.bin").stat().st_ino
+    with monkeypatch.context() as patch:
+        fail(patch, "preadv", errno.EIO, lambda fd, *_: os.fstat(fd).st_ino == inode)
+        assert list((await peer.node.verify()).differing) == ["film.bin"]
+        assert list((await peer.node.verify()).differing) == ["film.bin"]
+    answer = await peer.node.verify()
+    assert (answer.differing, answer.repaired) == ({}, ["film.bin"])
+    assert peer.node.status().damaged == {}
+    assert await content_of(peer) == content
+    assert (await peer.request("GET", f"/content/{content}")).body == DATA
+
+
 async def test_a_disk_that_is_away_says_nothing_of_its_files(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,7 +224,7 @@ async def test_however_long_it_takes_to_copy_what_is_right_that_is_not_silence(
 ) -> None:
     peer, _ = await holding(network, "one"), await holding(network, "two")
     rot(peer)
-    looked, looks, look, copy = threading.Event(), 0, Transfer.look, repairing.salvage
+    looked, looks, look = threading.Event(), 0, Transfer.look
 
     def counted(transfer: Transfer) -> None:
         nonlocal looks
@@ -218,7 +236,7 @@ async def test_however_long_it_takes_to_copy_what_is_right_that_is_not_silence(
 
     def slowly(*given: Any) -> None:
         looked.wait(10)
-        copy(*given)
+        salvage(*given)
 
     monkeypatch.setattr(repairing, "PATIENCE_S", 0.0)
     monkeypatch.setattr(repairing, "LOOK_S", 0.001)

@@ -212,6 +212,13 @@ class Sharing:
         with contextlib.suppress(PanalError):  # then it is checked at the next start
             await self.check_sha256(shared)
 
+    async def share_again(self, file: DamagedFile) -> None:
+        """A damaged file reads right again; it is shared as it was."""
+        whole = HashedFile(file.path, file.fingerprint, file.content, file.manifest, False)
+        async with self._placing(file.path):
+            await self.remember([whole])
+        # Its SHA-256 is checked at the next start.
+
     async def already_there(self, path: SafePath, content: ContentId) -> SharedFile | None:
         """The content under its wanted name; None where nothing is.
 

@@ -96,15 +96,29 @@ class Verifying:
         *,
         repair: bool,
     ) -> None:
+        known = set(self._damaged(paths))
         for shared in files:
             await self._verify_file(shared, found)
         for file in self._damaged(paths):
             if not await asyncio.to_thread(self._is_still_so, file):
                 self._damage.end(file.path)
                 continue
+            if file in known and await self._reads_right_again(file, found):
+                continue
             found.differing[file.path] = damage.words(file)
             if repair:
                 await self._mend(file, found)
+
+    async def _reads_right_again(self, file: DamagedFile, found: Verified) -> bool:
+        """Whether the disk gives by now what was shared, as after a loose cable: so it is again."""
+        try:
+            if await self._read(file, file.manifest, found):
+                return False
+            await self._sharing.share_again(file)
+        except PanalError:
+            return False
+        found.repaired.append(file.path)
+        return True
 
     async def _mend(self, file: DamagedFile, found: Verified) -> None:
         try:
@@ -173,7 +187,9 @@ class Verifying:
         if wrong and self._index.by_path(shared.path) == shared:
             self._damage.note(shared, manifest, wrong)
 
-    async def _read(self, shared: SharedFile, manifest: Manifest, found: Verified) -> int:
+    async def _read(
+        self, shared: SharedFile | DamagedFile, manifest: Manifest, found: Verified
+    ) -> int:
         given_up = Stopping()
 
         def progress(read_bytes: int) -> None:
