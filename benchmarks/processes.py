@@ -130,6 +130,13 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def family_cpu_s(pid: int) -> float:
+    """User and system time of a process and its children so far, those that ended included."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / _TICKS + sum(cpu_s(int(child)) for child in children)
+
+
 def poll(
     is_so: Callable[[], bool], what: str, patience_s: float = PATIENCE_S, every_s: float = POLL_S
 ) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.rows import Aim, Row
-from benchmarks.tracker_load import Peers, RunningTracker, in_lanes
+from benchmarks.tracker_load import Cpu, Peers, RunningTracker, in_lanes
 from benchmarks.tracker_names import Catalogue
 from panal.wire import tracker_pb2 as pb
 
@@ -28,7 +28,7 @@ class Told:
     """What one round of everybody telling everything took."""
 
     wall_s: float
-    cpu_s: float
+    cpu: Cpu
     lag_s: float
 
     def a_second(self, files: int) -> float:
@@ -40,7 +40,7 @@ async def tell_all(
     tracker: RunningTracker, peers: Peers, messages: list[list[bytes]], last: str
 ) -> Told:
     """Everybody tells everything; `last` is a name that is searched for until it is found."""
-    began_s, cpu_before_s = time.monotonic(), tracker.cpu_s()
+    began_s, cpu_before = time.monotonic(), tracker.cpu()
 
     async def tell(peer: int) -> None:
         await peers.announce(peer, messages[peer], everything=True)
@@ -48,9 +48,9 @@ async def tell_all(
     async with peers.kept():
         await in_lanes(range(peers.count), tell, AT_ONCE)
     wall_s = time.monotonic() - began_s
-    cpu_s = tracker.cpu_s() - cpu_before_s
+    cpu = tracker.cpu() - cpu_before
     await until_found(peers, last)
-    return Told(wall_s, cpu_s, time.monotonic() - began_s - wall_s)
+    return Told(wall_s, cpu, time.monotonic() - began_s - wall_s)
 
 
 async def until_found(peers: Peers, path: str, patience_s: float = 600.0) -> None:
@@ -100,7 +100,6 @@ def rows(catalogue: Catalogue, new: Told, known: Told, raw: float, store: str) -
             f"raw SQLite, new rows {raw:,.0f}/s" if told is new else f"aim {wanted:,}/s",
             told.a_second(files) / wanted,
             Aim(1.0),
-            f"of {wanted:,}/s; {told.wall_s:.1f} s, tracker {told.cpu_s:.1f} s of processor"
-            f" ({told.cpu_s / files * 1e6:.1f} µs each); last name found"
-            f" {told.lag_s:.2f} s later",
+            f"of {wanted:,}/s; {told.wall_s:.1f} s, {told.cpu.each(files)};"
+            f" last name found {told.lag_s:.2f} s later",
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from benchmarks.bare_calls import BareConnection, calls_a_second, prepare
 from benchmarks.processes import Program
 from benchmarks.rows import Aim, Row
-from benchmarks.tracker_load import Peers, RunningTracker
+from benchmarks.tracker_load import Cpu, Peers, RunningTracker
 from benchmarks.tracker_names import Catalogue
 from panal.wire import tracker_pb2 as pb
 
@@ -29,7 +29,7 @@ class Rate:
     """One method's calls a second, and the processor time of each."""
 
     tracker: float
-    tracker_us: float
+    cpu: Cpu
     empty: float
     empty_us: float
 
@@ -57,23 +57,28 @@ async def compare(
     try:
         address = empty.wait_for("listens on").split()[-1].rstrip(".")
         for method, calls in prepared.items():
-            found: dict[str, list[tuple[float, float]]] = {"tracker": [], "empty": []}
+            found: list[tuple[float, ...]] = []
             for _ in range(rounds):
-                for name, program, where in (
-                    ("empty", empty, address),
-                    ("tracker", tracker.program, tracker.address),
-                ):
-                    before_s = program.cpu_s()
-                    rate = await calls_a_second(where, calls, ROUND_S, CONNECTIONS, AT_ONCE)
-                    spent_us = 1e6 * (program.cpu_s() - before_s) / (rate * ROUND_S)
-                    found[name].append((rate, spent_us))
+                empty_before_s = empty.cpu_s()
+                bare = await calls_a_second(address, calls, ROUND_S, CONNECTIONS, AT_ONCE)
+                empty_s = empty.cpu_s() - empty_before_s
+                before = tracker.cpu()
+                rate = await calls_a_second(tracker.address, calls, ROUND_S, CONNECTIONS, AT_ONCE)
+                cpu = tracker.cpu() - before
+                found.append(
+                    (
+                        rate,
+                        cpu.tracker_s / (rate * ROUND_S),
+                        cpu.database_s / (rate * ROUND_S),
+                        bare,
+                        empty_s / (bare * ROUND_S),
+                    )
+                )
             print(f"{method}: {found}", flush=True)
-            medians = [
-                statistics.median(values[place] for values in found[name])
-                for name in ("tracker", "empty")
-                for place in (0, 1)
-            ]
-            rates[method] = Rate(*medians)
+            rate, tracker_s, database_s, bare, empty_s = map(
+                statistics.median, zip(*found, strict=True)
+            )
+            rates[method] = Rate(rate, Cpu(tracker_s, database_s), bare, 1e6 * empty_s)
     finally:
         empty.stop()
     return rates
@@ -88,7 +93,7 @@ def rate_rows(rates: dict[str, Rate], store: str) -> Iterator[Row]:
             f"empty grpc.aio {rate.empty:,.0f}/s",
             rate.tracker / rate.empty,
             Aim(0.85),
-            f"{rate.tracker_us:.0f} µs of processor each, empty {rate.empty_us:.0f} µs",
+            f"{rate.cpu.each(1)}, empty {rate.empty_us:.0f} µs",
         )
 
 
@@ -97,7 +102,8 @@ class Renewing:
     """Many peers that only renew."""
 
     peers: int
-    cpu_share: float
+    cpu: Cpu
+    wall_s: float
     bytes_a_peer: float
     grown_bytes: int
     renewals: int
@@ -135,25 +141,27 @@ async def renew_in_crowd(
 
     await round_for(RENEW_S)
     with_all = tracker.program.resident_bytes()
-    began_s, cpu_before_s, renewals = loop.time(), tracker.cpu_s(), 0
+    began_s, cpu_before, renewals = loop.time(), tracker.cpu(), 0
     await round_for(duration_s)
-    share = (tracker.cpu_s() - cpu_before_s) / (loop.time() - began_s)
+    cpu, wall_s = tracker.cpu() - cpu_before, loop.time() - began_s
     grown = tracker.program.resident_bytes() - with_all
     for connection in connections:
         connection.close()
     each = (with_all - idle_bytes) / peers.count
-    return Renewing(peers.count, share, each, grown, renewals)
+    return Renewing(peers.count, cpu, wall_s, each, grown, renewals)
 
 
 def crowd_rows(crowd: Renewing, store: str) -> Iterator[Row]:
     """The line of the table."""
+    share = crowd.cpu.tracker_s / crowd.wall_s
     yield Row(
         f"{crowd.peers:,} peers renew each {RENEW_S:g} s, {store}",
-        f"{crowd.cpu_share:.0%} of a core",
+        f"{share:.0%} of a core",
         "half of one core",
-        crowd.cpu_share,
+        share,
         Aim(0.5, at_most=True),
         f"{crowd.renewals:,} renewals, each peer on its own connection;"
+        f" {crowd.cpu.each(crowd.renewals)};"
         f" {crowd.bytes_a_peer / 1024:.1f} KiB of memory a peer,"
         f" {crowd.grown_bytes / 2**20:+.1f} MiB while they renewed",
     )

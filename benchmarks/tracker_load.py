@@ -8,6 +8,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,9 +16,10 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
-from benchmarks.processes import PANAL, Program
+from benchmarks.processes import PANAL, Program, family_cpu_s
 from panal.wire import tracker_pb2 as pb
 from panal.wire.dialback import hash_secret, proof_of
+from tests.support.postgres_server import PostgresServer
 
 SECRET = b"s" * 32
 _SERVICE = "/panal.tracker.v1.Tracker/"
@@ -26,11 +28,41 @@ CHANNELS = 8
 RENEW_S = 20.0
 
 
+@dataclass(frozen=True)
+class Cpu:
+    """Processor time, user and system, all threads and processes."""
+
+    tracker_s: float
+    database_s: float
+    """0 for SQLite, which is in the tracker."""
+
+    def __sub__(self, before: Self) -> "Cpu":
+        return Cpu(self.tracker_s - before.tracker_s, self.database_s - before.database_s)
+
+    def each(self, count: float) -> str:
+        """What each of so many things took, in words."""
+        database = f", database {self.database_s / count * 1e6:.1f} µs" if self.database_s else ""
+        return f"tracker {self.tracker_s / count * 1e6:.1f} µs{database} of processor each"
+
+    def share(self, wall_s: float) -> str:
+        """How busy it was, in words."""
+        database = f", database {self.database_s / wall_s:.0%}" if self.database_s else ""
+        return f"tracker {self.tracker_s / wall_s:.0%}{database} of one core"
+
+
 class RunningTracker:
     """`panal tracker` in a process of its own, its records in a folder or in a database."""
 
-    def __init__(self, state: Path, store: str = "", listen: str = "127.0.0.1:0") -> None:
-        """`store` is a database's URL; empty for SQLite in `state`."""
+    def __init__(
+        self,
+        state: Path,
+        server: PostgresServer | None = None,
+        database: str = "",
+        listen: str = "127.0.0.1:0",
+    ) -> None:
+        """SQLite in `state` where no server is given."""
+        self._server = server
+        store = server.url(database) if server is not None else ""
         words = ["tracker", "--listen", listen, "--state", str(state)]
         self.program = Program([*PANAL, *words, *(["--store", store] if store else [])])
         try:
@@ -40,9 +72,10 @@ class RunningTracker:
             raise
         self.address = line.split()[4].rstrip(".")
 
-    def cpu_s(self) -> float:
-        """Of all its threads until now."""
-        return self.program.cpu_s()
+    def cpu(self) -> "Cpu":
+        """Until now."""
+        database_s = family_cpu_s(self._server.main_pid()) if self._server is not None else 0.0
+        return Cpu(self.program.cpu_s(), database_s)
 
 
 class Peers:
@@ -71,8 +104,13 @@ class Peers:
     ) -> None:
         for channel in self._channels:
             await channel.close()
+        self.deafen()
+
+    def deafen(self) -> None:
+        """Answer no dial-back any more: ten thousand ports are wanted for connections."""
         for server in self._servers:
             server.close()
+        self._servers.clear()
 
     def connect(self, address: str) -> None:
         """Call this tracker from now on."""

@@ -16,7 +16,7 @@ import grpc.aio
 
 from benchmarks.rows import Aim, Row
 from benchmarks.tracker_announce import until_found
-from benchmarks.tracker_load import Peers, RunningTracker
+from benchmarks.tracker_load import Cpu, Peers, RunningTracker
 from benchmarks.tracker_names import Catalogue
 
 WITHIN_S = 60.0
@@ -29,7 +29,7 @@ class Returned:
 
     told_s: list[float]
     found_s: float
-    cpu_s: float
+    cpu: Cpu
     put_off: int
 
 
@@ -38,7 +38,7 @@ async def come_back(
 ) -> Returned:
     """All at once, to a tracker that knows nobody."""
     put_off = 0
-    began_s, cpu_before_s = time.monotonic(), tracker.cpu_s()
+    began_s, cpu_before = time.monotonic(), tracker.cpu()
 
     async def come(peer: int) -> float:
         nonlocal put_off
@@ -59,7 +59,7 @@ async def come_back(
         await until_found(peers, catalogue.path((peer + 1) * catalogue.files_a_peer - 1))
     await until_found(peers, catalogue.path(catalogue.files - 1))
     found_s = time.monotonic() - began_s
-    return Returned(sorted(told_s), found_s, tracker.cpu_s() - cpu_before_s, put_off)
+    return Returned(sorted(told_s), found_s, tracker.cpu() - cpu_before, put_off)
 
 
 def rows(catalogue: Catalogue, back: Returned, store: str) -> Iterator[Row]:
@@ -72,5 +72,5 @@ def rows(catalogue: Catalogue, back: Returned, store: str) -> Iterator[Row]:
         back.found_s / WITHIN_S,
         Aim(1.0, at_most=True),
         f"told: first {told[0]:.1f} s, half {statistics.median(told):.1f} s, last {told[-1]:.1f} s;"
-        f" put off {back.put_off} times; tracker {back.cpu_s:.1f} s of processor",
+        f" put off {back.put_off} times; a file: {back.cpu.each(catalogue.files)}",
     )

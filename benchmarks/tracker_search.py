@@ -79,7 +79,7 @@ class Times:
     searches: int
     p50_s: float
     p99_s: float
-    cpu_share: float
+    cpu: str
     changes: int
 
 
@@ -143,21 +143,21 @@ async def measure(
     running: set[asyncio.Task[object]] = set()
     load = [asyncio.create_task(renew_for_ever()), asyncio.create_task(change_for_ever())]
     try:
-        began_s, cpu_before_s = time.monotonic(), tracker.cpu_s()
+        began_s, cpu_before = time.monotonic(), tracker.cpu()
         place = 0
         while time.monotonic() - began_s < duration_s:
             await _search(peers, queries[place % len(queries)])
             place += 1
             await asyncio.sleep(0.005)
         wall_s = time.monotonic() - began_s
-        cpu_share = (tracker.cpu_s() - cpu_before_s) / wall_s
+        cpu = (tracker.cpu() - cpu_before).share(wall_s)
     finally:
         for task in load:
             task.cancel()
         await asyncio.gather(*load, *running, return_exceptions=True)
     spent_s = sorted(value for query in queries for value in query.spent_s)
     at = [spent_s[int(len(spent_s) * share)] for share in (0.5, 0.99)]
-    return Times(queries, place, at[0], at[1], cpu_share, changes)
+    return Times(queries, place, at[0], at[1], cpu, changes)
 
 
 async def _search(peers: Peers, query: Timed) -> None:
@@ -182,7 +182,7 @@ def rows(
     note = (
         f"{times.searches} searches of {len(times.queries)} queries; {catalogue.peers} peers renew"
         f" each {RENEW_S:g} s, {CHANGES_A_SECOND} announces of {ENTRIES_A_CHANGE} names a second;"
-        f" tracker {times.cpu_share:.0%} of one core"
+        f" {times.cpu}"
     )
     for name, found_s, most_ms in (
         ("p50", times.p50_s, limits_ms[0]),

@@ -27,9 +27,15 @@ def server_programs() -> Path | None:
 class PostgresServer:
     """One cluster, from `start` to `remove`; it can be stopped and started between."""
 
-    def __init__(self, programs: Path, like: "PostgresServer | None" = None) -> None:
-        """A new cluster, or one like another that was never started, which is made sooner."""
+    def __init__(
+        self, programs: Path, like: "PostgresServer | None" = None, options: str = _OPTIONS
+    ) -> None:
+        """A new cluster, or one like another that was never started, which is made sooner.
+
+        `options` are the server's; those of the tests keep nothing safe and gather no statistics.
+        """
         self.programs = programs
+        self._options = options
         # Short: the path of a socket has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="panal-pg-"))
         self._data = self.folder / "data"
@@ -50,7 +56,7 @@ class PostgresServer:
 
     def start(self) -> None:
         log = self.folder / "log"
-        options = f"-k {self.folder} {_OPTIONS}"
+        options = f"-k {self.folder} {self._options}"
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(log), "-o", options, "start")
 
         # Where the tests are killed, it ends with them.
@@ -86,6 +92,10 @@ class PostgresServer:
         )  # fmt: skip
         self._end_watch()
         shutil.rmtree(self.folder)
+
+    def main_pid(self) -> int:
+        """The process that starts all the others."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
 
     def _end_watch(self) -> None:
         watch, self._watch = self._watch, None
