@@ -79,6 +79,9 @@ class Run:
                 print(f"new {new}", flush=True)
                 known = await tracker_announce.tell_all(tracker, peers, self._messages, last)
                 print(f"known {known}; {self._kept('filled')}", flush=True)
+                if self._server is not None:
+                    # As autovacuum does within a minute; before it a Locate costs double.
+                    self._server.sql("ANALYZE", "filled")
                 for row in tracker_announce.rows(catalogue, new, known, raw, kind):
                     yield row
                 if "search" in parts:
@@ -113,8 +116,6 @@ class Run:
         """Very many peers that have nothing and renew."""
         async with self._some_peers("crowd", count) as (tracker, peers):
             idle_bytes = tracker.program.resident_bytes()
-            await peers.register_all()
-            peers.deafen()
             found = await tracker_calls.renew_in_crowd(tracker, peers, idle_bytes, duration_s)
             for row in tracker_calls.crowd_rows(found, self.kind):
                 yield row

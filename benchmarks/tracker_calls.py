@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from benchmarks.bare_calls import BareConnection, calls_a_second, prepare
 from benchmarks.processes import Program
 from benchmarks.rows import Aim, Row
-from benchmarks.tracker_load import Cpu, Peers, RunningTracker
+from benchmarks.tracker_load import Cpu, Peers, RunningTracker, in_lanes
 from benchmarks.tracker_names import Catalogue
 from panal.wire import tracker_pb2 as pb
 
@@ -107,48 +107,53 @@ class Renewing:
     bytes_a_peer: float
     grown_bytes: int
     renewals: int
+    refused: int
 
 
 async def renew_in_crowd(
     tracker: RunningTracker, peers: Peers, idle_bytes: int, duration_s: float
 ) -> Renewing:
-    """Everybody on a connection of its own; `idle_bytes` is what the tracker had without peers."""
-    connections = []
-    for peer in range(peers.count):
-        connections.append(await BareConnection.open(tracker.address))
-        if peer % 100 == 99:
-            await asyncio.sleep(0.01)
-    calls = [prepare(f"{SERVICE}Renew", peers.renewal(peer)) for peer in range(peers.count)]
+    """Everybody on a connection of its own, renewing since it joined.
+
+    `idle_bytes` is what the tracker had without peers.
+    """
     loop = asyncio.get_running_loop()
-    renewals = 0
+    renewals = refused = 0
+    connections: list[BareConnection] = []
+    renewing: list[asyncio.Task[None]] = []
 
-    async def renew_for_ever(peer: int, begin_s: float, until_s: float) -> None:
-        nonlocal renewals
-        due_s = begin_s + RENEW_S * peer / peers.count
-        while due_s < until_s:
-            await asyncio.sleep(max(0.0, due_s - loop.time()))
-            if not await connections[peer].call(calls[peer]):
-                raise ValueError("a renewal was refused")
-            renewals += 1
+    async def renew_for_ever(peer: int, connection: BareConnection) -> None:
+        nonlocal renewals, refused
+        prepared = prepare(f"{SERVICE}Renew", peers.renewal(peer))
+        due_s = loop.time()
+        while True:
             due_s += RENEW_S
+            await asyncio.sleep(max(0.0, due_s - loop.time()))
+            refused += not await connection.call(prepared)
+            renewals += 1
 
-    async def round_for(length_s: float) -> None:
-        begin_s = loop.time()
-        until_s = begin_s + length_s
-        await asyncio.gather(
-            *(renew_for_ever(peer, begin_s, until_s) for peer in range(peers.count))
-        )
+    async def join(peer: int) -> None:
+        await peers.register(peer)
+        peers.deafen(peer)
+        connections.append(await BareConnection.open(tracker.address))
+        renewing.append(asyncio.create_task(renew_for_ever(peer, connections[-1])))
 
-    await round_for(RENEW_S)
+    await in_lanes(range(peers.count), join, 32)
+    await asyncio.sleep(RENEW_S)
     with_all = tracker.program.resident_bytes()
     began_s, cpu_before, renewals = loop.time(), tracker.cpu(), 0
-    await round_for(duration_s)
+    await asyncio.sleep(duration_s)
     cpu, wall_s = tracker.cpu() - cpu_before, loop.time() - began_s
-    grown = tracker.program.resident_bytes() - with_all
+    done, grown = renewals, tracker.program.resident_bytes() - with_all
+    if failed := [task for task in renewing if task.done()]:
+        await failed[0]
+    for task in renewing:
+        task.cancel()
+    await asyncio.gather(*renewing, return_exceptions=True)
     for connection in connections:
         connection.close()
     each = (with_all - idle_bytes) / peers.count
-    return Renewing(peers.count, cpu, wall_s, each, grown, renewals)
+    return Renewing(peers.count, cpu, wall_s, each, grown, done, refused)
 
 
 def crowd_rows(crowd: Renewing, store: str) -> Iterator[Row]:
@@ -160,7 +165,7 @@ def crowd_rows(crowd: Renewing, store: str) -> Iterator[Row]:
         "half of one core",
         share,
         Aim(0.5, at_most=True),
-        f"{crowd.renewals:,} renewals, each peer on its own connection;"
+        f"{crowd.renewals:,} renewals, {crowd.refused:,} refused, each peer on its own connection;"
         f" {crowd.cpu.each(crowd.renewals)};"
         f" {crowd.bytes_a_peer / 1024:.1f} KiB of memory a peer,"
         f" {crowd.grown_bytes / 2**20:+.1f} MiB while they renewed",

@@ -104,13 +104,12 @@ class Peers:
     ) -> None:
         for channel in self._channels:
             await channel.close()
-        self.deafen()
+        for peer in range(len(self._servers)):
+            self.deafen(peer)
 
-    def deafen(self) -> None:
-        """Answer no dial-back any more: ten thousand ports are wanted for connections."""
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
+    def deafen(self, peer: int) -> None:
+        """Answer none of its dial-backs any more: its descriptor is wanted for a connection."""
+        self._servers[peer].close()
 
     def connect(self, address: str) -> None:
         """Call this tracker from now on."""
