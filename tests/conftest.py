@@ -53,7 +53,7 @@ def database(_kept_database: str) -> str:
     with psycopg.connect(_kept_database) as connection:
         if connection.execute("SELECT to_regclass('panal.leftovers')").fetchone() != (None,):
             connection.execute(
-                "TRUNCATE panal.peers, panal.entries, panal.holdings, panal.leftovers;"
+                "TRUNCATE panal.peers, panal.kept, panal.entries, panal.holdings, panal.leftovers;"
                 " DELETE FROM panal.facts WHERE name <> 'id'"
             )
     return _kept_database

@@ -383,6 +383,38 @@ def test_the_longest_paths_are_kept_apart(
         )
 
 
+def test_names_that_are_told_again_are_noted_beside_their_rows(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    storage, _ = two
+
+    def seen(what: str) -> list[tuple[Any, ...]]:
+        with storage.database.using() as connection:
+            return connection.execute(what.encode()).fetchall()
+
+    put(storage, ONE)
+    told = announcement(entry("a", 1), entry("b", 2))
+    with storage.transaction():
+        storage.apply(ONE, told)
+    rows = seen("SELECT ctid, path FROM entries ORDER BY path")
+    with storage.transaction():
+        generation = storage.begin_replacement(ONE)
+    with storage.transaction():
+        storage.apply(ONE, told)
+    assert seen("SELECT cardinality(hashes) FROM kept") == [(2,)]
+    with storage.transaction():
+        storage.end_replacement(ONE, generation)
+    with storage.transaction():
+        storage.apply(ONE, told)
+    assert seen("SELECT ctid, path FROM entries ORDER BY path") == rows
+    assert seen("SELECT 1 FROM kept") == []
+    with storage.transaction():
+        storage.begin_replacement(ONE)
+        storage.apply(ONE, told)
+        storage.forget(ONE)
+    assert seen("SELECT 1 FROM kept") == []
+
+
 def looked_at(storage: PostgresStorage, needle: str) -> int:
     """How many names the text index names for a needle, before they are compared."""
     pattern = postgres_queries._pattern(needle)

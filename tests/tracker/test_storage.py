@@ -283,6 +283,35 @@ def test_a_broken_replacement_drops_nothing_and_the_next_one_does(storage: Stora
     assert _search(storage) == {(ONE, "whole")}
 
 
+def test_replacements_one_after_another_keep_what_each_names(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a", 1), entry("b", 2), entry("c", 3))
+    for named in ("ab", "ab", "b"):
+        with storage.transaction():
+            generation = storage.begin_replacement(ONE)
+        for path in named:
+            _announce(storage, ONE, entry(path, ord(path) - ord("a") + 1))
+        with storage.transaction():
+            storage.end_replacement(ONE, generation)
+        assert _search(storage) == {(ONE, path) for path in named}
+        _announce(storage, ONE, entry("b", 2))
+
+
+def test_a_replacement_that_ends_late_drops_nothing_that_it_named(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a", 1), entry("b", 2))
+    with storage.transaction():
+        late = storage.begin_replacement(ONE)
+    _announce(storage, ONE, entry("a", 1))
+    with storage.transaction():
+        generation = storage.begin_replacement(ONE)
+    with storage.transaction():
+        storage.end_replacement(ONE, late)
+    assert _search(storage) == {(ONE, "a")}
+    _announce(storage, ONE, entry("a", 1))
+    with storage.transaction():
+        storage.end_replacement(ONE, generation)
+    assert _search(storage) == {(ONE, "a")}
+
+
 def test_nobody_is_named_after_the_lease_even_before_the_sweep(storage: Storage) -> None:
     _announce(storage, ONE, entry("a", 1))
     for now_s, named in ((59.9, True), (60.0, False)):

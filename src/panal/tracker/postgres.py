@@ -52,7 +52,6 @@ _HOLDERS = (
     f"SELECT holders.content, holders.complete, peers.id, {_FIELDS}"
     f" FROM ({queries.HOLDERS}) AS holders JOIN peers ON peers.id = holders.peer"
 ).encode()
-_PATIENTLY = b"SET LOCAL statement_timeout = '60s'"
 _LOCK = b"SELECT pg_advisory_xact_lock(%s)"
 
 
@@ -179,14 +178,13 @@ class PostgresStorage:
         """Start a new generation of a peer's catalogue; KeyError for an unknown peer."""
         with self.database.using() as connection:
             rows = CatalogueRows.of(connection, key_of(name))
-            rows.generation += 1
+            rows.begin_generation()
             rows.save()
             return rows.generation
 
     def end_replacement(self, name: PeerName, generation: int) -> bytes:
         """Drop what was last announced before `generation` began; the digest after it."""
         with self.database.using() as connection:
-            connection.execute(_PATIENTLY)  # a million may go
             rows = CatalogueRows.of(connection, key_of(name))
             rows.drop_before(generation)
             return rows.save()

@@ -25,7 +25,20 @@ _SAME_PATH = (
 _GIVEN = "unnest(%s::text[]) AS g (path)"
 _KNOWN = f"SELECT {_COLUMNS}, e.generation FROM {_GIVEN} JOIN entries e ON {_SAME_PATH}".encode()
 _DROP = f"DELETE FROM entries e USING {_GIVEN} WHERE {_SAME_PATH} RETURNING {_COLUMNS}".encode()
-_KEEP = f"UPDATE entries e SET generation = %s FROM {_GIVEN} WHERE {_SAME_PATH}".encode()
+# A new version of each row would be a new place in every index, the text's too.
+_KEEP = (
+    b"INSERT INTO kept (peer, generation, hashes)"
+    b" SELECT %s, %s, array_agg(hashtextextended(path, 0)) FROM unnest(%s::text[]) AS g (path)"
+)
+_DROP_STALE = (
+    "WITH named AS MATERIALIZED"
+    " (SELECT unnest(hashes) AS hash FROM kept WHERE peer = %(peer)s AND generation >= %(least)s)"
+    " DELETE FROM entries e WHERE peer = %(peer)s AND generation < %(least)s AND NOT EXISTS"
+    " (SELECT FROM named WHERE named.hash = hashtextextended(e.path, 0))"
+    f" RETURNING {_COLUMNS}"
+).encode()
+# Nothing is known of how much a replacement named: a nested loop would be its square.
+_PATIENTLY = b"SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = off"
 _INSERT = (
     b"INSERT INTO entries (peer, path, searchable, content, size_bytes, kind, sha256, generation)"
     b" SELECT %s, g.*, %s FROM"
@@ -57,20 +70,23 @@ class CatalogueRows:
     generation: int
     entries: int
     holdings: int
+    kept: int | None
+    """Entries that a replacement under way named and that were there; None outside one."""
     digest: CatalogueDigest
 
     @classmethod
     def of(cls, connection: Connection, key: str) -> "CatalogueRows":
         """The catalogue of a recorded peer, locked; KeyError for an unknown one."""
         row = connection.execute(
-            "SELECT id, generation, entries, holdings, digest FROM peers WHERE key = %s"
+            "SELECT id, generation, entries, holdings, kept, digest FROM peers WHERE key = %s"
             " FOR NO KEY UPDATE",
             (key,),
         ).fetchone()
         if row is None:
             raise KeyError(key)
-        peer, generation, entries, holdings, digest = row
-        return cls(connection, peer, generation, entries, holdings, CatalogueDigest(digest))
+        peer, generation, entries, holdings, kept, digest = row
+        summed = CatalogueDigest(digest)
+        return cls(connection, peer, generation, entries, holdings, kept, summed)
 
     def put_entries(self, entries: Iterable[Entry]) -> None:
         """Add entries, or give their paths new values; of one path the last counts."""
@@ -81,16 +97,14 @@ class CatalogueRows:
         same: list[str] = []
         for *row, generation in self.connection.execute(_KNOWN, (list(wanted), self.peer)):
             entry = known[row[0]] = _entry_of(row)
-            # Outside a replacement all rows have the generation already: nothing is written.
             if wanted[entry.path] == entry and generation != self.generation:
                 same.append(entry.path)
         changed = [path for path in known if wanted[path] != known[path]]
         new = [path for path in wanted if path not in known]
-        if same:
-            self.connection.execute(_KEEP, (self.generation, same, self.peer))
+        self._keep(same)
         self._change([known[path] for path in changed], [wanted[path] for path in changed])
         self._insert([wanted[path] for path in new])
-        if self.entries > MAX_ITEMS_PER_PEER:
+        if max(self.entries, self.kept or 0) > MAX_ITEMS_PER_PEER:
             raise TooLarge(f"A peer has at most {MAX_ITEMS_PER_PEER} entries.")
 
     def remove_paths(self, paths: Iterable[str]) -> None:
@@ -123,21 +137,52 @@ class CatalogueRows:
         if contents := list(contents):
             self._drop_holdings("content = ANY(%s)", contents)
 
+    def begin_generation(self) -> None:
+        """What is announced from now on belongs to a new generation."""
+        self.generation += 1
+        self.kept = 0
+        # Of the one before a late end may still come.
+        self._forget_kept(self.generation - 2)
+
     def drop_before(self, generation: int) -> None:
-        """Drop what was last announced before a generation."""
-        stale = f"DELETE FROM entries e WHERE peer = %s AND generation < %s RETURNING {_COLUMNS}"
-        self._count_out(self.connection.execute(stale.encode(), (self.peer, generation)))
+        """Drop what was last announced before a generation; a million may go."""
+        self.connection.execute(_PATIENTLY)
+        given = {"peer": self.peer, "least": generation}
+        self._count_out(self.connection.execute(_DROP_STALE, given))
         self._drop_holdings("generation < %s", generation)
+        self._forget_kept(generation)
+        if generation == self.generation:
+            self.kept = None
 
     def save(self, sequence: int | None = None) -> bytes:
         """Write counters and digest to the peer's row, and the sequence if given; the digest."""
         value = self.digest.value()
         self.connection.execute(
-            "UPDATE peers SET generation = %s, entries = %s, holdings = %s, digest = %s,"
-            " sequence = coalesce(%s, sequence) WHERE id = %s",
-            (self.generation, self.entries, self.holdings, value, sequence, self.peer),
+            "UPDATE peers SET generation = %s, entries = %s, holdings = %s, kept = %s,"
+            " digest = %s, sequence = coalesce(%s, sequence) WHERE id = %s",
+            (
+                self.generation,
+                self.entries,
+                self.holdings,
+                self.kept,
+                value,
+                sequence,
+                self.peer,
+            ),
         )
         return value
+
+    def _keep(self, paths: Sequence[str]) -> None:
+        """Note that a replacement under way named these; outside one nothing is written."""
+        if self.kept is None or not paths:
+            return
+        self.connection.execute(_KEEP, (self.peer, self.generation, paths))
+        self.kept += len(paths)
+
+    def _forget_kept(self, last_generation: int) -> None:
+        self.connection.execute(
+            "DELETE FROM kept WHERE peer = %s AND generation <= %s", (self.peer, last_generation)
+        )
 
     def _insert(self, entries: Sequence[Entry]) -> None:
         if not entries:

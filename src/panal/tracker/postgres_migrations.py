@@ -102,6 +102,19 @@ CREATE TABLE leftovers (peer bigint PRIMARY KEY);
     ),
     # What an older tracker puts leaves it as it is.
     Migration(least=1, sql="ALTER TABLE peers ADD COLUMN zone text NOT NULL DEFAULT ''"),
+    # An older tracker writes to the entries instead, and ends its replacements by that.
+    Migration(
+        least=1,
+        sql="""
+ALTER TABLE peers ADD COLUMN kept integer;  -- entries so far; null outside a replacement
+CREATE TABLE kept (  -- what a replacement named and the peer had, a row a message
+    peer bigint NOT NULL REFERENCES peers ON DELETE CASCADE,
+    generation bigint NOT NULL,
+    hashes bigint[] NOT NULL  -- of the paths
+);
+CREATE INDEX kept_by_peer ON kept (peer);
+""",
+    ),
 )
 
 
