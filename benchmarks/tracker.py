@@ -17,7 +17,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from benchmarks import tracker_announce, tracker_calls, tracker_return, tracker_search
+from benchmarks import (
+    tracker_announce,
+    tracker_calls,
+    tracker_return,
+    tracker_search,
+    tracker_several,
+)
 from benchmarks.__main__ import machine
 from benchmarks.processes import MachineLoad
 from benchmarks.rows import Row, table
@@ -28,7 +34,7 @@ from tests.support.postgres_server import PostgresServer, server_programs
 LIMITS_MS = {"sqlite": (5.0, 50.0), "postgresql": (20.0, 150.0)}
 
 
-PARTS = ("announce", "search", "calls", "return", "crowd")
+PARTS = ("announce", "search", "calls", "return", "crowd", "several")
 CROWD = 10_000
 SERVER_OPTIONS = "-c listen_addresses='' -c shared_buffers=1GB -c max_wal_size=4GB"
 """Else as PostgreSQL comes: it syncs, and autovacuum gathers statistics."""
@@ -120,6 +126,26 @@ class Run:
             for row in tracker_calls.crowd_rows(found, self.kind):
                 yield row
 
+    async def several(self) -> AsyncIterator[Row]:
+        """Trackers side by side on one database."""
+        if self._server is None:
+            return
+        found = []
+        for count in tracker_several.TRACKERS:
+            name = f"several_{count}"
+            self._server.sql(f"CREATE DATABASE {name}")
+            trackers: list[RunningTracker] = []
+            try:
+                for number in range(count):
+                    state = self._place / f"{name}_{number}"
+                    trackers.append(RunningTracker(state, self._server, name))
+                found.append(await tracker_several.renew_together(trackers))
+            finally:
+                for tracker in trackers:
+                    tracker.program.stop()
+        for row in tracker_several.rows(found):
+            yield row
+
     @asynccontextmanager
     async def _some_peers(
         self, name: str, count: int
@@ -148,6 +174,8 @@ async def measured(run: Run, parts: set[str], seconds: float, crowd: int) -> lis
         rows += [row async for row in run.returned()]
     if "crowd" in parts:
         rows += [row async for row in run.crowd(crowd, 2 * seconds)]
+    if "several" in parts:
+        rows += [row async for row in run.several()]
     return rows
 
 
