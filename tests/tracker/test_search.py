@@ -15,6 +15,7 @@ from panal.tracker.search import (
     MAX_PAGE_BYTES,
     RANK_LIMIT,
     Match,
+    Matches,
     RankedPage,
     _marked,
     fold,
@@ -140,7 +141,7 @@ def test_every_name_finds_itself_exactly(path: str) -> None:
 @given(st.text(max_size=30), _PATH)
 def test_no_query_breaks_the_ranking(words: str, path: str) -> None:
     with contextlib.suppress(UsageError):  # a filter that cannot be
-        rank(understand(SearchQuery(words)), [_row(path, 1)])
+        rank(understand(SearchQuery(words)), Matches.of([_row(path, 1)]))
 
 
 @pytest.mark.parametrize(("words", "said"), REFUSED)
@@ -165,14 +166,14 @@ def test_a_quoted_name_comes_first() -> None:
 
 def test_exact_names_come_first_then_whole_words_then_the_rest() -> None:
     rows = [_row("my reports", 1), _row("a report.pdf", 2), _row("z/report", 3)]
-    page = rank(understand(SearchQuery("report")), rows)
+    page = rank(understand(SearchQuery("report")), Matches.of(rows))
     assert [hit.content for hit in page.hits] == [content(3), content(2), content(1)]
 
 
 def test_one_hit_a_content_with_its_names() -> None:
     rows = [_row(f"copy {number:03}.txt", 1, f"peer_{number}") for number in range(30)]
     rows.append(_row("copy.txt", 1, "last", sha256=b"x" * 32))
-    (hit,) = rank(understand(SearchQuery("copy.txt")), rows).hits
+    (hit,) = rank(understand(SearchQuery("copy.txt")), Matches.of(rows)).hits
     assert (len(hit.names), hit.names_total) == (MAX_NAMES_PER_HIT, 31)
     assert (hit.names[0].peer, hit.sha256) == ("last", b"x" * 32)
 
@@ -182,7 +183,7 @@ def test_pages_follow_one_another_without_gap_or_repeat() -> None:
     seen = []
     query = SearchQuery("file", page_size=10)
     while True:
-        page = rank(understand(query), rows)
+        page = rank(understand(query), Matches.of(rows))
         seen += [hit.content for hit in page.hits]
         if not page.next_page:
             break
@@ -192,15 +193,17 @@ def test_pages_follow_one_another_without_gap_or_repeat() -> None:
 
 def test_a_page_token_survives_changes_between_pages() -> None:
     rows = [_row(f"file {number}", number) for number in range(6)]
-    page = rank(understand(SearchQuery("file", page_size=3)), rows)
+    page = rank(understand(SearchQuery("file", page_size=3)), Matches.of(rows))
     later = [row for row in rows if row.path != "file 2"] + [_row("file 0a", 9)]
-    after = rank(understand(SearchQuery("file", page=page.next_page, page_size=9)), later)
+    after = rank(
+        understand(SearchQuery("file", page=page.next_page, page_size=9)), Matches.of(later)
+    )
     assert [hit.names[0].path for hit in after.hits] == ["file 3", "file 4", "file 5"]
 
 
 def test_a_page_is_bounded_in_bytes() -> None:
     rows = [_row(f"{number:04}/" + "x" * 4_000, number) for number in range(1_000)]
-    page = rank(understand(SearchQuery("", page_size=1_000)), rows)
+    page = rank(understand(SearchQuery("", page_size=1_000)), Matches.of(rows))
     assert page.next_page
     assert sum(len(named.path) for hit in page.hits for named in hit.names) <= MAX_PAGE_BYTES
 

@@ -512,6 +512,21 @@ def test_a_search_that_would_hold_everybody_up_is_given_up(
     assert _search(storage, "4321 a") == {(ONE, "4321 a b")}  # what the index finds costs little
 
 
+@only_sqlite
+def test_an_exact_name_costs_what_has_it_however_many_contain_it(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _announce(storage, ONE, *(entry(f"{number}/b c.b", 1) for number in range(5_000)))
+    _announce(storage, ONE, entry("z/b", 2))
+    _index(storage)
+    monkeypatch.setattr(sqlite_queries, "RANK_LIMIT", 3)
+    monkeypatch.setattr(sqlite_queries, "MOST_STEPS", 2_000)
+    monkeypatch.setattr(sqlite_queries, "_STEPS_AT_ONCE", 1_000)
+    matches = storage.match(understand(SearchQuery("b")), 1.0)
+    assert matches.capped
+    assert matches.rows[0].path == "z/b"
+
+
 def test_a_name_taken_literally_has_no_filters_in_it(storage: Storage) -> None:
     for peer, entries in SHARED.items():
         _announce(storage, PeerName(peer), *entries)

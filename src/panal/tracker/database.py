@@ -15,7 +15,7 @@ from panal.trust.files import private_file
 
 _log = logging.getLogger("panal.tracker")
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 MEMORY = ":memory:"
 CACHE_KIB = 256 * 1024
 """At most: a catalogue that does not fit is read from the disk's cache again and again."""
@@ -48,6 +48,7 @@ CREATE TABLE entries (
     peer INTEGER NOT NULL,
     path TEXT NOT NULL,
     searchable TEXT NOT NULL,
+    name_crc INTEGER NOT NULL,
     facts BLOB NOT NULL,  -- content, kind, size, SHA-256, as the digest counts them
     size_bytes INTEGER NOT NULL,
     kind INTEGER NOT NULL,
@@ -55,6 +56,7 @@ CREATE TABLE entries (
     UNIQUE (peer, path)
 );
 CREATE INDEX entries_by_content ON entries (substr(facts, 1, 8));
+CREATE INDEX entries_by_name ON entries (name_crc);
 CREATE INDEX entries_by_sha256 ON entries (substr(facts, 42, 8));
 CREATE TABLE holdings (
     peer INTEGER NOT NULL,

@@ -80,7 +80,7 @@ def matches_of(connection: Connection, search: Search, now_s: float) -> Matches:
     found = _select(connection, search, search.needles, now_s, RANK_LIMIT + 1)
     exact = {(row.peer, row.path) for row in rows}
     rows += [row for row in found if (row.peer, row.path) not in exact] if exact else found
-    return Matches(tuple(rows[:RANK_LIMIT]), capped=len(rows) > RANK_LIMIT)
+    return Matches.of(rows[:RANK_LIMIT], capped=len(rows) > RANK_LIMIT)
 
 
 def entries_in_order(connection: Connection, search: Search, now_s: float) -> Generator[Match]:

@@ -221,7 +221,7 @@ class Records:
             with closing(self._storage.entries_in_order(wanted, now_s)) as entries:
                 return search.listed(wanted, entries), False
         matches = self._storage.match(wanted, now_s)
-        return search.rank(wanted, matches.rows), matches.capped
+        return search.rank(wanted, matches), matches.capped
 
     async def list_folder(self, query: FolderQuery) -> FolderPage:
         """One page of a live peer's folder; NotFound where either is not there."""

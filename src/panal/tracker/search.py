@@ -17,10 +17,11 @@ import heapq
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 
@@ -98,11 +99,26 @@ class Match(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """What a store found, at most `RANK_LIMIT` entries."""
+    """What a store found, at most `RANK_LIMIT` entries: what they are ranked by, side by side."""
 
-    rows: tuple[Match, ...]
-    capped: bool
+    texts: Sequence[str]
+    """Their searchable forms."""
+    contents: Sequence[ContentId]
+    rows_at: Callable[[Sequence[int]], Sequence[Match]]
+    """All that is known of those at these places, while the transaction lasts."""
+    capped: bool = False
     """There are more."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Match], *, capped: bool = False) -> "Matches":
+        """Of entries that are known whole."""
+        texts, contents = [row.searchable for row in rows], [row.content for row in rows]
+        return cls(texts, contents, lambda places: [rows[place] for place in places], capped)
+
+    @property
+    def rows(self) -> Sequence[Match]:
+        """All of them, whole."""
+        return self.rows_at(range(len(self.texts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,21 +225,15 @@ def _classes(search: Search, texts: Sequence[str]) -> list[int]:
 _Key = tuple[int, str, ContentId]
 
 
-def rank(search: Search, rows: Sequence[Match]) -> RankedPage:
+def rank(search: Search, matches: Matches) -> RankedPage:
     """The page of hits that a search asks for: one hit a content, best match first."""
-    texts = [row.searchable for row in rows]
-    plain = [text.replace(_MARK, "") for text in texts]
-    keys = list(zip(_classes(search, texts), plain, [row.content for row in rows], strict=True))
-    ordered = _best_of_each(keys, search.after, search.page_size + 1)
-    groups: dict[ContentId, list[tuple[_Key, Match]]] = {content: [] for *_, content in ordered}
-    for key, row in zip(keys, rows, strict=True):
-        if row.content in groups:
-            groups[row.content].append((key, row))
+    classes = _classes(search, matches.texts)
+    ordered = _best_of_each(search, classes, matches)
+    groups = _groups(classes, matches, {content for *_, content in ordered[: search.page_size]})
     hits: list[Hit] = []
     names_bytes = 0
     for *_, content in ordered[: search.page_size]:
-        group = sorted(groups[content], key=lambda item: (item[0], item[1].peer))
-        hit = _hit([row for _, row in group])
+        hit = _hit(groups[content])
         names_bytes += sum(len(named.path.encode()) for named in hit.names)
         if hits and names_bytes > MAX_PAGE_BYTES:
             break
@@ -234,14 +244,22 @@ def rank(search: Search, rows: Sequence[Match]) -> RankedPage:
     return RankedPage(tuple(hits), _encode_page((quality, path, content.hex())))
 
 
-def _best_of_each(keys: Sequence[_Key], after: SortKey | None, wanted: int) -> list[_Key]:
-    """The first `wanted` contents behind `after`, each by its best key."""
-    if after is not None:
-        best: dict[ContentId, _Key] = {}
-        for key in keys:
-            best[key[2]] = min(key, best.get(key[2], key))
-        mark = (after[0], after[1], bytes.fromhex(after[2]))
-        keys = [key for key in best.values() if key > mark]
+def _best_of_each(search: Search, classes: Sequence[int], matches: Matches) -> list[_Key]:
+    """The contents of a page and of one hit more, each by its best key."""
+    wanted = search.page_size + 1
+    plain = [text.replace(_MARK, "") for text in matches.texts]
+    if search.after is None:
+        return _first_of_each(list(zip(classes, plain, matches.contents, strict=True)), wanted)
+    best: dict[ContentId, _Key] = {}
+    for key in zip(classes, plain, matches.contents, strict=True):
+        known = best.get(key[2])
+        if known is None or key < known:
+            best[key[2]] = key
+    mark = (search.after[0], search.after[1], bytes.fromhex(search.after[2]))
+    return heapq.nsmallest(wanted, [key for key in best.values() if key > mark])
+
+
+def _first_of_each(keys: Sequence[_Key], wanted: int) -> list[_Key]:
     taken = wanted
     while True:
         first: dict[ContentId, _Key] = {}
@@ -250,6 +268,21 @@ def _best_of_each(keys: Sequence[_Key], after: SortKey | None, wanted: int) -> l
         if len(first) >= wanted or taken >= len(keys):
             return list(first.values())[:wanted]
         taken *= 4
+
+
+def _groups(
+    classes: Sequence[int], matches: Matches, contents: set[ContentId]
+) -> dict[ContentId, list[Match]]:
+    """All matches of these contents, whole, the best first."""
+    places = [place for place, content in enumerate(matches.contents) if content in contents]
+    keyed = [
+        ((classes[place], row.searchable.replace(_MARK, ""), row.peer), row)
+        for place, row in zip(places, matches.rows_at(places), strict=True)
+    ]
+    groups: dict[ContentId, list[Match]] = {content: [] for content in contents}
+    for _, row in sorted(keyed, key=itemgetter(0)):
+        groups[row.content].append(row)
+    return groups
 
 
 def listed(search: Search, rows: Iterable[Match]) -> RankedPage:

@@ -12,7 +12,7 @@ import msgspec
 
 from panal.errors import TooLarge
 from panal.tracker.search import searchable
-from panal.tracker.sqlite_text import drop_entries
+from panal.tracker.sqlite_text import drop_entries, name_crc
 from panal.tracker.storage import MAX_ITEMS_PER_PEER
 from panal.wire.catalogue import CatalogueDigest, Entry, Holding
 from panal.wire.ids import ContentId
@@ -34,9 +34,10 @@ _OTHERS = (
     f" WHERE entries.facts IS NOT {_FACTS}"
 )
 _NAMED = f"SELECT entries.id, entries.facts, entries.path {_AT.format(join='CROSS')}"
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT = (
-    "INSERT INTO entries (id, peer, path, searchable, facts, size_bytes, kind, generation) VALUES "
+    "INSERT INTO entries"
+    " (id, peer, path, searchable, name_crc, facts, size_bytes, kind, generation) VALUES "
 )
 _ROWS_AT_ONCE = 64
 _INSERT_MANY = _INSERT + ", ".join([_ROW] * _ROWS_AT_ONCE)
@@ -184,8 +185,8 @@ class CatalogueRows:
             path, facts = entry.path, entry.facts()
             add(facts, path)
             text = searchable(path)
-            size_bytes, kind = entry.size_bytes, int(entry.kind)
-            rows.append((next(ids), peer, path, text, facts, size_bytes, kind, generation))
+            told = facts, entry.size_bytes, int(entry.kind)
+            rows.append((next(ids), peer, path, text, name_crc(text), *told, generation))
         whole = len(rows) - len(rows) % _ROWS_AT_ONCE
         for first in range(0, whole, _ROWS_AT_ONCE):
             values = [value for row in rows[first : first + _ROWS_AT_ONCE] for value in row]

@@ -1,6 +1,7 @@
 """What is asked of the SQLite store: who holds a content, which entries match a search."""
 
 import heapq
+import json
 import sqlite3
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -11,7 +12,7 @@ from panal.errors import UsageError
 from panal.tracker.registry import key_of
 from panal.tracker.search import RANK_LIMIT, Match, Matches, Search
 from panal.tracker.sqlite_peers import KnownPeer, PeerRows
-from panal.tracker.sqlite_text import TRIGRAM, indexed_until, matching, matching_any
+from panal.tracker.sqlite_text import TRIGRAM, indexed_until, matching, matching_any, name_crc
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Kind
 
@@ -35,6 +36,9 @@ _COLUMNS = (
     "SELECT entries.peer, entries.path, entries.searchable, entries.facts,"
     " entries.size_bytes, entries.kind"
 )
+# What very many names have is ranked by this; the rest is read of those that are shown.
+_FOR_RANKING = f"SELECT entries.id, entries.searchable, {CONTENT}"
+_Found = tuple[int, str, ContentId]
 # CROSS JOIN fixes the order: the text index leads where there is something to look up.
 _FROM_TEXT = "FROM entry_text CROSS JOIN entries ON entries.id = entry_text.rowid"
 _FROM_ALL = "FROM entries"
@@ -70,17 +74,28 @@ def matches_of(connection: sqlite3.Connection, peers: PeerRows, search: Search) 
     """The entries of live peers that meet a search; exact names are never cut off."""
     only = peers.get(search.peer) if search.peer else None
     if search.peer and only is None:
-        return Matches((), capped=False)
-    find = _Finding(connection, peers, search, only)
+        return Matches.of(())
+    find = _Finding(connection, search, only)
     with _bounded(connection):
-        rows = find.matches(search.needles, RANK_LIMIT + 1)
-        if len(rows) <= RANK_LIMIT:
-            return Matches(tuple(rows), capped=False)
-        if search.exact is not None:
-            exact = find.matches((search.exact,), RANK_LIMIT)
-            known = {(row.peer, row.path) for row in exact}
-            rows = exact + [row for row in rows if (row.peer, row.path) not in known]
-    return Matches(tuple(rows[:RANK_LIMIT]), capped=True)
+        found = find.matches(search.needles, RANK_LIMIT + 1)
+        capped = len(found) > RANK_LIMIT
+        if capped and search.exact is not None:
+            found = list(dict.fromkeys(find.exact(search.exact, RANK_LIMIT) + found))
+    ids, texts, contents = zip(*found[:RANK_LIMIT], strict=True) if found else ((), (), ())
+
+    def rows_at(places: Sequence[int]) -> list[Match]:
+        return _with_ids(connection, peers, [ids[place] for place in places])
+
+    return Matches(texts, contents, rows_at, capped)
+
+
+def _with_ids(connection: sqlite3.Connection, peers: PeerRows, ids: Sequence[int]) -> list[Match]:
+    """These entries, whole, in this order."""
+    rows = connection.execute(
+        f"{_COLUMNS} FROM json_each(?) CROSS JOIN entries ON entries.id = value",
+        (json.dumps(ids),),
+    )
+    return list(_matches(peers, rows))
 
 
 def entries_in_order(
@@ -165,14 +180,9 @@ class _Finding:
     """One search's statements."""
 
     def __init__(
-        self,
-        connection: sqlite3.Connection,
-        peers: PeerRows,
-        search: Search,
-        only: KnownPeer | None,
+        self, connection: sqlite3.Connection, search: Search, only: KnownPeer | None
     ) -> None:
         self._connection = connection
-        self._peers = peers
         self._search = search
         self._conditions = [f"entries.{_HERE}"]
         self._values: list[object] = []
@@ -184,25 +194,32 @@ class _Finding:
             self._conditions.append(condition)
             self._values += given
 
-    def matches(self, needles: Sequence[str], limit: int) -> list[Match]:
+    def matches(self, needles: Sequence[str], limit: int) -> list[_Found]:
         """At most `limit` entries that contain all the needles, too."""
         where = " AND ".join([*self._conditions, *[_CONTAINS] * len(needles)])
         values = (*self._values, *needles)
         text = _looked_up(self._search, needles)
         search = self._search
         if self._few or not text or search.content is not None or search.sha256 is not None:
-            return self._rows(f"{_FROM_ALL} WHERE {where}", values, limit)
+            return self._run(f"{_FROM_ALL} WHERE {where}", values, limit)
         looked_up = f"{_FROM_TEXT} WHERE entry_text MATCH ? AND {where}"
-        found = self._rows(looked_up, (text, *values), limit)
+        found = self._run(looked_up, (text, *values), limit)
         if len(found) < limit:
             recent = _not_indexed_from(self._connection)
             newer = f"{_FROM_ALL} NOT INDEXED WHERE id > ? AND {where}"
-            found += self._rows(newer, (recent, *values), limit - len(found))
+            found += self._run(newer, (recent, *values), limit - len(found))
         return found
 
-    def _rows(self, statement: str, values: Sequence[object], limit: int) -> list[Match]:
-        cursor = self._connection.execute(f"{_COLUMNS} {statement} LIMIT ?", (*values, limit))
-        return list(_matches(self._peers, cursor))
+    def exact(self, name: str, limit: int) -> list[_Found]:
+        """At most `limit` entries with this name, however many begin with it."""
+        where = " AND ".join(["entries.name_crc = ?", *self._conditions, _CONTAINS])
+        indexed = f"{_FROM_ALL} INDEXED BY entries_by_name WHERE {where}"
+        return self._run(indexed, (name_crc(name), *self._values, name), limit)
+
+    def _run(self, statement: str, values: Sequence[object], limit: int) -> list[_Found]:
+        return self._connection.execute(
+            f"{_FOR_RANKING} {statement} LIMIT ?", (*values, limit)
+        ).fetchall()
 
 
 def _looked_up(search: Search, needles: Iterable[str]) -> str:

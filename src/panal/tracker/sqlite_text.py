@@ -8,6 +8,7 @@ any more, because its entry is gone.
 
 import sqlite3
 from collections.abc import Iterable
+from zlib import crc32
 
 TRIGRAM = 3
 _MOST_INDEXED = 64
@@ -88,6 +89,14 @@ def matching(needle: str) -> str:
 def matching_any(needles: Iterable[str]) -> str:
     """In FTS5's query language: may contain one of these."""
     return "(" + " OR ".join(f"({matching(needle)})" for needle in needles) + ")"
+
+
+def name_crc(text: str) -> int:
+    """By which the entries are found whose searchable form ends as this does, from the last "/" on.
+
+    Names with the same are few, and compared.
+    """
+    return crc32(text[text.rindex("/") :].encode())
 
 
 def _quoted(gram: str) -> str:
