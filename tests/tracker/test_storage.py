@@ -513,6 +513,20 @@ def test_a_search_that_would_hold_everybody_up_is_given_up(
 
 
 @only_sqlite
+def test_one_letter_is_looked_up_as_longer_words_are(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _announce(storage, ONE, *(entry(f"{number}/b c.b", 1) for number in range(5_000)))
+    _announce(storage, ONE, entry("z/x", 2), entry("xy", 3), entry("axe", 4), entry("a/東京x", 5))
+    _index(storage)
+    monkeypatch.setattr(sqlite_queries, "MOST_STEPS", 2_000)
+    monkeypatch.setattr(sqlite_queries, "_STEPS_AT_ONCE", 1_000)
+    assert {path for _, path in _search(storage, "x")} == {"z/x", "xy"}
+    assert {path for _, path in _search(storage, "京")} == {"a/東京x"}
+    assert _search(storage, "q") == set()
+
+
+@only_sqlite
 def test_an_exact_name_costs_what_has_it_however_many_contain_it(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

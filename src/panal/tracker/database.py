@@ -76,6 +76,8 @@ CREATE TABLE text_removed (id INTEGER PRIMARY KEY, searchable TEXT NOT NULL);
 CREATE TABLE leftovers (peer INTEGER PRIMARY KEY);
 """
 
+_TRIGRAMS = "CREATE VIRTUAL TABLE temp.entry_trigrams USING fts5vocab (main, entry_text, row)"
+
 
 def open_database(path: Path | None) -> sqlite3.Connection:
     """The one connection to the tracker's records; None for records in memory.
@@ -142,6 +144,7 @@ def _prepare(connection: sqlite3.Connection, target: str) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
+    connection.execute(_TRIGRAMS)
 
 
 def _check(connection: sqlite3.Connection, target: str) -> bool:

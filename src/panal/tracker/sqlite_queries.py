@@ -12,7 +12,14 @@ from panal.errors import UsageError
 from panal.tracker.registry import key_of
 from panal.tracker.search import RANK_LIMIT, Match, Matches, Search
 from panal.tracker.sqlite_peers import KnownPeer, PeerRows
-from panal.tracker.sqlite_text import TRIGRAM, indexed_until, matching, matching_any, name_crc
+from panal.tracker.sqlite_text import (
+    TRIGRAM,
+    beginning,
+    indexed_until,
+    matching,
+    matching_any,
+    name_crc,
+)
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Kind
 
@@ -198,9 +205,10 @@ class _Finding:
         """At most `limit` entries that contain all the needles, too."""
         where = " AND ".join([*self._conditions, *[_CONTAINS] * len(needles)])
         values = (*self._values, *needles)
-        text = _looked_up(self._search, needles)
         search = self._search
-        if self._few or not text or search.content is not None or search.sha256 is not None:
+        is_quick = self._few or search.content is not None or search.sha256 is not None
+        text = "" if is_quick else self._looked_up(needles)
+        if not text:
             return self._run(f"{_FROM_ALL} WHERE {where}", values, limit)
         looked_up = f"{_FROM_TEXT} WHERE entry_text MATCH ? AND {where}"
         found = self._run(looked_up, (text, *values), limit)
@@ -216,17 +224,19 @@ class _Finding:
         indexed = f"{_FROM_ALL} INDEXED BY entries_by_name WHERE {where}"
         return self._run(indexed, (name_crc(name), *self._values, name), limit)
 
+    def _looked_up(self, needles: Sequence[str]) -> str:
+        """What is asked of the text index; empty where it knows nothing of it."""
+        if parts := [matching(needle) for needle in needles if len(needle) >= TRIGRAM]:
+            return " AND ".join(parts)
+        if self._search.any_of:  # the ends of names are rarer than one letter
+            return " AND ".join(map(matching_any, self._search.any_of))
+        pairs = [needle for needle in needles if len(needle) == TRIGRAM - 1]
+        return " AND ".join(filter(None, (beginning(self._connection, pair) for pair in pairs)))
+
     def _run(self, statement: str, values: Sequence[object], limit: int) -> list[_Found]:
         return self._connection.execute(
             f"{_FOR_RANKING} {statement} LIMIT ?", (*values, limit)
         ).fetchall()
-
-
-def _looked_up(search: Search, needles: Iterable[str]) -> str:
-    """What is asked of the text index; empty where it knows nothing of it."""
-    parts = [matching(needle) for needle in needles if len(needle) >= TRIGRAM]
-    # Else the words are rarer than the ends of names.
-    return " AND ".join(parts or map(matching_any, search.any_of))
 
 
 def _has_few(connection: sqlite3.Connection, peer: int) -> bool:

@@ -13,6 +13,10 @@ from zlib import crc32
 TRIGRAM = 3
 _MOST_INDEXED = 64
 """Characters of a needle that the index looks for; all of it is compared."""
+_MOST_GRAMS = 500
+_LAST_LETTER = "\U0010ffff"
+_NOWHERE = "\x1e\x1e\x1e"
+"""No name has this trigram."""
 
 _REMOVE = (
     "INSERT INTO entry_text (entry_text, rowid, searchable)"
@@ -97,6 +101,21 @@ def name_crc(text: str) -> int:
     Names with the same are few, and compared.
     """
     return crc32(text[text.rindex("/") :].encode())
+
+
+def beginning(connection: sqlite3.Connection, pair: str) -> str:
+    """In FTS5's query language: has a trigram that begins with these two letters; or empty.
+
+    A searchable form goes on behind any two letters but its last. Empty where there are more such
+    trigrams than are quicker looked up than names looked through.
+    """
+    grams = connection.execute(
+        "SELECT term FROM temp.entry_trigrams WHERE term >= ? AND term <= ? LIMIT ?",
+        (pair, pair + _LAST_LETTER, _MOST_GRAMS + 1),
+    ).fetchall()
+    if len(grams) > _MOST_GRAMS:
+        return ""
+    return "(" + " OR ".join(_quoted(gram) for (gram,) in grams or [(_NOWHERE,)]) + ")"
 
 
 def _quoted(gram: str) -> str:
