@@ -119,6 +119,18 @@ async def test_a_repair_fetches_the_wrong_chunk_alone(network: Network) -> None:
     assert_settled(peer.folder, whole={"film.bin": DATA})
 
 
+async def test_a_repaired_file_keeps_its_extended_attributes(network: Network) -> None:
+    peer, _ = await holding(network, "one"), await holding(network, "two")
+    path = peer.folder / "film.bin"
+    try:
+        os.setxattr(path, "user.album", b"holiday")
+    except OSError:
+        pytest.skip("this file system has none")
+    rot(peer)
+    assert (await peer.node.verify(repair=True)).repaired == ["film.bin"]
+    assert os.getxattr(path, "user.album") == b"holiday"
+
+
 async def test_without_anybody_who_has_it_nothing_is_touched(network: Network) -> None:
     peer = await holding(network, "one")
     path = peer.folder / "film.bin"

@@ -6,6 +6,8 @@ The user's file is only read until a whole and verified one can take its place, 
 import asyncio
 import os
 import stat
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from panal.clock import Clock
@@ -27,6 +29,15 @@ PATIENCE_S = 60.0
 """So long nothing may come, while others are asked, before a repair gives up; what has come is
 kept for the next."""
 LOOK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a damaged file has beside its bytes; it cannot change unnoticed until it is replaced."""
+
+    mode: int
+    mtime_ns: int
+    attributes: dict[str, bytes]
 
 
 class Repairing:
@@ -84,31 +95,39 @@ class Repairing:
             await asyncio.gather(work, return_exceptions=True)
 
     async def _repair(self, file: DamagedFile, transfer: Transfer) -> None:
-        mode, mtime_ns = await asyncio.to_thread(self._salvage, file)
+        kept = await asyncio.to_thread(self._salvage, file)
         content, manifest = file.content, file.manifest
         async with self._fetching.whole(content, manifest, self._partials, transfer) as partial:
-            await to_end(self._put_back(file, partial, mode, mtime_ns))
+            await to_end(self._put_back(file, partial, kept))
 
-    async def _put_back(
-        self, file: DamagedFile, partial: PartialFile, mode: int, mtime_ns: int
-    ) -> None:
-        await asyncio.to_thread(partial.make_publishable, mode=mode, mtime_ns=mtime_ns)
+    async def _put_back(self, file: DamagedFile, partial: PartialFile, kept: _Kept) -> None:
+        for name, value in kept.attributes.items():
+            with suppress(OSError):  # the system's own are not for everybody to set
+                os.setxattr(partial.descriptor, name, value)
+        await asyncio.to_thread(partial.make_publishable, mode=kept.mode, mtime_ns=kept.mtime_ns)
         # What lies there afterwards is the rotten file: no journal may speak of it as right.
         await asyncio.to_thread(partial.forget_journal)
         await self._sharing.put_back(partial.path, file)
         await asyncio.to_thread(partial.discard)
         self._damage.end(file.path)
 
-    def _salvage(self, file: DamagedFile) -> tuple[int, int]:
-        """Begin with what is right of it; the mode and time that it has."""
+    def _salvage(self, file: DamagedFile) -> _Kept:
+        """Begin with what is right of it; what it has beside its bytes."""
         descriptor = self._root.open_unchanged(file.path, file.fingerprint)
         try:
             status = os.fstat(descriptor)
             refuse_touched(Fingerprint.of(status), file.fingerprint, file.path)
             good = bitfield.full(file.manifest.chunk_count) & ~file.wrong
             salvage(self._partials, file.content, file.manifest, descriptor, good)
+            attributes = _attributes(descriptor)
         except OSError as error:
             raise PanalError(f"it cannot be read: {error.strerror}") from None
         finally:
             os.close(descriptor)
-        return stat.S_IMODE(status.st_mode), status.st_mtime_ns
+        return _Kept(stat.S_IMODE(status.st_mode), status.st_mtime_ns, attributes)
+
+
+def _attributes(descriptor: int) -> dict[str, bytes]:
+    with suppress(OSError):  # a file system without any
+        return {name: os.getxattr(descriptor, name) for name in os.listxattr(descriptor)}
+    return {}
