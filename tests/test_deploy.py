@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,12 @@ def test_every_metric_that_is_asked_for_is_told(name: str) -> None:
     assert asked - told() == set()
     if name != "prometheus.yml":
         assert len(asked) > 10
+
+
+def test_records_that_do_not_answer_have_no_figures() -> None:
+    told = {family.name for family in of_tracker.families(replace(TRACKER, totals=None))}
+    assert "panal_tracker_ready" in told
+    assert not told & {"panal_tracker_entries", "panal_tracker_store_answer_seconds"}
 
 
 def test_the_guide_lists_every_metric_and_no_other() -> None:

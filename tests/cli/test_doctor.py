@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from panal.cli import checks
+from panal.errors import StoreUnavailable
 from tests.cli.running import Said, panal
 from tests.support.network import Network
 from tests.support.replicas import Trackers
@@ -85,6 +86,19 @@ def test_wrong_hashes_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(checks, "blake3", lambda _: Wrong())
     assert checks.check_hashes().verdict == "fail"
+
+
+async def test_a_tracker_without_its_database_is_not_told_to_be_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def away(_: object) -> list[object]:
+        raise StoreUnavailable("Its database does not answer.")
+
+    monkeypatch.setattr("panal.cli.network_checks.Tracker.peers", away)
+    found = await panal("doctor", *NOBODY, "--tracker", "127.0.0.1:1", "--folder", str(tmp_path))
+    assert "127.0.0.1:1 answers. Its database does not answer." in found.out
+    assert "Start its database" in found.out
+    assert "name another" not in found.out
 
 
 async def test_several_trackers_are_told_apart(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from panal import __version__
+from panal.answers import TrackerDetailsAnswer, TrackerStatusAnswer
 from panal.cli import network as cli_network
+from panal.cli import tracker_status
 from tests.cli.running import panal
 from tests.support.network import Network
 
@@ -66,3 +68,23 @@ async def test_the_tracker_s_own_words_still_stand() -> None:
     for words in (("tracker", "--listen", "nowhere"), ("tracker", "--metrics", "nowhere")):
         assert (await panal(*words)).code == 2
     assert "status" in (await panal("tracker", "--help")).out
+
+
+def test_what_could_not_be_counted_is_not_told_as_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    details = TrackerDetailsAnswer("1", 35.0, "postgresql", 0.0, 3, 0, 0, 16, 7, 1, 0.5)
+    away = TrackerStatusAnswer(
+        "a:1", False, "Its database is away.", "loopback", 0, 0, 0, 0, 60.0, details
+    )
+
+    async def asked(*_: object) -> TrackerStatusAnswer:
+        return away
+
+    monkeypatch.setattr(tracker_status, "_ask", asked)
+    tracker_status.show(["a:1"], None, None, as_json=False)
+    said = capsys.readouterr().out
+    assert "a:1  NOT READY: Its database is away." in said
+    assert "records postgresql, 3 questions waiting" in said
+    assert "peers 0" not in said
+    assert "counted" not in said

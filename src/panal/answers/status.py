@@ -152,7 +152,7 @@ class TrackerStatusAnswer(msgspec.Struct):
     tracker: str
     """Which one answered."""
     ready: bool
-    """Whether it can do its work."""
+    """Whether it can do its work; where not, a count of 0 says nothing."""
     problem: str
     """Why not, in words; empty where it can."""
     access: str

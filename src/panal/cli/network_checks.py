@@ -10,7 +10,7 @@ from panal.answers import StatusAnswer
 from panal.api import Node, Tracker
 from panal.cli.documents import Finding
 from panal.cli.remote import RemotePeer
-from panal.errors import PanalError, Unreachable
+from panal.errors import PanalError, StoreUnavailable, Unreachable
 from panal.peer.config import PeerSettings
 from panal.python import running_peer
 from panal.wire.ids import parse_peer_name
@@ -58,6 +58,9 @@ async def _check_tracker(address: str, stores: list[str]) -> Finding:
         async with Tracker([address]) as tracker:
             count = len(await tracker.peers())
             stores.append(await tracker.store())
+    except StoreUnavailable as error:
+        advice = "Start its database: it goes on by itself then. Its log says more."
+        return Finding("tracker", "fail", f"{address} answers. {error}", advice)
     except PanalError as error:
         return Finding("tracker", "fail", str(error), "Start it, or name another with --tracker.")
     peers = "1 peer" if count == 1 else f"{count} peers"

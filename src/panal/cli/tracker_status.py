@@ -33,14 +33,15 @@ def show(
         print_json(answer)
         return
     click.echo(f"{answer.tracker}  {_ready_words(answer)}  {_ACCESS[answer.access]}")
-    click.echo(
-        f"peers {answer.peers}, {answer.peers_reachable} of them reachable; "
-        f"entries {answer.entries}; further holdings {answer.holdings}"
-    )
+    if answer.ready:
+        click.echo(
+            f"peers {answer.peers}, {answer.peers_reachable} of them reachable; "
+            f"entries {answer.entries}; further holdings {answer.holdings}"
+        )
     if answer.details is None:
         click.echo("Its owner is told more, on its machine.", err=True)
         return
-    for line in _detail_lines(answer.details, answer.lease_s):
+    for line in _detail_lines(answer.details, answer.lease_s, was_counted=answer.ready):
         click.echo(line)
 
 
@@ -69,11 +70,12 @@ def _ready_words(answer: TrackerStatusAnswer) -> str:
     return "ready" if answer.ready else f"NOT READY: {name_words(answer.problem)}"
 
 
-def _detail_lines(details: TrackerDetailsAnswer, lease_s: float) -> list[str]:
+def _detail_lines(details: TrackerDetailsAnswer, lease_s: float, *, was_counted: bool) -> list[str]:
     lag = details.search_lag_entries
+    counted = f", counted in {1_000 * details.store_answer_s:.1f} ms" if was_counted else ""
     return [
         f"Panal {name_words(details.version)}, up {_time_words(details.up_s)}",
-        f"records {name_words(details.store)}, counted in {1_000 * details.store_answer_s:.1f} ms, "
+        f"records {name_words(details.store)}{counted}, "
         f"{details.store_waiting} questions waiting"
         + (f", {lag} entries not searchable yet" if lag else ""),
         f"leases of {lease_s:g} s, {details.leases_ended} ended without a word",

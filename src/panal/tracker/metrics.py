@@ -59,11 +59,12 @@ def _calls(facts: TrackerFacts) -> Iterator[Metric]:
 
 def _records(facts: TrackerFacts) -> Iterator[Metric]:
     yield gauges("panal_tracker_store", "1; the label is the store.", "kind", {facts.store: 1})
-    yield gauge(
-        "panal_tracker_store_answer_seconds",
-        "How long the records took to count what they have.",
-        facts.store_answer_s,
-    )
+    if facts.totals is not None:
+        yield gauge(
+            "panal_tracker_store_answer_seconds",
+            "How long the records took to count what they have.",
+            facts.store_answer_s,
+        )
     yield gauge(
         "panal_tracker_store_waiting",
         "Questions to the records that are not answered yet.",
