@@ -1,5 +1,8 @@
 """How a download reads while it runs."""
 
+import io
+import re
+
 import pytest
 
 from panal.answers import DownloadAnswer, SourceAnswer
@@ -37,6 +40,38 @@ def test_the_line_names_its_sources_fastest_first() -> None:
     assert describe(answer(sources=sources)) == (
         "1.0 KiB/s  0:03 left  from p6 600 B/s, p5 500 B/s, p4 400 B/s, p3 300 B/s, 2 more"
     )
+
+
+def test_who_has_as_good_as_stopped_is_not_named() -> None:
+    sources = [SourceAnswer("one", 1024.0, 9, "sending"), SourceAnswer("two", 9.0, 9, "away")]
+    assert describe(answer(sources=sources)) == "1.0 KiB/s  0:03 left  from one 1.0 KiB/s"
+
+
+def test_a_source_that_sent_something_wrong_is_named_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for enabled in (True, False):
+        with ProgressLine(VirtualClock(), enabled=enabled) as line:
+            for state in ("sending", "banned", "banned"):
+                line.show(answer(sources=[SourceAnswer("one", 0.0, 9, state)]))
+        said = "one is not used any more: it sent something wrong, which was not kept.\n"
+        assert capsys.readouterr().err == (said if enabled else "")
+
+
+def test_on_a_terminal_neither_the_name_nor_the_reason_is_cut_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    reason = "needs 3.0 GiB more on /mnt/films/.panal/partial; 2.6 GiB are free. It goes on then."
+    said = io.StringIO()
+    monkeypatch.setattr(said, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", said)
+    source = SourceAnswer("one", 0.0, 9, "banned")
+    with ProgressLine(VirtualClock(), enabled=True) as line:
+        line.show(answer(name="film.mkv", state="waiting", reason=reason, sources=[source]))
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.getvalue())
+    assert {"film.mkv", *reason.split()} <= set(plain.split())
+    assert "one is not used any more" in said.getvalue()
 
 
 def test_the_line_says_why_nothing_moves() -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 SOURCES_NAMED = 4
+LEAST_SHARE_NAMED = 0.01
+"""What sends less of all that comes has as good as stopped: its rate is an average running out."""
 SAY_EVERY_S = 10.0
 """So often a line says how it goes where no bar can."""
 
@@ -31,7 +33,8 @@ def describe(answer: DownloadAnswer) -> str:
         return f"paused; 'panal downloads resume {answer.id}' lets it go on"
     if answer.reason:
         return answer.reason
-    sources = [s for s in answer.sources if s.rate_bytes_s > 0]
+    least = max(1.0, answer.rate_bytes_s * LEAST_SHARE_NAMED)
+    sources = [s for s in answer.sources if s.rate_bytes_s >= least]
     sources.sort(key=lambda source: -source.rate_bytes_s)
     named = [f"{s.peer} {size_words(s.rate_bytes_s)}/s" for s in sources[:SOURCES_NAMED]]
     if len(sources) > SOURCES_NAMED:
@@ -61,11 +64,15 @@ class _Line:
 def _bar() -> "Progress":
     from rich.console import Console  # slow to load, and of use on a terminal alone
     from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
 
+    name, whole = Column(no_wrap=True, max_width=30), Column(no_wrap=True)
+    words = Column(overflow="fold")  # a reason goes on in further lines; it is never cut short
     bar = Progress(
-        TextColumn("{task.fields[name]}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f} %  {task.fields[words]}", markup=False),
+        TextColumn("{task.fields[name]}", markup=False, table_column=name),
+        BarColumn(bar_width=24, table_column=whole),
+        TextColumn("{task.percentage:>3.0f} %", markup=False, table_column=whole),
+        TextColumn("{task.fields[words]}", markup=False, table_column=words),
         console=Console(stderr=True),
         transient=True,
     )
@@ -96,9 +103,11 @@ class ProgressLine(_Line):
         self._clock = clock
         self._said_s = clock.now_s()
         self._last_reason = ""
+        self._banned: set[str] = set()
 
     def show(self, answer: DownloadAnswer) -> None:
         """Draw the download as it stands."""
+        self._name_banned(answer)
         if self._bar is not None:
             self._bar.update(
                 self._bar.task_ids[0],
@@ -110,6 +119,16 @@ class ProgressLine(_Line):
             return
         if self._enabled:
             self._say(answer)
+
+    def _name_banned(self, answer: DownloadAnswer) -> None:
+        banned = {source.peer for source in answer.sources if source.state == "banned"}
+        for peer in sorted(banned - self._banned) if self._enabled else ():
+            said = f"{peer} is not used any more: it sent something wrong, which was not kept."
+            if self._bar is not None:
+                self._bar.console.print(said, markup=False, highlight=False)
+            else:
+                click.echo(said, err=True)
+        self._banned |= banned
 
     def _say(self, answer: DownloadAnswer) -> None:
         reason = describe(answer) if answer.state in {"waiting", "paused"} else ""
