@@ -26,7 +26,7 @@ from panal.tracker.search import (
     understand,
 )
 from panal.wire.catalogue import SearchQuery
-from panal.wire.ids import PeerName
+from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 from tests.tracker.makers import content
 from tests.tracker.search_cases import REFUSED
@@ -189,6 +189,30 @@ def test_pages_follow_one_another_without_gap_or_repeat() -> None:
             break
         query = SearchQuery("file", page=page.next_page, page_size=10)
     assert seen == [content(number) for number in range(25)]
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 7, 100])
+def test_each_content_comes_once_where_its_best_name_is(page_size: int) -> None:
+    names = ["ab", "z/ab", "ab c", "c ab", "abc", "d/abc", "x abc/y"]
+    rows = [
+        _row(f"{n % 5}/{names[(n % 23 + n // 23 % 3) % 7]}", n % 23, f"peer_{n}")
+        for n in range(300)
+    ]
+    search = understand(SearchQuery("ab", page_size=page_size))
+    best: dict[ContentId, tuple[int, str]] = {}
+    for row in rows:
+        key = match_class(search, row.searchable), fold(f"/{row.path}\x1e")
+        best[row.content] = min(key, best.get(row.content, key))
+    expected = sorted(best, key=lambda content: (*best[content], content))
+    seen, page = [], rank(search, Matches.of(rows))
+    while True:
+        seen += [hit.content for hit in page.hits]
+        if not page.next_page:
+            break
+        query = SearchQuery("ab", page=page.next_page, page_size=page_size)
+        page = rank(understand(query), Matches.of(rows))
+    assert seen == expected
+    assert {quality for quality, _ in best.values()} == {0, 1, 2}
 
 
 def test_a_page_token_survives_changes_between_pages() -> None:

@@ -247,9 +247,9 @@ def rank(search: Search, matches: Matches) -> RankedPage:
 def _best_of_each(search: Search, classes: Sequence[int], matches: Matches) -> list[_Key]:
     """The contents of a page and of one hit more, each by its best key."""
     wanted = search.page_size + 1
-    plain = [text.replace(_MARK, "") for text in matches.texts]
     if search.after is None:
-        return _first_of_each(list(zip(classes, plain, matches.contents, strict=True)), wanted)
+        return _first_by_class(classes, matches, wanted)
+    plain = [text.replace(_MARK, "") for text in matches.texts]
     best: dict[ContentId, _Key] = {}
     for key in zip(classes, plain, matches.contents, strict=True):
         known = best.get(key[2])
@@ -257,6 +257,22 @@ def _best_of_each(search: Search, classes: Sequence[int], matches: Matches) -> l
             best[key[2]] = key
     mark = (search.after[0], search.after[1], bytes.fromhex(search.after[2]))
     return heapq.nsmallest(wanted, [key for key in best.values() if key > mark])
+
+
+def _first_by_class(classes: Sequence[int], matches: Matches, wanted: int) -> list[_Key]:
+    """The first contents: what comes in a better class is in no other, and often is enough."""
+    first: dict[ContentId, _Key] = {}
+    for quality in range(_UNRANKED + 1):
+        keys = [
+            (quality, text.replace(_MARK, ""), content)
+            for known, text, content in zip(classes, matches.texts, matches.contents, strict=True)
+            if known == quality
+        ]
+        for key in _first_of_each(keys, wanted):
+            first.setdefault(key[2], key)
+        if len(first) >= wanted:
+            break
+    return list(first.values())[:wanted]
 
 
 def _first_of_each(keys: Sequence[_Key], wanted: int) -> list[_Key]:

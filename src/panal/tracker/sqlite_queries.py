@@ -6,6 +6,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from itertools import groupby
 from typing import Any
 
 from panal.errors import UsageError
@@ -261,9 +262,20 @@ def _filters(search: Search) -> Iterable[tuple[str, Sequence[object]]]:
     if search.max_size_bytes is not None:
         yield "entries.size_bytes <= ?", (search.max_size_bytes,)
     for group in search.any_of:
-        yield f"({' OR '.join([_CONTAINS] * len(group))})", group
+        endings = sorted(group, key=len)
+        yield _ends_with_one(endings), endings
     for needle in search.unwanted:
         yield f"NOT {_CONTAINS}", (needle,)
+
+
+def _ends_with_one(endings: Sequence[str]) -> str:
+    """By length, shortest first: the mark that ends them is at the end of a name only."""
+    lengths = [(length, len(list(alike))) for length, alike in groupby(map(len, endings))]
+    texts = (
+        f"substr(entries.searchable, -{length}) IN ({', '.join('?' * count)})"
+        for length, count in lengths
+    )
+    return f"({' OR '.join(texts)})"
 
 
 def _matches(peers: PeerRows, rows: Iterable[tuple[Any, ...]]) -> Iterator[Match]:
