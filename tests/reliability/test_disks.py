@@ -162,3 +162,22 @@ async def test_a_folder_that_vanishes_in_mid_transfer_is_waited_for_or_named(
     assert again.state == "done"
     assert (content / "data.bin").read_bytes() == DATA
     await network.stop_peer("getter")
+
+
+async def test_a_folder_on_a_disk_that_was_unmounted_is_waited_for(
+    network: Network, mount: Mount
+) -> None:
+    """The folder lies below the mount point: then not even an empty one is left in its place."""
+    seed = await network.peer("seed")
+    uploaded = await seed.upload("data.bin", DATA)
+    content = network.place / "disk"
+    content.mkdir()
+    folder = mount("mounted", "--bind", source=str(content)) / "files"
+    getter = await network.peer("getter", folder=folder, state_dir=network.place / "st")
+    subprocess.run(["umount", "-l", str(folder.parent)], check=True)
+    identity = getter.node.get(uploaded["id"]).id
+    await until(lambda: bool(getter.node.download(identity).error), "a reason")
+    answer = getter.node.download(identity)
+    assert (answer.state, answer.error) == ("waiting", "root-offline")
+    assert "is not there now" in answer.reason
+    await network.stop_peer("getter")

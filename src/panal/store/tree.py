@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from panal.errors import NotFound
+from panal.errors import NotFound, RootOffline
 from panal.store.roots import Fingerprint, Skipped, disk_error
 from panal.store.walking import name_problem
 from panal.wire.names import STATE_DIRECTORY, SafePath, printable
@@ -167,6 +167,8 @@ def _look_into(top: int, folder: str, names: list[str], result: Standing) -> Non
 def _opened(top: Path) -> Iterator[int]:
     try:
         descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):  # its disk was taken out: it may come back
+        raise RootOffline(f"The folder {printable(str(top))} is not there now.") from None
     except OSError as error:
         raise disk_error(error, f"open the folder {top}") from None
     try:
