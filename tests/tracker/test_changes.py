@@ -1,7 +1,10 @@
 """News between trackers: few words, and none that others cannot do without."""
 
+import os
+import resource
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import pytest
 
@@ -119,3 +122,28 @@ def test_trackers_on_one_database_hear_each_other(database: str) -> None:
         feed.close()
     for opened in databases:
         opened.close()
+
+
+def test_a_tracker_with_many_connections_hears_the_others(database: str) -> None:
+    from panal.tracker.postgres_database import Database
+    from panal.tracker.postgres_feed import PostgresFeed
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2_048:
+        pytest.skip("this user may not have as many descriptors as select() cannot take")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2_048), hard))
+    opened = Database(database, 1)
+    one, other = PostgresFeed(opened, gather_s=0.01), PostgresFeed(opened, gather_s=0.01)
+    heard = Heard()
+    with ExitStack() as many:
+        many.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        many.callback(opened.close)
+        many.callback(other.close)
+        many.callback(one.close)
+        opened.open()
+        for _ in range(1_030):
+            many.enter_context(open(os.devnull))
+        other.subscribe(heard.hear, heard.miss)
+        assert other.listening.wait(30)
+        one.publish([announced(ONE, 2)])
+        heard.wait_for(entries=2)

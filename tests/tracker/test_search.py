@@ -287,6 +287,7 @@ def test_a_listed_page_is_bounded_in_bytes_and_in_entries() -> None:
         base64.urlsafe_b64encode(json.dumps([1, 2, "a"]).encode()).decode(),
         base64.urlsafe_b64encode(json.dumps([True, "a", "a"]).encode()).decode(),
         base64.urlsafe_b64encode(b'[2,"\\ud800","a"]').decode(),
+        base64.urlsafe_b64encode(b'[2,"a\\u0000","a"]').decode(),
         base64.urlsafe_b64encode(b"[" * 100_000).decode(),
         base64.urlsafe_b64encode(b"[" + b"9" * 9_000 + b',"a","a"]').decode(),
     ],

@@ -4,6 +4,7 @@ Another store joins by one more entry in `STORES`.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -383,6 +384,20 @@ def test_a_dropped_peer_leaves_nothing_to_its_successor(storage: Storage) -> Non
     assert slices >= 5
     assert _search(storage, "file") == {(ONE, "file 3")}
     assert _holders(storage, 100) == set()
+
+
+def test_leftovers_that_could_not_be_removed_are_named_to_nobody_still(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a", 1), holdings=(Holding(content(2), complete=True),))
+    with storage.transaction():
+        storage.forget(ONE)
+    with suppress(OSError), storage.transaction():
+        assert storage.clear_leftovers(10)
+        raise OSError
+    assert _holders(storage, 1) == _holders(storage, 2) == set()
+    assert _search(storage) == set()
+    with storage.transaction():
+        assert storage.clear_leftovers(10)
+    assert _search(storage) == set()
 
 
 def test_an_unknown_peer_has_no_catalogue(storage: Storage) -> None:

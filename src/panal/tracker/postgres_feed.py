@@ -113,8 +113,12 @@ class PostgresFeed:
         heard: Callable[[Sequence[Change]], None],
         missed: Callable[[], None],
     ) -> None:
+        # Not select(): it takes no descriptor beyond 1,023, and a tracker has a socket a peer.
+        either = select.poll()
+        for end in (connection.fileno(), self._wake[0]):
+            either.register(end, select.POLLIN)
         while not self._closed.is_set():
-            select.select([connection.fileno(), self._wake[0]], [], [])
+            either.poll()
             for notify in connection.notifies(timeout=0):
                 changes = changes_in(notify.payload, self._own)
                 if changes is None:

@@ -380,5 +380,6 @@ def _decode_page(token: str) -> SortKey:
 
 
 def _is_key(quality: object, path: str) -> bool:
-    # Half a surrogate is JSON, and nothing that a store can look for.
-    return not isinstance(quality, bool) and path == path.encode("utf-8", "ignore").decode()
+    # Half a surrogate and a zero are JSON, and nothing that a store can look for.
+    is_text = "\0" not in path and path == path.encode("utf-8", "ignore").decode()
+    return is_text and not isinstance(quality, bool)

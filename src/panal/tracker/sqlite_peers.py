@@ -55,6 +55,8 @@ class PeerRows:
         self._lapses: list[tuple[float, int]] = []
         self._absent: set[int] = set()
         self._changed: dict[str, KnownPeer | None] = {}
+        self._cleared: set[int] = set()
+        """Dropped peers of which a transaction under way leaves nothing."""
         for key, is_gone, row_id, *values in connection.execute(
             f"SELECT key, is_gone, {_COLUMNS} FROM peers"  # noqa: S608 (of our own parts)
         ).fetchall():
@@ -185,6 +187,7 @@ class PeerRows:
     def cleared(self, row_id: int) -> None:
         """Nothing is left of a dropped peer."""
         self._connection.execute("DELETE FROM leftovers WHERE peer = ?", (row_id,))
+        self._cleared.add(row_id)
         self._set_absent(row_id, is_absent=False)
 
     def note_absent(self, now_s: float) -> None:
@@ -198,12 +201,15 @@ class PeerRows:
     def keep(self) -> None:
         """The transaction has succeeded."""
         self._changed.clear()
+        self._cleared.clear()
 
     def undo(self) -> None:
         """It has failed: everything is as it was before."""
         for key, known in self._changed.items():
             self._set(key, known)
         self._changed.clear()
+        self._absent |= self._cleared
+        self._cleared.clear()
         self._connection.execute("DELETE FROM temp.absent")
         rows = [(row_id,) for row_id in self._absent]
         self._connection.executemany("INSERT INTO temp.absent VALUES (?)", rows)
