@@ -38,7 +38,7 @@ async def test_a_second_tracker_on_the_port_is_refused_and_the_first_goes_on() -
 async def test_a_port_taken_after_the_check_is_refused_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("panal.tracker.server._check_port", lambda *_: None)
+    monkeypatch.setattr("panal.tracker.server.check_port", lambda *_: None)
     async with running_tracker() as first:
         error = await _refusal(TrackerSettings(port=first.server.port))
         assert isinstance(error, PortTaken)
@@ -125,7 +125,7 @@ async def test_a_failed_start_leaves_nothing_open(
     async with running_tracker() as first:
         taken = TrackerServer(TrackerSettings(port=first.server.port, state_dir=tmp_path))
         with monkeypatch.context() as later:
-            later.setattr("panal.tracker.server._check_port", lambda *_: None)
+            later.setattr("panal.tracker.server.check_port", lambda *_: None)
             with pytest.raises(PortTaken):
                 await taken.start()
     async with running_tracker(state_dir=tmp_path):
