@@ -164,11 +164,13 @@ class Peers:
     async def kept(self) -> AsyncIterator[None]:
         """All renew meanwhile, as real ones do: else their leases end while others announce."""
 
+        async def renew(peer: int) -> None:
+            await self.call(peer, "Renew", self.renewal(peer))
+            await asyncio.sleep(CHANNELS * RENEW_S / self.count)
+
         async def renew_for_ever() -> None:
             while True:
-                for peer in range(self.count):
-                    await self.call(peer, "Renew", self.renewal(peer))
-                    await asyncio.sleep(RENEW_S / self.count)
+                await in_lanes(range(self.count), renew, CHANNELS)
 
         renewing = asyncio.create_task(renew_for_ever())
         try:
