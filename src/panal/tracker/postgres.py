@@ -195,7 +195,9 @@ class PostgresStorage:
         known: dict[int, PeerRecord] = {}
         given = {"contents": list(located), "now_s": now_s}
         with self.database.using() as connection:
-            for content, complete, peer, *fields in connection.execute(_HOLDERS, given):
+            for content, complete, peer, *fields in connection.execute(
+                _HOLDERS, given, binary=True
+            ):
                 if peer not in known:
                     known[peer] = self._record_of(fields)
                 located[ContentId(content)].append(Holder(known[peer], complete))

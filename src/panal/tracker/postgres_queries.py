@@ -27,9 +27,9 @@ _MOST_LISTED_AT_ONCE = 5_000
 
 HOLDERS = """
 SELECT held.content, held.peer, bool_or(held.complete) AS complete FROM (
-    SELECT content, peer, true AS complete FROM entries WHERE content = ANY(%(contents)s)
+    SELECT content, peer, true AS complete FROM entries WHERE content = ANY(%(contents)b::bytea[])
     UNION ALL
-    SELECT content, peer, complete FROM holdings WHERE content = ANY(%(contents)s)
+    SELECT content, peer, complete FROM holdings WHERE content = ANY(%(contents)b::bytea[])
 ) AS held JOIN peers ON peers.id = held.peer
 WHERE peers.lease_until_s > %(now_s)s
 GROUP BY held.content, held.peer
