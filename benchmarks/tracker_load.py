@@ -165,7 +165,8 @@ class Peers:
         """All renew meanwhile, as real ones do: else their leases end while others announce."""
 
         async def renew(peer: int) -> None:
-            await self.call(peer, "Renew", self.renewal(peer))
+            with contextlib.suppress(grpc.aio.AioRpcError):  # it may not have joined yet
+                await self.call(peer, "Renew", self.renewal(peer))
             await asyncio.sleep(CHANNELS * RENEW_S / self.count)
 
         async def renew_for_ever() -> None:

@@ -54,7 +54,8 @@ async def come_back(
             else:
                 return time.monotonic() - began_s
 
-    told_s = await asyncio.gather(*map(come, range(peers.count)))
+    async with peers.kept():
+        told_s = await asyncio.gather(*map(come, range(peers.count)))
     for peer in range(0, peers.count, max(1, peers.count // 20)):
         await until_found(peers, catalogue.path((peer + 1) * catalogue.files_a_peer - 1))
     await until_found(peers, catalogue.path(catalogue.files - 1))
