@@ -262,9 +262,12 @@ class Records:
         return lapsed
 
     async def clear_leftovers(self) -> None:
-        """Remove the rows of dropped peers, in slices between other work."""
+        """Remove the rows of dropped peers, in slices that take turns with announcements.
+
+        The sweep waits for it: behind announcements that never pause, leases would not end.
+        """
         while await self._run(
-            lambda _: self._storage.clear_leftovers(LEFTOVERS_AT_ONCE), Urgency.BEHIND
+            lambda _: self._storage.clear_leftovers(LEFTOVERS_AT_ONCE), Urgency.CHANGE
         ):
             self._told.set()
 
