@@ -14,7 +14,7 @@ from panal.tracker.folders import Below
 from panal.tracker.postgres_database import Connection
 from panal.tracker.postgres_migrations import HEAD_CHARACTERS
 from panal.tracker.registry import key_of
-from panal.tracker.search import RANK_LIMIT, Match, Matches, Search
+from panal.tracker.search import RANK_LIMIT, TOO_MUCH, Match, Matches, Search
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import Kind
@@ -149,9 +149,7 @@ def _run(connection: Connection, statement: str, values: Sequence[object]) -> li
             cursor.execute(statement.encode(), values, prepare=False)
             return list(map(_match, cursor.fetchall()))
     except errors.QueryCanceled:
-        raise UsageError(
-            "This search looks at too much. Add a word of three letters or more, or another filter."
-        ) from None
+        raise UsageError(TOO_MUCH) from None
 
 
 def _filters(search: Search) -> Iterable[tuple[str, Sequence[Any]]]:

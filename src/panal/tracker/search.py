@@ -33,6 +33,8 @@ from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 
 RANK_LIMIT = 10_000
+TOO_MUCH = "This search looks at too much. Add a word of three letters or more, or another filter."
+"""What a store says of one that it gives up."""
 MOST_WORDS = 32
 MOST_ENDINGS = 32
 MAX_NAMES_PER_HIT = 20

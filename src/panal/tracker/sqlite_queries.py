@@ -11,7 +11,7 @@ from typing import Any
 
 from panal.errors import UsageError
 from panal.tracker.registry import key_of
-from panal.tracker.search import RANK_LIMIT, Match, Matches, Search
+from panal.tracker.search import RANK_LIMIT, TOO_MUCH, Match, Matches, Search
 from panal.tracker.sqlite_peers import KnownPeer, PeerRows
 from panal.tracker.sqlite_text import (
     TRIGRAM,
@@ -177,9 +177,7 @@ def _bounded(connection: sqlite3.Connection) -> Iterator[None]:
     except sqlite3.OperationalError:
         if left >= 0:
             raise
-        raise UsageError(
-            "This search looks at too much. Add a word of three letters or more, or another filter."
-        ) from None
+        raise UsageError(TOO_MUCH) from None
     finally:
         connection.set_progress_handler(None, 0)
 
