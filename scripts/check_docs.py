@@ -189,8 +189,14 @@ def check_paths(document: Document) -> Iterator[str]:
 
 
 def check_all_named(document: Document) -> Iterator[str]:
-    """Files of the package that the architecture does not name."""
+    """Files of the package that the architecture does not name, or names in two rows."""
     named = {name for line in document.prose() for name in _CODE_PATH.findall(line.text)}
+    rows = [line for line in document.prose() if line.text.startswith("| `")]
+    first: dict[str, int] = {}
+    for row in rows:
+        for name in _CODE_PATH.findall(row.text.split(" | ")[0]):
+            if (earlier := first.setdefault(name, row.number)) != row.number:
+                yield f"{document.name}:{row.number}: {name} stands in line {earlier} too"
     package = ROOT / "src" / "panal"
     for path in sorted(package.rglob("*.py")):
         name = path.relative_to(package).as_posix()
