@@ -127,8 +127,10 @@ def callers(network: Network, peer: RunningPeer, member: RunningPeer) -> dict[st
         "a member": Caller(port, Role.MEMBER, {}, tls),
         "a member, with a wrong token": Caller(port, Role.PUBLIC, wrong, tls),
         "the owner": Caller(port, Role.OWNER, right, {}),
-        "a guest without a link": Caller(peer.app.guest_port, Role.PUBLIC, {}, {}),
-        "the owner, where guests come in": Caller(peer.app.guest_port, Role.PUBLIC, right, {}),
+        "a guest without a link": Caller(peer.app.ports.guest_port, Role.PUBLIC, {}, {}),
+        "the owner, where guests come in": Caller(
+            peer.app.ports.guest_port, Role.PUBLIC, right, {}
+        ),
     }
 
 
@@ -150,7 +152,7 @@ async def test_every_route_and_call_is_registered_and_closed_to_whom_it_is_not_f
     async with aiohttp.ClientSession() as session:
         for who, caller in callers(network, peer, member).items():
             scheme = "https" if caller.tls else "http"
-            for route in routes[caller.port == peer.app.guest_port]:
+            for route in routes[caller.port == peer.app.ports.guest_port]:
                 registered.came_in.clear()
                 url = f"{scheme}://127.0.0.1:{caller.port}{address(route)}"
                 async with session.request(

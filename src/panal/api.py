@@ -325,12 +325,12 @@ class Node:
         url = None
         if named.kind is Kind.FILE:
             name = quote(named.name, safe="")
-            url = f"{self._app.given_url()}/content/{named.content.hex()}/{name}"
+            url = f"{self._app.ports.given_url()}/content/{named.content.hex()}/{name}"
         return link_answer(named, str(link), url)
 
     async def make_guest_link(self, what: str, duration_s: int = DEFAULT_S) -> GuestLinkAnswer:
         """A link that opens one content in any browser; NotFound, Refused without a listener."""
-        url = self._app.guest_url()
+        url = self._app.ports.guest_url()
         if url is None:
             raise Refused(
                 "Guests come in nowhere: start the peer with --guest-port, which lets whoever has "
@@ -343,7 +343,7 @@ class Node:
     def guest_links(self) -> GuestLinksAnswer:
         """Every link for guests that counts."""
         links = [guest_link_answer(grant, None) for grant in self._app.guest_links.all()]
-        return GuestLinksAnswer(links, self._app.guest_url())
+        return GuestLinksAnswer(links, self._app.ports.guest_url())
 
     def revoke_guest_link(self, link_id: str) -> None:
         """A link for guests counts no more; NotFound."""
@@ -378,7 +378,7 @@ class Node:
         unfinished, unfinished_bytes = map(sum, counts)
         return StatusAnswer(
             name=app.settings.name,
-            urls=app.urls(),
+            urls=app.ports.urls(),
             folder=str(app.settings.folder.absolute()),
             trackers=list(app.trackers),
             registered=announcer.problem == "",
@@ -390,7 +390,7 @@ class Node:
             open=app.settings.open,
             hosts=list(app.settings.bind_hosts()),
             port=app.port,
-            guests=app.guest_url(),
+            guests=app.ports.guest_url(),
             settings=self.settings(),
             files=files,
             bytes=size_bytes,

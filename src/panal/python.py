@@ -163,7 +163,7 @@ class Peer:
     async def url(self) -> str:
         """Where it answers on this machine."""
         self._node.status()
-        return self._app.urls()[0]
+        return self._app.ports.urls()[0]
 
     async def status(self) -> StatusAnswer:
         """Its own state."""

@@ -129,7 +129,7 @@ async def test_nothing_else_is_there(peer: RunningPeer) -> None:
 
 async def test_neither_owner_nor_member_comes_in_by_the_guests_door(peer: RunningPeer) -> None:
     token = (peer.folder / ".panal" / "owner-token").read_text().strip()
-    origin = here(peer.app.guest_url())
+    origin = here(peer.app.ports.guest_url())
     for path in ("/api/v1/status", "/files/", "/upload"):
         answer = await ask(f"{origin}{path}", Authorization=f"Bearer {token}")
         assert answer.status == 404
@@ -198,12 +198,12 @@ async def test_a_link_outlives_its_peer_s_process_and_not_its_key(
     assert key.stat().st_mode & 0o077 == 0
     await network.stop_peer("one")
     peer = await network.peer("one", **settings)
-    again = [str(URL(url, encoded=True).with_port(peer.app.guest_port)) for url in urls]
+    again = [str(URL(url, encoded=True).with_port(peer.app.ports.guest_port)) for url in urls]
     assert [(await ask(url)).status for url in again] == [200, 200]
     await network.stop_peer("one")
     key.unlink()
     peer = await network.peer("one", **settings)
-    again = [str(URL(url, encoded=True).with_port(peer.app.guest_port)) for url in urls]
+    again = [str(URL(url, encoded=True).with_port(peer.app.ports.guest_port)) for url in urls]
     assert [(await ask(url)).status for url in again] == [404, 404]
 
 
@@ -227,7 +227,7 @@ async def test_without_a_listener_there_are_no_links(network: Network) -> None:
 
 async def test_the_guests_listener_has_the_rules_of_every_other(peer: RunningPeer) -> None:
     path = URL(await link_to(peer, "note.txt"), encoded=True).raw_path
-    async with connection(peer.app.guest_port) as wire:
+    async with connection(peer.app.ports.guest_port) as wire:
         await wire.send(request("GET", path, "Host: evil.example"))
         assert (await wire.answer()).status == 421
         for lines in (("Origin: http://evil.example",), ("Sec-Fetch-Site: cross-site",)):

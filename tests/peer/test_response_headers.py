@@ -42,7 +42,7 @@ def filled(route: Route, content: str) -> str:
 
 async def test_every_answer_of_every_route(peer: RunningPeer) -> None:
     content = (await peer.node.link("x.html")).id
-    guests = (peer.app.guest_port, peer.app.guest_routes)
+    guests = (peer.app.ports.guest_port, peer.app.guest_routes)
     for port, routes in ((peer.app.port, peer.app.routes), guests):
         for route in routes:
             async with connection(port) as wire:
@@ -80,7 +80,7 @@ async def test_shared_bytes_are_saved_and_never_run(peer: RunningPeer) -> None:
         (peer.app.port, f"/content/{content}"),
         (peer.app.port, f"/content/{content}/x.html"),
         (peer.app.port, "/files/x.html"),
-        (peer.app.guest_port, guest),
+        (peer.app.ports.guest_port, guest),
     ]
     for port, path in rows:
         async with connection(port) as wire:

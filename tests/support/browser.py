@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, async_playwright
 
-from panal.peer.app import ELSEWHERE
+from panal.peer.ports import ELSEWHERE
 from panal.peer.own_ways import way_to
 
 EVIL_NAME = "evil.test"

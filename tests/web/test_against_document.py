@@ -89,7 +89,7 @@ async def test_what_it_answers_is_in_its_document(peer: RunningPeer) -> None:
     assert len(operations) > 50
     failures: list[str] = []
     for operation in sorted(operations, key=lambda one: (one.path == LAST, one.path, one.method)):
-        guests = f"http://127.0.0.1:{peer.app.guest_port}"
+        guests = f"http://127.0.0.1:{peer.app.ports.guest_port}"
         base = guests if operation.path.startswith("/guest/") else peer.url
         for mode in GenerationMode:
             if mode is GenerationMode.NEGATIVE and not _can_be_wrong(operation):

@@ -135,7 +135,7 @@ def run_peer(settings: PeerSettings, log_format: str = "auto") -> None:
 
 
 def _greet(settings: PeerSettings, app: PeerApp) -> None:
-    url = app.urls()[0]
+    url = app.ports.urls()[0]
     click.echo(f"{settings.name} shares {settings.folder} at {url}/")
     click.echo(f"Upload with: curl -F file=@NAME {url}/upload")
     if settings.hosts and settings.open:
@@ -143,7 +143,7 @@ def _greet(settings: PeerSettings, app: PeerApp) -> None:
             f"OPEN: whoever reaches {', '.join(settings.hosts)} on port {app.port} "
             "may fetch everything in this folder."
         )
-    if (guests := app.guest_url()) is not None:
+    if (guests := app.ports.guest_url()) is not None:
         click.echo(
             f"GUESTS: whoever has a link that 'panal link --guest' printed may fetch what it names "
             f"at {guests}, from wherever that can be reached. It is plain HTTP: whoever listens on "

@@ -3,12 +3,9 @@
 import asyncio
 import contextlib
 import logging
-import socket
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from random import Random
-
-from aiohttp import web
 
 from panal import request_ids
 from panal.audit import AuditLog
@@ -21,14 +18,14 @@ from panal.peer.bundle_routes import BundleRoutes
 from panal.peer.calling import PLAIN, client_session
 from panal.peer.chunk_server import ChunkServer
 from panal.peer.collections import Collections
-from panal.peer.config import ANY_HOST, LOOPBACK, PeerSettings
+from panal.peer.config import PeerSettings
 from panal.peer.connections import Connections
 from panal.peer.content_answers import ContentAnswers
 from panal.peer.content_routes import ContentRoutes
 from panal.peer.contents import Contents
 from panal.peer.damage import Damage
 from panal.peer.doorkeeper import Doorkeeper
-from panal.peer.doors import bind, connections_at_most, http_server, listen
+from panal.peer.doors import connections_at_most, http_server, listen
 from panal.peer.download_way import DownloadWay
 from panal.peer.downloads import Downloads
 from panal.peer.fetching import Fetching
@@ -41,13 +38,14 @@ from panal.peer.http_connection import http_connections
 from panal.peer.identity import begin_epoch
 from panal.peer.joining import member_of, trackers_of
 from panal.peer.lanes import Lanes
+from panal.peer.lifetime import Lifetime
 from panal.peer.limits import DRAIN_S, GUEST_CONNECTIONS, GUEST_CONNECTIONS_PER_ADDRESS
 from panal.peer.live_settings import KeptSettings, LiveSettings
 from panal.peer.member_tls import MemberTls
 from panal.peer.membership import Membership
 from panal.peer.never_sent import NeverSent
-from panal.peer.own_ways import way_to
 from panal.peer.owner_token import OwnerCredentials, owner_token
+from panal.peer.ports import Ports
 from panal.peer.presence import Presence, look_for_roots
 from panal.peer.rate_limit import RateLimit
 from panal.peer.received import Received
@@ -74,7 +72,6 @@ from panal.store.scrub_records import ScrubRecords
 from panal.store.setting_records import SettingRecords
 from panal.store.texts import FOLDER as TEXTS
 from panal.store.texts import Texts
-from panal.wire.address import authority
 from panal.wire.catalogue import Entry, Registration
 from panal.wire.manifest import MIN_CHUNK_BYTES
 
@@ -82,10 +79,6 @@ log = logging.getLogger(__name__)
 
 COMPARED_FIRST_S = 2.0
 """So long a peer waits at most for its first comparison before it registers."""
-
-
-ELSEWHERE = "192.0.2.1"
-"""An address that is nobody's: the way to it is the way out."""
 
 
 class PeerApp:
@@ -96,54 +89,59 @@ class PeerApp:
         self.settings = settings
         self.clock = clock
         self._chance = chance
-        self._cleanup = contextlib.AsyncExitStack()
-        self.port = 0
-        self.guest_port = 0
-        """0: guests come in nowhere."""
-        self.metrics_port = 0
-        """Where metrics are told to whoever asks; 0: nowhere."""
-        self.audit = AuditLog(None if settings.asked_anew else settings.state, clock)
-        self.guest_links: GuestLinks
-        self.credentials: OwnerCredentials
-        self.trackers: tuple[str, ...] = ()
-        self.calling = PLAIN
-        """How other peers are called."""
-        self.membership: Membership | None = None
-        """What makes it a member, where it is in a network."""
-        self._tls: MemberTls | None = None
-        self.index: Index
-        self.announcer: Announcer
-        self.sharing: Sharing
-        self.scanning: Scanning
-        self.root: Mounts
-        self.presence: Presence
-        self.watching: Watching
-        self.adding: Adding
-        self.downloads: Downloads
-        self.contents: Contents
-        self.uploads: Uploads
-        self.resumable: ResumableUploads
-        self.traffic = Traffic()
-        self.received = Received()
-        self.lanes = Lanes()
-        self.connections = Connections(connections_at_most())
+        self._lifetime = Lifetime(self._part_failed)
         self.stopping = asyncio.Event()
         """Set when it begins to stop: what goes on without end is to end."""
-        self.upload_limit = RateLimit(clock)
-        self.download_limit = RateLimit(clock)
-        self.live_settings: KeptSettings
-        self.unfinished: Unfinished
-        self.collections: Collections
-        self.verifying: Verifying
-        self.damage: Damage
-        self.scrubbing: Scrubbing
-        self._sent_bytes = 0
-        """What had been sent when it was last asked whether nothing else is to be done."""
+        self.audit = AuditLog(None if settings.asked_anew else settings.state, clock)
+        self.metrics_port = 0
+        """Where metrics are told to whoever asks; 0: nowhere."""
+        self.ports: Ports
         self.routes: list[Route] = []
         """What it serves, once started."""
         self.guest_routes: list[Route] = []
         """What it serves to guests, where it does."""
+        self.credentials: OwnerCredentials
+        self.guest_links: GuestLinks
+        self.connections = Connections(connections_at_most())
+        self.lanes = Lanes()
+        self.traffic = Traffic()
+        self.received = Received()
+        self.upload_limit = RateLimit(clock)
+        self.download_limit = RateLimit(clock)
+        self.live_settings: KeptSettings
+        self._sent_bytes = 0
+        """What had been sent when it was last asked whether nothing else is to be done."""
+
+        self.membership: Membership | None = None
+        """What makes it a member, where it is in a network."""
+        self._tls: MemberTls | None = None
+        self.calling = PLAIN
+        """How other peers are called."""
+        self.trackers: tuple[str, ...] = ()
         self.client: TrackerClient
+        self.announcer: Announcer
+
+        self.root: Mounts
+        self.index: Index
+        self.contents: Contents
+        self.sharing: Sharing
+        self.scanning: Scanning
+        self.presence: Presence
+        self.watching: Watching
+        self.adding: Adding
+        self.uploads: Uploads
+        self.resumable: ResumableUploads
+        self.collections: Collections
+        self.damage: Damage
+        self.verifying: Verifying
+        self.scrubbing: Scrubbing
+        self.downloads: Downloads
+        self.unfinished: Unfinished
+
+    @property
+    def port(self) -> int:
+        """Where it answers."""
+        return self.ports.port
 
     async def start(self, more_routes: Callable[["PeerApp"], Sequence[Route]]) -> None:
         """Bind, open, serve, then register; what was started is stopped on any failure."""
@@ -156,225 +154,88 @@ class PeerApp:
     async def stop(self) -> None:
         """Leave the tracker, stop serving, keep what is there."""
         self.stopping.set()
-        await self._cleanup.aclose()
+        await self._lifetime.end()
 
     async def _start(self, more_routes: Callable[["PeerApp"], Sequence[Route]]) -> None:
+        self._lifetime.at_end(self.audit.close)
+        self.ports = Ports(self.settings, self._lifetime)
+        await self._open_folder()
+        registration = await self._meet_trackers()
+        look = self._looks_for_roots()
+        there = await asyncio.to_thread(look)
+        await self._begin_to_announce(registration, all_there=all(there.values()))
+        self._share(look, there)
+        self._take_uploads()
+        await self._share_folders()
+        fetching = self._fetch(registration)
+        self._look_after_files(fetching)
+        self._download(fetching)
+        await self._serve(registration, more_routes)
+        self._go_on()
+
+    async def _open_folder(self) -> None:
         settings = self.settings
-        defer = self._cleanup.callback
-        defer(self.audit.close)
-        sockets = bind(settings.bind_hosts(), settings.port)
-        for bound in sockets:
-            defer(bound.close)
-        self.port = sockets[0].getsockname()[1]
-        guest_sockets: list[socket.socket] = []
-        if settings.guest_port is not None:
-            guest_sockets = bind(settings.guest_hosts(), settings.guest_port)
-            self.guest_port = guest_sockets[0].getsockname()[1]
-        for bound in guest_sockets:
-            defer(bound.close)
         try:
             settings.folder.mkdir(parents=True, exist_ok=True)
-            root = self.root = Mounts(settings.folder)
+            self.root = Mounts(settings.folder)
         except OSError as error:
             raise disk_error(error, f"use the folder {settings.folder}") from None
-        self.index = await asyncio.to_thread(Index, settings.state / "index.sqlite")
-        defer(self.index.close)
-        placed = PlacedRecords(self.index)
-        download_records = DownloadRecords(self.index)
+        index = self.index = await asyncio.to_thread(Index, settings.state / "index.sqlite")
+        self._lifetime.at_end(index.close)
+        self._placed = PlacedRecords(index)
+        self._download_records = DownloadRecords(index)
+        self._texts = Texts(settings.state / TEXTS, keeps_one=settings.asked_anew)
+        self._root_records = RootRecords(index)
         if settings.asked_anew:
-            await asyncio.to_thread(placed.begin_run, self.clock.wall_s())
-            download_records.remove_all()
-        caller = begin_epoch(settings.identity, settings.peer_name, self.clock.wall_s())
+            await asyncio.to_thread(self._placed.begin_run, self.clock.wall_s())
+            self._download_records.remove_all()
+
+    async def _meet_trackers(self) -> Registration:
+        """Who it is to them, and how they and other peers are called; nobody is asked yet."""
+        settings, now_s = self.settings, self.clock.wall_s()
+        caller = begin_epoch(settings.identity, settings.peer_name, now_s)
         self.credentials = OwnerCredentials(owner_token(settings.state), self.clock)
-        membership = await member_of(settings, self.clock.wall_s())
-        self.membership = membership
-        self.trackers = trackers_of(settings, membership)
-        self.client = TrackerClient(
-            self.trackers, membership, settings.name, self.clock, self._chance
-        )
+        member = self.membership = await member_of(settings, now_s)
+        self.trackers = trackers_of(settings, member)
+        self.client = TrackerClient(self.trackers, member, settings.name, self.clock, self._chance)
         self.client.when_moved(self._note_move)
-        self._cleanup.push_async_callback(self.client.close)
-        self._tls = None if membership is None else MemberTls(membership, self.clock)
-        self.calling = PLAIN if self._tls is None else self._tls.calling
-        session = client_session(self.calling)
-        self._cleanup.push_async_callback(session.close)
+        self._lifetime.at_end_await(self.client.close)
+        if member is not None:
+            self._tls = MemberTls(member, self.clock)
+            self.calling = self._tls.calling
+        self._session = client_session(self.calling)
+        self._lifetime.at_end_await(self._session.close)
+        return Registration(caller, self.port, settings.bind_hosts(), zone=settings.checked_zone)
 
-        records = RootRecords(self.index)
-        for further in records.roots():
+    def _looks_for_roots(self) -> Callable[[], dict[str, bool]]:
+        root = self.root
+        for further in self._root_records.roots():
             root.mount(further)
-        root.leave_out(records.unshared())
-        look = partial(look_for_roots, root, self.index, state_is_inside=settings.is_state_inside())
-        announced = await asyncio.to_thread(look)
-        registration = Registration(
-            caller, self.port, settings.bind_hosts(), zone=settings.checked_zone
-        )
-        index = self.index
+        root.leave_out(self._root_records.unshared())
+        is_inside = self.settings.is_state_inside()
+        return partial(look_for_roots, root, self.index, state_is_inside=is_inside)
 
-        def is_told(entry: Entry) -> bool:
-            # To whom fetches the folder too, the folder says that its small files are here: for
-            # a peer that is gone in a moment, the tracker's work would be greater than the get's.
-            return not settings.ends_with_download or entry.size_bytes > MIN_CHUNK_BYTES
-
-        def told_pages() -> Iterator[list[Entry]]:
-            for page in entry_pages(index, root.shows):
-                yield [entry for entry in page if is_told(entry)]
-            yield self.collections.offering.entries()
-
+    async def _begin_to_announce(self, registration: Registration, *, all_there: bool) -> None:
         self.announcer = Announcer(
-            self.client, registration, told_pages, self.clock, self._chance, is_told
+            self.client,
+            registration,
+            self._told_pages,
+            self.clock,
+            self._chance,
+            self._is_told,
         )
         self.announcer.noted = self._note_membership
-        await asyncio.to_thread(self._count_in, all_there=all(announced.values()))
+        await asyncio.to_thread(self._count_in, all_there=all_there)
 
-        def withdraw(shared: SharedFile) -> None:
-            self.sharing.withdraw(shared)
+    def _is_told(self, entry: Entry) -> bool:
+        # To whom fetches the folder too, the folder says that its small files are here: for
+        # a peer that is gone in a moment, the tracker's work would be greater than the get's.
+        return not self.settings.ends_with_download or entry.size_bytes > MIN_CHUNK_BYTES
 
-        contents = self.contents = Contents(root, index, withdraw)
-        self.sharing = Sharing(root, index, self.announcer, contents, self.clock)
-        self.scanning = Scanning(root, index, self.sharing, look, self.clock)
-        defer(self.scanning.close)
-        self.presence = Presence(root, index, self.announcer, contents, look, announced)
-        self.watching = Watching(root, self.scanning, self.presence, self.clock)
-        damage = self.damage = Damage(DamageRecords(index), withdraw)
-        self.scanning.is_damaged = damage.holds
-        self.sharing.came = damage.end
-        self.scrubbing = Scrubbing(
-            root, index, self.sharing, damage, ScrubRecords(index), self._is_idle, self.clock
-        )
-        uploads = self.uploads = Uploads(self.sharing, settings.partials.parent / "uploads")
-        self.resumable = ResumableUploads(
-            settings.partials.parent / "resumable",
-            self.sharing,
-            uploads.slots,
-            self.clock,
-            lambda content: next((f.path for f in index.by_content(content)), None),
-        )
-        self.adding = Adding(root, records, self.watching, uploads, settings.state)
-        lanes = self.lanes
-        fetching = Fetching(
-            registration=registration,
-            client=self.client,
-            session=session,
-            contents=contents,
-            sharing=self.sharing,
-            announcer=self.announcer,
-            lanes=lanes,
-            partials=settings.partials,
-            limit=self.download_limit,
-            received=self.received,
-            clock=self.clock,
-            chance=self._chance,
-        )
-        repairing = Repairing(root, damage, fetching, self.sharing, settings.partials, self.clock)
-        self.verifying = Verifying(root, index, self.sharing, damage, repairing.repair)
-        texts = Texts(settings.state / TEXTS, keeps_one=settings.asked_anew)
-        self.collections = Collections(
-            root=root,
-            index=index,
-            sharing=self.sharing,
-            scanning=self.scanning,
-            announcer=self.announcer,
-            contents=contents,
-            texts=texts,
-            clock=self.clock,
-            whole_folder_name=settings.name,
-        )
-        self.guest_links = GuestLinks(
-            settings.state, index, self.collections, self.clock, self.audit
-        )
-        if not settings.asked_anew:
-            await self.collections.restore(download_records.contents_under_way())
-        self.presence.changed = self.collections.offering.look_again
-        folders = FolderDownloads(
-            FolderParts(
-                root=root,
-                index=index,
-                sharing=self.sharing,
-                fetching=fetching,
-                collections=self.collections,
-                contents=contents,
-                announcer=self.announcer,
-                texts=texts,
-                placed=placed,
-                clock=self.clock,
-                partials=settings.partials,
-                ends_with_download=settings.ends_with_download,
-            )
-        )
-        self.unfinished = Unfinished(
-            settings.partials,
-            texts,
-            lambda: [download.record for download in self.downloads.all()],
-            self.clock,
-            has_queue=settings.shares_folder,
-        )
-        self.downloads = Downloads(
-            DownloadWay(fetching, folders, self.sharing, download_records, self.clock),
-            download_records,
-            self.clock,
-            state=settings.state,
-            waits_for_room=settings.shares_folder,
-            let_go=self.unfinished.let_go,
-            check=self.sharing.check_unchecked,
-        )
-        self.live_settings = KeptSettings(SettingRecords(index), settings.given_limits(), self._use)
-        sender = Sender(self.upload_limit, self.traffic)
-        defer(sender.close)
-        never_sent = NeverSent(self._chance)
-        answers = ContentAnswers(sender, lanes, never_sent)
-        granting = Granting(contents, lanes, never_sent)
-        content_routes = ContentRoutes(contents, answers, granting, caller.secret, self._chance)
-        bundle_routes = BundleRoutes(contents, sender, lanes)
-        file_routes = FileRoutes(
-            uploads, index, contents, answers, self.announcer, self.trackers[0], self.audit
-        )
-        self.routes = [
-            *content_routes.routes(),
-            *bundle_routes.routes(),
-            *file_routes.routes(),
-            *more_routes(self),
-        ]
-        doorkeeper = Doorkeeper(
-            is_open=settings.open,
-            allowed_hosts=settings.allowed_hosts,
-            credentials=self.credentials,
-        )
-        if not settings.asked_anew:
-            await self.resumable.restore()
-        self._cleanup.push_async_callback(self.resumable.close)
-        await self._serve_guests(guest_sockets, contents, texts, sender)
-        await self._serve(
-            sockets,
-            application(self.routes, doorkeeper, self.audit),
-            lambda others, connections: ChunkServer(
-                contents,
-                sender,
-                lanes,
-                never_sent,
-                granting,
-                doorkeeper,
-                connections,
-                others,
-            ),
-        )
-        defer(contents.close)
-        self._cleanup.push_async_callback(self.downloads.close)
-        defer(self.sharing.stop)
-        defer(self.verifying.stop)
-        self._cleanup.push_async_callback(self._leave)
-        if self._tls is not None:
-            self.announcer.revoked = self._tls.revoke
-            self._keep(self._tls.keep_renewed(self.client))
-        self._keep(self._announce())
-        self._keep(self.collections.offering.run())
-        self.downloads.restore()
-        self._keep(self.downloads.look_for_room())
-        self._keep(self.unfinished.run())
-        if not settings.asked_anew:
-            self._keep(self.resumable.run())
-        if settings.shares_folder:
-            self._keep(self.watching.run())
-            self._keep(self.scrubbing.run())
+    def _told_pages(self) -> Iterator[list[Entry]]:
+        for page in entry_pages(self.index, self.root.shows):
+            yield [entry for entry in page if self._is_told(entry)]
+        yield self.collections.offering.entries()
 
     def _count_in(self, *, all_there: bool) -> None:
         """Begin with the digest of what the index remembers of roots that are there."""
@@ -387,6 +248,208 @@ class PeerApp:
             with contextlib.suppress(NoSpace):
                 total.keep(digest)
 
+    def _withdraw(self, shared: SharedFile) -> None:
+        self.sharing.withdraw(shared)
+
+    def _share(self, look: Callable[[], dict[str, bool]], there: dict[str, bool]) -> None:
+        """The folder's files: found, hashed, watched."""
+        root, index, clock = self.root, self.index, self.clock
+        self.contents = Contents(root, index, self._withdraw)
+        self.sharing = Sharing(root, index, self.announcer, self.contents, clock)
+        self.scanning = Scanning(root, index, self.sharing, look, clock)
+        self._lifetime.at_end(self.scanning.close)
+        self.presence = Presence(root, index, self.announcer, self.contents, look, there)
+        self.watching = Watching(root, self.scanning, self.presence, clock)
+
+    def _take_uploads(self) -> None:
+        settings, index = self.settings, self.index
+        aside = settings.partials.parent
+        self.uploads = Uploads(self.sharing, aside / "uploads")
+        self.resumable = ResumableUploads(
+            aside / "resumable",
+            self.sharing,
+            self.uploads.slots,
+            self.clock,
+            lambda content: next((f.path for f in index.by_content(content)), None),
+        )
+        self.adding = Adding(
+            self.root, self._root_records, self.watching, self.uploads, settings.state
+        )
+
+    async def _share_folders(self) -> None:
+        """Whole folders as contents, and links for guests to one content."""
+        self.collections = Collections(
+            root=self.root,
+            index=self.index,
+            sharing=self.sharing,
+            scanning=self.scanning,
+            announcer=self.announcer,
+            contents=self.contents,
+            texts=self._texts,
+            clock=self.clock,
+            whole_folder_name=self.settings.name,
+        )
+        self.guest_links = GuestLinks(
+            self.settings.state, self.index, self.collections, self.clock, self.audit
+        )
+        if not self.settings.asked_anew:
+            await self.collections.restore(self._download_records.contents_under_way())
+        self.presence.changed = self.collections.offering.look_again
+
+    def _fetch(self, registration: Registration) -> Fetching:
+        return Fetching(
+            registration=registration,
+            client=self.client,
+            session=self._session,
+            contents=self.contents,
+            sharing=self.sharing,
+            announcer=self.announcer,
+            lanes=self.lanes,
+            partials=self.settings.partials,
+            limit=self.download_limit,
+            received=self.received,
+            clock=self.clock,
+            chance=self._chance,
+        )
+
+    def _look_after_files(self, fetching: Fetching) -> None:
+        """Rot: found, withdrawn, mended."""
+        root, index, sharing = self.root, self.index, self.sharing
+        damage = self.damage = Damage(DamageRecords(index), self._withdraw)
+        self.scanning.is_damaged = damage.holds
+        sharing.came = damage.end
+        partials = self.settings.partials
+        repairing = Repairing(root, damage, fetching, sharing, partials, self.clock)
+        self.verifying = Verifying(root, index, sharing, damage, repairing.repair)
+        self.scrubbing = Scrubbing(
+            root, index, sharing, damage, ScrubRecords(index), self._is_idle, self.clock
+        )
+
+    def _download(self, fetching: Fetching) -> None:
+        """The queue of downloads, and what unfinished ones leave."""
+        settings, records = self.settings, self._download_records
+        self.unfinished = Unfinished(
+            settings.partials,
+            self._texts,
+            lambda: [download.record for download in self.downloads.all()],
+            self.clock,
+            has_queue=settings.shares_folder,
+        )
+        folders = self._folder_downloads(fetching)
+        self.downloads = Downloads(
+            DownloadWay(fetching, folders, self.sharing, records, self.clock),
+            records,
+            self.clock,
+            state=settings.state,
+            waits_for_room=settings.shares_folder,
+            let_go=self.unfinished.let_go,
+            check=self.sharing.check_unchecked,
+        )
+        kept = SettingRecords(self.index)
+        self.live_settings = KeptSettings(kept, settings.given_limits(), self._use)
+
+    def _folder_downloads(self, fetching: Fetching) -> FolderDownloads:
+        parts = FolderParts(
+            root=self.root,
+            index=self.index,
+            sharing=self.sharing,
+            fetching=fetching,
+            collections=self.collections,
+            contents=self.contents,
+            announcer=self.announcer,
+            texts=self._texts,
+            placed=self._placed,
+            clock=self.clock,
+            partials=self.settings.partials,
+            ends_with_download=self.settings.ends_with_download,
+        )
+        return FolderDownloads(parts)
+
+    async def _serve(
+        self, registration: Registration, more_routes: Callable[["PeerApp"], Sequence[Route]]
+    ) -> None:
+        contents, lanes = self.contents, self.lanes
+        sender = Sender(self.upload_limit, self.traffic)
+        self._lifetime.at_end(sender.close)
+        never_sent = NeverSent(self._chance)
+        answers = ContentAnswers(sender, lanes, never_sent)
+        granting = Granting(contents, lanes, never_sent)
+        secret = registration.caller.secret
+        files = FileRoutes(
+            self.uploads,
+            self.index,
+            contents,
+            answers,
+            self.announcer,
+            self.trackers[0],
+            self.audit,
+        )
+        self.routes = [
+            *ContentRoutes(contents, answers, granting, secret, self._chance).routes(),
+            *BundleRoutes(contents, sender, lanes).routes(),
+            *files.routes(),
+            *more_routes(self),
+        ]
+        doorkeeper = Doorkeeper(
+            is_open=self.settings.open,
+            allowed_hosts=self.settings.allowed_hosts,
+            credentials=self.credentials,
+        )
+        if not self.settings.asked_anew:
+            await self.resumable.restore()
+        self._lifetime.at_end_await(self.resumable.close)
+        await self._let_guests_in(sender)
+        app = application(self.routes, doorkeeper, self.audit)
+        others = await http_server(app, self._lifetime.stack)
+        server = ChunkServer(
+            contents,
+            sender,
+            lanes,
+            never_sent,
+            granting,
+            doorkeeper,
+            self.connections,
+            http_connections(others, self.connections),
+        )
+        self._lifetime.at_end_await(server.close, DRAIN_S)
+        await listen(self.ports.sockets, server.connection, self._lifetime.stack, self._tls)
+
+    async def _let_guests_in(self, sender: Sender) -> None:
+        sockets = self.ports.guest_sockets
+        if not sockets:
+            return
+        keeper = GuestDoorkeeper(self.guest_links, self.settings.allowed_hosts)
+        self.guest_routes = GuestRoutes(
+            keeper, self.contents, self._texts, sender, self._chance, self.audit
+        ).routes()
+        app = application(self.guest_routes, keeper, self.audit)
+        server = await http_server(app, self._lifetime.stack)
+        connections = Connections(GUEST_CONNECTIONS, GUEST_CONNECTIONS_PER_ADDRESS)
+        answered = http_connections(server, connections, enters=True)
+        await listen(sockets, answered, self._lifetime.stack)
+
+    def _go_on(self) -> None:
+        """Begin what goes on until the end, which comes in reverse: it leaves the tracker first."""
+        settings, lifetime = self.settings, self._lifetime
+        lifetime.at_end(self.contents.close)
+        lifetime.at_end_await(self.downloads.close)
+        lifetime.at_end(self.sharing.stop)
+        lifetime.at_end(self.verifying.stop)
+        lifetime.at_end_await(self._leave)
+        if self._tls is not None:
+            self.announcer.revoked = self._tls.revoke
+            lifetime.keep(self._tls.keep_renewed(self.client))
+        lifetime.keep(self._announce())
+        lifetime.keep(self.collections.offering.run())
+        self.downloads.restore()
+        lifetime.keep(self.downloads.look_for_room())
+        lifetime.keep(self.unfinished.run())
+        if not settings.asked_anew:
+            lifetime.keep(self.resumable.run())
+        if settings.shares_folder:
+            lifetime.keep(self.watching.run())
+            lifetime.keep(self.scrubbing.run())
+
     async def _announce(self) -> None:
         """Register once the folder has been compared with the index, if that is soon.
 
@@ -397,32 +460,11 @@ class PeerApp:
                 await asyncio.wait_for(self.scanning.compared.wait(), COMPARED_FIRST_S)
         await self.announcer.run()
 
-    async def _serve(
-        self,
-        sockets: list[socket.socket],
-        app: web.Application,
-        chunk_server: Callable[[Callable[[], asyncio.Protocol], Connections], ChunkServer],
-    ) -> None:
-        others = await http_server(app, self._cleanup)
-        connections = self.connections
-        server = chunk_server(http_connections(others, connections), connections)
-        self._cleanup.push_async_callback(server.close, DRAIN_S)
-        await listen(sockets, server.connection, self._cleanup, self._tls)
-
-    async def _serve_guests(
-        self, sockets: list[socket.socket], contents: Contents, texts: Texts, sender: Sender
-    ) -> None:
-        if not sockets:
-            return
-        keeper = GuestDoorkeeper(self.guest_links, self.settings.allowed_hosts)
-        self.guest_routes = GuestRoutes(
-            keeper, contents, texts, sender, self._chance, self.audit
-        ).routes()
-        server = await http_server(
-            application(self.guest_routes, keeper, self.audit), self._cleanup
-        )
-        connections = Connections(GUEST_CONNECTIONS, GUEST_CONNECTIONS_PER_ADDRESS)
-        await listen(sockets, http_connections(server, connections, enters=True), self._cleanup)
+    async def _leave(self) -> None:
+        request_ids.begin(request_ids.new_id())
+        was_known = await self.announcer.leave()
+        if was_known is not None:
+            log.info("Left the tracker%s.", "" if was_known else ", which did not know us")
 
     def _use(self, live: LiveSettings) -> None:
         self.upload_limit.change(live.upload_limit_bytes_s, live.upload_limit_per_peer_bytes_s)
@@ -439,52 +481,14 @@ class PeerApp:
             sent != self._sent_bytes or self.downloads.are_running() or self.scanning.to_hash
         )
 
+    def _part_failed(self, error: BaseException) -> None:
+        fatal = self.announcer.fatal
+        if not fatal.done():
+            fatal.set_result(PanalError(f"A fault in Panal: {error!r}."))
+
     def _note_membership(self, event: str, why: str) -> None:
         tracker = f"the tracker {self.client.address}"
         self.audit.note(event, name=self.settings.name, what=tracker, why=why)
 
     def _note_move(self, before: str, after: str) -> None:
         log.info("The tracker %s is asked from now on, instead of %s.", after, before)
-
-    async def _leave(self) -> None:
-        request_ids.begin(request_ids.new_id())
-        was_known = await self.announcer.leave()
-        if was_known is not None:
-            log.info("Left the tracker%s.", "" if was_known else ", which did not know us")
-
-    def _keep(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-
-        async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        def note(done: asyncio.Task[None]) -> None:
-            if not done.cancelled() and (error := done.exception()) is not None:
-                log.error("A part of the peer failed.", exc_info=error)
-                if not self.announcer.fatal.done():
-                    self.announcer.fatal.set_result(PanalError(f"A fault in Panal: {error!r}."))
-
-        task.add_done_callback(note)
-        self._cleanup.push_async_callback(end)
-
-    def urls(self) -> list[str]:
-        """Where this peer answers."""
-        return [f"http://{authority(host, self.port)}" for host in self.settings.bind_hosts()]
-
-    def given_url(self) -> str:
-        """Where others fetch without being members, if they may; else where the owner does."""
-        host = self.settings.bind_hosts()[-1] if self.settings.open else LOOPBACK
-        return _url(host, self.port)
-
-    def guest_url(self) -> str | None:
-        """Where guests come in, if they do."""
-        if not self.guest_port:
-            return None
-        return _url(self.settings.guest_hosts()[0], self.guest_port)
-
-
-def _url(host: str, port: int) -> str:
-    if host == ANY_HOST:
-        host = way_to(ELSEWHERE) or LOOPBACK
-    return f"http://{authority(host, port)}"
