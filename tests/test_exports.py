@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import panal
-from panal import api, python, sync
+from panal import asking, python, sync
 from panal.errors import NotFound, UsageError
 
-TWINS = [(sync.Peer, python.Peer), (sync.Tracker, api.Tracker),
+TWINS = [(sync.Peer, python.Peer), (sync.Tracker, asking.Tracker),
          (sync.TrackerServer, python.TrackerServer)]  # fmt: skip
 
 

@@ -10,14 +10,14 @@ __all__ = ["PanalError", "Peer", "Tracker", "TrackerServer", "__version__", "syn
 
 if TYPE_CHECKING:
     from panal import sync
-    from panal.api import Tracker
+    from panal.asking import Tracker
     from panal.errors import PanalError
     from panal.python import Peer, TrackerServer
 
 _WHERE = {
     "PanalError": "panal.errors",
     "Peer": "panal.python",
-    "Tracker": "panal.api",
+    "Tracker": "panal.asking",
     "TrackerServer": "panal.python",
 }
 

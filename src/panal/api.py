@@ -1,11 +1,9 @@
 """The façade: what the commands, the web routes and Python users call; it only delegates."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from urllib.parse import quote
 
 from panal.answers import (
@@ -25,25 +23,18 @@ from panal.answers import (
     SearchAnswer,
     SettingsAnswer,
     StatusAnswer,
-    TrackerStatusAnswer,
     UnfinishedAnswer,
     VerifyAnswer,
     VerifyProgress,
     WhyAnswer,
 )
-from panal.clock import SystemClock
-from panal.errors import Refused, UsageError
+from panal.asking import Only, all_peers, search_query
+from panal.errors import Refused
 from panal.peer.app import PeerApp
-from panal.peer.calling import PLAIN, client_session
-from panal.peer.config import DEFAULT_TRACKER, parse_tracker
+from panal.peer.calling import client_session
 from panal.peer.damage import words as damage_words
 from panal.peer.guest_links import DEFAULT_S, Named
-from panal.peer.joining import asked_of
-from panal.peer.member_tls import MemberTls
-from panal.peer.membership import Membership
 from panal.peer.planning import Target, plan
-from panal.peer.tracker_client import TrackerClient
-from panal.peer.user_identity import user_in
 from panal.peer.why import facts_of_download
 from panal.store.space import room_at
 from panal.views import (
@@ -55,98 +46,17 @@ from panal.views import (
     guest_link_answer,
     link_answer,
     network_answer,
-    peer_answer,
     plan_answer,
     search_answer,
-    tracker_status_answer,
     unfinished_answer,
     verify_progress,
     why_answer,
 )
-from panal.wire.catalogue import FolderQuery, PeerInfo, SearchQuery
+from panal.wire.catalogue import FolderQuery
 from panal.wire.ids import is_content_id, parse_peer_name
-from panal.wire.join_line import parse_join_line
 from panal.wire.links import Link
-from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
-from panal.wire.names import STATE_DIRECTORY, safe_path
-
-
-@dataclass(frozen=True, slots=True)
-class Only:
-    """What a search is narrowed to; what is left as it is narrows nothing."""
-
-    peer: str = ""
-    """Shared by this one."""
-    kind: str = ""
-    """file, or collection for folders."""
-    min_size: int = 0
-    """In bytes; a folder has those of its list."""
-    max_size: int = 0
-
-
-class Tracker:
-    """What can be asked of a tracker without being a peer; an async context."""
-
-    def __init__(
-        self, trackers: Sequence[str] = (DEFAULT_TRACKER,), join: str | None = None
-    ) -> None:
-        """`join` is the join line of the tracker's network, needed once for each user."""
-        for tracker in trackers:
-            parse_tracker(tracker)
-        self._trackers = trackers
-        self._join = None if join is None else parse_join_line(join)
-        self._membership: Membership | None = None
-        self._client: TrackerClient
-        self._first: str
-        """The tracker that links name, whichever answers."""
-
-    async def __aenter__(self) -> "Tracker":
-        asked: Sequence[str] = self._trackers
-        self._membership = await user_in(asked, self._join, SystemClock().wall_s())
-        if self._membership is not None:
-            asked = asked_of(asked, self._membership)
-        # Whoever has no name spreads over the trackers by chance.
-        self._client = TrackerClient(asked, self._membership, secrets.token_hex(8))
-        self._first = asked[0]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.close()
-
-    async def search(
-        self, words: str, page: str = "", page_size: int = 100, only: Only | None = None
-    ) -> SearchAnswer:
-        """One page of what has such names."""
-        query = _query(words, page, page_size, only)
-        return search_answer(await self._client.search(query), self._first)
-
-    async def address(self) -> str:
-        """Which of the trackers is asked now."""
-        return self._client.address
-
-    async def store(self) -> str:
-        """What the records are called that the tracker shares with others; empty for its own."""
-        return await self._client.ask_store()
-
-    @property
-    def _name(self) -> str:
-        return "dry-run" if self._membership is None else self._membership.name
-
-    async def peers(self) -> list[PeerAnswer]:
-        """Every live peer."""
-        return await _all_peers(self._client)
-
-    async def status(self) -> TrackerStatusAnswer:
-        """How the tracker stands: counts, and more on its own machine."""
-        return tracker_status_answer(*await self._client.status())
-
-    async def plan(self, what: str, folder: Path) -> PlanAnswer:
-        """What a download into that folder would do; nothing is written."""
-        target = Target(folder, folder / STATE_DIRECTORY / "partial", self._name)
-        member = self._membership
-        calling = PLAIN if member is None else MemberTls(member, SystemClock()).calling
-        async with client_session(calling) as session:
-            return plan_answer(await plan(self._client, session, what, target))
+from panal.wire.manifest import Kind
+from panal.wire.names import safe_path
 
 
 class Node:
@@ -159,7 +69,7 @@ class Node:
         self, words: str, page: str = "", page_size: int = 100, only: Only | None = None
     ) -> SearchAnswer:
         """One page of what has such names, over everybody's files."""
-        query = _query(words, page, page_size, only)
+        query = search_query(words, page, page_size, only)
         return search_answer(await self._app.client.search(query), self._app.trackers[0])
 
     @property
@@ -169,7 +79,7 @@ class Node:
 
     async def peers(self) -> list[PeerAnswer]:
         """Every live peer."""
-        return await _all_peers(self._app.client)
+        return await all_peers(self._app.client)
 
     async def browse(
         self, peer: str, under: str = "", page: str = "", page_size: int = 100
@@ -409,30 +319,3 @@ class Node:
             withdrawn=dict(app.collections.offering.withdrawn),
             damaged={file.path: damage_words(file) for file in app.damage.all()},
         )
-
-
-def _query(words: str, page: str, page_size: int, only: Only | None) -> SearchQuery:
-    only = only or Only()
-    if only.kind and only.kind.upper() not in Kind.__members__:
-        raise UsageError("A kind is file or collection.")
-    if not 0 <= only.min_size <= MAX_CONTENT_BYTES >= only.max_size >= 0:
-        raise UsageError(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
-    return SearchQuery(
-        words=words,
-        peer=only.peer,
-        kind=Kind[only.kind.upper()] if only.kind else None,
-        min_size_bytes=only.min_size,
-        max_size_bytes=only.max_size,
-        page=page,
-        page_size=page_size,
-    )
-
-
-async def _all_peers(client: TrackerClient) -> list[PeerAnswer]:
-    peers: list[PeerInfo] = []
-    page = ""
-    while True:
-        found, page = await client.peers(page)
-        peers += found
-        if not page:
-            return [peer_answer(info) for info in peers]

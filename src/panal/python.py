@@ -31,7 +31,8 @@ from panal.answers import (
     VerifyAnswer,
     WhyAnswer,
 )
-from panal.api import Node, Only, Tracker
+from panal.api import Node
+from panal.asking import Only, Tracker
 from panal.clock import SystemClock
 from panal.errors import PanalError, by_slug
 from panal.peer.app import PeerApp

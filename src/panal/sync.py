@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
-from panal import api, python
+from panal import asking, python
 from panal.peer.config import DEFAULT_TRACKER
 
 __all__ = ["Peer", "Tracker", "TrackerServer"]
@@ -145,20 +145,20 @@ class Peer(Blocking[python.Peer]):
     verify = _blocking(python.Peer.verify)
 
 
-class Tracker(Blocking[api.Tracker]):
+class Tracker(Blocking[asking.Tracker]):
     """What can be asked of a tracker, without `async`; see `panal.Tracker`."""
 
     def __init__(
         self, trackers: Sequence[str] = (DEFAULT_TRACKER,), join: str | None = None
     ) -> None:
-        self._make = lambda: api.Tracker(trackers, join)
+        self._make = lambda: asking.Tracker(trackers, join)
 
-    search = _blocking(api.Tracker.search)
-    peers = _blocking(api.Tracker.peers)
-    status = _blocking(api.Tracker.status)
-    plan = _blocking(api.Tracker.plan)
-    address = _blocking(api.Tracker.address)
-    store = _blocking(api.Tracker.store)
+    search = _blocking(asking.Tracker.search)
+    peers = _blocking(asking.Tracker.peers)
+    status = _blocking(asking.Tracker.status)
+    plan = _blocking(asking.Tracker.plan)
+    address = _blocking(asking.Tracker.address)
+    store = _blocking(asking.Tracker.store)
 
 
 class TrackerServer(Blocking[python.TrackerServer]):

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from panal.answers import DownloadAnswer, HitInfo
-from panal.api import Tracker
+from panal.asking import Tracker
 from panal.cli.remote import RemotePeer
 from panal.errors import PanalError
 

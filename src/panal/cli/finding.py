@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 import click
 
 from panal.answers import HitInfo, PeersAnswer, SearchAnswer
-from panal.api import Only, Tracker
+from panal.asking import Only, Tracker
 from panal.cli.output import name_words, print_json
 from panal.python import search_all, search_pages
 from panal.wire.amounts import size_words

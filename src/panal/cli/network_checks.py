@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from panal.answers import StatusAnswer
-from panal.api import Node, Tracker
+from panal.api import Node
+from panal.asking import Tracker
 from panal.cli.documents import Finding
 from panal.cli.remote import RemotePeer
 from panal.errors import PanalError, StoreUnavailable, Unreachable

@@ -8,7 +8,8 @@ from typing import TypeVar
 from aiohttp import web
 
 from panal.answers import BrowseAnswer, PeersAnswer, SearchAnswer
-from panal.api import Node, Only
+from panal.api import Node
+from panal.asking import Only
 from panal.errors import IntegrityError, NotFound, TooLarge, Unreachable
 from panal.peer.access import Route
 from panal.peer.http_answers import json_answer

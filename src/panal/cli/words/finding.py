@@ -80,7 +80,7 @@ def search(
     panal search --peer-name peer_2        all that peer_2 shares
     panal search --type file --min-size 1G
     """
-    from panal.api import Only
+    from panal.asking import Only
     from panal.cli.finding import search as run
 
     kinds = {"folder": "collection", "file": "file"}
