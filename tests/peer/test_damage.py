@@ -231,6 +231,48 @@ async def test_a_full_disk_of_the_index_ends_no_peer_that_finds_a_changed_file(
     assert peer.app.scrubbing.at.path == "film.bin"
 
 
+async def test_what_has_rotted_is_not_served_though_the_index_cannot_be_written(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as there is room it is written down; killed in between, the next start does it."""
+    peer = await holding(network, "one")
+    content = await content_of(peer)
+    rot(peer)
+    real, is_full = Index.writing, True
+
+    def writing(index: Index) -> Any:
+        if is_full:
+            raise NoSpace("The index cannot grow.")
+        return real(index)
+
+    monkeypatch.setattr(Index, "writing", writing)
+    assert list((await peer.node.verify()).differing) == ["film.bin"]
+    for url in (f"/content/{content}", "/files/film.bin"):
+        assert (await peer.request("GET", url)).status in {404, 409, 410}, url
+    await peer.app.scrubbing.step()
+    assert peer.app.damage.write_down() == "The index cannot grow."
+    is_full = False
+    assert peer.app.damage.write_down() == ""
+    assert peer.node.files().files == []
+    await network.stop_peer("one")
+    assert {one.kind.slug for one in assert_sound(peer.folder)} == {"damaged"}
+
+
+async def test_what_a_kill_left_in_the_index_is_withdrawn_at_the_next_start(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is noted as damaged first, and then shared no more."""
+    peer = await holding(network, "one")
+    rot(peer)
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "forget", broken)
+        await peer.node.verify()
+        await network.stop_peer("one")
+    peer = await network.peer("one")
+    assert peer.node.files().files == []
+    assert list(peer.node.status().damaged) == ["film.bin"]
+
+
 async def test_however_long_it_takes_to_copy_what_is_right_that_is_not_silence(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:

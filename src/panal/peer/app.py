@@ -10,7 +10,7 @@ from random import Random
 from panal import request_ids
 from panal.audit import AuditLog
 from panal.clock import Clock
-from panal.errors import NoSpace, PanalError
+from panal.errors import PanalError
 from panal.peer.access import Route, application
 from panal.peer.adding import Adding
 from panal.peer.announcer import Announcer
@@ -245,7 +245,7 @@ class PeerApp:
             return
         digest = self.announcer.start_with(entry_pages(self.index, self.root.shows))
         if all_there:
-            with contextlib.suppress(NoSpace):
+            with contextlib.suppress(PanalError):
                 total.keep(digest)
 
     def _withdraw(self, shared: SharedFile) -> None:
@@ -316,7 +316,8 @@ class PeerApp:
         """Rot: found, withdrawn, mended."""
         root, index, sharing = self.root, self.index, self.sharing
         damage = self.damage = Damage(DamageRecords(index), self._withdraw)
-        self.scanning.is_damaged = damage.holds
+        self.scanning.is_damaged = self.contents.is_damaged = damage.holds
+        damage.restore(index.by_path)
         sharing.came = damage.end
         partials = self.settings.partials
         repairing = Repairing(root, damage, fetching, sharing, partials, self.clock)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from panal.errors import NoSpace
+from panal.errors import PanalError
 from panal.store.fingerprints import Fingerprint, Seen, Skipped
 from panal.store.index import LAST, Index, Moved
 from panal.store.mounts import Mounts
@@ -267,7 +267,7 @@ def has_rows(index: Index, root_name: str) -> bool:
 
 def _keep(folders: FolderLook | None, seen: list[Listed]) -> None:
     if folders is not None:
-        with suppress(NoSpace):  # then the next look reads the index again
+        with suppress(PanalError):  # then the next look reads the index again
             folders.keep([(listed.folder, listed.seen) for listed in seen])
     seen.clear()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from panal.errors import ContentChanged, NotFound, PanalError, RootOffline
 from panal.peer.availability import Availability, Followers
+from panal.store.fingerprints import Seen
 from panal.store.index import Index, SharedFile
 from panal.store.partial import PartialFile
 from panal.store.roots import Fingerprint, Root
@@ -24,6 +25,7 @@ from panal.wire.bundle import (
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, chunk_count_for, chunk_size_for
+from panal.wire.names import printable
 from panal.wire.ranges import ByteRange
 
 UNKNOWN = "This peer does not have that content."
@@ -112,6 +114,8 @@ class Contents:
         self._met: dict[ContentId, Callable[[Provider], None]] = {}
         self._own: dict[ContentId, OwnFile] = {}
         self._followers: dict[ContentId, Followers] = {}
+        self.is_damaged: Callable[[Seen], bool] = lambda item: False
+        """Whether a shared file has rotted: it may be in the index still, and is not served."""
 
     def open(self, content: ContentId) -> OpenContent:
         """The content, whole if there is a whole copy; NotFound or ContentChanged."""
@@ -138,6 +142,8 @@ class Contents:
 
     def open_path(self, shared: SharedFile) -> OpenContent:
         """One shared file; ContentChanged, and withdrawn, where it is another now."""
+        if self.is_damaged((shared.path, shared.fingerprint)):
+            raise ContentChanged(f"{printable(shared.path)} is damaged.")
         try:
             descriptor = self._root.open_unchanged(shared.path, shared.fingerprint)
         except ContentChanged:
@@ -166,7 +172,12 @@ class Contents:
     def _pack(self, contents: Sequence[ContentId]) -> tuple[bytes, list[SharedFile]]:
         """The tar, and the files that were found changed."""
         found = self._index.one_of_each(contents)
-        small = [shared for shared in found if shared.fingerprint.size_bytes <= MAX_FILE_BYTES]
+        small = [
+            shared
+            for shared in found
+            if shared.fingerprint.size_bytes <= MAX_FILE_BYTES
+            and not self.is_damaged((shared.path, shared.fingerprint))
+        ]
         pieces: list[bytes] = []
         changed: list[SharedFile] = []
         left_bytes = MAX_BUNDLE_BYTES - len(END)

@@ -7,7 +7,7 @@ it for a new file, and so it is shared neither as what it was nor as what it has
 import logging
 from collections.abc import Callable
 
-from panal.errors import NoSpace
+from panal.errors import PanalError
 from panal.store.damage_records import DamagedFile, DamageRecords
 from panal.store.fingerprints import Seen
 from panal.store.index import SharedFile
@@ -28,6 +28,16 @@ class Damage:
         self._records = records
         self._withdraw = withdraw
         self._files = {file.path: file for file in records.all()}
+        self._unwritten: dict[SafePath, SharedFile] = {}
+        """What the index still calls shared: it could not be written, or not in time."""
+
+    def restore(self, shared_at: Callable[[SafePath], SharedFile | None]) -> None:
+        """Withdraw what a kill or a full disk has left in the index."""
+        for file in self.all():
+            shared = shared_at(file.path)
+            if shared is not None and shared.fingerprint == file.fingerprint:
+                self._unwritten[file.path] = shared
+        self.write_down()
 
     def all(self) -> list[DamagedFile]:
         """Every one, in path order."""
@@ -43,29 +53,42 @@ class Damage:
         return known is not None and known.fingerprint == item[1]
 
     def note(self, shared: SharedFile, manifest: Manifest, wrong: int) -> DamagedFile:
-        """A shared file has rotted: it is served no more, now and after the next start."""
+        """A shared file has rotted: it is served no more, now and after the next start.
+
+        Now also where the disk of the index is full; that is written down later.
+        """
         file = DamagedFile(shared.path, shared.content, manifest, shared.fingerprint, wrong)
         self._files = {**self._files, file.path: file}
-        self._withdraw(shared)
         log.error(
             "%s is damaged: %s. It is served no more; 'panal verify --repair' fetches what is "
             "wrong from others.",
             printable(file.path),
             words(file),
         )
-        try:
-            self._records.add(file)
-        except NoSpace as error:
-            log.warning("That is not written down: %s", error)
+        self._unwritten[file.path] = shared
+        if problem := self.write_down():
+            log.warning("That is not written down yet: %s", problem)
         return file
+
+    def write_down(self) -> str:
+        """Bring the index up to what is known, where that failed; why it fails again."""
+        for path, shared in list(self._unwritten.items()):
+            try:
+                self._records.add(self._files[path])
+                self._withdraw(shared)
+            except PanalError as error:
+                return str(error)
+            del self._unwritten[path]
+        return ""
 
     def end(self, path: SafePath) -> None:
         """A file is damaged no more, or another by now."""
+        self._unwritten.pop(path, None)
         if path in self._files:
             self._files = {kept: file for kept, file in self._files.items() if kept != path}
             try:
                 self._records.remove([path])
-            except NoSpace as error:
+            except PanalError as error:
                 log.warning("That a file is repaired is not written down: %s", error)
 
 

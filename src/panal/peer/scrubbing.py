@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from panal.clock import Clock
-from panal.errors import ContentChanged, NoSpace, PanalError
+from panal.errors import ContentChanged, PanalError
 from panal.peer.damage import Damage
 from panal.peer.sharing import Sharing
 from panal.store.index import Index, SharedFile
@@ -65,6 +65,7 @@ class Scrubbing:
         """Read a little, wait so long that the rate is kept, again and again."""
         try:
             while True:
+                self._damage.write_down()
                 if not self.rate_bytes_s or not self._is_due() or not self._is_idle():
                     await self._clock.sleep(LOOK_S)
                     continue
@@ -95,7 +96,7 @@ class Scrubbing:
                 break
             try:
                 read_bytes += await self._read(shared)
-            except NoSpace as error:
+            except PanalError as error:
                 log.info("What differs is not withdrawn for now: %s", error)
             if read_bytes >= STEP_BYTES:
                 break
@@ -144,5 +145,5 @@ class Scrubbing:
         self._saved_s = self._clock.now_s()
         try:
             self._records.save(self.at)
-        except NoSpace as error:
+        except PanalError as error:
             log.info("How far files were read again is not written down: %s", error)

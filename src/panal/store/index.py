@@ -9,11 +9,10 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from panal.errors import NoSpace
 from panal.store.catalogue_total import CatalogueTotal
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
-from panal.store.index_file import SELECT_SHARED, no_space, open_database
+from panal.store.index_file import SELECT_SHARED, open_database, writing_error
 from panal.store.seen_folders import SeenFolders
 from panal.store.walking import FileRow
 from panal.wire.catalogue import Entry
@@ -302,7 +301,7 @@ class Index:
             return self._database.execute(question, values).fetchall()
 
     def write(self, change: str, values: tuple[object, ...]) -> None:
-        """One change of one of the index's tables; NoSpace."""
+        """One change of one of the index's tables; PanalError, as `writing`."""
         with self.writing() as database:
             database.execute(change, values)
 
@@ -321,18 +320,18 @@ class Index:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Several changes, all or nothing; NoSpace."""
+        """Several changes, all or nothing; NoSpace, or PanalError where the disk fails."""
         with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
             try:
+                self._database.execute("BEGIN IMMEDIATE")
                 yield self._database
                 self._database.execute("COMMIT")
             except BaseException as error:
                 self._totals = None
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error) and (full := no_space(error)) is not None:
-                    raise NoSpace(str(full), str(self._folder)) from None
+                if isinstance(error, sqlite3.Error):
+                    raise writing_error(error, self._folder) or error from None
                 raise
             finally:
                 self._asked_for.clear()

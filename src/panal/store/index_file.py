@@ -120,9 +120,15 @@ def version_of(database: sqlite3.Connection) -> int:
     return int(version)
 
 
-def no_space(error: sqlite3.Error) -> NoSpace | None:
-    """What a user is told where the index cannot grow; None for any other failure."""
-    return NoSpace(_NO_SPACE) if _code(error) in _FULL else None
+def writing_error(error: sqlite3.Error, folder: Path) -> PanalError | None:
+    """What a user is told where the index cannot grow or its disk fails; None: a fault of ours."""
+    if _code(error) in _FULL:
+        return NoSpace(_NO_SPACE, str(folder))
+    if _code(error) & 0xFF not in _DISK_FAILED:
+        return None
+    told = PanalError(f"The index in {folder} cannot be written: {error}.")
+    told.may_pass = True
+    return told
 
 
 class IndexDamaged(Exception):
@@ -131,6 +137,7 @@ class IndexDamaged(Exception):
 
 # Under a file-size limit SQLite says "disk I/O error" where it means no space.
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
+_DISK_FAILED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _NO_SPACE = "The index cannot grow: the disk is full or its limit is reached."
 
