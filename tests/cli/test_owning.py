@@ -258,6 +258,15 @@ async def test_verify_names_what_rotted(peer: RunningPeer) -> None:
     found = await panal("verify", str(peer.folder / "sub"), "--json", *at)
     assert found.code == 5
     assert list(found.json()["differing"]) == ["sub/rotten.bin"]
+    read = "1 file, 97.7 KiB read, "
+    last = (await panal("verify", *at)).out.splitlines()[-1]
+    assert last == f"{read}1 differ; 'panal verify --repair' mends what is damaged."
+    repaired = await panal("verify", "--repair", *at)
+    assert repaired.code == 5
+    assert "not repaired: nobody else who is here has this content" in repaired.out
+    assert repaired.out.splitlines()[-1] == (
+        f"{read}0 repaired, 1 not: the reason is above. What has come is kept; try again."
+    )
     assert [file.path for file in peer.node.files().files] == ["whole.bin"]
     assert (await panal("verify", "nothing", *at)).code == 3
 

@@ -2,7 +2,16 @@
 
 import pytest
 
-from panal.peer.queueing import Lack, Queued, Waiting, lack_words, to_start, to_try_again
+from panal.peer.queueing import (
+    LONGEST_PAUSE_S,
+    Lack,
+    Queued,
+    Waiting,
+    failures_in_a_row,
+    lack_words,
+    to_start,
+    to_try_again,
+)
 
 NOW_S = 100.0
 
@@ -58,3 +67,13 @@ def test_who_fits_tries_again(asked: list[Waiting], usable_bytes: int, chosen: l
 )
 def test_why_it_waits(wanted_bytes: int, usable_bytes: int, words: str) -> None:
     assert lack_words(Lack("/a", wanted_bytes, NOW_S), usable_bytes, "1.0 KiB free") == words
+
+
+@pytest.mark.parametrize(
+    ("before", "ran_s", "failures"),
+    [(0, 0.0, 1), (3, LONGEST_PAUSE_S, 4), (3, LONGEST_PAUSE_S + 1.0, 1), (0, 1e6, 1)],
+)
+def test_a_failure_long_after_the_last_one_is_the_first_of_its_row(
+    before: int, ran_s: float, failures: int
+) -> None:
+    assert failures_in_a_row(before, ran_s) == failures

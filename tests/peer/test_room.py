@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from panal.errors import NoSpace
 from panal.peer import downloads
+from panal.store.index import Index
 from panal.store.space import reserve_bytes
 from tests.peer.test_downloads import DATA, gated
 from tests.support.folder_peer import FolderPeer, line, whole
@@ -157,8 +159,13 @@ async def test_full_in_mid_transfer(
     ("number", "slug"), [(errno.EIO, "failed"), (errno.EROFS, "refused"), (errno.EMFILE, "failed")]
 )
 async def test_a_disk_that_fails_in_mid_transfer_is_tried_again(
-    network: Network, monkeypatch: pytest.MonkeyPatch, number: int, slug: str
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    number: int,
+    slug: str,
 ) -> None:
+    """The log says so once, and not that it has failed."""
     broken = Full(monkeypatch, "pwrite", number)
     getter = await network.peer("getter")
     async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:
@@ -170,8 +177,35 @@ async def test_a_disk_that_fails_in_mid_transfer_is_tried_again(
         answer = getter.node.download(identity)
         assert answer.state in {"waiting", "running"}
         tried = broken.failed
-        await until(lambda: broken.failed > tried, "tried again by itself")
+        await until(lambda: broken.failed > tried + 2, "tried again by itself")
         broken.is_full = False
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+    (said,) = [line for line in caplog.messages if line.startswith("The download of")]
+    assert "waits: Could not write the download" in said
+    assert (getter.folder / "out.bin").read_bytes() == DATA
+
+
+async def test_a_disk_of_the_index_that_fails_is_waited_for(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SQLite tells it: not full, and no fault of Panal's."""
+    getter = await network.peer("getter")
+    real, is_broken = Index._changed, True
+
+    def changed(*given: Any) -> None:
+        if is_broken:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise error
+        real(*given)
+
+    monkeypatch.setattr(Index, "_changed", changed)
+    async with ScriptedPeer("one", DATA).running(network.tracker_address) as one:
+        identity = getter.node.get(one.content.hex(), "out.bin").id
+        await until(lambda: getter.node.download(identity).error == "failed", "it waits")
+        answer = getter.node.download(identity)
+        assert (answer.state, "cannot be written: disk I/O" in answer.reason) == ("waiting", True)
+        is_broken = False
         await until(lambda: getter.node.download(identity).state == "done", "done")
     assert (getter.folder / "out.bin").read_bytes() == DATA
 
@@ -211,15 +245,18 @@ async def test_the_index_cannot_grow(network: Network, monkeypatch: pytest.Monke
 
 
 async def test_rows_are_written_when_there_is_room_again(
-    network: Network, monkeypatch: pytest.MonkeyPatch
+    network: Network, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """That they are not yet is said once of each."""
     getter = await network.peer("getter")
     identity = getter.node.get("0" * 64).id
     other = getter.node.get("1" * 64).id
-    real, is_full = getter.app.index.write, True
+    real, is_full, refused = getter.app.index.write, True, 0
 
     def write(change: str, values: tuple[object, ...]) -> None:
+        nonlocal refused
         if is_full:
+            refused += 1
             raise NoSpace("The index cannot grow.")
         real(change, values)
 
@@ -229,6 +266,9 @@ async def test_rows_are_written_when_there_is_room_again(
     with pytest.raises(NoSpace):
         getter.node.get("2" * 64)
     assert [answer.state for answer in getter.node.downloads()] == ["paused"]
+    await until(lambda: refused > 6, "tried again and again")
+    assert len([line for line in caplog.messages if "not written down yet" in line]) == 1
+    assert len([line for line in caplog.messages if "not struck off yet" in line]) == 1
     is_full = False
 
     def stored() -> list[tuple[object, ...]]:

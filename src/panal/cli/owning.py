@@ -15,6 +15,7 @@ from panal.answers import (
     FileAnswer,
     FolderAnswer,
     SettingsAnswer,
+    VerifyAnswer,
 )
 from panal.cli.documents import AddDocument, CancelDocument, LsDocument, UnshareDocument
 from panal.cli.output import name_words, print_json
@@ -165,14 +166,24 @@ def verify(
                 click.echo(f"{name_words(path)}: repaired")
             for path, problem in answer.differing.items():
                 click.echo(f"{name_words(path)}: {problem}")
-            files = "1 file" if answer.files == 1 else f"{answer.files} files"
-            away = f", {answer.offline} not there now" if answer.offline else ""
-            differ = f"{len(answer.differing)} differ"
-            click.echo(f"{files}, {size_words(answer.bytes)} read, {differ}{away}.")
+            click.echo(_verified_words(answer, repair=repair))
         if answer.differing:
             sys.exit(IntegrityError.exit_code)
 
     ask(peer_url, work)
+
+
+def _verified_words(answer: VerifyAnswer, *, repair: bool) -> str:
+    """What it came to, and what to do next where something remains."""
+    files = "1 file" if answer.files == 1 else f"{answer.files} files"
+    away = f", {answer.offline} not there now" if answer.offline else ""
+    left = len(answer.differing)
+    came = f"{files}, {size_words(answer.bytes)} read, "
+    if not repair:
+        next_step = "; 'panal verify --repair' mends what is damaged" if left else ""
+        return f"{came}{left} differ{away}{next_step}."
+    next_step = ": the reason is above. What has come is kept; try again" if left else ""
+    return f"{came}{len(answer.repaired)} repaired, {left} not{away}{next_step}."
 
 
 def shared_path(folder: Path, given: str) -> str:

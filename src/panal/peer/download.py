@@ -37,7 +37,11 @@ class Download:
     lack: Lack | None = None
     """The room that it waits for, or when it tries a disk again."""
     disk_failures: int = 0
-    """How often the disk has failed, since this peer's start."""
+    """How often the disk has failed, one time soon after the other."""
+    began_s: float = 0.0
+    """When it began to run the last time."""
+    told: str = ""
+    """What the log said last of why it waits."""
     task: asyncio.Task[None] | None = None
 
     @property

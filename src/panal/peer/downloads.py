@@ -7,9 +7,10 @@ fails, is read-only or is away does too, and is tried again now and then.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from panal import request_ids
@@ -19,11 +20,13 @@ from panal.peer.checking import Checking
 from panal.peer.download import Download, State, stop
 from panal.peer.download_way import DownloadWay
 from panal.peer.queueing import (
+    LONGEST_PAUSE_S,
     TRY_AGAIN_S,
     Lack,
     Queued,
     Turn,
     Waiting,
+    failures_in_a_row,
     lack_words,
     to_start,
     to_try_again,
@@ -41,8 +44,6 @@ ACTIVE_AT_ONCE = 4
 ENDED_KEPT = 200
 """How many ended downloads stay listed."""
 LOOK_FOR_ROOM_S = 5.0
-LONGEST_PAUSE_S = 60.0
-"""Between two tries on a disk that fails."""
 
 
 class Downloads:
@@ -214,20 +215,23 @@ class Downloads:
             self._save(record)
 
     def _save(self, record: DownloadRecord) -> None:
-        self._unsaved.discard(record.id)
-        try:
+        with self._written_later(record.id, "How a download stands is not written down yet"):
             self._records.save(record)
-        except NoSpace as error:
-            self._unsaved.add(record.id)
-            log.warning("How a download stands is not written down yet: %s", error)
 
     def _forget(self, download_id: str) -> None:
-        self._unsaved.discard(download_id)
-        try:
+        with self._written_later(download_id, "A download is not struck off yet"):
             self._records.remove(download_id)
-        except NoSpace as error:
+
+    @contextlib.contextmanager
+    def _written_later(self, download_id: str, words: str) -> Iterator[None]:
+        """What the index does not take now is tried again, and told once."""
+        try:
+            yield
+            self._unsaved.discard(download_id)
+        except PanalError as error:
+            if download_id not in self._unsaved:
+                log.warning("%s: %s", words, error)
             self._unsaved.add(download_id)
-            log.warning("A download is not struck off yet: %s", error)
 
     def _forget_old(self) -> None:
         ended = [d.id for d in self._downloads.values() if d.has_ended]
@@ -254,31 +258,37 @@ class Downloads:
             download.task = asyncio.create_task(self._run(download))
 
     async def _run(self, download: Download) -> None:
-        what = printable(download.record.what)
         request_ids.begin(download.id)
+        download.began_s = self._clock.now_s()
         try:
             await self._way.fetch(download)
             self._set(download, State.DONE)
             self._checking.soon()
             log.info("Fetched %s.", printable(download.record.path or ""))
-        except NoSpace as error:
-            if self._waits_for_room or download.record.wait:
-                await self._wait_for_room(download, error)
-            else:
-                self._set(download, State.FAILED, error)
-            log.warning("The download of %s has no room: %s", what, error)
         except PanalError as error:
-            if error.may_pass and (self._waits_for_room or download.record.wait):
-                self._wait_for_disk(download, error)
-            else:
-                self._set(download, State.FAILED, error)
-            log.warning("The download of %s failed: %s", what, error)
+            await self._end(download, error)
         except Exception as error:
             self._set(download, State.FAILED, PanalError(f"A fault in Panal: {error!r}."))
-            log.exception("The download of %s failed.", what)
+            log.exception("The download of %s failed.", printable(download.record.what))
         self._start_queued()
         if State(download.record.state) is State.FAILED:
             await self._let_go(download.record)
+
+    async def _end(self, download: Download, error: PanalError) -> None:
+        """It waits where the disk may have room or be well again, else it has failed."""
+        may_wait = self._waits_for_room or download.record.wait
+        if may_wait and isinstance(error, NoSpace):
+            await self._wait_for_room(download, error)
+        elif may_wait and error.may_pass:
+            self._wait_for_disk(download, error)
+        else:
+            self._set(download, State.FAILED, error)
+        waits = State(download.record.state) is State.WAITING
+        told = f"{'waits' if waits else 'failed'}: {error}"
+        ran_s = self._clock.now_s() - download.began_s
+        if told != download.told or ran_s > LONGEST_PAUSE_S:  # else each try would say it again
+            download.told = told
+            log.warning("The download of %s %s", printable(download.record.what), told)
 
     # Room ---------------------------------------------------------------------------------
 
@@ -292,7 +302,8 @@ class Downloads:
 
     def _wait_for_disk(self, download: Download, error: PanalError) -> None:
         """Until it is tried again: each time later, for what came may have to come once more."""
-        download.disk_failures += 1
+        ran_s = self._clock.now_s() - download.began_s
+        download.disk_failures = failures_in_a_row(download.disk_failures, ran_s)
         pause_s = min(LONGEST_PAUSE_S, TRY_AGAIN_S * 2.0 ** (download.disk_failures - 1))
         self._set(download, State.WAITING, type(error)(f"{error} It is tried again by itself."))
         download.lack = Lack(str(self._state), 0, self._clock.now_s() + pause_s)

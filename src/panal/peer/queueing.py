@@ -7,6 +7,8 @@ from panal.wire.amounts import size_words
 
 TRY_AGAIN_S = 10.0
 """After meeting a full disk, whatever the disk says: a quota's room cannot be seen."""
+LONGEST_PAUSE_S = 60.0
+"""Between two tries on a disk that fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,14 @@ def to_try_again(
             left[lack.place] -= lack.wanted_bytes
             chosen.append(download.id)
     return chosen
+
+
+def failures_in_a_row(before: int, ran_s: float) -> int:
+    """How often a disk has failed, one time soon after the other, this one included.
+
+    Who ran for longer than the longest pause has met another failure, and begins anew.
+    """
+    return 1 if ran_s > LONGEST_PAUSE_S else before + 1
 
 
 def lack_words(lack: Lack, usable_bytes: int, free_words: str) -> str:
