@@ -29,4 +29,4 @@ async def sweep(
 
 
 if __name__ == "__main__":
-    main("soaks.kills", __doc__, sweep)
+    main("soaks.kills", __doc__, sweep, leaves_out=())

@@ -23,6 +23,8 @@ from soaks.faults import Fault
 from soaks.runner import Outcome, Run, Runner
 
 SIZE_BYTES = 4 * MIN_CHUNK_BYTES + 77
+BY_OTHER_WAYS = frozenset({"download-by-link", "download-by-placeholder"})
+"""Cases that take a file's name as file systems need it that know no renameat2."""
 USERS_OWN = {"mine.txt": b"a file of the user's that nobody may touch"}
 
 
@@ -40,6 +42,8 @@ class Case:
     end: str
     """What the scenario says in the end."""
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
+    may_be_empty: bool = False
+    """Whether a name may stand there empty for a moment: the file system knows no other way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Trial:
     struck: str
     outcome: Outcome
     findings: list[str]
+    noted: str = ""
+    """What else there is to count."""
 
 
 class Place:
@@ -74,10 +80,10 @@ class Place:
         folder, run = self.prepared(case)
         outcome = await self.runner.run(msgspec.structs.replace(run, fault=fault, wrong=wrong))
         findings = self.after(case, folder, outcome, fault)
-        if not _has_ended(case, outcome):
+        if not has_ended(case, outcome):
             claimed_bytes = self._claimed_bytes(folder, case)
             again = await self.runner.run(run)
-            findings += _not_ended(case, again, "asked again")
+            findings += not_ended(case, again, "asked again")
             resumed = [int(word.split()[1]) for word in again.words if word.startswith("resumed")]
             if resumed and resumed[-1] < claimed_bytes:
                 findings.append(f"{claimed_bytes} bytes were there, {resumed[-1]} were used")
@@ -106,7 +112,13 @@ class Place:
     def after(self, case: Case, folder: Path, outcome: Outcome, fault: Fault) -> list[str]:
         """Findings at the moment after the fault."""
         power_cut = fault.do == "copy"
-        findings = checks.after_fault(folder, case.wanted, case.manifests, power_cut=power_cut)
+        findings = checks.after_fault(
+            folder,
+            case.wanted,
+            case.manifests,
+            power_cut=power_cut,
+            may_be_empty=case.may_be_empty,
+        )
         acknowledged = any(word.startswith(("answered 20", "done")) for word in outcome.words)
         if acknowledged:
             findings += [
@@ -116,7 +128,7 @@ class Place:
             ]
         if fault.do == "kill" and outcome.struck and outcome.code != -9:
             findings.append(f"it was not killed: {outcome.code}")
-        if fault.do in {"fail", "shorten"} and outcome.code:
+        if fault.do in {"fail", "shorten", "fill"} and outcome.code:
             findings.append(f"it ended with {outcome.code} after {outcome.struck}: {outcome.words}")
         return findings
 
@@ -127,12 +139,14 @@ class Place:
         return checks.claimed_bytes(partials, case.manifests)
 
 
-def _has_ended(case: Case, outcome: Outcome) -> bool:
+def has_ended(case: Case, outcome: Outcome) -> bool:
+    """Whether it came to the end that its user wants."""
     return outcome.code == 0 and any(word.startswith(case.end) for word in outcome.words)
 
 
-def _not_ended(case: Case, outcome: Outcome, when: str) -> list[str]:
-    if _has_ended(case, outcome):
+def not_ended(case: Case, outcome: Outcome, when: str) -> list[str]:
+    """A finding where it did not."""
+    if has_ended(case, outcome):
         return []
     return [f"{when} it ended with {outcome.code}, and said {outcome.words}"]
 
@@ -177,6 +191,19 @@ def _cases(data: bytes, tree: dict[str, bytes], collection: str, source: Path) -
     own = USERS_OWN
     return [
         Case("download", "get", get, {"out.bin": data, **own}, own, "done", manifests),
+        *(
+            Case(
+                f"download-by-{way.partition('_')[0]}",
+                "get",
+                {**get, "way": way},
+                {"out.bin": data, **own},
+                own,
+                "done",
+                manifests,
+                may_be_empty=way.startswith("placeholder"),
+            )
+            for way in ("link_and_unlink", "placeholder_and_rename")
+        ),
         Case("folder", "get", get_tree, {**tree, **own}, own, "done", manifests),
         Case("upload", "upload", upload, {"up.bin": data, **own}, own, "answered 20"),
         Case("index", "share", share, shared, shared, "shared"),

@@ -5,7 +5,9 @@ Each is asked again after the fault, and must then come to the end that its user
 
 import asyncio
 import contextlib
+import errno
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from random import Random
@@ -18,6 +20,7 @@ from panal.errors import PanalError
 from panal.peer import downloads, watching
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings
+from panal.store import publish
 from panal.tracker.server import TrackerServer, TrackerSettings
 from panal.web.control import owner_routes
 from soaks import defects
@@ -32,11 +35,25 @@ SCAN_EVERY_S = 0.5
 def play(scenario: str, given: Mapping[str, str], wrong: str, say: Say) -> None:
     """Run one; what it comes to is said."""
     logging.basicConfig(level=logging.ERROR)
-    downloads.LOOK_FOR_ROOM_S = downloads.LONGEST_PAUSE_S = LOOK_FOR_ROOM_S
-    setattr(downloads, "TRY_AGAIN_S", LOOK_FOR_ROOM_S)  # noqa: B010 (it comes from elsewhere)
+    for name in ("LOOK_FOR_ROOM_S", "LONGEST_PAUSE_S", "TRY_AGAIN_S"):
+        setattr(downloads, name, LOOK_FOR_ROOM_S)
     watching.WATCHED_SCAN_EVERY_S = SCAN_EVERY_S
     defects.put_in(wrong)
+    _only_publish_by(given.get("way", _WAYS[0]))
     asyncio.run(_played(scenario, given, say))
+
+
+_WAYS = ("rename_noreplace", "link_and_unlink", "placeholder_and_rename")
+
+
+def _only_publish_by(way: str) -> None:
+    """As on a file system that does not know the ways that would be tried before."""
+    for other in _WAYS[: _WAYS.index(way)]:
+        setattr(publish, other, _unsupported)
+
+
+def _unsupported(*_: object) -> None:
+    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
 async def _played(scenario: str, given: Mapping[str, str], say: Say) -> None:

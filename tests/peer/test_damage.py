@@ -337,7 +337,8 @@ async def test_a_file_that_was_edited_meanwhile_is_left_as_it_is(
     real = publish._exchange_at
 
     def edited_just_before(*named: object) -> None:
-        path.write_bytes(b"mine")
+        (peer.folder / "saved").write_bytes(b"mine")
+        os.replace(peer.folder / "saved", path)  # as editors save
         monkeypatch.setattr(publish, "_exchange_at", real)
         real(*named)  # type: ignore[arg-type]
 
@@ -345,6 +346,35 @@ async def test_a_file_that_was_edited_meanwhile_is_left_as_it_is(
     answer = await peer.node.verify(repair=True)
     assert "changed meanwhile" in answer.differing["film.bin"]
     assert path.read_bytes() == b"mine"
+
+
+async def test_a_file_that_a_program_has_open_for_writing_is_left_to_it(network: Network) -> None:
+    """Whatever that program writes later lands in the file that has the name."""
+    peer, _ = await holding(network, "one"), await holding(network, "two")
+    path = peer.folder / "film.bin"
+    rot(peer)
+    with path.open("r+b") as held:
+        answer = await peer.node.verify(repair=True)
+        assert "open for writing in another program" in answer.differing["film.bin"]
+        held.write(b"mine")
+    assert path.read_bytes()[:4] == b"mine"
+
+
+async def test_where_two_files_cannot_be_exchanged_nothing_is_replaced(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, _ = await holding(network, "one"), await holding(network, "two")
+    path = peer.folder / "film.bin"
+    rot(peer)
+    rotten = path.read_bytes()
+
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(publish, "_renameat2", unsupported)
+    answer = await peer.node.verify(repair=True)
+    assert "cannot exchange two files: remove the damaged one" in answer.differing["film.bin"]
+    assert path.read_bytes() == rotten
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])

@@ -5,10 +5,11 @@ import pytest
 
 from soaks import kills
 from soaks.faults import Fault
-from soaks.place import Place, Trial
+from soaks.place import BY_OTHER_WAYS, Place, Trial
 
 pytestmark = pytest.mark.slow
 AT_WORK = {"download": 5, "folder": 3, "upload": 3}
+NAMING = ("openat", "link", "linkat", "rename", "renameat", "unlink", "unlinkat")
 ANYWHERE = {"index": 3, "announce": 3}
 """Of 130 to 190 each; `python -m soaks.kills` goes through all."""
 
@@ -24,6 +25,17 @@ async def test_killed_at_its_work_it_goes_on(place: Place) -> None:
         trials = await swept(place, name, most)
         assert [finding for trial in trials for finding in trial.findings] == []
         assert sum(bool(trial.struck) for trial in trials) >= most - 1
+
+
+@pytest.mark.parametrize("way", sorted(BY_OTHER_WAYS))
+async def test_killed_as_its_file_gets_its_name_by_another_way_it_goes_on(
+    place: Place, way: str
+) -> None:
+    """On a file system without renameat2, or without links too."""
+    kill = msgspec.structs.replace(kills.AT_WORK, kinds=NAMING)
+    trials = await swept(place, way, 100, kill=kill)
+    assert [finding for trial in trials for finding in trial.findings] == []
+    assert any(trial.struck.startswith(("link", "rename")) for trial in trials)
 
 
 async def test_killed_at_any_call_it_goes_on(place: Place) -> None:

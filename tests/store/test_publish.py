@@ -2,18 +2,20 @@
 
 import ctypes
 import errno
+import fcntl
 import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from panal.errors import NoSpace, PanalError, Refused, TargetTaken
+from panal.errors import ContentChanged, NoSpace, PanalError, Refused, TargetTaken
 from panal.store import publish as publishing
-from panal.store.publish import publish
-from panal.store.roots import Root
+from panal.store.publish import exchange, publish
+from panal.store.roots import Fingerprint, Root
 from panal.wire.names import SafePath
 from tests.store.makers import fail, sp
 
@@ -328,3 +330,82 @@ def test_two_that_publish_one_name_do_not_both_win(
         publish(tmp_path / "other", root, sp("file"))
     assert (folder / "file").read_bytes() == DATA
     assert (tmp_path / "other").read_bytes() == b"other"
+
+
+# Two files exchanged --------------------------------------------------------------------------
+
+
+def standing(root: Root, folder: Path) -> Fingerprint:
+    (folder / "file").write_bytes(b"rotten")
+    return Fingerprint.of((folder / "file").stat(), root.device)
+
+
+def test_two_files_change_their_names(source: Path, root: Root, folder: Path) -> None:
+    exchange(source, root, sp("file"), standing(root, folder))
+    assert ((folder / "file").read_bytes(), source.read_bytes()) == (DATA, b"rotten")
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_where_they_cannot_be_exchanged_the_old_one_is_not_lost(
+    number: int, source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = standing(root, folder)
+    monkeypatch.setattr(publishing, "_libc", Unsupported(number))
+    with pytest.raises(Refused, match="remove the damaged one"):
+        exchange(source, root, sp("file"), expected)
+    assert ((folder / "file").read_bytes(), source.read_bytes()) == (b"rotten", DATA)
+
+
+def test_a_file_that_is_open_for_writing_is_not_exchanged(
+    source: Path, root: Root, folder: Path
+) -> None:
+    expected = standing(root, folder)
+    with (folder / "file").open("r+b"), pytest.raises(ContentChanged, match="open for writing"):
+        exchange(source, root, sp("file"), expected)
+    assert (folder / "file").read_bytes() == b"rotten"
+
+
+def test_who_opens_it_for_writing_at_that_moment_has_the_file_that_keeps_the_name(
+    source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its open waits until the two have their own names again."""
+    expected = standing(root, folder)
+    inode, real = (folder / "file").stat().st_ino, publishing._exchange_at
+    opened: list[int] = []
+    writer = threading.Thread(target=lambda: opened.append(os.open(folder / "file", os.O_WRONLY)))
+
+    def begun(*given: Any) -> None:
+        if not writer.ident:
+            writer.start()
+            while not is_waited_for(folder / "file"):
+                pass
+        real(*given)
+
+    monkeypatch.setattr(publishing, "_exchange_at", begun)
+    with pytest.raises(ContentChanged, match="open for writing"):
+        exchange(source, root, sp("file"), expected)
+    writer.join()
+    assert os.fstat(opened[0]).st_ino == inode == (folder / "file").stat().st_ino
+    os.close(opened[0])
+
+
+def is_waited_for(path: Path) -> bool:
+    """Whether somebody waits for the lease on a file (/proc/locks)."""
+    status = path.stat()
+    wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    lines = Path("/proc/locks").read_text("ascii").splitlines()
+    return any("BREAKING" in line and wanted in line for line in lines)
+
+
+def test_without_leases_an_exchange_goes_its_way(
+    source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network's file system, or another user's file."""
+    expected = standing(root, folder)
+
+    def none(*_: object) -> int:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(fcntl, "fcntl", none)
+    exchange(source, root, sp("file"), expected)
+    assert (folder / "file").read_bytes() == DATA

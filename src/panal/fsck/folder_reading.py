@@ -8,6 +8,7 @@ from pathlib import Path
 
 from panal.fsck import findings as f
 from panal.fsck.findings import Finding
+from panal.store.placeholders import NOTE
 from panal.wire.names import STATE_DIRECTORY
 
 _OWN_NAME = re.compile(r"[0-9a-f]{64}(\.(part|journal|folder|names|new)|-[0-9a-f]{16}-[0-9]+)")
@@ -46,9 +47,10 @@ def state_problems(state: Path, folder: Path) -> Iterator[Finding]:
     for place in {inside, state}:
         for name, known in _KNOWN.items():
             for path in _in(place / name):
-                if known.fullmatch(path.name) is None:
+                is_note = path.name.endswith(NOTE)
+                if not is_note and known.fullmatch(path.name) is None:
                     yield f.STRAY.at(str(path))
-                elif path.name.endswith(".new"):
+                elif is_note or path.name.endswith(".new"):
                     yield f.TEMPORARY_LEFT.at(str(path))
 
 

@@ -66,6 +66,7 @@ from panal.store.download_records import DownloadRecords
 from panal.store.index import Index, SharedFile
 from panal.store.mounts import Mounts
 from panal.store.placed_records import PlacedRecords
+from panal.store.placeholders import remove_left
 from panal.store.root_records import RootRecords
 from panal.store.roots import disk_error
 from panal.store.scrub_records import ScrubRecords
@@ -163,6 +164,8 @@ class PeerApp:
         registration = await self._meet_trackers()
         look = self._looks_for_roots()
         there = await asyncio.to_thread(look)
+        with contextlib.suppress(OSError):  # then the next start does it
+            await asyncio.to_thread(remove_left, self.settings.partials.parent, self.root)
         await self._begin_to_announce(registration, all_there=all(there.values()))
         self._share(look, there)
         self._take_uploads()

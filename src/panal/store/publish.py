@@ -9,7 +9,9 @@ import errno
 import os
 from pathlib import Path
 
-from panal.errors import ContentChanged, TargetTaken
+from panal.errors import ContentChanged, Refused, TargetTaken
+from panal.store.leases import OpenForWriting, read_lease
+from panal.store.placeholders import MODE, noted
 from panal.store.roots import Fingerprint, Root, disk_error
 from panal.wire.names import SafePath, printable
 
@@ -44,25 +46,32 @@ def publish(
 def exchange(source: Path, root: Root, path: SafePath, expected: Fingerprint) -> Fingerprint:
     """Put the durable file `source` in the place of the one that is known to stand under `path`.
 
-    Each has the other's name then, durably; where the file system cannot exchange, the old one is
-    gone. The fingerprint is that of the source. ContentChanged, and nothing is done, where another
-    file than the expected one stands there, or that one and somebody has touched it.
+    Each has the other's name then, durably. The fingerprint is that of the source. Nothing is done
+    where it raises: ContentChanged where another file than the expected one stands there, or that
+    one and somebody has touched it or wants to write to it; Refused where the file system cannot
+    exchange two files.
     """
     with root.parent_for_writing(path) as (folder, name):
         try:
             fingerprint = Fingerprint.of(source.stat(), root.device)
             found = Fingerprint.of(_status(name, folder), root.device)
             _refuse_other(found, expected, path)
-            refuse_touched(found, expected, path)
-            _exchange_at(source, folder, name)
-            if source.exists():
+            with read_lease(name, folder) as is_untouched:
+                refuse_touched(Fingerprint.of(_status(name, folder), root.device), expected, path)
+                _exchange_at(source, folder, name)
                 try:
                     _refuse_other(Fingerprint.of(source.stat(), root.device), expected, path)
-                except ContentChanged:
+                    if not is_untouched():
+                        raise OpenForWriting
+                except (ContentChanged, OpenForWriting):
                     _exchange_at(source, folder, name)  # somebody put it there just now
                     raise
             os.fsync(folder)
             return as_named(fingerprint, name, folder, root.device)
+        except OpenForWriting:
+            raise ContentChanged(
+                f"{printable(path)} is open for writing in another program; it was left as it is."
+            ) from None
         except OSError as error:
             raise disk_error(error, f"put {printable(path)} in place") from None
 
@@ -101,7 +110,10 @@ def _exchange_at(source: Path, folder: int, name: str) -> None:
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise
-        os.rename(source, name, dst_dir_fd=folder)
+        # To rename over it would lose whatever somebody puts there meanwhile.
+        raise Refused(
+            "This file system cannot exchange two files: remove the damaged one and get it again."
+        ) from None
 
 
 def publish_at(
@@ -112,7 +124,7 @@ def publish_at(
         if replace:
             os.rename(source, name, dst_dir_fd=folder)
         else:
-            _place(source, folder, name)
+            _place(source, folder, name, path)
     except (FileExistsError, IsADirectoryError):
         raise TargetTaken(
             f"{printable(path)} is already there with other content; it was left as it is."
@@ -121,14 +133,16 @@ def publish_at(
         raise disk_error(error, f"put {printable(path)} in place") from None
 
 
-def _place(source: str | Path, folder: int, name: str) -> None:
+def _place(source: str | Path, folder: int, name: str, path: SafePath) -> None:
     for way in (rename_noreplace, link_and_unlink):
         try:
-            return way(source, folder, name)
+            way(source, folder, name)
+            return
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise
-    return placeholder_and_rename(source, folder, name)
+    with noted(source, path):
+        placeholder_and_rename(source, folder, name)
 
 
 def rename_noreplace(source: str | Path, folder: int, name: str) -> None:
@@ -161,7 +175,7 @@ def link_and_unlink(source: str | Path, folder: int, name: str) -> None:
 
 def placeholder_and_rename(source: str | Path, folder: int, name: str) -> None:
     """Take the name with an empty file of ours, then rename over it; works everywhere."""
-    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder))
+    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE, dir_fd=folder))
     try:
         os.rename(source, name, dst_dir_fd=folder)
     except OSError:
