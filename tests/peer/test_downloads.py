@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from panal.errors import AmbiguousName, IntegrityError, NotFound, TargetTaken, UsageError
+from panal.peer import fetching
 from panal.swarm import sources
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.network import Network, until
@@ -231,6 +232,28 @@ async def test_a_manifest_that_lies_is_not_taken(network: Network) -> None:
         async with ScriptedPeer("good", DATA).running(network.tracker_address):
             await until(lambda: getter.node.download(begun.id).state == "done", "done")
     assert IntegrityError.exit_code == 5
+
+
+class Mute(ScriptedPeer):
+    """Takes a request for its manifest, and does not answer until it is told to."""
+
+    async def _manifest(self, request: web.Request) -> web.Response:
+        await self.release.wait()
+        return await super()._manifest(request)
+
+
+async def test_who_says_nothing_when_asked_for_a_manifest_is_named(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "QUIET_S", 0.01)
+    getter = await network.peer("getter")
+    async with Mute("mute", DATA).running(network.tracker_address) as mute:
+        identity = getter.node.get(mute.content.hex(), "out.bin").id
+        await until(lambda: "mute was asked" in getter.node.download(identity).reason, "named")
+        assert getter.node.download(identity).state == "waiting"
+        mute.release.set()
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+    assert (getter.folder / "out.bin").read_bytes() == DATA
 
 
 async def test_cancelling_keeps_what_is_there(network: Network) -> None:

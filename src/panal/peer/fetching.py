@@ -7,10 +7,11 @@ into place → index → announce.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 from weakref import WeakValueDictionary
 
 from panal.clock import Clock
@@ -40,13 +41,14 @@ from panal.store.unfinished import leftovers_in, remove
 from panal.swarm.border import Border
 from panal.swarm.engine import Engine
 from panal.swarm.messages import Ban, Progress, SourceId
+from panal.swarm.progress import QUIET_S
 from panal.swarm.snapshot import SwarmFacts
 from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState
 from panal.wire.address import is_loopback
 from panal.wire.catalogue import Provider, Registration
 from panal.wire.collection import CollectionEntry, EntryType
-from panal.wire.ids import ContentId
+from panal.wire.ids import ContentId, PeerName
 from panal.wire.links import Link, What
 from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath
@@ -199,7 +201,8 @@ class Fetching:
                 providers, reason = [], str(error)
             for provider in sorted(providers, key=lambda provider: not provider.complete):
                 try:
-                    manifest = await fetch_manifest(self._session, provider, content)
+                    asking = fetch_manifest(self._session, provider, content)
+                    manifest = await self._patiently(asking, provider.peer, transfer)
                     transfer.waiting_for = ""
                     return manifest
                 except (Unreachable, IntegrityError) as error:
@@ -207,6 +210,21 @@ class Fetching:
             transfer.waiting_for = reason
             await self._clock.sleep(pause_s)
             pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
+
+    async def _patiently(
+        self, asking: Coroutine[Any, Any, Manifest], peer: PeerName, transfer: Transfer
+    ) -> Manifest:
+        """What is asked for; who does not answer for a while is named."""
+        answer = asyncio.create_task(asking)
+        quiet = asyncio.ensure_future(self._clock.sleep(QUIET_S))
+        try:
+            await asyncio.wait({answer, quiet}, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                transfer.waiting_for = f"{peer} was asked for the manifest and says nothing yet"
+            return await answer
+        finally:
+            quiet.cancel()
+            answer.cancel()
 
     # From manifest to file ----------------------------------------------------------------
 
