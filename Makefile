@@ -38,7 +38,7 @@ fuzz-parsers: $(STAMP)
 # What tries to break Panal at length, best as root; SOAK=kills chooses one.
 soak: $(STAMP)
 	@sh scripts/programs.sh mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs
-	@for soak in $(or $(SOAK),kills disk_errors power swarm_kills fuzz); do \
+	@for soak in $(or $(SOAK),kills disk_errors fill power swarm_kills fuzz); do \
 	  echo "== $$soak"; $(BIN)/python -m soaks.$$soak || exit 1; done
 
 # Guards broken on purpose, one at a time, and which of these mutants no test notices; docs/RELIABILITY.md

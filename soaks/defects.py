@@ -1,7 +1,10 @@
 """Defects put in on purpose: a search for findings that misses them proves nothing."""
 
+import contextlib
+import errno
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from panal.peer import sharing
@@ -49,8 +52,31 @@ def _no_sync() -> None:
         setattr(module, call, lambda descriptor: None)
 
 
+def _full_ignored() -> None:
+    """What a full disk refuses is taken to be there."""
+    for name in ("write", "pwrite"):
+        setattr(os, name, partial(_taken, getattr(os, name)))
+    allocate = os.posix_fallocate
+
+    def wrong(descriptor: int, offset: int, length: int) -> None:
+        with contextlib.suppress(OSError):
+            allocate(descriptor, offset, length)
+
+    os.posix_fallocate = wrong
+
+
+def _taken(write: Callable[..., int], descriptor: int, data: bytes, *at: int) -> int:
+    try:
+        return write(descriptor, data, *at)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return len(data)
+
+
 _DEFECTS: dict[str, Callable[[], None]] = {
     "journal first": _journal_first,
     "name first": _name_first,
     "no sync": _no_sync,
+    "full ignored": _full_ignored,
 }

@@ -1,5 +1,6 @@
 """What is to happen to a process at its n-th call that changes a disk."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -15,7 +16,8 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
 
     at: int = 0
     do: str = "pass"
-    """pass, kill, fail, shorten, or copy: a disk's image, as a power cut would leave it."""
+    """pass, kill, fail, shorten, fill: the disk, to its last byte, or copy: a disk's image, as a
+    power cut would leave it."""
     calls: int = 1
     """How many calls fail, one after the other."""
     error: str = "EIO"
@@ -25,6 +27,8 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     """Writes to and syncs of files of these names do not count."""
     after_word: str = ""
     """Nothing counts before this was said."""
+    fill_with: str = ""
+    """The file that then takes all that is free."""
     copy_from: str = ""
     copy_to: str = ""
     copy_at_word: str = ""
@@ -79,6 +83,19 @@ class Watch:
             stopped.fail(getattr(errno, fault.error))
         elif fault.do == "shorten" and call.count > 1:
             stopped.shorten(call.count // 2)
+        elif fault.do == "fill":
+            fill(fault.fill_with)
         elif fault.do == "copy":
             subprocess.run(["cp", "--sparse=always", fault.copy_from, fault.copy_to], check=True)
             stopped.kill()
+
+
+def fill(file: str) -> None:
+    """Take all that a disk has, to the last byte."""
+    end = 0
+    with open(file, "wb") as filler:
+        for block_bytes in (1024 * 1024, 64 * 1024, 4096):
+            with contextlib.suppress(OSError):
+                while True:
+                    os.posix_fallocate(filler.fileno(), end, block_bytes)
+                    end += block_bytes

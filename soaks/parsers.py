@@ -216,6 +216,10 @@ _CHOICE = chunk_request.head(
     chunk_request.choice_fields(b"\xff" * 10),
 )
 _LINK = str(links.Link(_CONTENT, names.safe_path("año 1.txt"), 77, "10.0.0.1:50051"))
+_JOIN_LINE = (
+    f"panal-join:{_DIGITS.decode()}?at=10.0.0.1:50051&at=t:1"
+    f"&secret={_DIGITS[:32].decode()}&until=2026-11-27T08:00:00Z"
+)
 _OPENING = have.opening(5, _CHUNKS) + have.index_frame(9) + have.index_frame(have.HEARTBEAT)
 _JOURNAL = (
     journal_records.MAGIC
@@ -241,6 +245,7 @@ PARSERS = (
     Parser("manifest", _manifest, _MANIFESTS),
     Parser("collection", _collection, (collection.encode(_ENTRIES), collection.encode([]))),
     Parser("link", _text(_link), (_LINK.encode(), b"sha256:" + _DIGITS, _DIGITS + b"/a/b", b"a b")),
+    Parser("join line", _text(_join_line), (_JOIN_LINE.encode(), b"panal-join:")),
     Parser("name", _text(_path), (b"a/b.txt", b".panal/x", b"../x", b"CON", "é/ü".encode())),
     Parser("peer name", _text(ids.parse_peer_name), (b"peer_1", b"a.b-c", b"-x")),
     Parser("content id", _text(ids.parse_content_id), (_DIGITS, b"x")),

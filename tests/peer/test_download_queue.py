@@ -143,3 +143,18 @@ async def test_what_the_folder_leaves_out_is_fetched_and_never_announced(
     assert (await getter.fetched(what, "seen.bin")).state == "done"
     assert set(told) == {"seen.bin"}
     assert [file.path for file in getter.node.files().files] == ["seen.bin"]
+
+
+async def test_one_content_under_two_names_is_fetched_once_after_the_other(
+    network: Network,
+) -> None:
+    getter = await network.peer("getter")
+    async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:
+        first = getter.node.get(slow.content.hex(), "first.bin").id
+        await slow.reached.wait()
+        second = getter.node.get(slow.content.hex(), "second.bin").id
+        await until(lambda: "goes first" in getter.node.download(second).reason, "it waits")
+        slow.release.set()
+        for identity in (first, second):
+            await until(lambda: getter.node.download(identity).state == "done", "done")  # noqa: B023
+    assert {(getter.folder / name).read_bytes() for name in ("first.bin", "second.bin")} == {DATA}

@@ -1,12 +1,15 @@
 """docs/FAULTS.md names tests and soaks that exist."""
 
+import importlib
 import importlib.util
 import re
 from pathlib import Path
 
+from tests.wire.protocol_document import table
+
 TESTS = Path(__file__).parent.parent
 TEXT = (TESTS.parent / "docs" / "FAULTS.md").read_text("utf-8")
-CASES = TEXT.partition("## Figures")[0]
+CASES = TEXT.partition("## How long")[0]
 ROWS = [line for line in CASES.splitlines() if line.startswith("| ")]
 FILE = re.compile(r"`([\w/]+\.py)`([^`|]*)")
 
@@ -31,3 +34,13 @@ def test_every_case_is_tried_or_says_why_not() -> None:
     for row in ROWS:
         _, case, tests, soak, _ = row.split("|")
         assert tests.strip() or soak.strip(), case
+
+
+def test_the_limits_of_time_are_those_of_the_code() -> None:
+    rows = table("table: limits of time", "FAULTS.md")
+    assert len(rows) > 15
+    for name, said_s, _ in rows:
+        module, _, constant = name.strip("`").rpartition(".")
+        code_s = getattr(importlib.import_module(f"panal.{module}"), constant)
+        assert (name, float(said_s)) == (name, code_s)
+        assert code_s <= 60

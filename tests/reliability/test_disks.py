@@ -44,12 +44,42 @@ def state_of(peer: RunningPeer, identity: str) -> str:
     return peer.node.download(identity).state
 
 
+async def offered(network: Network) -> str:
+    """The content id of what another peer has."""
+    seed = await network.peer("seed")
+    return str((await seed.upload("data.bin", DATA))["id"])
+
+
+async def waits(peer: RunningPeer, identity: str, error: str) -> str:
+    """Until a download waits because of that; its reason."""
+    await until(lambda: peer.node.download(identity).error == error, f"it waits: {error}")
+    answer = peer.node.download(identity)
+    assert answer.state == "waiting"
+    return answer.reason
+
+
+async def is_done(peer: RunningPeer, identity: str) -> None:
+    """Until a download has ended, by itself; its bytes are right."""
+    await until(lambda: state_of(peer, identity) == "done", "done by itself")
+    assert (peer.folder / "data.bin").read_bytes() == DATA
+
+
+def bound(network: Network, mount: Mount, name: str) -> tuple[Path, Path]:
+    """A disk that may be unmounted and mounted again: what is on it, and where it is mounted."""
+    content = network.place / f"{name}-disk"
+    content.mkdir(exist_ok=True)
+    return content, mount(name, "--bind", source=str(content))
+
+
+def unmount(place: Path) -> None:
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
 async def test_where_no_file_can_be_made_it_says_so_and_goes_on(
     network: Network, mount: Mount
 ) -> None:
     """Bytes are free and inodes are not."""
-    seed = await network.peer("seed")
-    uploaded = await seed.upload("data.bin", DATA)
+    content = await offered(network)
     disk = mount("small", "-t", "tmpfs", "-o", "size=64m,nr_inodes=40")
     getter = await network.peer("getter", folder=disk / "files")
     fillers: list[Path] = []
@@ -60,13 +90,11 @@ async def test_where_no_file_can_be_made_it_says_so_and_goes_on(
         except OSError:
             break
         fillers.append(filler)
-    identity = getter.node.get(uploaded["id"]).id
-    await until(lambda: getter.node.download(identity).error == "no-space", "it waits")
-    assert "a limit on files" in getter.node.download(identity).reason
+    identity = getter.node.get(content).id
+    assert "a limit on files" in await waits(getter, identity, "no-space")
     for filler in fillers:
         filler.unlink()
-    await until(lambda: state_of(getter, identity) == "done", "done")
-    assert (getter.folder / "data.bin").read_bytes() == DATA
+    await is_done(getter, identity)
     await network.stop_peer("getter")
 
 
@@ -74,14 +102,13 @@ async def test_where_no_file_can_be_made_it_says_so_and_goes_on(
 async def test_either_disk_may_be_full_while_the_other_is_not(
     network: Network, mount: Mount, full: str
 ) -> None:
-    seed = await network.peer("seed")
-    uploaded = await seed.upload("data.bin", DATA)
+    content = await offered(network)
     disks = {name: mount(name, "-t", "tmpfs", "-o", "size=8m") for name in ("state", "folder")}
     getter = await network.peer("getter", folder=disks["folder"], state_dir=disks["state"])
     mine = disks["folder"] / "mine.txt"
     mine.write_bytes(b"mine")
-    identity = getter.node.get(uploaded["id"]).id
-    await until(lambda: state_of(getter, identity) == "done", "the first is done")
+    identity = getter.node.get(content).id
+    await is_done(getter, identity)
     filler = disks[full] / "filler.tmp"
     with filler.open("wb", buffering=0) as file:
         try:
@@ -106,61 +133,44 @@ async def test_either_disk_may_be_full_while_the_other_is_not(
 async def test_a_folder_that_cannot_be_written_is_waited_for_in_words(
     network: Network, mount: Mount
 ) -> None:
-    seed = await network.peer("seed")
-    uploaded = await seed.upload("data.bin", DATA)
-    content = network.place / "medium"
-    content.mkdir()
-    (content / "there.txt").write_bytes(b"there")
-    folder = mount("read-only", "--bind", source=str(content))
+    content = await offered(network)
+    disk, folder = bound(network, mount, "read-only")
+    (disk / "there.txt").write_bytes(b"there")
     subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
     getter = await network.peer("getter", folder=folder, state_dir=network.place / "st")
     await until(lambda: getter.app.index.by_path("there.txt") is not None, "shared all the same")
     assert (await getter.request("GET", "/files/there.txt")).body == b"there"
-    identity = getter.node.get(uploaded["id"]).id
-    await until(lambda: getter.node.download(identity).error == "refused", "it waits, in words")
+    identity = getter.node.get(content).id
+    assert "Read-only" in await waits(getter, identity, "refused")
     assert getter.node.download(identity).bytes_done == 0
-    assert "Read-only" in getter.node.download(identity).reason
     refused = await getter.request("PUT", "/upload/more.bin", data=b"more")
     assert (refused.status, "Read-only" in refused.json()["detail"]) == (403, True)
     assert os.listdir(folder) == ["there.txt"]
     subprocess.run(["mount", "-o", "remount,bind,rw", str(folder)], check=True)
-    await until(lambda: state_of(getter, identity) == "done", "done by itself")
-    assert (folder / "data.bin").read_bytes() == DATA
+    await is_done(getter, identity)
     await network.stop_peer("getter")
 
 
-async def test_a_folder_that_vanishes_in_mid_transfer_is_waited_for_or_named(
-    network: Network, mount: Mount
+@pytest.mark.parametrize("below", ["", "files"])
+async def test_a_folder_whose_disk_is_unmounted_in_mid_transfer_is_waited_for(
+    network: Network, mount: Mount, below: str
 ) -> None:
-    """Nothing goes beneath the mount point; with the disk back, what was there is used."""
-    seed = await network.peer("seed")
-    uploaded = await seed.upload("data.bin", DATA)
-    content = network.place / "medium"
-    content.mkdir()
-    folder = mount("coming-and-going", "--bind", source=str(content))
+    """Nothing goes beneath the mount point, whether the folder is that or lies below it; with the
+    disk back, the download goes on by itself."""
+    content = await offered(network)
+    disk, mounted = bound(network, mount, "coming-and-going")
+    folder = mounted / below
     getter = await network.peer("getter", folder=folder, state_dir=network.place / "st")
     getter.app.download_limit.change(2 * MIN_CHUNK_BYTES, 0)
-    identity = getter.node.get(uploaded["id"]).id
+    identity = getter.node.get(content).id
     await until(lambda: getter.node.download(identity).bytes_done > 0, "some is there")
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    unmount(mounted)
     getter.app.download_limit.change(0, 0)
-    await until(
-        lambda: (
-            state_of(getter, identity) in {"failed", "done"}
-            or bool(getter.node.download(identity).error)
-        ),
-        "a named end",
-    )
-    answer = getter.node.download(identity)
-    assert os.listdir(folder) == []
-    assert answer.state != "done" or (content / "data.bin").read_bytes() == DATA
-    if answer.state != "done":
-        assert answer.error
-        assert answer.reason
-    mount("coming-and-going", "--bind", source=str(content))
-    again = await getter.fetched(uploaded["id"])
-    assert again.state == "done"
-    assert (content / "data.bin").read_bytes() == DATA
+    assert "is not there now" in await waits(getter, identity, "root-offline")
+    assert os.listdir(mounted) == []
+    mount("coming-and-going", "--bind", source=str(disk))
+    await is_done(getter, identity)
+    assert (disk / below / "data.bin").read_bytes() == DATA
     await network.stop_peer("getter")
 
 
@@ -168,16 +178,14 @@ async def test_a_folder_on_a_disk_that_was_unmounted_is_waited_for(
     network: Network, mount: Mount
 ) -> None:
     """The folder lies below the mount point: then not even an empty one is left in its place."""
-    seed = await network.peer("seed")
-    uploaded = await seed.upload("data.bin", DATA)
-    content = network.place / "disk"
-    content.mkdir()
-    folder = mount("mounted", "--bind", source=str(content)) / "files"
+    content = await offered(network)
+    disk, mounted = bound(network, mount, "mounted")
+    folder = mounted / "files"
     getter = await network.peer("getter", folder=folder, state_dir=network.place / "st")
-    subprocess.run(["umount", "-l", str(folder.parent)], check=True)
-    identity = getter.node.get(uploaded["id"]).id
-    await until(lambda: bool(getter.node.download(identity).error), "a reason")
-    answer = getter.node.download(identity)
-    assert (answer.state, answer.error) == ("waiting", "root-offline")
-    assert "is not there now" in answer.reason
+    unmount(mounted)
+    identity = getter.node.get(content).id
+    assert "is not there now" in await waits(getter, identity, "root-offline")
+    assert os.listdir(mounted) == []
+    mount("mounted", "--bind", source=str(disk))
+    await is_done(getter, identity)
     await network.stop_peer("getter")

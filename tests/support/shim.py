@@ -34,8 +34,8 @@ class Shim:
         self.link = Link()
         self._target = (host, port)
         self._open: set[asyncio.StreamWriter] = set()
-        self._speaks = asyncio.Event()
-        self._speaks.set()
+        self._asks, self._answers_pass = asyncio.Event(), asyncio.Event()
+        self.silence(silent=False)
         self.port = 0
 
     @contextlib.asynccontextmanager
@@ -60,10 +60,14 @@ class Shim:
         """Let through again."""
         self.link.is_cut = False
 
-    def silence(self, *, silent: bool = True) -> None:
-        """Let nothing pass, and nobody know."""
+    def silence(self, *, silent: bool = True, one_way: bool = False) -> None:
+        """Let nothing pass, and nobody know; with `one_way` what is asked still arrives."""
         self.link.is_silent = silent
-        self._speaks.clear() if silent else self._speaks.set()
+        for passes, is_held in (
+            (self._asks, silent and not one_way),
+            (self._answers_pass, silent),
+        ):
+            passes.clear() if is_held else passes.set()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.link.connections += 1
@@ -93,14 +97,14 @@ class Shim:
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(BLOCK_BYTES):
-            await self._speaks.wait()
+            await self._asks.wait()
             writer.write(data)
             await writer.drain()
 
     async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link, passed = self.link, 0
         while data := await reader.read(BLOCK_BYTES):
-            await self._speaks.wait()
+            await self._answers_pass.wait()
             at = link.flips_at
             if at is not None and link.passed_bytes <= at < link.passed_bytes + len(data):
                 changed = bytearray(data)
