@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from soaks.faults import Fault
-from soaks.place import Place, Trial, spread
+from soaks.place import Place, Trial
 from soaks.sweeping import main
 from soaks.system_calls import SYNC, TAKE_SPACE
 
@@ -31,7 +31,7 @@ async def sweep(place: Place, name: str, most: int, wrong: str = "") -> AsyncIte
     case = place.cases[name]
     for fault in FAULTS.values():
         total = await place.count(case, fault)
-        for at in spread(total, most):
+        for at in place.points(total, most):
             yield await place.tried(case, msgspec.structs.replace(fault, at=at), wrong)
 
 

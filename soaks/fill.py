@@ -19,7 +19,7 @@ import msgspec
 
 from soaks import checks
 from soaks.faults import Fault
-from soaks.place import Case, Place, Trial, has_ended, not_ended, spread
+from soaks.place import Case, Place, Trial, has_ended, not_ended
 from soaks.power import CannotMount, Disk
 from soaks.runner import Outcome, Run
 from soaks.sweeping import main
@@ -115,7 +115,7 @@ async def sweep(place: Place, name: str, most: int, wrong: str = "") -> AsyncIte
     case = place.cases[name]
     total = await place.count(case)
     for kind in KINDS:
-        for number, at in enumerate(spread(total, most)):
+        for number, at in enumerate(place.points(total, most)):
             with small_disk(place.place / f"disk-{kind}", kind) as disk:
                 fault = msgspec.structs.replace(FILL, at=at)
                 yield await tried(place, disk, case, fault, kills=number % 2 == 1, wrong=wrong)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from soaks.faults import Fault
-from soaks.place import Place, Trial, spread
+from soaks.place import Place, Trial
 from soaks.sweeping import main
 
 KILL = Fault(do="kill")
@@ -24,7 +24,7 @@ async def sweep(
     """Kill at so many calls of a case, spread evenly; all of them where there are no more."""
     case = place.cases[name]
     total = await place.count(case, kill)
-    for at in spread(total, most):
+    for at in place.points(total, most):
         yield await place.tried(case, msgspec.structs.replace(kill, at=at), wrong)
 
 

@@ -68,6 +68,13 @@ class Place:
         self.tracker = tracker
         self.cases = cases
         self._numbers = itertools.count(1)
+        self.part = (1, 1)
+        """Which of how many parts of the points is tried: a long soak in pieces."""
+
+    def points(self, total: int, most: int) -> list[int]:
+        """At most so many of 1 to `total`, evenly; of these, those of this part."""
+        number, parts = self.part
+        return spread(total, most)[number - 1 :: parts]
 
     async def count(self, case: Case, what: Fault | None = None) -> int:
         """How many calls that change a disk it makes where all goes well."""

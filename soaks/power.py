@@ -16,7 +16,7 @@ import msgspec
 
 from soaks import checks
 from soaks.faults import Fault
-from soaks.place import Case, Place, Trial, spread
+from soaks.place import Case, Place, Trial
 from soaks.sweeping import main
 
 IMAGE_BYTES = {"ext4": 64 * 1024 * 1024, "xfs": 320 * 1024 * 1024}
@@ -92,7 +92,7 @@ async def sweep(place: Place, name: str, most: int, wrong: str = "") -> AsyncIte
     for kind in _KINDS:
         disk = Disk(place.place / f"disk-{kind}", kind)
         yield await tried(place, disk, case, 0, case.end, wrong)
-        for at in spread(total, most):
+        for at in place.points(total, most):
             yield await tried(place, disk, case, at, "", wrong)
 
 

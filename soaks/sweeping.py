@@ -37,12 +37,16 @@ def main(
     )
     parser.add_argument("--most", type=int, default=100_000, help="so many calls of each case")
     parser.add_argument("--minutes", type=float, default=20.0, help="no new trial after that")
+    parser.add_argument("--part", default="1/1", help="such as 2/5: every fifth, from the second")
     given = parser.parse_args()
+    part = tuple(int(number) for number in given.part.split("/"))
     if why_not := refusal():
         sys.exit(f"Skipped: {why_not}.")
     with tempfile.TemporaryDirectory(prefix="panal-soak-") as folder:
         ends_s = time.monotonic() + given.minutes * 60
-        found = asyncio.run(_all(Path(folder), sweep, given.case, leaves_out, given.most, ends_s))
+        found = asyncio.run(
+            _all(Path(folder), sweep, given.case, leaves_out, given.most, part, ends_s)
+        )
     sys.exit(1 if found else 0)
 
 
@@ -52,10 +56,12 @@ async def _all(
     asked: list[str] | None,
     leaves_out: Collection[str],
     most: int,
+    part: tuple[int, ...],
     ends_s: float,
 ) -> int:
     found = 0
     async with running(folder) as place:
+        place.part = (part[0], part[1])
         for name in asked or [known for known in place.cases if known not in leaves_out]:
             began_s, trials = time.monotonic(), 0
             struck = 0

@@ -12,7 +12,7 @@ from panal.peer import fetching
 from panal.swarm import sources
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.network import Network, until
-from tests.support.scripted_peer import ScriptedPeer, honest
+from tests.support.scripted_peer import ScriptedPeer, SendRange, honest
 
 DATA = Random(3).randbytes(40 * MIN_CHUNK_BYTES + 123)
 
@@ -20,9 +20,27 @@ DATA = Random(3).randbytes(40 * MIN_CHUNK_BYTES + 123)
 async def wrong_bytes(
     peer: ScriptedPeer, request: web.Request, start: int, stop: int
 ) -> web.StreamResponse:
+    """One bit is another."""
     answer = await honest(peer, request, start, stop)
     assert isinstance(answer.body, bytes)
     answer.body = bytes([answer.body[0] ^ 1]) + answer.body[1:]
+    return answer
+
+
+async def zeros(
+    peer: ScriptedPeer, request: web.Request, start: int, stop: int
+) -> web.StreamResponse:
+    answer = await honest(peer, request, start, stop)
+    answer.body = bytes(stop - start)
+    return answer
+
+
+async def another_chunk(
+    peer: ScriptedPeer, request: web.Request, start: int, stop: int
+) -> web.StreamResponse:
+    """Right bytes from another place of the same file."""
+    answer = await honest(peer, request, start, stop)
+    answer.body = (peer.data[stop:] + peer.data)[: stop - start]
     return answer
 
 
@@ -64,9 +82,10 @@ async def test_sizes_at_the_edges(network: Network, size: int) -> None:
     assert (two.folder / "edge.bin").read_bytes() == DATA[:size]
 
 
-async def test_a_liar_is_banned_named_and_costs_one_chunk(network: Network) -> None:
+@pytest.mark.parametrize("lie", [wrong_bytes, zeros, another_chunk])
+async def test_a_liar_is_banned_named_and_costs_one_chunk(network: Network, lie: SendRange) -> None:
     getter = await network.peer("getter")
-    good, liar = ScriptedPeer("good", DATA), ScriptedPeer("liar", DATA, wrong_bytes)
+    good, liar = ScriptedPeer("good", DATA), ScriptedPeer("liar", DATA, lie)
     async with good.running(network.tracker_address), liar.running(network.tracker_address):
         answer = await getter.fetched(good.content.hex(), "out.bin")
     assert answer.state == "done"

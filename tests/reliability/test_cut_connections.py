@@ -16,6 +16,7 @@ from panal.peer import app as peer_app
 from panal.swarm import sources
 from panal.wire.catalogue import Caller, Registration
 from panal.wire.manifest import MIN_CHUNK_BYTES
+from tests.support.at_length import AT_LENGTH
 from tests.support.network import Network, RunningPeer, until
 from tests.support.shim import Shim
 
@@ -54,7 +55,7 @@ async def behind(
         yield peer, shim
 
 
-@pytest.mark.parametrize("sixteenth", [0, 1, 3, 8, 15])
+@pytest.mark.parametrize("sixteenth", range(16) if AT_LENGTH else [0, 1, 3, 8, 15])
 async def test_cut_at_any_place_it_goes_on_from_there(
     network: Network, monkeypatch: pytest.MonkeyPatch, sixteenth: int
 ) -> None:

@@ -19,6 +19,7 @@ from panal.store.roots import Fingerprint, Root, Skipped, disk_error
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import SafePath
 from tests.store.makers import alarmed, fail, fingerprint_of, sp
+from tests.support.at_length import AT_LENGTH
 
 
 @pytest.fixture
@@ -458,7 +459,7 @@ def test_a_folder_swapped_all_the_time_leads_nowhere(
     with subprocess.Popen(command, stdout=subprocess.PIPE) as swapper:
         assert swapper.stdout is not None
         swapper.stdout.readline()
-        for number in range(4_000):
+        for number in range(100_000 if AT_LENGTH else 4_000):
             with contextlib.suppress(Refused):
                 put(root, f"a/{number}")
             with contextlib.suppress(NotFound):
