@@ -9,6 +9,7 @@ end right, with the user's files as they were.
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,7 +66,7 @@ async def tried(
     outcome = await _filled(place, filling, kills=kills)
     struck, words, findings = outcome.struck, outcome.words, list[str]()
     if kills and struck:
-        findings += checks.after_fault(folder, case.wanted, case.manifests)
+        findings += _looked_at(place, folder, case)
         outcome = await _started_while_full(place, run, filler)
         if outcome.code:
             findings.append(f"started on the full disk it ended with {outcome.code}")
@@ -100,6 +101,15 @@ async def _started_while_full(place: Place, run: Run, filler: Path) -> Outcome:
     await asyncio.wait({ending}, timeout=FULL_FOR_S)
     filler.unlink(missing_ok=True)
     return await ending
+
+
+def _looked_at(place: Place, folder: Path, case: Case) -> list[str]:
+    """What is found in a copy elsewhere: on a full disk SQLite cannot take up what a kill left."""
+    copy = place.place / "looked-at"
+    shutil.copytree(folder.parent, copy, symlinks=True)
+    found = checks.after_fault(copy / folder.name, case.wanted, case.manifests)
+    shutil.rmtree(copy)
+    return found
 
 
 def _noted(words: list[str]) -> str:

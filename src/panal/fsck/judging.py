@@ -146,8 +146,10 @@ def _download_problem(row: DownloadRow) -> str:
         return f"its content id has {len(row.content)} bytes"
     if row.state == "done" and (row.path is None or row.content is None):
         return "it is done, and not known where or what"
-    if (row.state == "failed") != bool(row.error_slug):
-        return "it has failed without a reason, or has one and has not failed"
+    if row.state == "failed" and not row.error_slug:
+        return "it has failed without a reason"
+    if row.error_slug and row.state not in {"failed", "waiting"}:
+        return "it has a reason, and neither has failed nor waits"
     return "" if row.size_bytes >= 0 else "its size is below zero"
 
 
