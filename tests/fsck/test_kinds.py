@@ -297,6 +297,11 @@ def test_what_is_in_order_gives_no_finding(place: Place) -> None:
     assert_settled(place.folder, manifests=[place.manifest])
 
 
+def test_a_download_that_waits_for_its_disk_is_in_order(place: Place) -> None:
+    place.sql("UPDATE downloads SET state = 'waiting', error_slug = 'no-space' WHERE id = 'd2'")
+    assert_settled(place.folder, manifests=[place.manifest])
+
+
 def test_every_kind_is_planted() -> None:
     assert PLANTS.keys() == {kind.slug for kind in KINDS}
 
