@@ -333,6 +333,14 @@ def test_without_its_manifest_a_part_of_a_file_proves_nothing_and_a_whole_one_al
     assert findings_of(place.folder) == []
 
 
+@pytest.mark.parametrize("kept_bytes", [0, 1, 8, 39, 40])
+def test_a_journal_that_a_kill_left_while_it_was_begun_is_no_damage(
+    kept_bytes: int, place: Place
+) -> None:
+    place.journal.write_bytes(place.journal.read_bytes()[:kept_bytes])
+    assert findings_of(place.folder, manifests=[place.manifest]) == []
+
+
 def test_a_file_of_another_is_seen_by_the_test_itself(place: Place) -> None:
     whole = {"large.bin": LARGE, "copy.bin": LARGE, "sub/ñ -rf.txt": b"small"}
     assert_sound(place.folder, whole=whole)

@@ -149,6 +149,31 @@ def test_a_record_that_was_half_written_does_not_shift_those_behind_it(
     assert path.read_bytes() == raw(0, BATCH, DURABLE, 1, 2, 3)
 
 
+@pytest.mark.parametrize("written_bytes", [1, 3, 4, 5])
+def test_what_could_not_be_cut_off_at_once_is_cut_off_before_anything_is_added(
+    written_bytes: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(path, CONTENT)
+    journal.read(8)
+    journal.append(0, BATCH, DURABLE)
+    with monkeypatch.context() as patch:
+        fail(patch, "ftruncate", errno.EIO)
+        patch.setattr(os, "write", short_then(errno.ENOSPC, written_bytes))
+        with pytest.raises(OSError, match="No space"):
+            journal.append(6, 7)
+    left = path.read_bytes()
+    assert len(left) == len(raw(0, BATCH, DURABLE)) + written_bytes
+    with monkeypatch.context() as patch:
+        fail(patch, "ftruncate", errno.EIO)
+        with pytest.raises(OSError, match="Input/output"):
+            journal.append(3)
+    assert path.read_bytes() == left  # nothing goes behind half a record
+    journal.append(3)
+    journal.append(4)
+    journal.close()
+    assert path.read_bytes() == raw(0, BATCH, DURABLE, 3, 4)
+
+
 def test_short_writes_are_written_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:3]))
