@@ -38,6 +38,8 @@ from tests.support.clock import VirtualClock
 from tests.support.network import Network, RunningPeer
 from tests.tracker.test_network import every_call
 
+pytestmark = pytest.mark.p9
+
 MAY = {
     Role.PUBLIC: {Role.PUBLIC},
     Role.MEMBER: {Role.PUBLIC, Role.MEMBER},

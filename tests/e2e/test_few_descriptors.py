@@ -12,7 +12,7 @@ import pytest
 from panal.audit import FILE
 from tests.e2e.processes import PATIENCE_S, Machine
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.p10]
 PANAL = str(Path(sys.prefix) / "bin" / "panal")
 DESCRIPTORS = 64
 MANY = 1_000

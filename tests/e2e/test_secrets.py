@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.processes import Machine
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.p9]
 DEBUG = """import logging, sys
 logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(name)s %(message)s")
 from panal.cli.main import program

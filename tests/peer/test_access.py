@@ -23,6 +23,8 @@ from tests.support.clock import VirtualClock
 from tests.support.network import Network, RunningPeer
 from tests.support.raw_http import RawAnswer, connection, request
 
+pytestmark = pytest.mark.p9
+
 ROLES = {
     ("GET", "/"): Role.MEMBER,
     ("GET", "/api/v1/browse"): Role.OWNER,

@@ -13,6 +13,8 @@ from panal.wire.catalogue import Announcement, Caller, Entry
 from panal.wire.ids import ContentId
 from tests.support.network import Network, RunningPeer, until
 
+pytestmark = pytest.mark.p8
+
 
 async def names(peer: RunningPeer) -> list[str]:
     return sorted(hit.name for hit in (await peer.node.search("")).hits)

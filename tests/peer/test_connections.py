@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from panal.peer.connections import OWNER, Connections
 from panal.peer.limits import OWNER_PART
+
+pytestmark = pytest.mark.p10
 
 OTHERS = [f"192.0.2.{number}" for number in range(1, 5)]
 

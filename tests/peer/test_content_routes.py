@@ -19,6 +19,8 @@ from panal.wire.manifest import MIN_CHUNK_BYTES, content_id
 from tests.support.network import Network, RunningPeer, until
 from tests.support.raw_http import RawAnswer, RawConnection, connection, request
 
+pytestmark = pytest.mark.p1
+
 SIZE = 1_000
 DATA = Random(5).randbytes(SIZE)
 WHOLE = (200, None, DATA)

@@ -26,6 +26,8 @@ from tests.support.checker import assert_settled, assert_sound
 from tests.support.clock import VirtualClock
 from tests.support.network import Network, RunningPeer, until
 
+pytestmark = pytest.mark.p1
+
 DATA = Random(1).randbytes(MIN_CHUNK_BYTES * 3 + 5)
 MANIFEST = manifest_by_hand(DATA)
 ROT_AT = MIN_CHUNK_BYTES + 7

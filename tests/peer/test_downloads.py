@@ -14,6 +14,8 @@ from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.network import Network, until
 from tests.support.scripted_peer import ScriptedPeer, SendRange, honest
 
+pytestmark = [pytest.mark.p6, pytest.mark.p7]
+
 DATA = Random(3).randbytes(40 * MIN_CHUNK_BYTES + 123)
 
 

@@ -23,6 +23,8 @@ from panal.wire.ids import PeerName
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.scripted_peer import manifest_of_bytes
 
+pytestmark = pytest.mark.p7
+
 DATA = Random(5).randbytes(3 * MIN_CHUNK_BYTES + 7)
 MANIFEST, CONTENT = manifest_of_bytes(DATA)
 NO_LIMIT = RateLimit(SystemClock())

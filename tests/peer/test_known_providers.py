@@ -1,9 +1,13 @@
 """What is believed of who holds a content, and that no list of it grows without end."""
 
+import pytest
+
 from panal.peer.known_providers import MOST_HEARD, MOST_HEARD_OF_HOST, KnownProviders
 from panal.swarm.messages import SourceId
 from panal.wire.catalogue import Provider
 from panal.wire.ids import PeerName
+
+pytestmark = pytest.mark.p7
 
 
 def provider(name: str, host: str = "10.0.0.1", port: int = 5000) -> Provider:

@@ -19,6 +19,8 @@ from panal.wire.ranges import ByteRange
 from tests.support.network import Network, until
 from tests.support.raw_http import connection, request
 
+pytestmark = pytest.mark.p10
+
 LARGE_BYTES = 64 * 1024 * 1024
 """More than any socket holds."""
 

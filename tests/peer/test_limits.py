@@ -1,7 +1,11 @@
 """docs/SECURITY.md has the very limits of the code."""
 
+import pytest
+
 from panal.peer import limits
 from tests.wire.protocol_document import table
+
+pytestmark = pytest.mark.p10
 
 
 def test_the_table_is_that_of_the_code() -> None:

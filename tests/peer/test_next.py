@@ -20,6 +20,8 @@ from tests.support.network import Network
 from tests.support.raw_http import RawAnswer, connection, request
 from tests.support.scripted_peer import manifest_of_bytes
 
+pytestmark = pytest.mark.p7
+
 CHUNKS = 20
 DATA = Random(8).randbytes(CHUNKS * MIN_CHUNK_BYTES - 5)
 MANIFEST, CONTENT = manifest_of_bytes(DATA)

@@ -5,6 +5,8 @@ import pytest
 from panal.peer.limits import HEAD_S, IDLE_S, LEAST_BYTES_S, SLOW_S
 from panal.peer.patience import Moment, Pace, Patience, Phase, Verdict
 
+pytestmark = pytest.mark.p6
+
 HEAD, BODY, ANSWER = Phase.HEAD, Phase.BODY, Phase.ANSWER
 KEEP, CUT, REFUSE = Verdict.KEEP, Verdict.CUT, Verdict.REFUSE
 Row = tuple[float, Moment]

@@ -18,6 +18,8 @@ from panal.wire.manifest import content_id
 from panal.wire.names import safe_path
 from tests.support.clock import VirtualClock
 
+pytestmark = pytest.mark.p2
+
 
 class Shared:
     """What of `Sharing` is needed here: who is busy, and what was indexed together."""

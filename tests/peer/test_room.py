@@ -23,6 +23,8 @@ from tests.support.folder_peer import FolderPeer, line, whole
 from tests.support.network import Network, RunningPeer, until
 from tests.support.scripted_peer import ScriptedPeer
 
+pytestmark = pytest.mark.p5
+
 MIB = 1024 * 1024
 TOTAL = 1000 * MIB
 

@@ -21,6 +21,8 @@ from tests.support.folder_peer import FolderPeer, line
 from tests.support.network import Network, RunningPeer, until
 from tests.support.scripted_peer import ScriptedPeer
 
+pytestmark = pytest.mark.p5
+
 LONG_AGO_S = 1_000_000_000.0
 ORPHAN = "ab" * 32
 

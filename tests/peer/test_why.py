@@ -13,6 +13,8 @@ from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.network import Network, RunningPeer, until
 from tests.support.scripted_peer import ScriptedPeer, honest
 
+pytestmark = pytest.mark.p6
+
 CHUNKS = 12
 DATA = Random(3).randbytes(CHUNKS * MIN_CHUNK_BYTES)
 LAST = 1 << CHUNKS - 1

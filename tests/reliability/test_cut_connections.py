@@ -20,6 +20,8 @@ from tests.support.at_length import AT_LENGTH
 from tests.support.network import Network, RunningPeer, until
 from tests.support.shim import Shim
 
+pytestmark = [pytest.mark.p6, pytest.mark.p7, pytest.mark.p8]
+
 DATA = Random(11).randbytes(16 * MIN_CHUNK_BYTES + 5)
 OVERHEAD_BYTES = 64 * 1024
 """Of answers that are no chunk: heads, the manifest, availability."""

@@ -7,7 +7,7 @@ from soaks.disk_errors import FAULTS
 from soaks.faults import Fault
 from soaks.place import Place
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.p5]
 AT: dict[str, dict[str, tuple[int, ...]]] = {
     "download": {"full": (1, 5), "quota": (3,), "sync": (1, 2), "write": (2,), "short": (1,)},
     "upload": {"full": (1,), "sync": (1,), "write": (2,), "descriptors": (1,), "read-only": (1,)},

@@ -12,6 +12,8 @@ from panal.peer import downloads
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.network import Network, RunningPeer, until
 
+pytestmark = [pytest.mark.p2, pytest.mark.p5]
+
 DATA = Random(13).randbytes(8 * MIN_CHUNK_BYTES + 5)
 Mount = Callable[..., Path]
 

@@ -17,6 +17,8 @@ from tests.support.network import Network, until
 from tests.support.raw_http import connection
 from tests.wire.test_names import UNSAFE
 
+pytestmark = pytest.mark.p2
+
 HEX = "ab" * 32
 ENCODABLE = {name: path for name, path in UNSAFE.items() if path and len(path) < 5_000}
 

@@ -7,7 +7,7 @@ from soaks import kills
 from soaks.faults import Fault
 from soaks.place import BY_OTHER_WAYS, Place, Trial
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.p3, pytest.mark.p4]
 AT_WORK = {"download": 5, "folder": 3, "upload": 3}
 NAMING = ("openat", "link", "linkat", "rename", "renameat", "unlink", "unlinkat")
 ANYWHERE = {"index": 3, "announce": 3}

@@ -9,6 +9,7 @@ import pytest
 
 from panal.errors import PanalError
 from panal.fsck.judging import SCHEMA, judge_schema
+from panal.store import index_file
 from panal.store.index import Index
 from panal.store.index_file import SCHEMA_VERSION
 from panal.wire.manifest import content_id
@@ -16,6 +17,8 @@ from panal.wire.names import safe_path
 from tests.store.makers import manifest_by_hand, noise
 from tests.support.checker import assert_settled, assert_sound
 from tests.support.network import Network, until
+
+pytestmark = pytest.mark.p3
 
 OLDER = range(1, SCHEMA_VERSION)
 PAGE_BYTES = 4_096
@@ -60,10 +63,7 @@ def version_and_problems(path: Path) -> tuple[int, list[str]]:
     return version, [one.where for one in judge_schema(version, columns)]
 
 
-@pytest.mark.parametrize("version", OLDER)
-def test_a_migration_that_is_killed_leaves_the_old_version_or_the_new_one(
-    version: int, tmp_path: Path
-) -> None:
+def killed_anywhere(version: int, tmp_path: Path) -> None:
     """The log is cut at every write, within them too: what a kill leaves there is its beginning."""
     path = tmp_path / "state" / "index.sqlite"
     of_version(path, version)
@@ -88,6 +88,22 @@ def test_a_migration_that_is_killed_leaves_the_old_version_or_the_new_one(
         assert version_and_problems(place) == (SCHEMA_VERSION, [])
     assert set(seen) == {version, SCHEMA_VERSION}
     assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize("version", OLDER)
+def test_a_migration_that_is_killed_leaves_the_old_version_or_the_new_one(
+    version: int, tmp_path: Path
+) -> None:
+    killed_anywhere(version, tmp_path)
+
+
+def test_p3_is_seen_broken_where_a_migration_is_not_one_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_pieces = {since: f"COMMIT;{script};BEGIN" for since, script in index_file._SINCE.items()}
+    monkeypatch.setattr(index_file, "_SINCE", in_pieces)
+    with pytest.raises(AssertionError):
+        killed_anywhere(1, tmp_path)
 
 
 @pytest.mark.parametrize("version", OLDER)

@@ -8,7 +8,7 @@ import pytest
 from soaks.place import Place
 from soaks.power import CannotMount, Disk, tried
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.p4]
 
 
 @pytest.fixture(params=["ext4", "xfs"])

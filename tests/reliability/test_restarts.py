@@ -16,6 +16,8 @@ from soaks.runner import Run, Runner
 from tests.support.at_length import AT_LENGTH
 from tests.support.network import Network, RunningPeer, until
 
+pytestmark = [pytest.mark.p3, pytest.mark.p8]
+
 DATA = Random(12).randbytes(12 * MIN_CHUNK_BYTES + 5)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from soaks.swarm_kills import MIB, kill_in, swarm
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.p3]
 
 
 async def test_killed_at_random_moments_all_finish(tmp_path: Path) -> None:

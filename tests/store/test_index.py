@@ -27,6 +27,8 @@ from panal.wire.manifest import Manifest, content_id
 from panal.wire.names import safe_path
 from tests.store.makers import fail, manifest_by_hand, noise
 
+pytestmark = [pytest.mark.p3, pytest.mark.p5]
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

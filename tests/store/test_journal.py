@@ -19,6 +19,8 @@ from panal.wire.ids import ContentId
 from tests.store import PROPERTY
 from tests.store.makers import bits, fail
 
+pytestmark = pytest.mark.p3
+
 CONTENT = ContentId(bytes(range(32)))
 HEAD = b"PANALJ1\n" + CONTENT
 

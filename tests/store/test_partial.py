@@ -29,6 +29,8 @@ from tests.store import PROPERTY
 from tests.store.disk import Disk
 from tests.store.makers import TINY_CHUNK_BYTES, bits, fail, tiny
 
+pytestmark = [pytest.mark.p1, pytest.mark.p3, pytest.mark.p4]
+
 SIZE = 4 * TINY_CHUNK_BYTES + 5
 DATA, MANIFEST, CONTENT = tiny(SIZE)
 ALL = bits(0, 1, 2, 3, 4)

@@ -19,6 +19,8 @@ from panal.store.roots import Fingerprint, Root
 from panal.wire.names import SafePath
 from tests.store.makers import fail, sp
 
+pytestmark = [pytest.mark.p1, pytest.mark.p2]
+
 DATA = b"whole and verified"
 
 

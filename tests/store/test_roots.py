@@ -21,6 +21,8 @@ from panal.wire.names import SafePath
 from tests.store.makers import alarmed, fail, fingerprint_of, sp
 from tests.support.at_length import AT_LENGTH
 
+pytestmark = pytest.mark.p2
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -16,6 +16,8 @@ from panal.wire.manifest import content_id
 from panal.wire.names import safe_path
 from tests.support.scripted_peer import manifest_of_bytes
 
+pytestmark = pytest.mark.p4
+
 DAY_NS = 86_400_000_000_000
 
 

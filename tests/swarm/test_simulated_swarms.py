@@ -17,6 +17,8 @@ from tests.support.simulated_swarm import (
 )
 from tests.swarm import PROPERTY
 
+pytestmark = [pytest.mark.p6, pytest.mark.p7]
+
 CHUNKS = 64
 FAULTS = {
     "lies once": SimulatedPeer("", lies=1),

@@ -18,6 +18,8 @@ from panal.swarm.sources import (
 )
 from tests.swarm import PROPERTY, A
 
+pytestmark = pytest.mark.p6
+
 JUST = 0.001
 
 

@@ -43,6 +43,8 @@ from panal.swarm.state import DownloadState
 from panal.swarm.takeover import SILENCE_PATIENCE_S
 from tests.swarm import CHUNK_BYTES, A, B, C, Driven, only, source_id
 
+pytestmark = [pytest.mark.p6, pytest.mark.p7]
+
 # From nothing to done -------------------------------------------------------------------------
 
 

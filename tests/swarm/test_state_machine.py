@@ -39,6 +39,8 @@ from panal.swarm.state import DownloadState
 from panal.wire.ids import NO_ZONE, Zone
 from tests.swarm import CHUNK_BYTES, PROPERTY, source_id
 
+pytestmark = pytest.mark.p6
+
 CHUNKS = 18
 sources = st.sampled_from([source_id(f"p{number}") for number in range(5)])
 chunks = st.integers(0, CHUNKS - 1)

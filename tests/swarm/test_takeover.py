@@ -1,5 +1,7 @@
 """When a claim yields to an idle holder, and when it is left where it is."""
 
+import pytest
+
 from panal.swarm.sources import RunningFetch, Source, Stage
 from panal.swarm.takeover import (
     GAIN_FACTOR,
@@ -10,6 +12,8 @@ from panal.swarm.takeover import (
     TakeOvers,
 )
 from tests.swarm import CHUNK_BYTES, A, B
+
+pytestmark = pytest.mark.p6
 
 JUST = 0.001
 SLOW_BYTES_S = 1.0

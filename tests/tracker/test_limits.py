@@ -20,6 +20,8 @@ from tests.tracker.harness import Tracker, running_tracker
 from tests.tracker.members import member_tracker
 from tests.wire.protocol_document import table
 
+pytestmark = pytest.mark.p10
+
 TRACKER, HEALTH = "/panal.tracker.v1.Tracker/", "/grpc.health.v1.Health/"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\0\0\0\x04\0\0\0\0\0"

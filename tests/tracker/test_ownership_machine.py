@@ -47,6 +47,8 @@ from panal.wire.ids import PeerName
 from tests.support.clock import VirtualClock
 from tests.tracker.makers import REACHED, announcement, digest_of, entry
 
+pytestmark = pytest.mark.p8
+
 NAMES = ["a", "b"]
 SECRETS = [b"1" * 32, b"2" * 32]
 PATHS = ["x", "y", "z"]

@@ -14,6 +14,8 @@ from panal.tracker.registry import (
 )
 from tests.tracker.makers import REACHED, UNREACHED, caller, record, registration
 
+pytestmark = pytest.mark.p8
+
 OTHER_SECRET = b"o" * 32
 
 

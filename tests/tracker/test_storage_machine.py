@@ -26,6 +26,8 @@ from panal.wire.catalogue import Entry, Holding, SearchQuery
 from panal.wire.ids import ContentId, PeerName
 from tests.tracker.makers import announcement, content, digest_of, record
 
+pytestmark = pytest.mark.p8
+
 LEASE_S = 60.0
 NAMES = [PeerName("peer_1"), PeerName("peer_2"), PeerName("peer_3")]
 PATHS = ["año/uno.txt", "ano/dos.txt", "dos", "UNO", "100%", "x_y", "una copia de uno"]

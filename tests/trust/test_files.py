@@ -4,7 +4,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from panal.trust.files import private_folder, write_private
+
+pytestmark = pytest.mark.p9
 
 
 def test_a_secret_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from tests.support.network import Answer, Network, RunningPeer, until
 from tests.support.raw_http import connection, request
 from tests.support.scripted_peer import manifest_of_bytes
 
+pytestmark = pytest.mark.p4
+
 UPLOADS = "/api/v1/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}

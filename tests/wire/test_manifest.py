@@ -25,6 +25,8 @@ from panal.wire.manifest import (
 )
 from tests.wire import PROPERTY
 
+pytestmark = pytest.mark.p1
+
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 CHUNK = 256 * KIB
 

@@ -18,6 +18,8 @@ from panal.wire.names import (
 )
 from tests.wire import PROPERTY
 
+pytestmark = pytest.mark.p2
+
 BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
