@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from panal.errors import NoSpace, PanalError, StateInUse
 from panal.store import partial as partials
+from panal.store.fingerprints import Fingerprint
 from panal.store.journal_records import BATCH, DURABLE, FORGET
 from panal.store.partial import ChunkTaken, ChunkWriter, PartialFile
 from panal.wire.ids import ContentId
@@ -712,6 +713,60 @@ def test_a_full_batch_wants_a_sync(part: Kept, monkeypatch: pytest.MonkeyPatch) 
     assert again.wants_sync  # what was kept at opening is not durable yet
 
 
+@pytest.mark.parametrize("more_bytes", [0, 1])
+def test_a_batch_is_full_at_its_very_size(
+    more_bytes: int, part: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partials, "SYNC_BATCH_BYTES", 2 * TINY_CHUNK_BYTES + more_bytes)
+    partial = part()
+    for chunks in ((0, 1), (2, 3)):
+        write(partial, *chunks)
+        assert partial.wants_sync is (more_bytes == 0)
+        partial.sync()
+
+
+@pytest.mark.parametrize(
+    ("given", "mode"),
+    [
+        ({}, 0o666 & ~partials._UMASK),
+        ({"executable": True}, 0o777 & ~partials._UMASK),
+        ({"mode": 0o604}, 0o604),
+        ({"mode": 0o604, "executable": True}, 0o604),
+    ],
+)
+def test_a_publishable_file_has_the_mode_and_the_time_that_are_asked_for(
+    given: dict[str, Any], mode: int, part: Kept
+) -> None:
+    partial = part()
+    write(partial, 0, 1, 2, 3, 4)
+    partial.make_publishable(mtime_ns=10**18 + 7, **given)
+    found = part.path.stat()
+    assert (found.st_mode & 0o777, found.st_mtime_ns) == (mode, 10**18 + 7)
+    assert partial.published == Fingerprint.of(found)
+    before = part.records()
+    partial.sync()
+    assert part.records() == before  # nothing is left to be made durable
+
+
+def test_a_journal_that_is_forgotten_is_gone_for_good(
+    part: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = part()
+    synced = []
+    open_before = open_descriptors()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            os, "fsync", lambda it: synced.append((os.fstat(it).st_ino, part.journal.exists()))
+        )
+        partial.forget_journal()
+        partial.forget_journal()
+    assert synced == [(part.folder.stat().st_ino, False)] * 2
+    fail(monkeypatch, "fsync", errno.EIO)
+    with pytest.raises(PanalError, match="Could not finish the repair"):
+        partial.forget_journal()
+    assert open_descriptors() == open_before
+
+
 def test_a_publishable_file_is_durable_with_the_mode_of_other_files(
     part: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -757,6 +812,16 @@ def fail_sync(partial: PartialFile, patch: pytest.MonkeyPatch, how: str) -> None
             fail(one, "fsync" if how == "publishing" else "fdatasync", errno.EIO)
         with pytest.raises(PanalError, match="make the download durable"):
             partial.make_publishable() if how == "publishing" else partial.sync()
+
+
+def test_what_a_failed_sync_lost_is_no_batch_any_more(
+    part: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partials, "SYNC_BATCH_BYTES", 1)
+    partial = part()
+    write(partial, 0)
+    fail_sync(partial, monkeypatch, "syncing")
+    assert not partial.wants_sync
 
 
 @pytest.mark.parametrize("how", ["syncing", "publishing", "journal"])

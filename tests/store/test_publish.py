@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from panal.errors import ContentChanged, NoSpace, PanalError, Refused, TargetTaken
 from panal.store import publish as publishing
-from panal.store.publish import exchange, publish
-from panal.store.roots import Fingerprint, Root
+from panal.store.fingerprints import Fingerprint
+from panal.store.publish import exchange, publish, publish_at
+from panal.store.roots import Root
 from panal.wire.names import SafePath
 from tests.store.makers import fail, sp
 
@@ -337,13 +339,13 @@ def test_two_that_publish_one_name_do_not_both_win(
 # Two files exchanged --------------------------------------------------------------------------
 
 
-def standing(root: Root, folder: Path) -> Fingerprint:
+def rotten(root: Root, folder: Path) -> Fingerprint:
     (folder / "file").write_bytes(b"rotten")
     return Fingerprint.of((folder / "file").stat(), root.device)
 
 
 def test_two_files_change_their_names(source: Path, root: Root, folder: Path) -> None:
-    exchange(source, root, sp("file"), standing(root, folder))
+    exchange(source, root, sp("file"), rotten(root, folder))
     assert ((folder / "file").read_bytes(), source.read_bytes()) == (DATA, b"rotten")
 
 
@@ -351,7 +353,7 @@ def test_two_files_change_their_names(source: Path, root: Root, folder: Path) ->
 def test_where_they_cannot_be_exchanged_the_old_one_is_not_lost(
     number: int, source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = standing(root, folder)
+    expected = rotten(root, folder)
     monkeypatch.setattr(publishing, "_libc", Unsupported(number))
     with pytest.raises(Refused, match="remove the damaged one"):
         exchange(source, root, sp("file"), expected)
@@ -361,7 +363,7 @@ def test_where_they_cannot_be_exchanged_the_old_one_is_not_lost(
 def test_a_file_that_is_open_for_writing_is_not_exchanged(
     source: Path, root: Root, folder: Path
 ) -> None:
-    expected = standing(root, folder)
+    expected = rotten(root, folder)
     with (folder / "file").open("r+b"), pytest.raises(ContentChanged, match="open for writing"):
         exchange(source, root, sp("file"), expected)
     assert (folder / "file").read_bytes() == b"rotten"
@@ -371,7 +373,7 @@ def test_who_opens_it_for_writing_at_that_moment_has_the_file_that_keeps_the_nam
     source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its open waits until the two have their own names again."""
-    expected = standing(root, folder)
+    expected = rotten(root, folder)
     inode, real = (folder / "file").stat().st_ino, publishing._exchange_at
     opened: list[int] = []
     writer = threading.Thread(target=lambda: opened.append(os.open(folder / "file", os.O_WRONLY)))
@@ -403,7 +405,7 @@ def test_without_leases_an_exchange_goes_its_way(
     source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A network's file system, or another user's file."""
-    expected = standing(root, folder)
+    expected = rotten(root, folder)
 
     def none(*_: object) -> int:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
@@ -411,3 +413,129 @@ def test_without_leases_an_exchange_goes_its_way(
     monkeypatch.setattr(fcntl, "fcntl", none)
     exchange(source, root, sp("file"), expected)
     assert (folder / "file").read_bytes() == DATA
+
+
+# What it was, and in the place of another ----------------------------------------------------
+
+
+def standing(path: Path, root: Root) -> tuple[Fingerprint, int]:
+    """What stands there, and when it was last changed at all, which is not compared."""
+    found = Fingerprint.of(path.lstat(), root.device)
+    return found, found.ctime_ns
+
+
+def test_the_fingerprint_is_that_of_the_file_under_its_name(
+    one_way: Force, source: Path, root: Root, folder: Path
+) -> None:
+    found = publish(source, root, sp("a/file"))
+    assert (found, found.ctime_ns) == standing(folder / "a/file", root)
+    assert found.device == 0
+
+
+@pytest.mark.parametrize("what", ["edited", "removed"])
+def test_what_somebody_does_at_once_is_not_taken_for_what_was_published(
+    what: str, source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was = standing(source, root)
+
+    def quick(descriptor: int) -> None:
+        (folder / "file").write_bytes(b"mine") if what == "edited" else (folder / "file").unlink()
+
+    monkeypatch.setattr(os, "fsync", quick)
+    found = publish(source, root, sp("file"))
+    assert (found, found.ctime_ns) == was
+
+
+@pytest.fixture
+def old(folder: Path) -> Path:
+    (folder / "a").mkdir()
+    (folder / "a" / "film").write_bytes(b"rotten")
+    return folder / "a" / "film"
+
+
+def test_two_files_change_places_durably(
+    source: Path, old: Path, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+    monkeypatch.setattr(
+        os, "fsync", lambda it: synced.append((os.fstat(it).st_ino, old.read_bytes()))
+    )
+    found = exchange(source, root, sp("a/film"), standing(old, root)[0])
+    assert (old.read_bytes(), source.read_bytes()) == (DATA, b"rotten")
+    assert (found, found.ctime_ns) == standing(old, root)
+    assert synced[-1] == (old.parent.stat().st_ino, DATA)
+
+
+def edit(path: Path) -> None:
+    path.write_bytes(b"edited")
+    os.utime(path, ns=(1, 1))
+
+
+@pytest.mark.parametrize("change", [edit, put_same])
+def test_a_file_that_is_not_as_expected_keeps_its_place(
+    change: Callable[[Path], None], source: Path, old: Path, root: Root
+) -> None:
+    expected, _ = standing(old, root)
+    change(old)
+    refused(source, old, root, expected, "changed meanwhile")
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_file_that_may_have_been_edited_keeps_its_place(
+    is_known: bool, source: Path, old: Path, root: Root
+) -> None:
+    """It was changed since, though its time does not say so; or when is not known."""
+    expected, ctime_ns = standing(old, root)
+    earlier = structs.replace(expected, ctime_ns=ctime_ns - 1 if is_known else 0)
+    refused(source, old, root, earlier, "set back")
+
+
+def refused(source: Path, old: Path, root: Root, expected: Fingerprint, words: str) -> None:
+    before = snapshot(old.parent)
+    with pytest.raises(ContentChanged, match=rf"'a/film' .*{words}"):
+        exchange(source, root, sp("a/film"), expected)
+    assert snapshot(old.parent) == before
+    assert source.read_bytes() == DATA
+
+
+def test_a_file_that_came_at_the_last_moment_gets_its_place_back(
+    source: Path, old: Path, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, _ = standing(old, root)
+    real = publishing._renameat2
+
+    def just_before(*given: Any) -> None:
+        monkeypatch.setattr(publishing, "_renameat2", real)
+        old.unlink()
+        old.write_bytes(b"mine")
+        real(*given)
+
+    monkeypatch.setattr(publishing, "_renameat2", just_before)
+    with pytest.raises(ContentChanged, match="changed meanwhile"):
+        exchange(source, root, sp("a/film"), expected)
+    assert (old.read_bytes(), source.read_bytes()) == (b"mine", DATA)
+
+
+@pytest.mark.parametrize("call", ["renameat2", "fsync"])
+def test_an_exchange_that_fails_is_a_named_end(
+    call: str, source: Path, old: Path, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, _ = standing(old, root)
+    if call == "renameat2":
+        monkeypatch.setattr(publishing, "_libc", Unsupported(errno.EIO))
+    else:
+        fail(monkeypatch, call, errno.EIO)
+    with pytest.raises(PanalError, match="Could not put 'a/film' in place: Input/output error"):
+        exchange(source, root, sp("a/film"), expected)
+    assert {old.read_bytes(), source.read_bytes()} == {DATA, b"rotten"}
+
+
+def test_a_name_in_an_open_folder_is_not_taken_over_unless_asked(
+    source: Path, folder: Path
+) -> None:
+    put_file(folder / "name")
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    with pytest.raises(TargetTaken):
+        publish_at(str(source), descriptor, "name", sp("name"))
+    os.close(descriptor)
+    assert (folder / "name").read_bytes() == b"the user's own"
