@@ -11,7 +11,10 @@ from panal.tracker.registry import (
     check_claim,
     check_same_place,
     is_fresh,
+    key_of,
 )
+from panal.wire.dialback import hash_secret
+from panal.wire.ids import Zone
 from tests.tracker.makers import REACHED, UNREACHED, caller, record, registration
 
 pytestmark = pytest.mark.p8
@@ -81,6 +84,42 @@ def test_an_older_epoch_is_superseded() -> None:
         check_claim(record(epoch=5), caller(epoch=4), now_s=1.0)
 
 
+def test_the_record_of_a_new_peer_is_what_it_told_and_what_was_seen() -> None:
+    told = registration(port=7, bound=("127.0.0.1", "10.0.0.5"), epoch=3, zone=Zone("rack"))
+    made = admit(None, [], told, "::ffff:10.0.0.5", UNREACHED, now_s=5.0, lease_s=60.0).record
+    assert (made.name, made.secret_hash, made.epoch, made.sequence) == (
+        *("peer_1", hash_secret(b"s" * 32)),
+        *(3, 0),
+    )
+    assert (made.observed_host, made.port, made.bound) == ("10.0.0.5", 7, told.bound)
+    assert (made.reachable, made.reachability, made.zone) == (False, "closed", "rack")
+    assert (made.lease_until_s, made.joined_at_s, made.renewed_at_s) == (65.0, 5.0, 5.0)
+
+
+def test_a_renewal_moves_the_lease_and_a_dial_back_tells_of_the_door() -> None:
+    known = record(now_s=0.0)
+    later = known.renewed(30.0, 60.0)
+    assert later == replace(known, lease_until_s=90.0, renewed_at_s=30.0)
+    assert known.reached(UNREACHED) == replace(known, reachable=False, reachability="closed")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"secret_hash": bytes(32)}, {"epoch": 2}, {"observed_host": "10.0.0.9"}, {"port": 1}],
+)
+def test_a_start_is_the_same_at_one_address_only(change: dict[str, Any]) -> None:
+    assert record().same_start(replace(record(), sequence=9))
+    assert not record().same_start(replace(record(), **change))
+
+
+def test_a_network_name_is_one_in_any_case() -> None:
+    assert key_of("STRASSE") == key_of("straße")
+
+
+def test_the_largest_epoch_that_a_store_can_keep_is_taken() -> None:
+    check_claim(None, caller(epoch=MAX_COUNTER), now_s=1.0)
+
+
 def test_an_epoch_that_no_store_can_keep_is_refused() -> None:
     with pytest.raises(UsageError):
         check_claim(None, caller(epoch=MAX_COUNTER + 1), now_s=1.0)
@@ -148,6 +187,8 @@ def test_another_address_needs_a_new_registration() -> None:
 def test_only_a_later_sequence_is_fresh() -> None:
     known = replace(record(), sequence=7)
     assert [is_fresh(known, sequence) for sequence in (6, 7, 8)] == [False, False, True]
+    assert is_fresh(record(), 1)
+    assert is_fresh(known, MAX_COUNTER)
     for impossible in (0, MAX_COUNTER + 1):
         with pytest.raises(UsageError):
             is_fresh(known, impossible)

@@ -12,6 +12,7 @@ from panal.wire.names import (
     MAX_COMPONENT_BYTES,
     MAX_DEPTH,
     MAX_PATH_BYTES,
+    brief,
     path_problem,
     printable,
     safe_path,
@@ -297,3 +298,9 @@ def test_printable_escapes_visibly(text: str, shown: str) -> None:
 def test_printable_keeps_different_names_apart(one: str, other: str) -> None:
     if one != other and not any("\udc80" <= c <= "\udcff" for c in one + other):
         assert printable(one) != printable(other)
+
+
+@pytest.mark.parametrize(("letters", "shown"), [(80, 80), (81, 80), (5_000, 80)])
+def test_a_name_in_a_sentence_has_eighty_letters_at_most(letters: int, shown: int) -> None:
+    cut = "" if letters == shown else "…"
+    assert brief("n" * letters) == f"'{'n' * shown}'{cut}"
