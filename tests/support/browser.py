@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, async_playwright
 
-from panal.peer.ports import ELSEWHERE
 from panal.peer.own_ways import way_to
+from panal.peer.ports import ELSEWHERE
 
 EVIL_NAME = "evil.test"
 """Resolved to 127.0.0.1, as a name is that its owner has rebound."""
