@@ -16,7 +16,7 @@ from panal.swarm.sources import (
     Source,
     Stage,
 )
-from tests.swarm import PROPERTY, A
+from tests.swarm import PROPERTY, A, B
 
 pytestmark = pytest.mark.p6
 
@@ -66,6 +66,28 @@ def test_the_minimum_rate_is_enough_and_each_window_counts_for_itself() -> None:
     assert fetch.impatience(MINIMUM_RATE_OVER_S) == ""
     trickle(fetch, 1, MINIMUM_RATE_OVER_S, 2 * MINIMUM_RATE_OVER_S)
     assert fetch.impatience(2 * MINIMUM_RATE_OVER_S) != ""
+
+
+def test_each_window_begins_with_nothing() -> None:
+    fetch = running()
+    trickle(fetch, MINIMUM_RATE_BYTES_S, 0, MINIMUM_RATE_OVER_S)
+    assert fetch.impatience(MINIMUM_RATE_OVER_S) == ""
+    trickle(fetch, MINIMUM_RATE_BYTES_S, MINIMUM_RATE_OVER_S, 2 * MINIMUM_RATE_OVER_S - 1)
+    fetch.count(MINIMUM_RATE_BYTES_S - 1, 2 * MINIMUM_RATE_OVER_S - 1)
+    assert fetch.impatience(2 * MINIMUM_RATE_OVER_S) == "slower than 16 KiB/s"
+
+
+def test_pieces_and_pauses_add_up() -> None:
+    fetch = running()
+    for at_s in (1.0, 2.0):
+        fetch.count(50, at_s)
+        fetch.held_back(3.0, 9.0)
+    assert (fetch.bytes, fetch.chunk_bytes, fetch.window_bytes, fetch.held_s) == (
+        100,
+        100,
+        100,
+        6.0,
+    )
 
 
 def test_silence_is_counted_from_the_question_and_later_from_the_last_byte() -> None:
@@ -126,6 +148,32 @@ def test_the_shown_rate_is_smoothed_over_ticks_and_fades() -> None:
         source.tick(0.25)
     assert source.rate_bytes_s < 1.0
     assert source.bytes == 10_000
+
+
+def test_the_learned_rate_is_smoothed_over_fetches() -> None:
+    source = Source(A, stage=Stage.READY)
+    for size_bytes in (1_000, 2_000):
+        source.fetch = running(asked_at_s=0.0)
+        source.count(size_bytes, 2.0)
+        source.fetch_done(10.0)
+    assert source.fetch_rate_bytes_s == pytest.approx(130.0)
+
+
+def test_what_comes_and_what_is_held_back_within_a_tick_adds_up() -> None:
+    source, held = Source(A), Source(B, helped_at_s=1.0)
+    for at_s in (1.0, 2.0):
+        source.count(50, at_s)
+        held.held_back(0.25, 9.0)
+    assert source.has_sent
+    assert held.has_sent
+    assert (source.helped_at_s, held.helped_at_s) == (2.0, 1.5)
+    source.tick(1.0)
+    held.tick(1.0)
+    assert source.rate_bytes_s == pytest.approx(30.0)
+    assert held.held_share == pytest.approx(0.15)
+    held.held_back(60.0, 70.0)
+    held.tick(1.0)
+    assert held.held_share == pytest.approx(0.15 + 0.3 * (1.0 - 0.15))  # never more than all
 
 
 def test_a_peer_is_the_name_before_the_address() -> None:
