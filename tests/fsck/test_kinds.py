@@ -12,6 +12,7 @@ import pytest
 
 from panal.errors import PanalError, StateInUse
 from panal.fsck.findings import KINDS, Kind, Weight
+from panal.store import file_systems
 from panal.store.damage_records import DamagedFile, DamageRecords
 from panal.store.index import Index
 from panal.wire.manifest import content_id
@@ -321,6 +322,20 @@ def test_a_planted_damage_is_found_and_nothing_else(kind: Kind, place: Place) ->
 def test_what_is_allowed_is_not_counted(place: Place) -> None:
     (place.folder / "later.txt").write_bytes(b"later")
     assert_settled(place.folder, allowed={"not-indexed"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_found"), [(0x4D44, False), (0x2011BAB0, False), (0xEF53, True), (None, True)]
+)
+def test_what_a_file_system_without_modes_cannot_keep_is_no_damage(
+    kind: int | None, is_found: bool, place: Place
+) -> None:
+    """FAT, exFAT, ext4, and where the system does not tell."""
+    place.patch.setattr(file_systems, "kind_of", lambda _: kind)
+    for path in (place.state, *place.state.iterdir()):
+        path.chmod(0o755)
+    found = {one.kind.slug for one in findings_of(place.folder, manifests=[place.manifest])}
+    assert found == ({"state-open"} if is_found else set())
 
 
 def test_without_its_manifest_a_part_of_a_file_proves_nothing_and_a_whole_one_all(

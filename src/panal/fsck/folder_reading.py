@@ -8,6 +8,7 @@ from pathlib import Path
 
 from panal.fsck import findings as f
 from panal.fsck.findings import Finding
+from panal.store.file_systems import keeps_modes
 from panal.store.placeholders import NOTE
 from panal.wire.names import STATE_DIRECTORY
 
@@ -37,10 +38,10 @@ def misplaced(folder: Path) -> Iterator[Finding]:
 def state_problems(state: Path, folder: Path) -> Iterator[Finding]:
     """What others may read of the state, and what belongs to nothing in it."""
     inside = folder / STATE_DIRECTORY
-    if inside.is_dir() and inside.lstat().st_mode & _FOR_OTHERS:
+    if _is_open(inside):
         yield f.STATE_OPEN.at(str(inside))
     for path in _in(state):
-        if not path.is_symlink() and path.lstat().st_mode & _FOR_OTHERS:
+        if _is_open(path):
             yield f.STATE_OPEN.at(str(path))
         if path.name.endswith(".new"):
             yield f.TEMPORARY_LEFT.at(str(path))
@@ -52,6 +53,13 @@ def state_problems(state: Path, folder: Path) -> Iterator[Finding]:
                     yield f.STRAY.at(str(path))
                 elif is_note or path.name.endswith(".new"):
                     yield f.TEMPORARY_LEFT.at(str(path))
+
+
+def _is_open(path: Path) -> bool:
+    """Whether others may read it, though it could be kept from them."""
+    if path.is_symlink() or not path.exists():
+        return False
+    return bool(path.lstat().st_mode & _FOR_OTHERS) and keeps_modes(path.parent)
 
 
 def uploads_left(place: Path) -> Iterator[Finding]:

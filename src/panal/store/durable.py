@@ -5,6 +5,8 @@ import os
 import re
 from collections.abc import Sequence
 
+from panal.store.file_systems import kind_of
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 MANY = 8
@@ -53,10 +55,7 @@ def syncs_whole(descriptor: int) -> bool:
         return False
     if not hasattr(_libc, "syncfs"):
         return False
-    answer = ctypes.create_string_buffer(1024)  # struct statfs begins with the type, a long
-    if _libc.fstatfs(descriptor, answer):
-        return False
-    return ctypes.c_long.from_buffer(answer).value & 0xFFFFFFFF in _TRUSTED
+    return kind_of(descriptor) in _TRUSTED
 
 
 def sync_file_system(descriptor: int) -> None:
