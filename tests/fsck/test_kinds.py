@@ -324,6 +324,22 @@ def test_what_is_allowed_is_not_counted(place: Place) -> None:
     assert_settled(place.folder, allowed={"not-indexed"})
 
 
+ENDS = ("part", "journal")
+
+
+@pytest.mark.parametrize(("mode", "is_found"), [(0o644, False), (0o600, True)])
+def test_what_the_user_calls_as_panal_does_is_the_users(
+    mode: int, is_found: bool, place: Place
+) -> None:
+    for end in ENDS:
+        own = place.folder / f"{'ab' * 32}.{end}"
+        own.write_bytes(b"the user's own")
+        own.chmod(mode)
+    found = findings_of(place.folder, manifests=[place.manifest])
+    misplaced = {one.where for one in found if one.kind.slug == "temporary-visible"}
+    assert misplaced == ({f"{'ab' * 32}.{end}" for end in ENDS} if is_found else set())
+
+
 @pytest.mark.parametrize(
     ("kind", "is_found"), [(0x4D44, False), (0x2011BAB0, False), (0xEF53, True), (None, True)]
 )

@@ -31,8 +31,13 @@ def misplaced(folder: Path) -> Iterator[Finding]:
         if Path(above) == folder and STATE_DIRECTORY in folders:
             folders.remove(STATE_DIRECTORY)
         for name in (*files, *folders):
-            if _OWN_NAME.fullmatch(name) is not None:
+            if _OWN_NAME.fullmatch(name) is not None and not _is_users(Path(above, name)):
                 yield f.TEMPORARY_VISIBLE.at(str(Path(above, name).relative_to(folder)))
+
+
+def _is_users(path: Path) -> bool:
+    """A user may call a file so too; Panal's own ones are for nobody else to read."""
+    return path.suffix in {".part", ".journal"} and bool(path.lstat().st_mode & _FOR_OTHERS)
 
 
 def state_problems(state: Path, folder: Path) -> Iterator[Finding]:
