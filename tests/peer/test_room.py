@@ -16,6 +16,7 @@ import pytest
 
 from panal.errors import NoSpace
 from panal.peer import downloads
+from panal.peer.sharing import Sharing
 from panal.store.index import Index
 from panal.store.space import reserve_bytes
 from tests.peer.test_downloads import DATA, gated
@@ -208,6 +209,26 @@ async def test_a_disk_of_the_index_that_fails_is_waited_for(
         answer = getter.node.download(identity)
         assert (answer.state, "cannot be written: disk I/O" in answer.reason) == ("waiting", True)
         is_broken = False
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+    assert (getter.folder / "out.bin").read_bytes() == DATA
+
+
+async def test_an_error_of_the_disk_that_nobody_has_put_into_words_is_waited_for(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    getter = await network.peer("getter")
+    real, is_full = Sharing.put_in_place, True
+
+    async def put(*given: Any, **named: Any) -> Any:
+        if is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return await real(*given, **named)
+
+    monkeypatch.setattr(Sharing, "put_in_place", put)
+    async with ScriptedPeer("one", DATA).running(network.tracker_address) as one:
+        identity = getter.node.get(one.content.hex(), "out.bin").id
+        await lacks_room(getter, identity)
+        is_full = False
         await until(lambda: getter.node.download(identity).state == "done", "done")
     assert (getter.folder / "out.bin").read_bytes() == DATA
 

@@ -32,6 +32,7 @@ from panal.peer.queueing import (
     to_try_again,
     turn_of,
 )
+from panal.store.disk_errors import disk_error
 from panal.store.download_records import DownloadRecord, DownloadRecords
 from panal.store.space import Room, room_at
 from panal.wire.links import parse_what
@@ -267,6 +268,8 @@ class Downloads:
             log.info("Fetched %s.", printable(download.record.path or ""))
         except PanalError as error:
             await self._end(download, error)
+        except OSError as error:  # whoever made the call has not told of it in words
+            await self._end(download, disk_error(error, "store the download"))
         except Exception as error:
             self._set(download, State.FAILED, PanalError(f"A fault in Panal: {error!r}."))
             log.exception("The download of %s failed.", printable(download.record.what))
