@@ -53,7 +53,9 @@ def database(_kept_database: str) -> str:
     with psycopg.connect(_kept_database) as connection:
         if connection.execute("SELECT to_regclass('panal.leftovers')").fetchone() != (None,):
             connection.execute(
-                "TRUNCATE panal.peers, panal.kept, panal.entries, panal.holdings, panal.leftovers;"
+                "TRUNCATE panal.peers, panal.kept, panal.entries, panal.holdings, panal.leftovers,"
+                " panal.membership, panal.members, panal.certificates, panal.join_lines;"
+                " INSERT INTO panal.membership DEFAULT VALUES;"
                 " DELETE FROM panal.facts WHERE name <> 'id'"
             )
     return _kept_database

@@ -44,7 +44,9 @@ class Member:
 class MemberTracker:
     """A running tracker with a network."""
 
-    def __init__(self, server: TrackerServer, clock: VirtualClock, state: Path) -> None:
+    def __init__(
+        self, server: TrackerServer, clock: VirtualClock, state: Path, line: JoinLine | None = None
+    ) -> None:
         self.server = server
         self.clock = clock
         self.state = state
@@ -53,7 +55,7 @@ class MemberTracker:
         self._channels: list[grpc.aio.Channel] = []
         self.nobody = self.caller("nobody", b"")
         self.owner = self.caller("owner", access.token)
-        line = server.first_join_line
+        line = line or server.first_join_line
         assert line is not None
         self.line: JoinLine = line
 
@@ -84,13 +86,18 @@ class MemberTracker:
 
 @asynccontextmanager
 async def member_tracker(
-    state: Path, clock: VirtualClock | None = None
+    state: Path,
+    clock: VirtualClock | None = None,
+    store: str | None = None,
+    line: JoinLine | None = None,
 ) -> AsyncIterator[MemberTracker]:
+    """`line` is a join line of its network where that was not made at this start."""
     clock = clock or VirtualClock(wall_s=time.time() - STARTED_S_AGO)
-    server = TrackerServer(TrackerSettings(port=0, network=True, state_dir=state), clock=clock)
+    settings = TrackerSettings(port=0, network=True, state_dir=state, store=store)
+    server = TrackerServer(settings, clock=clock)
     await server.start()
     try:
-        made = MemberTracker(server, clock, state)
+        made = MemberTracker(server, clock, state, line)
         try:
             yield made
         finally:

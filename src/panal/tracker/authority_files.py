@@ -1,18 +1,22 @@
 """A network's authority on the disk, and the tracker's own certificate by it.
 
 All of it lies in a folder of its own beside the soft records, for its user alone. Whoever can
-read the owner's token there is the network's owner.
+read the owner's token there is the network's owner. The trackers of one network have the same
+authority, put there by their owner, and each a token and a certificate of its own.
 """
 
 import secrets
+import stat
 from pathlib import Path
 
 from panal.errors import PanalError
 from panal.trust.certificates import Authority, new_key, signing_request, validity
-from panal.trust.files import private_folder, write_private
+from panal.trust.files import private_file, private_folder, write_private
 from panal.trust.owner_files import ADDRESS, AUTHORITY_CERTIFICATE, FOLDER, OWNER_TOKEN
 
-MEMBERS = "members.sqlite"
+_MEMBERS = "members.sqlite"
+_MOVED = "members-in-database"
+_OLD_MEMBERS = "members.sqlite.moved"
 _AUTHORITY_KEY = "authority.key"
 _TOKEN_BYTES = 32
 RENEW_AT = 2 / 3
@@ -32,13 +36,21 @@ class AuthorityFiles:
         self.certificate_path = self.folder / AUTHORITY_CERTIFICATE
         self.tracker_key_path = self.folder / "tracker.key"
         self.tracker_certificate_path = self.folder / "tracker.pem"
+        self.members_path = self.folder / _MEMBERS
         try:
             private_folder(self.folder)
+            if self.folder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                self.folder.chmod(0o700)  # it may have been made by hand
             if self.is_new:
                 self._make(now_s)
-            key = (self.folder / _AUTHORITY_KEY).read_bytes()
+            key_path, token_path = self.folder / _AUTHORITY_KEY, self.folder / OWNER_TOKEN
+            private_file(key_path)
+            if not token_path.exists():
+                _make_token(token_path)
+            private_file(token_path)
+            key = key_path.read_bytes()
             self.authority = Authority(key, self.certificate_path.read_bytes())
-            self.owner_token = bytes.fromhex((self.folder / OWNER_TOKEN).read_text("ascii"))
+            self.owner_token = bytes.fromhex(token_path.read_text("ascii"))
         except (OSError, ValueError) as error:
             raise PanalError(f"The network in {self.folder} cannot be used: {error}.") from None
         self.certify_tracker(now_s)
@@ -56,9 +68,23 @@ class AuthorityFiles:
         """Where the tracker listens, for whoever owns the network on this machine."""
         write_private(self.folder / ADDRESS, address.encode("ascii") + b"\n")
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether the members are kept elsewhere: a file of them here would be an old one."""
+        return (self.folder / _MOVED).exists()
+
+    def note_moved(self) -> None:
+        """From now on the members are kept elsewhere."""
+        write_private(self.folder / _MOVED, b"")
+        if self.members_path.exists():
+            self.members_path.replace(self.folder / _OLD_MEMBERS)
+
     def _make(self, now_s: float) -> None:
         key, certificate = Authority.made(now_s)
         write_private(self.certificate_path, certificate)
-        token = secrets.token_bytes(_TOKEN_BYTES).hex()
-        write_private(self.folder / OWNER_TOKEN, token.encode("ascii"))
+        _make_token(self.folder / OWNER_TOKEN)
         write_private(self.folder / _AUTHORITY_KEY, key)  # last: with it the network is made
+
+
+def _make_token(path: Path) -> None:
+    write_private(path, secrets.token_bytes(_TOKEN_BYTES).hex().encode("ascii"))

@@ -83,6 +83,7 @@ class CallGuard(grpc.aio.ServerInterceptor):
         method, metadata = handler_call_details.method, handler_call_details.invocation_metadata
         call = _Call(method.rpartition("/")[2], request_id_in(metadata))
         try:
+            await self._gate.catch_up(method, metadata)
             self._gate.check(method, metadata)
             if self._is_stopping and method != HEALTH:
                 raise Unreachable(STOPPING)

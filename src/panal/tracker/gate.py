@@ -6,6 +6,7 @@ and whoever reaches it counts as a member.
 
 import hmac
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from grpc_health.v1 import health
@@ -18,7 +19,7 @@ from panal.wire.dialback import hash_secret
 from panal.wire.membership import credential_in
 
 if TYPE_CHECKING:
-    from panal.tracker.member_file import MemberRecord
+    from panal.tracker.member_store import MemberRecord
     from panal.tracker.network import Network
 
 TRACKER: str = pb.DESCRIPTOR.services_by_name["Tracker"].full_name
@@ -64,6 +65,18 @@ class Gate:
     def __init__(self, network: "Network | None" = None, owner_token: bytes = b"") -> None:
         self._network = network
         self._owner_hash = hash_secret(owner_token)
+
+    async def catch_up(self, method: str, metadata: Metadata) -> None:
+        """Before `check`: another tracker may have let the caller in a moment ago.
+
+        StoreUnavailable where that has to be asked and cannot be.
+        """
+        if self._network is None or ENTRANCES.role_of(method) is Role.OWNER:
+            return
+        with suppress(NotAMember):  # said by `check`, where it matters
+            credential = credential_in(metadata)
+            if credential is not None:
+                await self._network.catch_up(credential)
 
     def check(self, method: str, metadata: Metadata) -> None:
         """NotAMember, Removed or Refused unless a caller that shows this may make the call."""

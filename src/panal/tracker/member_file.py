@@ -6,13 +6,13 @@ hashes. Times are seconds since 1970.
 """
 
 import sqlite3
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from panal.errors import Refused
 from panal.tracker.database import errors_in_words, make_private, transaction
 from panal.tracker.joining import LineRecord
+from panal.tracker.member_store import CertificateRecord, MemberRecord, MembersCopy
 from panal.wire.ids import PeerName
 
 SCHEMA_VERSION = 2
@@ -57,23 +57,10 @@ CREATE INDEX certificates_by_member ON certificates (member);
 }
 
 
-@dataclass(frozen=True, slots=True)
-class MemberRecord:
-    """One member, or one that was."""
-
-    id: int
-    name: PeerName
-    credential_hash: bytes
-    public_key: bytes
-    line: str
-    sponsor: int | None
-    enrolled_at_s: int
-    removed_at_s: int | None
-    certified_until_s: int = 0
-
-
 class MemberFile:
-    """The file; synchronous, for one thread."""
+    """`panal.tracker.member_store.MemberStore` in a file; synchronous, for one thread."""
+
+    is_shared = False
 
     def __init__(self, path: Path | None) -> None:
         """StateInUse while another process has it; None keeps it in memory, for tests."""
@@ -91,8 +78,8 @@ class MemberFile:
                 raise
 
     @property
-    def changes(self) -> int:
-        """Grows with every change."""
+    def version(self) -> int:
+        """Another one after every change."""
         return self._connection.total_changes
 
     def close(self) -> None:
@@ -102,6 +89,23 @@ class MemberFile:
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing of what is done inside, durable at its end; not nested."""
         return transaction(self._connection)
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Nothing: nobody else changes it."""
+        return nullcontext()
+
+    def copy(self) -> MembersCopy:
+        """All that is kept."""
+        rows = self._connection.execute(
+            "SELECT serial, member, until_s, revoked, pem FROM certificates ORDER BY serial"
+        )
+        certificates = tuple(
+            CertificateRecord(serial, member, until_s, bool(revoked), pem)
+            for serial, member, until_s, revoked, pem in rows
+        )
+        return MembersCopy(
+            tuple(self.everybody()), certificates, tuple(self.lines()), self.revocations()[0]
+        )
 
     # Members --------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """A network as its tracker has it: who is a member, who becomes one, who is one no more.
 
-Who calls is looked up in memory; changes are made in the members' file, in a thread of their own,
-and count when they are on the disk.
+Who calls is looked up in memory; changes are made in the members' store, in a thread of their own,
+and count when they are on the disk. Where other trackers change that store too, it is looked at
+again and again, and anew before a credential or a join line is refused that is not known here.
 """
 
 import asyncio
@@ -13,10 +14,19 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from panal.clock import Clock
-from panal.errors import JoinRefused, NameTaken, NotAMember, Refused, Removed
+from panal.errors import (
+    Busy,
+    JoinRefused,
+    NameTaken,
+    NotAMember,
+    Refused,
+    Removed,
+    StoreUnavailable,
+)
 from panal.tracker.joining import Guesses, LineRecord, Repeats, check_line, check_terms
-from panal.tracker.member_file import MemberFile, MemberRecord
+from panal.tracker.member_store import MemberRecord, MemberStore
 from panal.tracker.settled_clock import SettledClock
+from panal.tracker.storage import Conflict
 from panal.trust.certificates import CERTIFICATE_S, Authority, public_key_in
 from panal.wire.dialback import hash_secret
 from panal.wire.ids import PeerName
@@ -31,6 +41,12 @@ MAX_FURTHER_NAMES = 100
 FRESH_PART = 0.5
 """A certificate that counts for more than this part of its life is given again, not another: so
 nobody has many, and the list of those revoked stays short."""
+LOOK_S = 1.0
+"""Between two looks at what other trackers changed."""
+BELIEVED_S = 15.0
+"""What is known of members is believed for so long; then nobody is let in before another look."""
+TRIES = 5
+"""Of a change that others are in the way of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +63,10 @@ class Network:
     """One network; `open` before use."""
 
     def __init__(
-        self, authority: Authority, file: MemberFile, thread: Executor, clock: Clock
+        self, authority: Authority, store: MemberStore, thread: Executor, clock: Clock
     ) -> None:
         self.authority = authority
-        self._file = file
+        self._store = store
         self._thread = thread
         self._clock = clock
         self._guesses = Guesses()
@@ -61,21 +77,78 @@ class Network:
         self._lines: dict[bytes, LineRecord] = {}
         """By the hashes of their secrets."""
         self.revocations = Revocations(0, frozenset())
+        self.is_shared = store.is_shared
+        """Whether other trackers change it too."""
+        self._version = -1
+        """Of what is known in memory."""
+        self._seen_at_s = float("-inf")
+        """When the store was last looked at."""
+        self._looks_begun = self._looks_done = 0
+        self._look_turn = asyncio.Lock()
+        self._gone: set[str] = set()
+        """Who is no member any more, without case, by what other trackers changed."""
 
     async def open(self) -> None:
         """Read who is a member."""
-        self._take(await self._run(lambda now_s: self._state()))
+        await self.look()
 
     # Who calls ------------------------------------------------------------------------------
 
     def member_with(self, credential: bytes) -> MemberRecord:
-        """Whose credential it is; NotAMember, or Removed where it was one."""
+        """Whose credential it is; NotAMember, or Removed where it was one.
+
+        StoreUnavailable where it is too long ago that this could be looked up.
+        """
+        if not self._is_believed:
+            raise StoreUnavailable(
+                "The tracker cannot look up who is a member. That is not your fault: try again "
+                "in a moment."
+            )
         found = self._by_credential.get(hash_secret(credential))
         if found is None:
             raise NotAMember("This is no member's credential. Join with a join line: --join @FILE")
         if found.removed_at_s is not None:
             raise _removed(found.name)
         return found
+
+    async def catch_up(self, credential: bytes) -> None:
+        """Before `member_with`: whom another tracker let in a moment ago is not known here yet."""
+        if self.is_shared and not (
+            self._is_believed and hash_secret(credential) in self._by_credential
+        ):
+            await self._look_anew()
+
+    async def hear_of(self, version: int) -> None:
+        """Another tracker may have told a member of a later list of revoked certificates."""
+        if self.is_shared and version > self.revocations.version:
+            await self._look_anew()
+
+    async def look(self) -> None:
+        """Take over what other trackers changed; StoreUnavailable while they cannot be asked."""
+        self._looks_begun += 1
+        number, began_s = self._looks_begun, self._clock.now_s()
+        state = await self._run(lambda _: self._news())
+        self._take(state)
+        self._seen_at_s = max(self._seen_at_s, began_s)
+        self._looks_done = max(self._looks_done, number)
+
+    def gone(self) -> list[PeerName]:
+        """Whom other trackers removed since this was last asked; their records are to go."""
+        gone, self._gone = self._gone, set()
+        return [PeerName(name) for name in sorted(gone)]
+
+    @property
+    def _is_believed(self) -> bool:
+        return not self.is_shared or self._clock.now_s() - self._seen_at_s <= BELIEVED_S
+
+    async def _look_anew(self) -> None:
+        """One look that begins from now on, for all who wait for one."""
+        if not self.is_shared:
+            return
+        before = self._looks_begun
+        async with self._look_turn:
+            if self._looks_done <= before:
+                await self.look()
 
     # Coming in ------------------------------------------------------------------------------
 
@@ -89,20 +162,22 @@ class Network:
         hashed = hash_secret(secret)
         if (shown := self._lines.get(hashed)) is None:
             self._guesses.check(host, self._clock.now_s())
-            self._guesses.note(host, self._clock.now_s())
-            raise _unknown_line()
+            await self._look_anew()
+            if (shown := self._lines.get(hashed)) is None:
+                self._guesses.note(host, self._clock.now_s())
+                raise _unknown_line()
         self._note_repeat(name, shown.id)
 
         def work(now_s: float) -> Enrolment:
             key = public_key_in(request_der)
-            line = next((one for one in self._file.lines() if one.id == shown.id), None)
+            line = next((one for one in self._store.lines() if one.id == shown.id), None)
             if line is None:
                 raise _unknown_line()
-            known = self._file.member(name)
+            known = self._store.member(name)
             is_repeated = known is not None and (known.public_key, known.line) == (key, line.id)
             check_line(line, now_s, is_repeated=is_repeated)
             if known is None:
-                self._file.use_line(line.id)
+                self._store.use_line(line.id)
             elif not is_repeated:
                 raise _taken(known)
             return self._admit(name, request_der, key, known, line.id, None, now_s)
@@ -122,10 +197,10 @@ class Network:
         def work(now_s: float) -> Enrolment:
             self._check_still(sponsor)
             key = public_key_in(request_der)
-            known = self._file.member(name)
+            known = self._store.member(name)
             if known is not None and (known.public_key, known.sponsor) != (key, sponsor.id):
                 raise _taken(known)
-            if known is None and len(self._file.further_names(sponsor.id)) >= MAX_FURTHER_NAMES:
+            if known is None and len(self._store.further_names(sponsor.id)) >= MAX_FURTHER_NAMES:
                 raise Refused(f"A member has at most {MAX_FURTHER_NAMES} further names.")
             return self._admit(name, request_der, key, known, "", sponsor.id, now_s)
 
@@ -152,35 +227,36 @@ class Network:
         def work(now_s: float) -> LineRecord:
             until_s = int(now_s) + valid_s
             line = LineRecord(secrets.token_hex(4), hash_secret(secret), until_s, uses, uses)
-            self._file.add_line(line)
+            self._store.add_line(line)
             return line
 
         return await self._change(work), secret
 
     async def revoke_line(self, line: str) -> bool:
         """Let nobody in with a join line any more; whether it did until now."""
-        return await self._change(lambda now_s: self._file.revoke_line(line))
+        return await self._change(lambda now_s: self._store.revoke_line(line))
 
     async def remove(self, name: str) -> list[PeerName]:
         """End a membership and its further names; whose names those were, none if nobody's."""
 
         def work(now_s: float) -> list[PeerName]:
-            member = self._file.member(name)
+            member = self._store.member(name)
             if member is None:
                 return []
-            gone = [member, *self._file.further_names(member.id)]
+            gone = [member, *self._store.further_names(member.id)]
             for one in gone:
-                self._file.remove(one.id, now_s)
+                self._store.remove(one.id, now_s)
             return [one.name for one in gone]
 
         removed = await self._change(work)
+        self._gone.difference_update(map(str.casefold, removed))
         if removed:
             _log.info("%s was removed from the network", removed[0])
         return removed
 
     async def members(self) -> list[MemberRecord]:
         """Every member."""
-        everybody = await self._run(lambda now_s: self._file.everybody())
+        everybody = await self._run(lambda now_s: self._store.everybody())
         return [member for member in everybody if member.removed_at_s is None]
 
     async def lines(self) -> list[LineRecord]:
@@ -189,7 +265,7 @@ class Network:
         def work(now_s: float) -> list[LineRecord]:
             return [
                 line
-                for line in self._file.lines()
+                for line in self._store.lines()
                 if line.uses_left and not line.revoked and now_s < line.until_s
             ]
 
@@ -198,7 +274,9 @@ class Network:
     async def sweep(self) -> None:
         """Let go of what has expired, while the clock can be believed."""
         if self._settled.look(self._clock.now_s(), self._clock.wall_s()):
-            await self._change(lambda now_s: self._file.forget_old(now_s, CERTIFICATE_S))
+            await self._change(lambda now_s: self._store.forget_old(now_s, CERTIFICATE_S))
+        elif self.is_shared:
+            await self.look()
 
     # ----------------------------------------------------------------------------------------
 
@@ -215,25 +293,25 @@ class Network:
         credential = secrets.token_bytes(CREDENTIAL_BYTES)
         hashed = hash_secret(credential)
         if known is None:
-            member = self._file.add(name, hashed, key, line, sponsor, now_s)
+            member = self._store.add(name, hashed, key, line, sponsor, now_s)
         else:
             member = known.id
-            self._file.change_credential(member, hashed)
+            self._store.change_credential(member, hashed)
         pem = self._certificate(member, name, request_der, now_s)
         return Enrolment(credential, pem, is_new=known is None)
 
     def _certificate(self, member: int, name: PeerName, request_der: bytes, now_s: float) -> bytes:
-        last = self._file.last_certificate(member)
+        last = self._store.last_certificate(member)
         if last is not None and FRESH_PART < (last[1] - now_s) / CERTIFICATE_S <= 1:
             return last[0]
         issued = self.authority.issue_member(name, request_der, now_s)
         serial = serial_bytes(issued.serial)
-        self._file.note_certificate(serial, member, issued.until_s, issued.pem)
+        self._store.note_certificate(serial, member, issued.until_s, issued.pem)
         return issued.pem
 
     def _check_still(self, member: MemberRecord) -> None:
         """Removed where whoever calls was removed while its call waited for its turn."""
-        now = self._file.member(member.name)
+        now = self._store.member(member.name)
         if now is None or now.id != member.id:
             raise _removed(member.name)
 
@@ -245,26 +323,40 @@ class Network:
         """Do it durably, then know it."""
 
         def transact(now_s: float) -> tuple[_Result, _State | None]:
-            before = self._file.changes
-            with self._file.transaction():
-                result = work(now_s)
-            return result, None if self._file.changes == before else self._state()
+            for _ in range(TRIES):
+                try:
+                    with self._store.transaction():
+                        result = work(now_s)
+                except Conflict:
+                    continue
+                return result, self._news()
+            raise Busy("Others change the same at the moment; try again.")
 
         result, state = await self._run(transact)
-        if state is not None:
-            self._take(state)
+        self._take(state)
         return result
 
-    def _state(self) -> "_State":
-        everybody, lines = self._file.everybody(), self._file.lines()
-        return _State(everybody, lines, Revocations(*self._file.revocations()))
+    def _news(self) -> "_State | None":
+        """What the store knows; None where that is known. In the store's thread."""
+        with self._store.reading():
+            version = self._store.version
+            if version == self._version:
+                return None
+            revocations = Revocations(*self._store.revocations())
+            return _State(version, self._store.everybody(), self._store.lines(), revocations)
 
-    def _take(self, state: "_State") -> None:
+    def _take(self, state: "_State | None") -> None:
+        if state is None:
+            return
+        self._version = state.version
         self.revocations = state.revocations
         self._by_credential = {member.credential_hash: member for member in state.everybody}
         self._lines = {line.secret_hash: line for line in state.lines}
         live = (member for member in state.everybody if member.removed_at_s is None)
-        self._names = frozenset(member.name.casefold() for member in live)
+        names = frozenset(member.name.casefold() for member in live)
+        if self.is_shared:
+            self._gone = (self._gone | self._names) - names
+        self._names = names
 
     async def _run(self, work: Callable[[float], _Result]) -> _Result:
         now_s = self._clock.wall_s()
@@ -273,8 +365,9 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What is known in memory of the file."""
+    """What is known in memory of the store."""
 
+    version: int
     everybody: list[MemberRecord]
     lines: list[LineRecord]
     revocations: Revocations

@@ -14,10 +14,11 @@ from panal.tracker.own_addresses import own_addresses, own_loopback
 from panal.tracker.postgres_catalogue import CatalogueRows
 from panal.tracker.postgres_database import Database
 from panal.tracker.postgres_feed import PostgresFeed
+from panal.tracker.postgres_members import PostgresMembers
 from panal.tracker.postgres_migrations import migrate
 from panal.tracker.registry import PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
-from panal.tracker.storage import ListedPeer, Totals
+from panal.tracker.storage import SAME_AUTHORITY, ListedPeer, Totals
 from panal.wire.address import dialling_problem, is_loopback, parse_address
 from panal.wire.catalogue import DIGEST_BYTES, Announcement, Entry
 from panal.wire.ids import ContentId, PeerName, Zone
@@ -80,8 +81,9 @@ class PostgresStorage:
         """
         self.threads = threads
         self._loopback = own_loopback() if loopback is None else loopback
-        self.database = Database(url, threads + 1)  # one for the feed
+        self.database = Database(url, threads + 2)  # one for the feed, one for the members
         self.feed = PostgresFeed(self.database)
+        self.members = PostgresMembers(self.database)
         try:
             migrate(self.database, pause)
             self.database.open()
@@ -303,20 +305,32 @@ class PostgresStorage:
             self._run(b"DELETE FROM leftovers WHERE peer = %s", peer)
         return True
 
+    def whose(self) -> str | None:
+        """What `claim` noted first; None before that."""
+        found = self._run(b"SELECT value FROM facts WHERE name = 'whose'")
+        return found[0][0] if found else None
+
     def claim(self, whose: str) -> None:
         """Note whose records these are; Refused where they are somebody else's."""
         self._run(b"INSERT INTO facts VALUES ('whose', %s) ON CONFLICT DO NOTHING", whose)
-        ((kept,),) = self._run(b"SELECT value FROM facts WHERE name = 'whose'")
-        if kept != whose:
-            mine, theirs = (
-                ("a network's", "everybody's") if whose else ("everybody's", "a network's")
-            )
-            if kept and whose:
-                theirs = "another network's"
+        kept = self.whose()
+        if kept == whose:
+            return
+        shown = self.database.shown
+        if not kept:
             raise Refused(
-                f"The records in {self.database.shown} are {theirs}, this tracker's are {mine}. "
-                "Name another database, or have these forgotten: DROP SCHEMA panal CASCADE."
+                f"The records in {shown} are everybody's, this tracker's are a network's. Name "
+                "another database, or have these forgotten: DROP SCHEMA panal CASCADE."
             )
+        if not whose:
+            raise Refused(
+                f"The records in {shown} are a network's, this tracker's are everybody's. Name "
+                "another database: a network's has its members, too."
+            )
+        raise Refused(
+            f"The records in {shown} are another network's: its authority is not this tracker's. "
+            f"Name another database. {SAME_AUTHORITY}"
+        )
 
     def watch(self, watcher: Callable[[bool], None]) -> None:
         """Call `watcher`, from any thread, when the database is away and is back."""

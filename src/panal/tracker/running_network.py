@@ -1,6 +1,8 @@
 """A network's parts, put together for a tracker that has one; loaded only then."""
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,12 +11,14 @@ import grpc
 
 from panal.audit import AuditLog
 from panal.clock import Clock
-from panal.tracker.authority_files import MEMBERS, AuthorityFiles
+from panal.errors import Refused, StoreUnavailable
+from panal.tracker.authority_files import AuthorityFiles
 from panal.tracker.dialback import TrackerIdentity
 from panal.tracker.gate import Gate
 from panal.tracker.joining import LINE_S, LINE_USES
 from panal.tracker.member_file import MemberFile
-from panal.tracker.network import Network
+from panal.tracker.member_store import MemberStore, SharedMembers
+from panal.tracker.network import LOOK_S, Network
 from panal.tracker.network_service import NetworkService
 from panal.tracker.records import Records
 from panal.tracker.watched import Watched
@@ -22,6 +26,8 @@ from panal.trust.certificates import validity
 from panal.trust.tls import client_context
 from panal.wire.join_line import JoinLine
 from panal.wire.tracker_pb2_grpc import add_NetworkServicer_to_server
+
+_log = logging.getLogger("panal.tracker")
 
 
 class RunningNetwork:
@@ -38,18 +44,31 @@ class RunningNetwork:
         self.identity = TrackerIdentity(context, files.authority.pin)
         self._certified = _read(files)
         self._addresses: tuple[str, ...] = ()
+        self._records: Records | None = None
         self._sweeping = asyncio.Lock()
 
     @classmethod
-    async def start(cls, state: Path, clock: Clock, resources: AsyncExitStack) -> "RunningNetwork":
-        """Open the network in a state directory, made where there is none."""
+    async def start(
+        cls,
+        state: Path,
+        clock: Clock,
+        resources: AsyncExitStack,
+        shared: SharedMembers | None,
+        claim: Callable[[str], Awaitable[None]],
+    ) -> "RunningNetwork":
+        """Open the network in a state directory, made where there is none.
+
+        Its members are in `shared` where all trackers of the network have them. `claim` notes
+        whose records the store has, before anything of the network's is looked at there.
+        """
         files = await asyncio.to_thread(AuthorityFiles, state, clock.wall_s())
+        await claim(files.authority.pin.hex())
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracker-network")
         resources.callback(thread.shutdown)
         loop = asyncio.get_running_loop()
-        file = await loop.run_in_executor(thread, MemberFile, files.folder / MEMBERS)
-        resources.push_async_callback(loop.run_in_executor, thread, file.close)
-        network = Network(files.authority, file, thread, clock)
+        store = await loop.run_in_executor(thread, _members, files, shared)
+        resources.push_async_callback(loop.run_in_executor, thread, store.close)
+        network = Network(files.authority, store, thread, clock)
         await network.open()
         return cls(files, network, clock)
 
@@ -95,6 +114,7 @@ class RunningNetwork:
     ) -> None:
         """Answer the network's calls; `addresses` are where the tracker is reached."""
         self._addresses = addresses
+        self._records = records
         service = NetworkService(self.network, self.gate, records, addresses, audit, watched)
         add_NetworkServicer_to_server(service, server)  # type: ignore[no-untyped-call]
 
@@ -107,16 +127,60 @@ class RunningNetwork:
         line, secret = await self.network.mint(valid_s, uses)
         return JoinLine(self.identity.pin, self._addresses, secret, line.until_s)
 
+    async def follow_for_ever(self) -> None:
+        """Take over what the network's other trackers change, soon after they do."""
+        while True:
+            await self._clock.sleep(LOOK_S)
+            try:
+                await self.network.look()
+                await self._drop_gone()
+            except StoreUnavailable:
+                pass  # whoever noticed it first has said so
+            except Exception:
+                _log.exception("who is a member cannot be read; it is tried again")
+
+    async def _drop_gone(self) -> None:
+        """Whom another tracker removed may have come in here before that was known here."""
+        if self._records is not None:
+            for name in self.network.gone():
+                await self._records.drop(name)
+
     async def sweep(self) -> None:
         """Let go of what has expired; renew the tracker's own certificate in time."""
         async with self._sweeping:
             await self.network.sweep()
+            await self._drop_gone()
             if self._clock.wall_s() >= self._files.renew_tracker_at_s:
                 await asyncio.to_thread(self._files.certify_tracker, self._clock.wall_s())
                 self._certified = _read(self._files)
                 self.identity.context.load_cert_chain(
                     self._files.tracker_certificate_path, self._files.tracker_key_path
                 )
+
+
+def _members(files: AuthorityFiles, shared: SharedMembers | None) -> MemberStore:
+    """Where the members are; those of a file of its own are taken over by what is shared."""
+    if shared is None:
+        if files.has_moved:
+            raise Refused(
+                f"The members of the network in {files.folder} are in a database. Start the "
+                "tracker with that --store."
+            )
+        return MemberFile(files.members_path)
+    if files.members_path.exists():
+        own = MemberFile(files.members_path)
+        try:
+            with shared.transaction():
+                shared.take_over(own.copy())
+        except Refused as error:
+            raise Refused(
+                f"{error} To go by the database's, move {files.members_path} away: who is a "
+                "member there only has to join again."
+            ) from None
+        finally:
+            own.close()
+    files.note_moved()
+    return shared
 
 
 def _read(files: AuthorityFiles) -> tuple[bytes, bytes]:

@@ -37,6 +37,7 @@ from panal.tracker.records_threads import RecordsThreads
 from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, RENEW_S
 from panal.tracker.service import TrackerService
+from panal.tracker.storage import SAME_AUTHORITY, Storage
 from panal.tracker.stores import open_store_when_it_is_there
 from panal.tracker.watched import Watched
 from panal.wire.address import Address, authority
@@ -191,9 +192,11 @@ class TrackerServer:
         threads = RecordsThreads(storage.threads, may_answer_here=storage.is_embedded)
         self._resources.push_async_callback(threads.close)
         records = Records(storage, threads, lease_clock, settings.lease_s)
-        network = self._network = await self._open_network() if has_network else None
-        whose = "" if network is None else network.identity.pin.hex()
-        await threads.run(partial(storage.claim, whose))
+        network = None
+        if has_network:
+            network = self._network = await self._open_network(storage, threads)
+        else:
+            await threads.run(partial(storage.claim, ""))
         gate = Gate() if network is None else network.gate
         dialback = await self._resources.enter_async_context(
             Dialback(identity=None if network is None else network.identity)
@@ -247,6 +250,8 @@ class TrackerServer:
         behind = [("sweeper", self._sweep_for_ever()), ("health", watched.look_for_ever())]
         if storage.indexes_behind:
             behind.append(("index", records.index_for_ever()))
+        if network is not None and network.network.is_shared:
+            behind.append(("members", network.follow_for_ever()))
         for name, work in behind:
             task = asyncio.create_task(work, name=f"tracker {name}")
             self._resources.push_async_callback(_cancel, task)
@@ -265,13 +270,22 @@ class TrackerServer:
             return NETWORK
         return LOOPBACK if address.is_loopback else OPEN
 
-    async def _open_network(self) -> "RunningNetwork":
+    async def _open_network(self, storage: Storage, threads: RecordsThreads) -> "RunningNetwork":
         from panal.tracker.running_network import RunningNetwork
 
         state = self._settings.state_dir
         if state is None:
             raise NotExposed(_NO_STATE)
-        return await RunningNetwork.start(state, self._clock, self._resources)
+        if await threads.run(storage.whose) and not authority_files.is_made(state):
+            # Not made and then refused: the next start would find it there.
+            raise Refused(f"The database has a network, and {state} has not. {SAME_AUTHORITY}")
+
+        async def claim(whose: str) -> None:
+            await threads.run(partial(storage.claim, whose))
+
+        return await RunningNetwork.start(
+            state, self._clock, self._resources, storage.members, claim
+        )
 
     def addresses(self) -> tuple[str, ...]:
         """Where peers reach it, as far as it can tell, the best first."""

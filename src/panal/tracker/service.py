@@ -138,6 +138,8 @@ class TrackerService(TrackerServicer):
         record = await self._records.renew(caller, caller_host(context))
         if not record.reachable:
             self._redial.start(record)
+        if self._network is not None:
+            await self._network.hear_of(request.revocations_version)
         return pb.RenewResponse(
             in_step=record.digest == digest,
             reachable=record.reachable,

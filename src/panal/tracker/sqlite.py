@@ -33,6 +33,7 @@ class SqliteStorage:
     threads = 1
     shared_as = ""
     feed = None
+    members = None
     is_embedded = True
     indexes_behind = True
 
@@ -189,6 +190,9 @@ class SqliteStorage:
         if dropped + held < limit:
             self._peers.cleared(peer)
         return True
+
+    def whose(self) -> None:
+        """Nobody else's."""
 
     def claim(self, whose: str) -> None:
         """Nothing: they lie beside the network."""

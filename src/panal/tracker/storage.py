@@ -16,11 +16,17 @@ from typing import Protocol
 from panal.tracker.changes import ChangeFeed
 from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
+from panal.tracker.member_store import SharedMembers
 from panal.tracker.registry import PeerRecord
 from panal.tracker.search import Match, Matches, Search
 from panal.wire.catalogue import Announcement, Entry
 from panal.wire.ids import ContentId, PeerName
 
+SAME_AUTHORITY = (
+    "Where this shall be one more tracker of that network, stop it, and put authority.key and "
+    "authority.pem of one of its trackers into the folder 'network' of this one's state directory."
+)
+"""What to do where the authorities of two trackers differ."""
 MAX_ITEMS_PER_PEER = 1_000_000
 """Entries of one peer, and holdings of one peer."""
 
@@ -71,6 +77,11 @@ class Storage(Protocol):
     @property
     def feed(self) -> ChangeFeed | None:
         """The line to those other trackers; None where there are none."""
+        ...
+
+    @property
+    def members(self) -> SharedMembers | None:
+        """A network's members, for all trackers of this store; None where each keeps its own."""
         ...
 
     is_embedded: bool
@@ -186,6 +197,10 @@ class Storage(Protocol):
         Nothing ever names these rows. They go in slices, so that dropping a peer with a
         million entries holds nobody up.
         """
+        ...
+
+    def whose(self) -> str | None:
+        """What `claim` noted first; None before that, and where others cannot have."""
         ...
 
     def claim(self, whose: str) -> None:
