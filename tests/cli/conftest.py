@@ -20,6 +20,6 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 async def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Network]:
-    monkeypatch.setattr(announcer, "DEBOUNCE_S", 0.0)
+    monkeypatch.setattr(announcer, "GATHERED_S", 0.0)
     async with Network(tmp_path / "machine") as made:
         yield made

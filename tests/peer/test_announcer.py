@@ -11,6 +11,7 @@ from panal.peer import announcer
 from panal.peer.tracker_client import TrackerClient
 from panal.wire.catalogue import Announcement, Caller, Entry
 from panal.wire.ids import ContentId
+from tests.support.clock import VirtualClock
 from tests.support.network import Network, RunningPeer, until
 
 pytestmark = pytest.mark.p8
@@ -108,6 +109,25 @@ async def test_an_upload_is_announced_before_thousands_that_wait(
     paths = [path for stream in told for path in stream]
     assert len(paths) == 41
     assert paths.index("one.txt") < 20
+
+
+async def test_the_first_change_is_told_at_once_and_the_next_together(
+    tmp_path: Path, told: list[list[str]]
+) -> None:
+    clock = VirtualClock()
+    async with Network(tmp_path, clock=clock) as network:
+        peer = await network.peer("one")
+        change = peer.app.announcer.change_entry
+        await until(lambda: not peer.app.announcer.problem, "registered")
+        before = len(told)
+        for name in ("a", "b", "c"):
+            change(None, Entry(name, ContentId(bytes(32)), 1))
+            if name == "a":
+                await until(lambda: len(told) > before, "the first is told; no time passes")
+        await until(lambda: clock.sleepers((0.1, announcer.GATHERED_S)) > 0, "more is waited for")
+        clock.advance(announcer.GATHERED_S)
+        assert await peer.app.announcer.announced(30.0)
+        assert [sorted(stream) for stream in told[before:]] == [["a"], ["b", "c"]]
 
 
 async def test_who_shares_much_waits_while_the_tracker_takes_it_and_not_without_one(

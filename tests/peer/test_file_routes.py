@@ -24,7 +24,7 @@ from tests.support.raw_http import RawAnswer, connection, request
 @pytest.fixture
 async def peer(network: Network, monkeypatch: pytest.MonkeyPatch) -> RunningPeer:
     """A peer that scans nothing by itself and tells the tracker each change at once."""
-    monkeypatch.setattr(announcer, "DEBOUNCE_S", 0.0)
+    monkeypatch.setattr(announcer, "GATHERED_S", 0.0)
     return await network.peer("one", shares_folder=False)
 
 

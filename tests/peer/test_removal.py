@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from panal.errors import PanalError
-from panal.peer.announcer import DEBOUNCE_S, RENEW_JITTER
+from panal.peer.announcer import GATHERED_S, RENEW_JITTER
 from panal.peer.calling import client_session
 from panal.peer.http_source import fetch_manifest
 from panal.peer.network_owner import NetworkOwner
@@ -48,8 +48,8 @@ class RemovalTrial:
         uploading = asyncio.create_task(peer.upload(name, data))
 
         def is_told() -> bool:
-            if self.clock.sleepers((0.0, DEBOUNCE_S)):  # for its news to gather
-                self.clock.advance(DEBOUNCE_S)
+            if self.clock.sleepers((0.0, GATHERED_S)):  # for its news to gather
+                self.clock.advance(GATHERED_S)
             return uploading.done()
 
         await until(is_told, "the tracker is told")

@@ -13,7 +13,7 @@ from tests.support.network import Network
 
 @pytest.fixture
 async def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Network]:
-    monkeypatch.setattr(announcer, "DEBOUNCE_S", 0.0)
+    monkeypatch.setattr(announcer, "GATHERED_S", 0.0)
     async with Network(tmp_path / "machine") as made:
         yield made
 

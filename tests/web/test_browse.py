@@ -15,7 +15,7 @@ OWN = "ñandú/Año 1"
 
 @pytest.fixture
 async def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Network]:
-    monkeypatch.setattr(announcer, "DEBOUNCE_S", 0.0)
+    monkeypatch.setattr(announcer, "GATHERED_S", 0.0)
     async with Network(tmp_path) as made:
         yield made
 

@@ -23,7 +23,7 @@ UNKNOWN = "0" * 64
 
 @pytest.fixture
 async def peer(network: Network, monkeypatch: pytest.MonkeyPatch) -> RunningPeer:
-    monkeypatch.setattr(announcer, "DEBOUNCE_S", 0.0)
+    monkeypatch.setattr(announcer, "GATHERED_S", 0.0)
     return await network.peer("one", shares_folder=False)
 
 

@@ -456,7 +456,7 @@ async def test_one_download_is_watched_at_a_time(stage: Stage) -> None:
 
 @pytest.fixture
 async def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Network]:
-    monkeypatch.setattr(announcer, "DEBOUNCE_S", 0.0)
+    monkeypatch.setattr(announcer, "GATHERED_S", 0.0)
     async with Network(tmp_path) as made:
         yield made
 

@@ -38,7 +38,7 @@ DATA = os.urandom(3_000_001)
 
 @pytest.fixture
 async def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Network]:
-    monkeypatch.setattr(announcer, "DEBOUNCE_S", 0.0)
+    monkeypatch.setattr(announcer, "GATHERED_S", 0.0)
     async with Network(tmp_path) as made:
         yield made
 

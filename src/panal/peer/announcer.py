@@ -1,13 +1,14 @@
 """This peer's membership: registered, renewed, and the tracker's records kept in step.
 
-Changes gather for 200 ms and go out together, many in slices. Each renewal carries the digest
-of all that this peer shares; where the tracker's differs, or it has lost this peer, everything
-is told afresh. So a tracker that lost anything heals by itself.
+The first change goes out at once, what comes within 200 ms of it together, many in slices. Each
+renewal carries the digest of all that this peer shares; where the tracker's differs, or it has
+lost this peer, everything is told afresh. So a tracker that lost anything heals by itself.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import replace
 from random import Random
@@ -30,7 +31,8 @@ from panal.wire.membership import Revocations
 
 log = logging.getLogger(__name__)
 
-DEBOUNCE_S = 0.2
+GATHERED_S = 0.2
+"""At most so often changes are told; those that come meanwhile go together."""
 RENEW_JITTER = 0.1
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 15.0
@@ -71,6 +73,7 @@ class Announcer:
         self._untold = Untold()
         self._changes = 0
         self._changes_told = 0
+        self._told_at_s = -math.inf
         self._wake = asyncio.Event()
         self._told = asyncio.Condition()
         self._sequence = 0
@@ -271,7 +274,8 @@ class Announcer:
                 timer.cancel()
                 woken.cancel()
             if self._untold:
-                await self._clock.sleep(DEBOUNCE_S)
+                gathered_at_s = self._told_at_s + GATHERED_S
+                await self._clock.sleep(max(0.0, gathered_at_s - self._clock.now_s()))
         self._wake.clear()
 
     async def _renew(self) -> None:
@@ -309,6 +313,7 @@ class Announcer:
         await self._tell(self._everything())
         self._everything_told = True
         self._untold.told()
+        self._told_at_s = self._clock.now_s()
         await self._changes_reached(counted if self._untold else self._changes)
         self.times_told_everything += 1
 
