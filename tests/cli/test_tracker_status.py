@@ -82,7 +82,11 @@ def test_what_could_not_be_counted_is_not_told_as_nothing(
         return away
 
     monkeypatch.setattr(tracker_status, "_ask", asked)
-    tracker_status.show(["a:1"], None, None, as_json=False)
+    for as_json in (True, False):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ending:
+            tracker_status.show(["a:1"], None, None, as_json=as_json)
+        assert ending.value.code == 1
     said = capsys.readouterr().out
     assert "a:1  NOT READY: Its database is away." in said
     assert "records postgresql, 3 questions waiting" in said

@@ -85,15 +85,25 @@ async def test_whoever_says_nothing_is_sent_away(monkeypatch: pytest.MonkeyPatch
         writer.close()
 
 
+async def _connected(port: int, host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", port, local_addr=(host, 0))
+
+
+async def _is_closed(port: int, host: str) -> None:
+    reader, writer = await _connected(port, host)
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    writer.close()
+
+
 async def test_more_than_a_few_connections_are_closed_and_those_that_are_there_served() -> None:
     async with listening(healthz=alive) as port:
-        kept = [
-            await asyncio.open_connection("127.0.0.1", port) for _ in range(listener.CONNECTIONS)
-        ]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        with contextlib.suppress(ConnectionResetError):
-            assert await reader.read() == b""
-        writer.close()
+        kept = []
+        for host in ("127.0.0.2", "127.0.0.3"):
+            for _ in range(listener.CONNECTIONS_PER_ADDRESS):
+                kept.append(await _connected(port, host))
+            await _is_closed(port, host)  # and others are not
+        await _is_closed(port, "127.0.0.4")
         for reader, writer in kept:
             writer.write(b"GET /healthz HTTP/1.1\r\n\r\n")
             assert (await reader.read()).endswith(b"ok\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from panal.errors import NoSpace, PanalError, Refused, StateInUse
+from panal.tracker import sqlite_keys
 from panal.tracker.database import SCHEMA_VERSION
 from panal.tracker.search import understand
 from panal.tracker.sqlite import SqliteStorage
@@ -85,6 +86,46 @@ def test_of_very_many_names_at_once_the_newest_are_found_before_the_index_has_th
     _index(storage)
     assert len(_found(storage, "file")) == 9
     assert unindexed(storage._connection) == 0
+    storage.close()
+
+
+def _located(storage: SqliteStorage, number: int) -> bool:
+    return bool(storage.locate([content(number)], 1.0)[content(number)])
+
+
+def _with_sha256(storage: SqliteStorage, sha256: bytes) -> list[str]:
+    return [row.path for row in storage.match(understand(SearchQuery(sha256=sha256)), 1.0).rows]
+
+
+def test_what_is_looked_up_is_found_before_while_and_after_it_is_merged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_keys, "RECENT_ENTRIES", 4)
+    storage = SqliteStorage(path, now_s=0.0)
+    numbers = [n << 248 for n in range(0, 256, 16)]  # a key in each part
+    with storage.transaction():
+        storage.put_peer(record())
+        told = [entry(str(n), n, sha256=bytes([n >> 248]) * 32) for n in numbers]
+        storage.apply(ONE, announcement(*told))
+    for slices in range(20):
+        assert all(_located(storage, number) for number in numbers)
+        assert [_with_sha256(storage, one.sha256 or b"") for one in told[1:]] == [
+            [one.path] for one in told[1:]
+        ]
+        for _ in range(slices):
+            with storage.transaction():
+                storage.index_names(1)
+        storage.close()  # at any moment
+        storage = SqliteStorage(path, now_s=0.0)
+    (merged,) = storage._connection.execute("SELECT count(*) FROM main.by_content").fetchone()
+    assert len(numbers) - 4 < merged <= len(numbers)  # few that are left wait for more
+    with storage.transaction():  # what was merged changes
+        storage.apply(ONE, announcement(entry(told[1].path, 7), removed=(told[2].path,)))
+    storage.close()
+    storage = SqliteStorage(path, now_s=0.0)
+    assert _located(storage, 7)
+    assert not _located(storage, numbers[1])
+    assert not _located(storage, numbers[2])
     storage.close()
 
 

@@ -1,7 +1,7 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from panal.errors import NameTaken, NotRegistered, Refused, Superseded, UsageError
 from panal.tracker.registry import (

@@ -23,6 +23,7 @@ from panal.tracker.search import (
     match_class,
     rank,
     searchable,
+    searchable_all,
     understand,
 )
 from panal.wire.catalogue import SearchQuery
@@ -30,6 +31,16 @@ from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 from tests.tracker.makers import content
 from tests.tracker.search_cases import REFUSED
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\n"), min_size=1, max_size=12)))
+def test_many_paths_have_the_forms_that_each_has(paths: list[str]) -> None:
+    assert searchable_all(paths) == [searchable(path) for path in paths]
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_is_marked_as_other_text_is(text: str) -> None:
+    assert _marked(text) == _marked(text + "\u00e9").removesuffix("\u00e9").removesuffix("\x1f")
 
 
 def _found(words: str, path: str, *, literal: bool = False) -> bool:

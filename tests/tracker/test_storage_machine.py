@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from panal.tracker import sqlite_keys
 from panal.tracker.registry import is_fresh
 from panal.tracker.search import searchable, understand
 from panal.tracker.sqlite import SqliteStorage
@@ -194,12 +195,18 @@ class TrackerMachine(RuleBasedStateMachine):
         with self.storage.transaction():
             self.storage.clear_leftovers(limit)
 
+    @rule(limit=st.integers(1, 5))
+    def index(self, limit: int) -> None:
+        with self.storage.transaction():
+            self.storage.index_names(limit)
+
     @rule()
     def restart(self) -> None:
         self.storage.close()
         self.now_s = 10.0
         self.storage = self.opened()
         for peer in self.model.values():
+            peer.named = None  # its stream has ended with the tracker
             if peer.gone_at_s is None:
                 peer.lease_until_s = self.now_s + LEASE_S
             else:
@@ -229,6 +236,13 @@ class TrackerMachine(RuleBasedStateMachine):
             }
             assert {one.peer.name: one.complete for one in located[wanted]} == expected
             assert counts[wanted] == len(expected)
+            found = self.storage.match(understand(SearchQuery(content=wanted)), self.now_s).rows
+            assert {(row.peer, row.path) for row in found} == {
+                (name, path)
+                for name, peer in self.live().items()
+                for path, entry in peer.entries.items()
+                if entry.content == wanted
+            }
 
     @invariant()
     def search_agrees(self) -> None:
@@ -282,5 +296,9 @@ def test_in_postgresql(database: str) -> None:
     )
 
 
-TestTrackerMachine = pytest.mark.slow(TrackerMachine.TestCase)
-TestTrackerMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+@pytest.mark.slow
+def test_in_sqlite(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_keys, "RECENT_ENTRIES", 2)
+    run_state_machine_as_test(
+        TrackerMachine, settings=settings(max_examples=40, stateful_step_count=30, deadline=None)
+    )

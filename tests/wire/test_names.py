@@ -16,6 +16,7 @@ from panal.wire.names import (
     path_problem,
     printable,
     safe_path,
+    safe_paths,
 )
 from tests.wire import PROPERTY
 
@@ -148,6 +149,25 @@ def test_what_is_unsafe_is_refused_in_words(path: str) -> None:
     words = str(refused.value)
     assert words.endswith(".")
     assert all(is_plain(character) for character in words)
+
+
+@pytest.mark.parametrize("path", UNSAFE.values(), ids=UNSAFE.keys())
+def test_what_is_unsafe_is_refused_among_others(path: str) -> None:
+    for among in ([path], ["a", path], [path, "b/c"], ["a" * 200, path, "b/" * 31 + "c"]):
+        with pytest.raises(UnsafeName) as refused:
+            safe_paths(among)
+        with pytest.raises(UnsafeName) as alone:
+            safe_path(path)
+        assert str(refused.value) == str(alone.value)
+
+
+def test_what_is_safe_is_safe_together() -> None:
+    assert safe_paths([]) == ()
+    assert safe_paths(list(SAFE.values())) == tuple(SAFE.values())
+    assert safe_paths(["a/b", "c d", "e" * 255, "f/" * 31 + "g"])[2:] == (
+        "e" * 255,
+        "f/" * 31 + "g",
+    )
 
 
 @pytest.mark.parametrize("path", SAFE.values(), ids=SAFE.keys())

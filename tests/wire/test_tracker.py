@@ -263,6 +263,27 @@ def test_an_id_is_checked_wherever_it_comes_in(raw: bytes) -> None:
             read()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pb.Entry(path="b", content=bytes(31)),
+        pb.Entry(path="b", content=ID, size_bytes=MAX_CONTENT_BYTES + 1),
+        pb.Entry(path="b", content=ID, kind=9),  # type: ignore[arg-type]  # as others may send
+        pb.Entry(path="b", content=ID, sha256=bytes(31)),
+        pb.Entry(path="../b", content=ID),
+    ],
+)
+def test_one_wrong_entry_among_others_is_refused_as_it_is_alone(wrong: pb.Entry) -> None:
+    right = pb.Entry(path="a", content=ID, sha256=ID)
+    with pytest.raises(UsageError) as alone:
+        catalogue.entry_from(wrong)
+    for entries in ([wrong], [wrong, right], [right, wrong, right]):
+        with pytest.raises(UsageError) as refused:
+            catalogue.announcement_from(pb.AnnounceRequest(entries=entries))
+        assert str(refused.value) == str(alone.value)
+    assert catalogue.entries_from([right]) == (catalogue.entry_from(right),)
+
+
 @pytest.mark.parametrize("raw", [b"0", bytes(31), bytes(33)])
 def test_a_search_for_an_id_is_for_a_whole_one(raw: bytes) -> None:
     with pytest.raises(UsageError, match="content id"):

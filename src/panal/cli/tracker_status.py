@@ -1,6 +1,7 @@
 """`panal tracker status`: how a tracker stands, asked as its owner where this user is that."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from panal.answers import TrackerDetailsAnswer, TrackerStatusAnswer
 from panal.cli.finding import tracker_of
 from panal.cli.network import default_state
 from panal.cli.output import name_words, print_json
-from panal.errors import NotFound, Refused
+from panal.errors import NotFound, PanalError, Refused
 from panal.peer.network_owner import NetworkOwner
 from panal.trust.owner_files import OwnerAccess, read_access
 from panal.views import tracker_status_answer
@@ -27,11 +28,20 @@ _ACCESS = {
 def show(
     trackers: Sequence[str], join: JoinLine | None, state: Path | None, *, as_json: bool
 ) -> None:
-    """Print how a tracker stands; Unreachable where it is not there."""
+    """Print how a tracker stands, and exit as a failure where it is not ready.
+
+    Unreachable where it is not there.
+    """
     answer = asyncio.run(_ask(trackers, join, _access(trackers, state)))
     if as_json:
         print_json(answer)
-        return
+    else:
+        _print(answer)
+    if not answer.ready:
+        sys.exit(PanalError.exit_code)
+
+
+def _print(answer: TrackerStatusAnswer) -> None:
     click.echo(f"{answer.tracker}  {_ready_words(answer)}  {_ACCESS[answer.access]}")
     if answer.ready:
         click.echo(

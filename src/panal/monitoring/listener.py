@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 from panal.entrances import Entrances, Role
 from panal.errors import PanalError, PortTaken, Refused, UsageError
-from panal.wire.address import parse_address
+from panal.wire.address import parse_address, place_of
 
 _log = logging.getLogger(__name__)
 
 CONNECTIONS = 16
 """At a time; more are closed."""
+CONNECTIONS_PER_ADDRESS = 8
+"""Of them: who never finishes a request leaves room for those that scrape from elsewhere."""
 HEAD_BYTES = 8 * 1024
 HEAD_S = 10.0
 """From a connection until its request's head is whole."""
@@ -69,7 +71,8 @@ class MonitoringListener:
         for path in pages:
             self.entrances.register(f"GET {path}", Role.PUBLIC)
         self._server: asyncio.Server | None = None
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], str] = {}
+        """What is served, and the place that it came from."""
 
     async def start(self, host: str, port: int) -> int:
         """Listen; the port, which for 0 is one that the system chose. PortTaken, UsageError."""
@@ -94,12 +97,15 @@ class MonitoringListener:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._under_way) >= CONNECTIONS:
+        host = (writer.get_extra_info("peername") or [""])[0]
+        place = place_of(host.partition("%")[0])
+        of_one = sum(one == place for one in self._under_way.values())
+        if len(self._under_way) >= CONNECTIONS or of_one >= CONNECTIONS_PER_ADDRESS:
             writer.transport.abort()
             return
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._under_way[task] = place
+        task.add_done_callback(self._under_way.pop)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -8,8 +8,8 @@ import asyncio
 import inspect
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -24,6 +24,7 @@ from panal.audit import AuditLog
 from panal.clock import Clock
 from panal.errors import NotRegistered, PanalError, Refused, TooSlow, Unreachable, UsageError
 from panal.tracker.call_counts import CallCounts
+from panal.tracker.deadlines import Deadlines
 from panal.tracker.gate import HEALTH, Gate, Metadata
 from panal.tracker.limits import CALLS_PER_ADDRESS, DEADLINE_S, MESSAGE_S
 from panal.tracker.readiness import STOPPING
@@ -67,6 +68,7 @@ class CallGuard(grpc.aio.ServerInterceptor):
         self._clock = clock
         self._under_way: Counter[str] = Counter()
         """Calls by where they come from."""
+        self._deadlines = Deadlines()
         self._is_stopping = False
         self._is_idle = asyncio.Event()
         """Set when a tracker that stops has no call under way."""
@@ -100,21 +102,19 @@ class CallGuard(grpc.aio.ServerInterceptor):
     def _single(self, handler: Any, call: "_Call") -> Any:
         async def guarded(raws: AsyncIterator[bytes], context: Context) -> Any:
             began_s = self._begin(call)
+            place = ""
             try:
-                with self._place(context, call.refused):
-                    if handler.request_streaming:
-                        answer = await handler.stream_unary(_messages(raws, handler), context)
-                    else:
-                        message = await _one(context, handler)
-                        # Typed float, but None without a deadline.
-                        unlimited = context.time_remaining() is None
-                        async with asyncio.timeout(DEADLINE_S if unlimited else None):
-                            answer = await handler.unary_unary(message, context)
+                place = self._enter(context, call.refused)
+                if handler.request_streaming:
+                    answer = await handler.stream_unary(_messages(raws, handler), context)
+                else:
+                    answer = await self._answered(handler, context)
                 call.code = "OK"
                 return answer
             except Exception as error:
                 await self._abort(call, context, error)
             finally:
+                self._leave(place)
                 self._end(call, began_s)
 
         return guarded
@@ -122,24 +122,45 @@ class CallGuard(grpc.aio.ServerInterceptor):
     def _streaming(self, handler: Any, call: "_Call") -> Any:
         async def guarded(raws: AsyncIterator[bytes], context: Context) -> None:
             began_s = self._begin(call)
+            place = ""
             try:
-                with self._place(context, call.refused):
-                    if handler.request_streaming:
-                        answers = handler.stream_stream(_messages(raws, handler), context)
-                    else:
-                        answers = handler.unary_stream(await _one(context, handler), context)
-                    if inspect.isasyncgen(answers):
-                        async for answer in answers:
-                            await context.write(answer)
-                    else:
-                        await answers  # it writes by itself
+                place = self._enter(context, call.refused)
+                if handler.request_streaming:
+                    answers = handler.stream_stream(_messages(raws, handler), context)
+                else:
+                    answers = handler.unary_stream(await self._one(context, handler), context)
+                if inspect.isasyncgen(answers):
+                    async for answer in answers:
+                        await context.write(answer)
+                else:
+                    await answers  # it writes by itself
                 call.code = "OK"
             except Exception as error:
                 await self._abort(call, context, error)
             finally:
+                self._leave(place)
                 self._end(call, began_s)
 
         return guarded
+
+    async def _answered(self, handler: Any, context: Context) -> Any:
+        message = await self._one(context, handler)
+        # Typed float, but None without a deadline.
+        if context.time_remaining() is not None:
+            return await handler.unary_unary(message, context)
+        with self._deadlines.within(DEADLINE_S):
+            return await handler.unary_unary(message, context)
+
+    async def _one(self, context: Context, handler: Any) -> Any:
+        # Not the iterator of messages: one that is not read to its end costs a task to be closed.
+        try:
+            with self._deadlines.within(MESSAGE_S):
+                raw = await context.read()
+        except TimeoutError:
+            raise TooSlow(f"A call's message is to come within {MESSAGE_S:g} s.") from None
+        if raw is grpc.aio.EOF:
+            raise UsageError("The call has no message.")
+        return _parsed(raw, handler.request_deserializer or bytes)
 
     async def drain(self, most_s: float) -> None:
         """Refuse every further call, so that peers ask another tracker; wait for those that run."""
@@ -178,36 +199,25 @@ class CallGuard(grpc.aio.ServerInterceptor):
             trailing_metadata=tuple(given),
         )
 
-    @contextmanager
-    def _place(self, context: Context, refused: PanalError | None) -> Iterator[None]:
+    def _enter(self, context: Context, refused: PanalError | None) -> str:
+        """Note where a call comes from; empty for loopback. Raises what refuses it."""
         if refused is not None:
             raise refused
         host = caller_host(context)
         if is_loopback(host):
-            yield
-            return
+            return ""
         place = place_of(host)
         if self._under_way[place] >= CALLS_PER_ADDRESS:
             raise Unreachable("Too many calls come from this address; try again in a moment.")
         self._under_way[place] += 1
-        try:
-            yield
-        finally:
-            self._under_way[place] -= 1
-            if not self._under_way[place]:
-                del self._under_way[place]
+        return place
 
-
-async def _one(context: Context, handler: Any) -> Any:
-    # Not the iterator of messages: one that is not read to its end costs a task to be closed.
-    try:
-        async with asyncio.timeout(MESSAGE_S):
-            raw = await context.read()
-    except TimeoutError:
-        raise TooSlow(f"A call's message is to come within {MESSAGE_S:g} s.") from None
-    if raw is grpc.aio.EOF:
-        raise UsageError("The call has no message.")
-    return _parsed(raw, handler.request_deserializer or bytes)
+    def _leave(self, place: str) -> None:
+        if not place:
+            return
+        self._under_way[place] -= 1
+        if not self._under_way[place]:
+            del self._under_way[place]
 
 
 async def _messages(raws: AsyncIterator[bytes], handler: Any) -> AsyncIterator[Any]:

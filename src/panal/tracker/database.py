@@ -11,11 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from panal.errors import NoSpace, PanalError, Refused, StateInUse
+from panal.tracker.sqlite_keys import SCHEMA as KEYS_SCHEMA
+from panal.tracker.sqlite_keys import make_recent_keys
+from panal.tracker.sqlite_replacements import make_replacements
 from panal.trust.files import private_file
 
 _log = logging.getLogger("panal.tracker")
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 MEMORY = ":memory:"
 CACHE_KIB = 256 * 1024
 """At most: a catalogue that does not fit is read from the disk's cache again and again."""
@@ -38,7 +41,6 @@ CREATE TABLE peers (
     zone TEXT NOT NULL,
     is_gone INTEGER NOT NULL DEFAULT FALSE,
     digest BLOB NOT NULL,
-    generation INTEGER NOT NULL DEFAULT 0,
     entries INTEGER NOT NULL DEFAULT 0,
     holdings INTEGER NOT NULL DEFAULT 0
 );
@@ -52,17 +54,12 @@ CREATE TABLE entries (
     facts BLOB NOT NULL,  -- content, kind, size, SHA-256, as the digest counts them
     size_bytes INTEGER NOT NULL,
     kind INTEGER NOT NULL,
-    generation INTEGER NOT NULL,
     UNIQUE (peer, path)
 );
-CREATE INDEX entries_by_content ON entries (substr(facts, 1, 8));
-CREATE INDEX entries_by_name ON entries (name_crc);
-CREATE INDEX entries_by_sha256 ON entries (substr(facts, 42, 8));
 CREATE TABLE holdings (
     peer INTEGER NOT NULL,
     content BLOB NOT NULL,
     complete INTEGER NOT NULL,
-    generation INTEGER NOT NULL,
     PRIMARY KEY (peer, content)
 ) WITHOUT ROWID;
 CREATE INDEX holdings_by_content ON holdings (content, peer, complete);
@@ -140,11 +137,13 @@ def _prepare(connection: sqlite3.Connection, target: str) -> None:
     # Takes the lock now, not at the first change.
     connection.execute("BEGIN IMMEDIATE")
     if fresh:
-        for statement in _SCHEMA.split(";\n"):
+        for statement in (_SCHEMA + KEYS_SCHEMA).split(";\n"):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
     connection.execute(_TRIGRAMS)
+    make_recent_keys(connection)
+    make_replacements(connection)
 
 
 def _check(connection: sqlite3.Connection, target: str) -> bool:

@@ -66,6 +66,11 @@ class Gate:
         self._network = network
         self._owner_hash = hash_secret(owner_token)
 
+    @property
+    def has_members(self) -> bool:
+        """Whether only members may call."""
+        return self._network is not None
+
     async def catch_up(self, method: str, metadata: Metadata) -> None:
         """Before `check`: another tracker may have let the caller in a moment ago.
 

@@ -8,7 +8,7 @@ comes in as an argument.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from panal.tracker.registry import PeerRecord, key_of
 from panal.wire.address import dialling_problem, host_for_asker, is_loopback
@@ -19,10 +19,15 @@ FAR_PART = 4
 """One of so many places is for holders outside the asker's zone, as long as there are any."""
 
 
+_MANY = 4
+"""From so many times the holders that may be named on, a random part of each kind is looked at."""
+_One = TypeVar("_One")
+
+
 class Chance(Protocol):
     """What is used of `random.Random`."""
 
-    def sample(self, population: Sequence[Provider], k: int) -> list[Provider]:
+    def sample(self, population: Sequence[_One], k: int) -> list[_One]:
         """`k` different members in random order."""
         ...
 
@@ -53,6 +58,7 @@ class Handout:
 
     def __init__(self, asker: Asker, limit: int, chance: Chance) -> None:
         self._asker = asker
+        self._asker_key = key_of(asker.name)
         self._limit = limit
         self._chance = chance
         self._hosts: dict[PeerName, str | None] = {}
@@ -63,12 +69,13 @@ class Handout:
         Up to half of the places go to complete holders first, so that a crowd of beginners
         does not hide the one seed that has the rarest chunk.
         """
-        complete: list[Provider] = []
-        partial: list[Provider] = []
-        for holder in holders:
-            provider = self._provider(holder)
-            if provider is not None:
-                (complete if provider.complete else partial).append(provider)
+        able = [holder for holder in holders if self._is_able(holder.peer)]
+        looked_at = self._fewer(able)
+        providers = self._providers(looked_at)
+        if looked_at is not able and len(providers) < self._limit:  # few have an address for it
+            providers = self._providers(able)
+        complete = [provider for provider in providers if provider.complete]
+        partial = [provider for provider in providers if not provider.complete]
         if len(complete) + len(partial) > self._limit:
             seeds = self._some(complete, min(len(complete), (self._limit + 1) // 2))
             chosen = set(seeds)
@@ -91,19 +98,33 @@ class Handout:
             *self._chance.sample(far, far_places),
         ]
 
-    def _provider(self, holder: Holder) -> Provider | None:
-        peer = holder.peer
-        if peer.name not in self._hosts:
-            self._hosts[peer.name] = self._host(peer)
-        host = self._hosts[peer.name]
-        if host is None:
-            return None
-        return Provider(peer.name, host, peer.port, holder.complete, peer.zone)
+    def _is_able(self, peer: PeerRecord) -> bool:
+        return peer.reachable and key_of(peer.name) != self._asker_key
 
-    def _host(self, peer: PeerRecord) -> str | None:
-        if not peer.reachable or key_of(peer.name) == key_of(self._asker.name):
-            return None
-        return host_towards(self._asker, peer)
+    def _fewer(self, holders: list[Holder]) -> list[Holder]:
+        """Of very many a part, in which each kind that is told apart has enough."""
+        if len(holders) <= _MANY * self._limit:
+            return holders
+        kinds: dict[tuple[bool, bool], list[Holder]] = {}
+        for holder in holders:
+            kind = holder.complete, holder.peer.zone == self._asker.zone or not self._asker.zone
+            kinds.setdefault(kind, []).append(holder)
+        most = _MANY // 2 * self._limit
+        return [
+            holder
+            for alike in kinds.values()
+            for holder in (alike if len(alike) <= most else self._chance.sample(alike, most))
+        ]
+
+    def _providers(self, holders: Iterable[Holder]) -> list[Provider]:
+        found = []
+        for holder in holders:
+            peer = holder.peer
+            if peer.name not in self._hosts:
+                self._hosts[peer.name] = host_towards(self._asker, peer)
+            if (host := self._hosts[peer.name]) is not None:
+                found.append(Provider(peer.name, host, peer.port, holder.complete, peer.zone))
+        return found
 
 
 def host_towards(asker: Asker, peer: PeerRecord) -> str | None:

@@ -7,7 +7,7 @@ event loop never waits for a disk, and no two changes of one peer overlap.
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -37,9 +37,15 @@ _log = logging.getLogger("panal.tracker")
 FEW_CONTENTS = 8
 """So many are located by the event loop itself, where the store allows it."""
 LEFTOVERS_AT_ONCE = 1_000
-NAMES_AT_ONCE = 256
+LEFTOVER_SLICES = 50
+"""In one sweep, which ends leases only when it is done."""
+NAMES_AT_ONCE = 1_024
 MOST_NAMES_AT_ONCE = 4_096
 """While nobody waits: the index is quicker in large pieces."""
+GATHER_NAMES = 1_000
+GATHER_S = 0.5
+"""So many names, or for so long, wait for the index: each slice of it, however small, is one more
+place for a search to look in."""
 MOST_NAMES_BEHIND = 200_000
 """From here on the index takes turns with announcements."""
 TRIES = 5
@@ -66,6 +72,8 @@ class Records:
         """See `Storage`."""
         self._told = asyncio.Event()
         self._told.set()
+        self._told_much = asyncio.Event()
+        self._names_told = 0
         self.waiting = 0
         """Questions that are not answered yet."""
 
@@ -160,7 +168,7 @@ class Records:
             return self._storage.apply(caller.name, announcement), generation
 
         answer = await self._run(work, Urgency.CHANGE)
-        self._told.set()
+        self._note_told(len(announcement.entries) + len(announcement.removed_paths))
         return answer
 
     async def finish_replacement(self, caller: Caller, generation: int) -> bytes:
@@ -262,26 +270,40 @@ class Records:
         return lapsed
 
     async def clear_leftovers(self) -> None:
-        """Remove the rows of dropped peers, in slices that take turns with announcements.
+        """Remove rows of dropped peers, in slices that take turns with announcements.
 
-        The sweep waits for it: behind announcements that never pause, leases would not end.
+        The sweep waits for it: behind announcements that never pause, leases would not end. So
+        what very many files left goes in several sweeps.
         """
-        while await self._run(
-            lambda _: self._storage.clear_leftovers(LEFTOVERS_AT_ONCE), Urgency.CHANGE
-        ):
+        for _ in range(LEFTOVER_SLICES):
+            if not await self._run(
+                lambda _: self._storage.clear_leftovers(LEFTOVERS_AT_ONCE), Urgency.CHANGE
+            ):
+                return
             self._told.set()
 
     async def index_for_ever(self) -> None:
         """Let the index of searches follow what is announced, in slices between other work."""
         while True:
             await self._told.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_S):
+                    await self._told_much.wait()
             self._told.clear()
+            self._told_much.clear()
+            self._names_told = 0
             try:
                 await self._index()
             except StoreUnavailable:
                 pass  # whoever noticed it first has said so
             except Exception:
                 _log.exception("indexing names failed; it is tried again after the next sweep")
+
+    def _note_told(self, names: int) -> None:
+        self._told.set()
+        self._names_told += names
+        if self._names_told >= GATHER_NAMES:
+            self._told_much.set()
 
     async def _index(self) -> None:
         names, left = NAMES_AT_ONCE, 1

@@ -77,7 +77,10 @@ class RecordsThreads:
         return any(self._waiting)
 
     async def ask(self, work: Callable[[], _Result]) -> _Result:
-        """Have a question answered that takes microseconds; here, where that may be."""
+        """Have a short question answered: here where that may be and the threads do nothing else.
+
+        The event loop waits for it, so it should take a millisecond at most.
+        """
         if self._place is not None and self._place.acquire(blocking=False):
             try:
                 return work()

@@ -6,7 +6,10 @@ of it. Nothing is stored, dialled or awaited here; the time comes in as `now_s`.
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import msgspec
+from msgspec.structs import replace
 
 from panal.errors import NameTaken, NotRegistered, Refused, Superseded, UsageError
 from panal.wire.address import parse_address
@@ -31,8 +34,7 @@ class Reach:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class PeerRecord:
+class PeerRecord(msgspec.Struct, frozen=True):
     """What the tracker keeps of one peer, its catalogue aside."""
 
     name: PeerName
@@ -171,6 +173,8 @@ def check_caller(existing: PeerRecord | None, caller: Caller, now_s: float) -> P
 
 def check_same_place(record: PeerRecord, observed_host: str) -> None:
     """NotRegistered where a peer calls from another address than it registered from."""
+    if observed_host == record.observed_host:  # nearly always, and quickly seen
+        return
     if parse_address(observed_host) != parse_address(record.observed_host):
         raise NotRegistered(
             f"{record.name} now calls from {observed_host}, not from {record.observed_host}; "

@@ -33,6 +33,8 @@ from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 
 RANK_LIMIT = 10_000
+RANKED_OF_MORE = 2_000
+"""Of what more names match: that the words are too common is known without ranking all of it."""
 TOO_MUCH = "This search looks at too much. Add a word of three letters or more, or another filter."
 """What a store says of one that it gives up."""
 MOST_WORDS = 32
@@ -48,6 +50,9 @@ _SHORT = 2
 # Ideographs and kana are written without spaces, so each begins a word.
 _IDEOGRAPH = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _BEGINNING = re.compile(rf"(?<![^\W_])(?=[^\W_])|(?=[{_IDEOGRAPH}])")
+_ASCII_PIECES = re.compile("[a-zA-Z0-9]+[^a-zA-Z0-9]*|[^a-zA-Z0-9]+")
+_LINE = "\n"
+"""In no path: it keeps names apart."""
 # In no path, so in a query they only separate; the marks above are among them.
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
@@ -80,6 +85,11 @@ class Search:
     max_size_bytes: int | None
     after: SortKey | None
     page_size: int
+
+    @property
+    def beginnings(self) -> tuple[str, ...]:
+        """What a searchable form contains in which a word begins where each of the words does."""
+        return tuple(map(_marked, self.whole))
 
     @property
     def is_listing(self) -> bool:
@@ -141,6 +151,19 @@ def searchable(path: str) -> str:
     """The form of a path that stores keep and look through."""
     folder, slash, name = path.rpartition("/")
     return f"/{_folder_marked(folder + slash)}{_name_marked(name)}{_END}"
+
+
+def searchable_all(paths: Sequence[str]) -> list[str]:
+    """The searchable forms of many paths: their names are marked together."""
+    if not paths:
+        return []
+    places = [path.rpartition("/") for path in paths]
+    names = [name.lower() if name.isascii() else fold(name) for _, _, name in places]
+    marked = _marked(_LINE.join(names)).split(_LINE)
+    return [
+        f"/{_folder_marked(folder + slash)}{name}{_END}"
+        for (folder, slash, _), name in zip(places, marked, strict=True)
+    ]
 
 
 def understand(query: SearchQuery) -> Search:
@@ -337,7 +360,10 @@ def _hit(rows: list[Match]) -> Hit:
 
 
 def _marked(folded: str) -> str:
-    return _BEGINNING.sub(_MARK, folded)
+    if not folded.isascii():
+        return _BEGINNING.sub(_MARK, folded)
+    # The same in half the time: each piece, perhaps not the first, begins where a word does.
+    return (_MARK if folded[:1].isalnum() else "") + _MARK.join(_ASCII_PIECES.findall(folded))
 
 
 def _needle(word: str) -> str:

@@ -1,10 +1,12 @@
 """The embedded store: a tracker's records in one SQLite file, or in memory."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from types import TracebackType
 
 from panal.tracker.database import begin, errors_in_words, open_database, roll_back
 from panal.tracker.folders import Below
@@ -13,17 +15,46 @@ from panal.tracker.registry import LEASE_S, PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
 from panal.tracker.sqlite_catalogue import CatalogueRows
 from panal.tracker.sqlite_folders import entries_between, files_between
+from panal.tracker.sqlite_holders import holders_of, provider_counts
+from panal.tracker.sqlite_keys import merge_keys
+from panal.tracker.sqlite_listing import entries_in_order
 from panal.tracker.sqlite_peers import PeerRows
-from panal.tracker.sqlite_queries import (
-    entries_in_order,
-    holders_of,
-    matches_of,
-    provider_counts,
-)
+from panal.tracker.sqlite_queries import matches_of
 from panal.tracker.sqlite_text import drop_entries, first_free_id, index_slice, unindexed
 from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.catalogue import Announcement, Entry
 from panal.wire.ids import ContentId, PeerName
+
+
+class _Transaction(AbstractContextManager[None]):
+    """Begun by the first change; one at a time, so it needs nothing of its own."""
+
+    def __init__(self, connection: sqlite3.Connection, peers: PeerRows) -> None:
+        self._connection = connection
+        self._peers = peers
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        error: BaseException | None,
+        __: TracebackType | None,
+    ) -> None:
+        if error is None and not self._connection.in_transaction:
+            self._peers.keep()  # as most questions end: nothing was written
+            return
+        try:
+            with errors_in_words():
+                if error is not None:
+                    raise error
+                self._connection.execute("COMMIT")
+        except BaseException:
+            roll_back(self._connection)
+            self._peers.undo()
+            raise
+        self._peers.keep()
 
 
 class SqliteStorage:
@@ -40,26 +71,18 @@ class SqliteStorage:
     def __init__(self, path: Path | None, now_s: float, lease_s: float = LEASE_S) -> None:
         self._connection = open_database(path)
         self._ids = count(first_free_id(self._connection))
+        self._generations = count(1)
         self._peers = PeerRows(self._connection, now_s, lease_s)
+        self._transaction = _Transaction(self._connection, self._peers)
         with self.transaction():
             for (key,) in self._connection.execute("SELECT key FROM peers").fetchall():
                 rows = self._catalogue(key)
                 rows.recount()
                 self._save(key, rows)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing of what is done inside; not nested."""
-        with errors_in_words():
-            try:
-                yield
-                if self._connection.in_transaction:
-                    self._connection.execute("COMMIT")
-            except BaseException:
-                roll_back(self._connection)
-                self._peers.undo()
-                raise
-            self._peers.keep()
+        return self._transaction
 
     def peer(self, name: PeerName) -> PeerRecord | None:
         """What is recorded under a name, its lease over or not; None for nothing."""
@@ -100,15 +123,15 @@ class SqliteStorage:
         """Start a new generation of a peer's catalogue; KeyError for an unknown peer."""
         key = key_of(name)
         rows = self._catalogue(key)
-        rows.generation += 1
-        self._save(key, rows)
-        return rows.generation
+        generation = next(self._generations)
+        rows.begin_replacement(generation)
+        return generation
 
     def end_replacement(self, name: PeerName, generation: int) -> bytes:
         """Drop what was last announced before `generation` began; the digest after it."""
         key = key_of(name)
         rows = self._catalogue(key)
-        rows.drop_before(generation)
+        rows.end_replacement(generation)
         return self._save(key, rows)
 
     def locate(self, contents: Iterable[ContentId], now_s: float) -> dict[ContentId, list[Holder]]:
@@ -203,7 +226,8 @@ class SqliteStorage:
     def index_names(self, limit: int) -> int:
         """Let the index of searches catch up by up to `limit` names; how many are left, about."""
         begin(self._connection)
-        return index_slice(self._connection, limit)
+        is_merging = merge_keys(self._connection)
+        return max(index_slice(self._connection, limit), int(is_merging))
 
     def close(self) -> None:
         """Give the store back; calling it twice does nothing."""

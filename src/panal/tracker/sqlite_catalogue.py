@@ -5,13 +5,15 @@ blob: each call costs more than a row does, and keeps the event loop's thread fr
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from panal.errors import TooLarge
-from panal.tracker.search import searchable
+from panal.tracker import sqlite_replacements as replacements
+from panal.tracker.search import searchable_all
+from panal.tracker.sqlite_keys import add_keys, add_keys_again, remove_keys
 from panal.tracker.sqlite_text import drop_entries, name_crc
 from panal.tracker.storage import MAX_ITEMS_PER_PEER
 from panal.wire.catalogue import CatalogueDigest, Entry, Holding
@@ -25,23 +27,24 @@ _AT = (
     " ON entries.peer = :peer AND entries.path = told.value"
 )
 _FACTS = f"substr(:facts, told.key * {FACTS_BYTES} + 1, {FACTS_BYTES})"
-_CONFIRM = (
-    "UPDATE entries SET generation = :generation WHERE id IN"  # noqa: S608 (of our own parts)
-    f" (SELECT entries.id {_AT.format(join='CROSS')} WHERE entries.facts = {_FACTS})"
+_SAME = f"{_AT.format(join='CROSS')} WHERE entries.facts = {_FACTS}"
+_COUNT_SAME = f"SELECT count(*) {_SAME}"
+_NAME_SAME = (
+    "INSERT OR REPLACE INTO temp.named_entries (peer, entry, generation)"
+    f" SELECT :peer, entries.id, :generation {_SAME}"
 )
 _OTHERS = (
     f"SELECT told.key, entries.id, entries.facts {_AT.format(join='LEFT')}"
     f" WHERE entries.facts IS NOT {_FACTS}"
 )
 _NAMED = f"SELECT entries.id, entries.facts, entries.path {_AT.format(join='CROSS')}"
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT = (
-    "INSERT INTO entries"
-    " (id, peer, path, searchable, name_crc, facts, size_bytes, kind, generation) VALUES "
+    "INSERT INTO entries (id, peer, path, searchable, name_crc, facts, size_bytes, kind) VALUES "
 )
 _ROWS_AT_ONCE = 64
 _INSERT_MANY = _INSERT + ", ".join([_ROW] * _ROWS_AT_ONCE)
-_CHANGE = "UPDATE entries SET facts = ?, size_bytes = ?, kind = ?, generation = ? WHERE id = ?"
+_CHANGE = "UPDATE entries SET facts = ?, size_bytes = ?, kind = ? WHERE id = ?"
 
 
 @dataclass
@@ -55,29 +58,36 @@ class CatalogueRows:
     ids: Iterator[int]
     """Of entries to come."""
     peer: int
-    generation: int
     entries: int
     holdings: int
     digest: CatalogueDigest
+    generation: int | None
+    """Of the replacement that was begun last; None where none is under way."""
 
     @classmethod
     def of(cls, connection: sqlite3.Connection, key: str, ids: Iterator[int]) -> "CatalogueRows":
         """The catalogue of a recorded peer; KeyError for an unknown one."""
         row = connection.execute(
-            "SELECT id, generation, entries, holdings, digest FROM peers WHERE key = ?", (key,)
+            "SELECT id, entries, holdings, digest FROM peers WHERE key = ?", (key,)
         ).fetchone()
         if row is None:
             raise KeyError(key)
-        peer, generation, entries, holdings, digest = row
-        return cls(connection, ids, peer, generation, entries, holdings, CatalogueDigest(digest))
+        peer, entries, holdings, digest = row
+        generation = replacements.latest(connection, peer)
+        return cls(connection, ids, peer, entries, holdings, CatalogueDigest(digest), generation)
 
     def put_entries(self, entries: Sequence[Entry]) -> None:
         """Add entries, or give their paths new values."""
         told = {entry.path: entry for entry in entries}
         new = list(told.values())
-        if self.entries and new:
-            new = self._change_known(new)
-        self._insert(new)
+        if not new:
+            return
+        facts = [entry.facts() for entry in new]
+        if self.entries:
+            places = self._change_known(new, facts)
+            new, facts = [new[place] for place in places], [facts[place] for place in places]
+        if new:
+            self._insert(new, facts)
         if self.entries > MAX_ITEMS_PER_PEER:
             raise TooLarge(f"A peer has at most {MAX_ITEMS_PER_PEER} entries.")
 
@@ -87,7 +97,7 @@ class CatalogueRows:
             given = {"peer": self.peer, "paths": _json(tuple(dict.fromkeys(paths)))}
             self._drop(self.connection.execute(_NAMED, given).fetchall())
 
-    def put_holdings(self, holdings: Iterable[Holding]) -> None:
+    def put_holdings(self, holdings: Sequence[Holding]) -> None:
         """Add holdings, or change whether they are complete."""
         for holding in holdings:
             known = self._holding_of(holding.content)
@@ -97,11 +107,13 @@ class CatalogueRows:
                 self.digest.remove(known)
             self.digest.add(holding)
             self.connection.execute(
-                "INSERT INTO holdings (peer, content, complete, generation) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET complete = excluded.complete,"
-                " generation = excluded.generation",
-                (self.peer, holding.content, holding.complete, self.generation),
+                "INSERT INTO holdings (peer, content, complete) VALUES (?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET complete = excluded.complete",
+                (self.peer, holding.content, holding.complete),
             )
+        if self.generation is not None:
+            contents = [holding.content for holding in holdings]
+            replacements.name_holdings(self.connection, self.peer, self.generation, contents)
         if self.holdings > MAX_ITEMS_PER_PEER:
             raise TooLarge(f"A peer has at most {MAX_ITEMS_PER_PEER} holdings.")
 
@@ -116,17 +128,19 @@ class CatalogueRows:
                     "DELETE FROM holdings WHERE peer = ? AND content = ?", (self.peer, content)
                 )
 
-    def drop_before(self, generation: int) -> None:
-        """Drop what was last announced before a generation."""
-        stale = (self.peer, generation)
-        rows = self.connection.execute(
-            "SELECT id, facts, path FROM entries WHERE peer = ? AND generation < ?", stale
-        )
-        self._drop(rows.fetchall())
-        contents = self.connection.execute(
-            "SELECT content FROM holdings WHERE peer = ? AND generation < ?", stale
-        )
-        self.remove_holdings([ContentId(content) for (content,) in contents.fetchall()])
+    def begin_replacement(self, generation: int) -> None:
+        """From now on what is told is noted."""
+        self.generation = generation
+        replacements.begun(self.connection, self.peer, generation)
+
+    def end_replacement(self, generation: int) -> None:
+        """Drop what was not told since it began; nothing where it is not under way any more."""
+        if not replacements.is_under_way(self.connection, self.peer, generation):
+            return
+        since = (self.peer, generation)
+        self._drop(replacements.unnamed_entries(self.connection, *since, self.entries))
+        self.remove_holdings(replacements.unnamed_holdings(self.connection, *since))
+        replacements.ended(self.connection, *since)
 
     def recount(self) -> None:
         """Make counters and digest anew from the rows."""
@@ -147,58 +161,81 @@ class CatalogueRows:
         """Write counters, digest and sequence to the peer's row; the digest."""
         value = self.digest.value()
         self.connection.execute(
-            "UPDATE peers SET generation = ?, entries = ?, holdings = ?, digest = ?,"
+            "UPDATE peers SET entries = ?, holdings = ?, digest = ?,"
             " sequence = coalesce(?, sequence) WHERE id = ?",
-            (self.generation, self.entries, self.holdings, value, sequence, self.peer),
+            (self.entries, self.holdings, value, sequence, self.peer),
         )
         return value
 
-    def _change_known(self, entries: list[Entry]) -> list[Entry]:
-        """Mark those that are as they were, change those that are not; the new ones."""
-        facts = [entry.facts() for entry in entries]
+    def _change_known(self, entries: list[Entry], facts: list[bytes]) -> list[int]:
+        """Note those that are as they were, change those that are not; the places of new ones."""
         given = {
             "peer": self.peer,
             "generation": self.generation,
             "paths": _json([entry.path for entry in entries]),
             "facts": b"".join(facts),
         }
-        if self.connection.execute(_CONFIRM, given).rowcount == len(entries):
+        if self._count_same(given) == len(entries):
             return []
         new, changed = [], []
         for place, row_id, known in self.connection.execute(_OTHERS, given).fetchall():
-            entry = entries[place]
             if row_id is None:
-                new.append(entry)
-            else:
-                self.digest.remove_entry(known, entry.path)
-                self.digest.add_entry(facts[place], entry.path)
-                values = (facts[place], entry.size_bytes, int(entry.kind))
-                changed.append((*values, self.generation, row_id))
-        # The path stays, and with it the text index.
-        self.connection.executemany(_CHANGE, changed)
+                new.append(place)
+                continue
+            entry = entries[place]
+            self.digest.remove_entry(known, entry.path)
+            self.digest.add_entry(facts[place], entry.path)
+            changed.append((facts[place], entry.size_bytes, int(entry.kind), row_id))
+        if changed:
+            self._change(changed)
         return new
 
-    def _insert(self, entries: list[Entry]) -> None:
-        peer, generation, ids, add = self.peer, self.generation, self.ids, self.digest.add_entry
-        rows: list[tuple[object, ...]] = []
-        for entry in entries:
-            path, facts = entry.path, entry.facts()
-            add(facts, path)
-            text = searchable(path)
-            told = facts, entry.size_bytes, int(entry.kind)
-            rows.append((next(ids), peer, path, text, name_crc(text), *told, generation))
+    def _count_same(self, given: Mapping[str, object]) -> int:
+        if self.generation is None:
+            (count,) = self.connection.execute(_COUNT_SAME, given).fetchone()
+            return int(count)
+        return self.connection.execute(_NAME_SAME, given).rowcount
+
+    def _change(self, changed: Sequence[tuple[bytes, int, int, int]]) -> None:
+        """The path stays, and with it the text index."""
+        ids = _json([row_id for *_, row_id in changed])
+        remove_keys(self.connection, ids)
+        self.connection.executemany(_CHANGE, changed)
+        add_keys_again(self.connection, ids)
+        if self.generation is not None:
+            replacements.name_again(self.connection, self.peer, self.generation, ids)
+
+    def _insert(self, entries: Sequence[Entry], facts: Sequence[bytes]) -> None:
+        paths = [entry.path for entry in entries]
+        self.digest.add_entries(facts, paths)
+        peer = self.peer
+        rows = [
+            (row_id, peer, path, text, name_crc(text), about, entry.size_bytes, int(entry.kind))
+            for entry, path, text, about, row_id in zip(
+                entries, paths, searchable_all(paths), facts, self.ids, strict=False
+            )
+        ]
         whole = len(rows) - len(rows) % _ROWS_AT_ONCE
         for first in range(0, whole, _ROWS_AT_ONCE):
             values = [value for row in rows[first : first + _ROWS_AT_ONCE] for value in row]
             self.connection.execute(_INSERT_MANY, values)
         self.connection.executemany(_INSERT + _ROW, rows[whole:])
         self.entries += len(rows)
+        ids = rows[0][0], rows[-1][0]
+        add_keys(self.connection, *ids)
+        if self.generation is not None:
+            replacements.name_new(self.connection, peer, self.generation, *ids)
 
     def _drop(self, rows: Sequence[tuple[int, bytes, str]]) -> None:
+        if not rows:
+            return
         for _, facts, path in rows:
             self.digest.remove_entry(facts, path)
         self.entries -= len(rows)
-        drop_entries(self.connection, _json([row[0] for row in rows]))
+        ids = _json([row[0] for row in rows])
+        if self.generation is not None:
+            replacements.unname(self.connection, self.peer, ids)
+        drop_entries(self.connection, ids)
 
     def _holding_of(self, content: ContentId) -> Holding | None:
         row = self.connection.execute(

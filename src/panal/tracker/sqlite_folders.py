@@ -4,7 +4,7 @@ import sqlite3
 
 from panal.tracker.folders import Below
 from panal.tracker.registry import key_of
-from panal.tracker.sqlite_queries import CONTENT, SHA256
+from panal.tracker.sqlite_rows import CONTENT, SHA256
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import Kind

@@ -5,13 +5,17 @@ A renewal writes nothing: a restart grants leases anew. Which peers are not here
 """
 
 import heapq
+import math
 import sqlite3
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from msgspec.structs import replace
+
 from panal.tracker.database import begin
 from panal.tracker.registry import PeerRecord, key_of
+from panal.tracker.sqlite_replacements import forget_named
 from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.catalogue import DIGEST_BYTES
 from panal.wire.ids import PeerName, Zone
@@ -53,6 +57,9 @@ class PeerRows:
         self._by_key: dict[str, KnownPeer] = {}
         self._by_id: dict[int, KnownPeer] = {}
         self._lapses: list[tuple[float, int]] = []
+        """When to look at a peer's lease again: of each peer once, however often it renews."""
+        self._looked_at: dict[int, float] = {}
+        """By row id, when that is."""
         self._absent: set[int] = set()
         self._changed: dict[str, KnownPeer | None] = {}
         self._cleared: set[int] = set()
@@ -187,15 +194,23 @@ class PeerRows:
     def cleared(self, row_id: int) -> None:
         """Nothing is left of a dropped peer."""
         self._connection.execute("DELETE FROM leftovers WHERE peer = ?", (row_id,))
+        forget_named(self._connection, row_id)
         self._cleared.add(row_id)
         self._set_absent(row_id, is_absent=False)
 
     def note_absent(self, now_s: float) -> None:
         """Bring the table `absent` up to date; before each query that looks into it."""
         while self._lapses and self._lapses[0][0] <= now_s:
-            _, row_id = heapq.heappop(self._lapses)
+            until_s, row_id = heapq.heappop(self._lapses)
+            if self._looked_at.get(row_id) != until_s:
+                continue
+            del self._looked_at[row_id]
             known = self._by_id.get(row_id)
-            if known is not None and not known.record.is_live(now_s):
+            if known is None or known.gone_at_s is not None:
+                continue
+            if known.record.is_live(now_s):
+                self._look_at(row_id, known.record.lease_until_s)
+            else:
                 self._set_absent(row_id, is_absent=True)
 
     def keep(self) -> None:
@@ -228,9 +243,13 @@ class PeerRows:
             return
         self._by_key[key] = self._by_id[known.id] = known
         self._set_absent(known.id, is_absent=known.gone_at_s is not None)
-        until_s = known.record.lease_until_s
-        if known.gone_at_s is None and (before is None or before.record.lease_until_s != until_s):
-            heapq.heappush(self._lapses, (until_s, known.id))
+        if known.gone_at_s is None:
+            self._look_at(known.id, known.record.lease_until_s)
+
+    def _look_at(self, row_id: int, until_s: float) -> None:
+        if until_s < self._looked_at.get(row_id, math.inf):
+            self._looked_at[row_id] = until_s
+            heapq.heappush(self._lapses, (until_s, row_id))
 
     def _set_absent(self, row_id: int, *, is_absent: bool) -> None:
         if is_absent is (row_id in self._absent):
@@ -244,7 +263,7 @@ class PeerRows:
 
 
 _OF_TIME = {"lease_until_s", "joined_at_s", "renewed_at_s", "digest"}
-_written = attrgetter(*(field.name for field in fields(PeerRecord) if field.name not in _OF_TIME))
+_written = attrgetter(*(name for name in PeerRecord.__struct_fields__ if name not in _OF_TIME))
 """What the table keeps of a record as it is put."""
 
 

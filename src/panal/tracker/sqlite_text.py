@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Iterable
 from zlib import crc32
 
+from panal.tracker.sqlite_keys import remove_keys
+
 TRIGRAM = 3
 _MOST_INDEXED = 64
 """Characters of a needle that the index looks for; all of it is compared."""
@@ -76,6 +78,7 @@ def drop_entries(connection: sqlite3.Connection, ids: str) -> int:
         " AND id <= (SELECT indexed_until FROM text_state)",
         (ids,),
     )
+    remove_keys(connection, ids)
     return connection.execute(
         "DELETE FROM entries WHERE id IN (SELECT value FROM json_each(?))", (ids,)
     ).rowcount

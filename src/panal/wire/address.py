@@ -33,6 +33,7 @@ def parse_address(literal: str) -> Address:
     return address
 
 
+@lru_cache(maxsize=4_096)
 def is_loopback(literal: str) -> bool:
     """Whether an IP literal is this machine's own loopback."""
     return parse_address(literal).is_loopback

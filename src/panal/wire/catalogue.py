@@ -11,6 +11,7 @@ more or less costs one hash.
     holding  "h", id (32), state (1: 1 complete, 0 partial)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -82,6 +83,14 @@ class CatalogueDigest:
     def add_entry(self, facts: bytes, path: str) -> None:
         """Count an entry in, given by `Entry.facts` and its path."""
         self._sum += _summand(b"e" + facts + path.encode("utf-8"))
+
+    def add_entries(self, facts: Sequence[bytes], paths: Sequence[str]) -> None:
+        """Count many in: that of each path in its place."""
+        hashes = [
+            blake3(b"e" + about + path.encode()).digest()
+            for about, path in zip(facts, paths, strict=True)
+        ]
+        self._sum += sum([int.from_bytes(hash_, "little") for hash_ in hashes])
 
     def remove_entry(self, facts: bytes, path: str) -> None:
         """Count an entry out, given in the same way."""

@@ -6,6 +6,8 @@ hold is the target's own question, asked when a file is put in place.
 """
 
 import re
+from collections.abc import Sequence
+from operator import methodcaller
 from typing import NewType
 
 from panal.errors import UnsafeName
@@ -33,6 +35,14 @@ def safe_path(text: str) -> SafePath:
     if problem is not None:
         raise UnsafeName(f"The name {brief(text)} cannot be used: {problem}.")
     return SafePath(text)
+
+
+def safe_paths(texts: Sequence[str]) -> tuple[SafePath, ...]:
+    """The same texts where each is safe; UnsafeName of the first that is not."""
+    if not _are_plain(texts):
+        for text in texts:
+            safe_path(text)
+    return tuple(map(SafePath, texts))
 
 
 def visible_path(text: str) -> SafePath:
@@ -79,6 +89,24 @@ def _is_plain(text: str) -> bool:
         return False
     around = f"/{text}/"
     return "//" not in around and "/." not in around and text.count("/") < MAX_DEPTH
+
+
+def _are_plain(texts: Sequence[str]) -> bool:
+    """Whether `_is_plain` is true of each, asked of all together: a third of the time."""
+    around = "/" + "/\n/".join(texts) + "/"
+    longest = max(map(len, texts), default=0)
+    return (
+        longest <= MAX_COMPONENT_BYTES
+        and around.isascii()
+        and around.count("\n") == len(texts) - 1
+        and around.replace("\n", "").isprintable()
+        and "//" not in around
+        and "/." not in around
+        and (longest < 2 * MAX_DEPTH or max(map(_slashes, texts)) < MAX_DEPTH)
+    )
+
+
+_slashes = methodcaller("count", "/")
 
 
 def _component_problem(component: str) -> str | None:

@@ -4,7 +4,8 @@ Reading raises UsageError (a wrong length, an unknown kind, a path against the r
 neither the tracker nor a peer sees an unchecked value.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from panal.errors import UsageError
 from panal.wire import tracker_pb2 as pb
@@ -22,9 +23,15 @@ from panal.wire.catalogue import (
     SearchPage,
     SearchQuery,
 )
-from panal.wire.ids import ContentId, content_id_from_bytes, parse_peer_name, parse_zone
+from panal.wire.ids import (
+    CONTENT_ID_BYTES,
+    ContentId,
+    content_id_from_bytes,
+    parse_peer_name,
+    parse_zone,
+)
 from panal.wire.manifest import HASH_BYTES, MAX_CONTENT_BYTES, Kind
-from panal.wire.names import safe_path
+from panal.wire.names import safe_path, safe_paths
 from panal.wire.tracker import caller_to, port_from
 
 MAX_LOCATED = 1_000
@@ -45,6 +52,31 @@ def entry_from(message: pb.Entry) -> Entry:
     )
 
 
+def entries_from(messages: Sequence[pb.Entry]) -> tuple[Entry, ...]:
+    """Announced paths, looked at together: what is wrong with one is looked for only then."""
+    if not messages:
+        return ()
+    told = list(map(_TOLD, messages))
+    paths, contents, sizes, kinds, sha256s = zip(*told, strict=True)
+    if (
+        set(map(len, contents)) != {CONTENT_ID_BYTES}
+        or max(sizes) > MAX_CONTENT_BYTES
+        or not _KINDS.keys() >= set(kinds)
+        or not {0, HASH_BYTES} >= set(map(len, sha256s))
+    ):
+        return tuple(map(entry_from, messages))
+    safe_paths(paths)
+    return tuple(
+        [
+            Entry(path, content, size, _KINDS[kind], sha256 or None)
+            for path, content, size, kind, sha256 in told
+        ]
+    )
+
+
+_TOLD = attrgetter("path", "content", "size_bytes", "kind", "sha256")
+
+
 def entry_to(entry: Entry) -> pb.Entry:
     """One announced path, as a message."""
     return pb.Entry(
@@ -62,8 +94,8 @@ def announcement_from(message: pb.AnnounceRequest) -> Announcement:
         sequence=message.sequence,
         replace_all=message.replace_all,
         all_told=message.all_told,
-        entries=tuple(map(entry_from, message.entries)),
-        removed_paths=tuple(safe_path(path) for path in message.removed_paths),
+        entries=entries_from(message.entries),
+        removed_paths=safe_paths(message.removed_paths),
         holdings=tuple(
             Holding(content_id_from_bytes(holding.content), holding.complete)
             for holding in message.holdings

@@ -105,7 +105,8 @@ def status(
     panal tracker status --tracker 192.168.1.10:50051 --json
 
     Whoever may search is told counts; its owner, on its machine, also what it runs, how its
-    records answer and how many calls it gets.
+    records answer and how many calls it gets. Exits with 1 where the tracker is not ready, with 4
+    where none answers.
     """
     from panal.cli.tracker_status import show
 
