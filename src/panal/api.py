@@ -31,7 +31,6 @@ from panal.answers import (
 from panal.asking import Only, all_peers, search_query
 from panal.errors import Refused
 from panal.peer.app import PeerApp
-from panal.peer.calling import client_session
 from panal.peer.damage import words as damage_words
 from panal.peer.guest_links import DEFAULT_S, Named
 from panal.peer.planning import Target, plan
@@ -105,8 +104,7 @@ class Node:
         """What a download would do; nothing is written."""
         settings = self._app.settings
         target = Target(settings.folder.absolute(), settings.partials, settings.name)
-        async with client_session(self._app.calling) as session:
-            return plan_answer(await plan(self._app.client, session, what, target))
+        return plan_answer(await plan(self._app.client, self._app.calling, what, target))
 
     def downloads(self) -> list[DownloadAnswer]:
         """Every download, the newest last."""

@@ -13,7 +13,7 @@ from panal.answers import (
 )
 from panal.clock import SystemClock
 from panal.errors import UsageError
-from panal.peer.calling import PLAIN, client_session
+from panal.peer.calling import PLAIN
 from panal.peer.config import DEFAULT_TRACKER, parse_tracker
 from panal.peer.joining import asked_of
 from panal.peer.member_tls import MemberTls
@@ -107,8 +107,7 @@ class Tracker:
         target = Target(folder, folder / STATE_DIRECTORY / "partial", self._name)
         member = self._membership
         calling = PLAIN if member is None else MemberTls(member, SystemClock()).calling
-        async with client_session(calling) as session:
-            return plan_answer(await plan(self._client, session, what, target))
+        return plan_answer(await plan(self._client, calling, what, target))
 
 
 def search_query(words: str, page: str, page_size: int, only: Only | None) -> SearchQuery:

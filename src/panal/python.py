@@ -38,12 +38,12 @@ from panal.errors import PanalError, by_slug
 from panal.peer.app import PeerApp
 from panal.peer.config import DEFAULT_TRACKER, PeerSettings, parse_tracker
 from panal.peer.guest_links import DEFAULT_S
-from panal.web.control import owner_routes
-from panal.web.monitoring import MonitoringRoutes
 from panal.wire.join_line import parse_join_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
+
+    from panal.peer.access import Route
 
 log = logging.getLogger(__name__)
 logging.getLogger("panal").addHandler(logging.NullHandler())  # silent unless asked
@@ -57,7 +57,7 @@ async def running_peer(settings: PeerSettings) -> "AsyncIterator[PeerApp]":
     """A peer, started and stopped."""
     app = PeerApp(settings, SystemClock(), SystemRandom())
     async with AsyncExitStack() as stack:
-        await app.start(owner_routes)
+        await app.start(_owner_routes)
         if settings.metrics is None:
             stack.push_async_callback(app.stop)
         else:
@@ -65,8 +65,16 @@ async def running_peer(settings: PeerSettings) -> "AsyncIterator[PeerApp]":
         yield app
 
 
+def _owner_routes(app: PeerApp) -> "Sequence[Route]":
+    from panal.web.control import owner_routes  # it takes longer to load than a small get does
+
+    return owner_routes(app)
+
+
 async def _tell_metrics(app: PeerApp, where: tuple[str, int], stack: AsyncExitStack) -> None:
     """On a port of its own, which says that the peer stops until it has."""
+    from panal.web.monitoring import MonitoringRoutes
+
     listener = MonitoringRoutes(app).listener()
     stack.push_async_callback(listener.close)
     stack.push_async_callback(app.stop)

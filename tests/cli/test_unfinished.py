@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from panal.answers import UnfinishedAnswer
-from panal.cli.unfinished import (
+from panal.cli.old_gets import (
     KNOWN_KEPT_S,
     keep_known_folder,
-    left_behind_words,
     remember_where,
     remove_old_gets,
 )
+from panal.cli.unfinished import left_behind_words
 from panal.peer.ageing import KEPT_S
 from panal.peer.config import PeerSettings
 

@@ -11,7 +11,7 @@ import pytest
 
 from panal.clock import SystemClock
 from panal.errors import IntegrityError, Unreachable
-from panal.peer.calling import client_session
+from panal.peer.calling import PLAIN
 from panal.peer.http_source import HttpSource, fetch_manifest
 from panal.peer.rate_limit import RateLimit
 from panal.store.partial import PartialFile
@@ -211,9 +211,9 @@ async def test_a_manifest_without_end_is_cut_off() -> None:
             writer.write(bytes(1024 * 1024))
             await writer.drain()
 
-    async with serving(endless) as provider, client_session() as session:
+    async with serving(endless) as provider:
         with pytest.raises(IntegrityError, match="without end"):
-            await fetch_manifest(session, provider, CONTENT)
+            await fetch_manifest(PLAIN, provider, CONTENT)
 
 
 async def test_a_redirect_to_the_manifest_is_not_followed() -> None:
@@ -225,9 +225,9 @@ async def test_a_redirect_to_the_manifest_is_not_followed() -> None:
     async with serving(canary) as inside:
         location = f"Location: http://127.0.0.1:{inside.port}/\r\n".encode()
         answer = b"HTTP/1.1 302 Found\r\n" + location + b"Content-Length: 0\r\n\r\n"
-        async with serving(saying(answer)) as provider, client_session() as session:
+        async with serving(saying(answer)) as provider:
             with pytest.raises(Unreachable):
-                await fetch_manifest(session, provider, CONTENT)
+                await fetch_manifest(PLAIN, provider, CONTENT)
     assert called == []
 
 

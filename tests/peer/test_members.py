@@ -18,7 +18,7 @@ import pytest
 
 from panal.errors import NotExposed, PanalError, Refused, UsageError, WrongIdentity
 from panal.peer import membership
-from panal.peer.calling import Calling, client_session
+from panal.peer.calling import Calling
 from panal.peer.config import PeerSettings
 from panal.peer.http_source import fetch_manifest
 from panal.peer.local_user import LocalUser
@@ -26,7 +26,7 @@ from panal.peer.visitors import unsent_bytes
 from panal.trust.tls import client_context
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Provider
-from panal.wire.certified_names import TRACKER_HOST, peer_host
+from panal.wire.certified_names import peer_host
 from panal.wire.ids import PeerName, parse_content_id
 from tests.support.clock import VirtualClock
 from tests.support.network import Network, RunningPeer
@@ -172,12 +172,11 @@ async def test_the_tracker_is_no_member(members: Network) -> None:
 async def test_a_peer_under_another_name_is_not_asked(members: Network) -> None:
     a, b = await members.peer("a"), await members.peer("b")
     content = parse_content_id((await a.upload("x", BIG))["id"])
-    async with client_session(b.app.calling) as session:
-        right = Provider(PeerName("a"), "127.0.0.1", a.app.port, complete=True)
-        assert (await fetch_manifest(session, right, content)).size_bytes == len(BIG)
-        wrong = Provider(PeerName("c"), "127.0.0.1", a.app.port, complete=True)
-        with pytest.raises(PanalError, match="somebody else"):
-            await fetch_manifest(session, wrong, content)
+    right = Provider(PeerName("a"), "127.0.0.1", a.app.port, complete=True)
+    assert (await fetch_manifest(b.app.calling, right, content)).size_bytes == len(BIG)
+    wrong = Provider(PeerName("c"), "127.0.0.1", a.app.port, complete=True)
+    with pytest.raises(PanalError, match="somebody else"):
+        await fetch_manifest(b.app.calling, wrong, content)
 
 
 async def test_without_a_certificate_nothing_is_told(members: Network) -> None:
@@ -387,11 +386,7 @@ def test_open_and_members_exclude_each_other(tmp_path: Path) -> None:
 
 
 def test_calling_plainly_names_nobody() -> None:
-    provider = Provider(PeerName("a"), "::1", 5_000, complete=True)
-    plain = Calling()
-    assert plain.url(provider, "/x") == "http://[::1]:5000/x"
-    assert plain.host_name(provider.peer) is None
-    assert TRACKER_HOST not in plain.url(provider, "/x")
+    assert Calling().host_name(PeerName("a")) is None
 
 
 async def test_with_any_umask_nobody_else_reads_or_changes_what_is_kept(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from panal.peer.calling import client_session
+from panal.peer.calling import PLAIN
 from panal.peer.neighbourhood import NamedPeer, ask_for_peers, believed
 from panal.peer.own_ways import way_to
 from panal.wire.catalogue import Provider
@@ -41,8 +41,8 @@ def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
 async def test_only_addresses_that_may_be_called_are_believed(
     said: bytes, believed: list[str]
 ) -> None:
-    async with serving(saying(answer(said))) as provider, client_session() as session:
-        found = await ask_for_peers(session, provider, CONTENT)
+    async with serving(saying(answer(said))) as provider:
+        found = await ask_for_peers(PLAIN, provider, CONTENT)
     assert [known.peer for known in found] == believed
 
 
@@ -77,8 +77,8 @@ def test_the_way_is_what_the_system_would_take() -> None:
 
 async def test_who_does_not_answer_names_nobody() -> None:
     for said in (b"", answer(b"{}", b"404 Not Found"), b"SSH-2.0\r\n\r\n"):
-        async with serving(saying(said)) as provider, client_session() as session:
-            assert await ask_for_peers(session, provider, CONTENT) == []
+        async with serving(saying(said)) as provider:
+            assert await ask_for_peers(PLAIN, provider, CONTENT) == []
 
 
 async def test_who_follows_is_named_at_the_address_it_came_from(network: Network) -> None:

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from panal.peer import bundle_source, queue_patience, small_files
-from panal.peer.calling import client_session
+from panal.peer.calling import PLAIN
 from panal.peer.queue_patience import ASK_EVERY_S, MOST_ASKED
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId, PeerName
@@ -38,9 +38,9 @@ class Watched:
 
 async def test_a_provider_that_lives_is_waited_for_but_not_for_ever() -> None:
     watched = Watched()
-    async with serving(saying(ANSWER)) as provider, client_session() as session:
+    async with serving(saying(ANSWER)) as provider:
         patience = queue_patience.queue_patience(
-            session, provider, watched.given_up.set, watched.clock
+            PLAIN, provider, watched.given_up.set, watched.clock
         )
         async with patience:
             await asyncio.sleep(0)
@@ -54,18 +54,15 @@ async def test_a_provider_that_lives_is_waited_for_but_not_for_ever() -> None:
 async def test_a_dead_provider_is_given_up_at_once_unless_its_answer_has_begun() -> None:
     for has_begun in (False, True):
         watched = Watched()
-        async with client_session() as session:
-            patience = queue_patience.queue_patience(
-                session, DEAD, watched.given_up.set, watched.clock
-            )
-            async with patience as answered:
-                await asyncio.sleep(0)
-                if has_begun:
-                    answered.set()
-                    await watched.clock.run_for(ASK_EVERY_S)
-                else:
-                    await watched.pass_by(ASK_EVERY_S)
-            assert watched.given_up.is_set() is not has_begun
+        patience = queue_patience.queue_patience(PLAIN, DEAD, watched.given_up.set, watched.clock)
+        async with patience as answered:
+            await asyncio.sleep(0)
+            if has_begun:
+                answered.set()
+                await watched.clock.run_for(ASK_EVERY_S)
+            else:
+                await watched.pass_by(ASK_EVERY_S)
+        assert watched.given_up.is_set() is not has_begun
 
 
 @pytest.fixture

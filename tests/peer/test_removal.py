@@ -17,7 +17,6 @@ import pytest
 
 from panal.errors import PanalError
 from panal.peer.announcer import GATHERED_S, RENEW_JITTER
-from panal.peer.calling import client_session
 from panal.peer.http_source import fetch_manifest
 from panal.peer.network_owner import NetworkOwner
 from panal.tracker.registry import RENEW_S
@@ -172,22 +171,19 @@ async def test_a_removed_member_is_called_by_nobody_within_a_minute(trial: Remov
     a, b, c = [await trial.peer(name) for name in ("a", "b", "c")]
     content = parse_content_id(await trial.share(b, "x", BIG[: 4 << 20]))
     removed = Provider(PeerName("b"), "127.0.0.1", b.app.port, complete=True)
-    sessions = [client_session(by.app.calling, keeps_connections=True) for by in (a, c)]
-    for session in sessions:
-        assert (await fetch_manifest(session, removed, content)).size_bytes == 4 << 20
+    for by in (a, c):
+        assert (await fetch_manifest(by.app.calling, removed, content)).size_bytes == 4 << 20
     reading = await Open.to(trial, a, b, f"/content/{content.hex()}")
     await trial.remove("b")
     removed_at_s = trial.clock.now_s()
-    for session in sessions:
-        await fetch_manifest(session, removed, content)
+    for by in (a, c):
+        await fetch_manifest(by.app.calling, removed, content)
 
     await trial.every_renewal()
     await trial.until_told(a, c)
-    for session in sessions:  # by the connections that are open, and by new ones
-        for _ in range(2):
-            with pytest.raises(PanalError, match="removed"):
-                await fetch_manifest(session, removed, content)
-        await session.close()
+    for by in (a, c):
+        with pytest.raises(PanalError, match="removed"):
+            await fetch_manifest(by.app.calling, removed, content)
     assert await reading.until_end() < 4 << 20  # what lay here already; nothing is read after it
     assert trial.clock.now_s() - removed_at_s <= PROMISED_S
 

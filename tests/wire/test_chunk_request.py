@@ -5,6 +5,7 @@ import pytest
 from panal.wire.chunk_request import (
     MAX_BODY_BYTES,
     ChoiceRequest,
+    ProofRequest,
     RangeRequest,
     choice_fields,
     goes_on,
@@ -91,3 +92,23 @@ def test_a_choice_goes_on_until_its_bitfield_is_whole() -> None:
     assert not goes_on(CHOICE[:60])
     endless = head("POST", f"{PATH}/next?max=7", "a", choice_fields(bytes(MAX_BODY_BYTES + 1)))
     assert not goes_on(endless)
+
+
+PROOF = (
+    b"GET /dialback/00112233445566778899aabbccddeeff HTTP/1.1\r\nHost: 10.0.0.1:5000\r\n"
+    b"Accept-Encoding: identity\r\nPanal-Protocol: 1\r\nConnection: close\r\n\r\n"
+)
+
+
+def test_a_proof_is_asked_for_in_one_form() -> None:
+    nonce = bytes.fromhex("00112233445566778899aabbccddeeff")
+    assert parse(PROOF) == ProofRequest(nonce, "10.0.0.1:5000")
+    for old, new in (
+        (b"eeff ", b"eef "),
+        (b"aabb", b"AABB"),
+        (b"GET", b"POST"),
+        (b"Connection: close\r\n", b""),
+        (b"Panal-Protocol: 1\r\n", b"Panal-Protocol: 1\r\nOrigin: http://a\r\n"),
+    ):
+        assert old in PROOF
+        assert parse(PROOF.replace(old, new, 1)) is None

@@ -17,10 +17,10 @@ from panal.api import Node
 from panal.cli.documents import GetDocument, GetSource
 from panal.cli.finding import tracker_of
 from panal.cli.log_lines import log_to_stderr
+from panal.cli.old_gets import keep_known_folder, remember_where, remove_empty, remove_old_gets
 from panal.cli.output import name_words, print_json
 from panal.cli.programs import collect_as_usual, run_until_stopped
 from panal.cli.progress import ProgressLine
-from panal.cli.unfinished import keep_known_folder, remember_where, remove_empty, remove_old_gets
 from panal.clock import SystemClock
 from panal.errors import NoSpace, PanalError, UsageError, by_slug
 from panal.peer.config import PeerSettings

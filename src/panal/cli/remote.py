@@ -33,7 +33,6 @@ from panal.answers import (
 )
 from panal.cli.token import OwnPeerConnector, check_stays_here, given_token
 from panal.errors import PanalError, Unreachable, UsageError, by_slug
-from panal.peer.calling import untrusting_session
 
 TIMEOUT_S = 10.0
 PAGE = 1_000
@@ -66,7 +65,14 @@ class RemotePeer:
 
     async def __aenter__(self) -> "RemotePeer":
         connector = None if self._token is None else OwnPeerConnector(self._token)
-        self._session = untrusting_session(connector)
+        # It trusts nobody's answers: no decoding, no cookies, no proxy.
+        self._session = aiohttp.ClientSession(
+            auto_decompress=False,
+            trust_env=False,
+            headers={"Accept-Encoding": "identity"},
+            connector=connector or aiohttp.TCPConnector(limit=0, force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -6,35 +6,30 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from random import Random
+from typing import TYPE_CHECKING
 
 from panal import request_ids
 from panal.audit import AuditLog
 from panal.clock import Clock
 from panal.errors import PanalError
-from panal.peer.access import Route, application
 from panal.peer.adding import Adding
 from panal.peer.announcer import Announcer
-from panal.peer.bundle_routes import BundleRoutes
-from panal.peer.calling import PLAIN, client_session
+from panal.peer.calling import PLAIN
 from panal.peer.chunk_server import ChunkServer
 from panal.peer.collections import Collections
 from panal.peer.config import PeerSettings
 from panal.peer.connections import Connections
-from panal.peer.content_answers import ContentAnswers
-from panal.peer.content_routes import ContentRoutes
 from panal.peer.contents import Contents
 from panal.peer.damage import Damage
 from panal.peer.doorkeeper import Doorkeeper
-from panal.peer.doors import connections_at_most, http_server, listen
+from panal.peer.doors import connections_at_most, listen
 from panal.peer.download_way import DownloadWay
 from panal.peer.downloads import Downloads
 from panal.peer.fetching import Fetching
-from panal.peer.file_routes import FileRoutes
 from panal.peer.folder_downloads import FolderDownloads, FolderParts
 from panal.peer.granting import Granting
 from panal.peer.guest_links import GuestLinks
-from panal.peer.guest_routes import GuestDoorkeeper, GuestRoutes
-from panal.peer.http_connection import http_connections
+from panal.peer.http_door import HttpDoor, Make
 from panal.peer.identity import begin_epoch
 from panal.peer.joining import member_of, trackers_of
 from panal.peer.lanes import Lanes
@@ -74,7 +69,11 @@ from panal.store.setting_records import SettingRecords
 from panal.store.texts import FOLDER as TEXTS
 from panal.store.texts import Texts
 from panal.wire.catalogue import Entry, Registration
+from panal.wire.dialback import hash_secret
 from panal.wire.manifest import MIN_CHUNK_BYTES
+
+if TYPE_CHECKING:
+    from panal.peer.access import Route
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +143,7 @@ class PeerApp:
         """Where it answers."""
         return self.ports.port
 
-    async def start(self, more_routes: Callable[["PeerApp"], Sequence[Route]]) -> None:
+    async def start(self, more_routes: Callable[["PeerApp"], "Sequence[Route]"]) -> None:
         """Bind, open, serve, then register; what was started is stopped on any failure."""
         try:
             await self._start(more_routes)
@@ -157,7 +156,7 @@ class PeerApp:
         self.stopping.set()
         await self._lifetime.end()
 
-    async def _start(self, more_routes: Callable[["PeerApp"], Sequence[Route]]) -> None:
+    async def _start(self, more_routes: Callable[["PeerApp"], "Sequence[Route]"]) -> None:
         self._lifetime.at_end(self.audit.close)
         self.ports = Ports(self.settings, self._lifetime)
         await self._open_folder()
@@ -206,8 +205,6 @@ class PeerApp:
         if member is not None:
             self._tls = MemberTls(member, self.clock)
             self.calling = self._tls.calling
-        self._session = client_session(self.calling)
-        self._lifetime.at_end_await(self._session.close)
         return Registration(caller, self.port, settings.bind_hosts(), zone=settings.checked_zone)
 
     def _looks_for_roots(self) -> Callable[[], dict[str, bool]]:
@@ -303,7 +300,7 @@ class PeerApp:
         return Fetching(
             registration=registration,
             client=self.client,
-            session=self._session,
+            calling=self.calling,
             contents=self.contents,
             sharing=self.sharing,
             announcer=self.announcer,
@@ -370,30 +367,13 @@ class PeerApp:
         return FolderDownloads(parts)
 
     async def _serve(
-        self, registration: Registration, more_routes: Callable[["PeerApp"], Sequence[Route]]
+        self, registration: Registration, more_routes: Callable[["PeerApp"], "Sequence[Route]"]
     ) -> None:
         contents, lanes = self.contents, self.lanes
         sender = Sender(self.upload_limit, self.traffic)
         self._lifetime.at_end(sender.close)
         never_sent = NeverSent(self._chance)
-        answers = ContentAnswers(sender, lanes, never_sent)
         granting = Granting(contents, lanes, never_sent)
-        secret = registration.caller.secret
-        files = FileRoutes(
-            self.uploads,
-            self.index,
-            contents,
-            answers,
-            self.announcer,
-            self.trackers[0],
-            self.audit,
-        )
-        self.routes = [
-            *ContentRoutes(contents, answers, granting, secret, self._chance).routes(),
-            *BundleRoutes(contents, sender, lanes).routes(),
-            *files.routes(),
-            *more_routes(self),
-        ]
         doorkeeper = Doorkeeper(
             is_open=self.settings.open,
             allowed_hosts=self.settings.allowed_hosts,
@@ -403,8 +383,36 @@ class PeerApp:
             await self.resumable.restore()
         self._lifetime.at_end_await(self.resumable.close)
         await self._let_guests_in(sender)
-        app = application(self.routes, doorkeeper, self.audit)
-        others = await http_server(app, self._lifetime.stack)
+        behind = contextlib.AsyncExitStack()
+        self._lifetime.at_end_await(behind.aclose)
+
+        async def open_up() -> Make:
+            from panal.peer import http_rooms  # it takes longer to load than a small get does
+
+            self.routes = [
+                *http_rooms.content_routes(
+                    contents,
+                    sender,
+                    lanes,
+                    never_sent,
+                    granting,
+                    self.uploads,
+                    self.index,
+                    self.announcer,
+                    self.trackers[0],
+                    self.audit,
+                    registration.caller.secret,
+                    self._chance,
+                ),
+                *more_routes(self),
+            ]
+            return await http_rooms.answering(
+                self.routes, doorkeeper, self.audit, self.connections, behind
+            )
+
+        door = HttpDoor(open_up)
+        if not self.settings.asked_anew:
+            await door.open()
         server = ChunkServer(
             contents,
             sender,
@@ -413,7 +421,8 @@ class PeerApp:
             granting,
             doorkeeper,
             self.connections,
-            http_connections(others, self.connections),
+            door,
+            hash_secret(registration.caller.secret),
         )
         self._lifetime.at_end_await(server.close, DRAIN_S)
         await listen(self.ports.sockets, server.connection, self._lifetime.stack, self._tls)
@@ -422,14 +431,17 @@ class PeerApp:
         sockets = self.ports.guest_sockets
         if not sockets:
             return
+        from panal.peer import http_rooms
+        from panal.peer.guest_routes import GuestDoorkeeper, GuestRoutes
+
         keeper = GuestDoorkeeper(self.guest_links, self.settings.allowed_hosts)
         self.guest_routes = GuestRoutes(
             keeper, self.contents, self._texts, sender, self._chance, self.audit
         ).routes()
-        app = application(self.guest_routes, keeper, self.audit)
-        server = await http_server(app, self._lifetime.stack)
         connections = Connections(GUEST_CONNECTIONS, GUEST_CONNECTIONS_PER_ADDRESS)
-        answered = http_connections(server, connections, enters=True)
+        answered = await http_rooms.answering(
+            self.guest_routes, keeper, self.audit, connections, self._lifetime.stack, enters=True
+        )
         await listen(sockets, answered, self._lifetime.stack)
 
     def _go_on(self) -> None:

@@ -9,10 +9,12 @@ Sec-Fetch-Site says same-origin or none.
 import re
 from functools import lru_cache
 from ipaddress import ip_address
-
-from multidict import MultiMapping
+from typing import TYPE_CHECKING
 
 from panal.errors import Refused, UsageError, WrongHost
+
+if TYPE_CHECKING:
+    from multidict import MultiMapping
 
 _HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]*)?")
 _NOT_OURS = "Other sites' pages may not use this peer."
@@ -45,7 +47,7 @@ def is_host_allowed(value: str, allowed_hosts: frozenset[str]) -> bool:
     return True
 
 
-def check_page(headers: MultiMapping[str], host: str, *, may_be_a_link: bool) -> None:
+def check_page(headers: "MultiMapping[str]", host: str, *, may_be_a_link: bool) -> None:
     """Refused for another site's page, and where it is not said once where a page is from.
 
     `may_be_a_link`: somebody may follow a link from another site to here, as long as what

@@ -87,7 +87,7 @@ class Bundles:
         self, provider: Provider, plan: BundlePlan, at_once: int, threads: ThreadPoolExecutor
     ) -> None:
         """One connection's bundles, one after the other."""
-        source = BundleSource(provider, self._small.limit, self._small.session.calling)
+        source = BundleSource(provider, self._small.limit, self._small.calling)
         try:
             while provider in self._small.usable() and provider not in self._without:
                 groups = plan.take(provider.peer, at_once)
@@ -109,7 +109,7 @@ class Bundles:
         batch = self._new_batch()
         try:
             small = self._small
-            patience = queue_patience(small.session, provider, source.cancel, small.clock)
+            patience = queue_patience(small.calling, provider, source.cancel, small.clock)
             async with patience as answered:
                 outcome = await _in_thread(threads, source, groups, batch, transfer, answered)
         except NoBundles:

@@ -214,7 +214,6 @@ class ChunkConnection:
 
 def words_of(error: BaseException) -> str:
     """Why a connection failed, for people."""
-    error = getattr(error, "os_error", error)  # where a library wraps it
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if (problem := identity_problem(error, "it")) is not None:

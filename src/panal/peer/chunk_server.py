@@ -1,7 +1,8 @@
-"""Peers' requests for chunks, answered on the connection itself.
+"""Peers' requests for chunks, answered on the connection itself, and a tracker's for a proof.
 
 Nearly all that a peer in a swarm is asked is one of two requests in one exact form, a hundred
-times a second. Those are answered here. Everything else goes to the HTTP server, with its
+times a second; a peer that only fetches is asked once by its tracker whether it can be reached, and
+often nothing else. Those are answered here. Everything else goes to the HTTP server, with its
 connection and for good: every other request, and these where who asks, their Host or their range is
 not plainly right. So the rules stand in one place, and nothing is let in here that they refuse.
 """
@@ -9,7 +10,7 @@ not plainly right. So the rules stand in one place, and nothing is let in here t
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from http import HTTPStatus
 from typing import cast
 
 from panal.errors import PanalError
@@ -17,22 +18,34 @@ from panal.peer.connections import Connections
 from panal.peer.contents import Contents, OpenContent
 from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.granting import Granting
-from panal.peer.http_answers import problem
+from panal.peer.http_door import HttpDoor
 from panal.peer.lanes import Lanes
 from panal.peer.limits import MOST_AHEAD_BYTES
 from panal.peer.never_sent import NeverSent
 from panal.peer.patience import Moment, Patience, Phase, Verdict
+from panal.peer.problems import PROBLEM, encoded_problem
 from panal.peer.roles import Role, may
 from panal.peer.sending import Sender, keep_queue_short
 from panal.peer.visitors import is_over_tls, unsent_bytes, visitor_at
 from panal.peer.warm_sending import MOST_BYTES, WarmSending, is_cached
-from panal.wire.chunk_request import ChoiceRequest, RangeRequest, goes_on, parse
+from panal.wire.chunk_request import (
+    ChoiceRequest,
+    ProofRequest,
+    RangeRequest,
+    Request,
+    goes_on,
+    parse,
+)
+from panal.wire.dialback import proof_of
 from panal.wire.ranges import ByteRange
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 _FIELDS = b"Panal-Protocol: 1\r\nContent-Type: application/octet-stream\r\n"
+_PROOF = (
+    b"HTTP/1.1 200 OK\r\nPanal-Protocol: 1\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+)
 _NOTHING = b"HTTP/1.1 204 No Content\r\nPanal-Protocol: 1\r\n\r\n"
 
 
@@ -48,9 +61,13 @@ class ChunkServer:
         granting: Granting,
         doorkeeper: Doorkeeper,
         held: Connections,
-        others: Callable[[], asyncio.Protocol],
+        door: HttpDoor,
+        secret_hash: bytes,
     ) -> None:
-        """`others` makes what a connection with any other request is handed over to."""
+        """A connection with any other request is handed over to what is behind `door`.
+
+        `secret_hash` is that of this peer's owner secret.
+        """
         self._contents = contents
         self.sender = sender
         self._lanes = lanes
@@ -58,7 +75,8 @@ class ChunkServer:
         self._granting = granting
         self._doorkeeper = doorkeeper
         self.held = held
-        self.others = others
+        self.door = door
+        self._secret_hash = secret_hash
         self.connections: set[ChunkConnection] = set()
         self.is_closing = False
 
@@ -66,10 +84,10 @@ class ChunkServer:
         """For one that has been made."""
         return ChunkConnection(self)
 
-    async def answer(
-        self, connection: "ChunkConnection", request: RangeRequest | ChoiceRequest
-    ) -> bool:
+    async def answer(self, connection: "ChunkConnection", request: Request) -> bool:
         """Whether it was answered here; where not, nothing has been sent."""
+        if isinstance(request, ProofRequest):
+            return self._answer_proof(connection, request)
         if not self._is_let_in(connection, request.host):
             return False
         if isinstance(request, RangeRequest):
@@ -82,6 +100,14 @@ class ChunkServer:
         if transport is None or not doorkeeper.is_host_allowed(host):
             return False
         return may(doorkeeper.role_without_fields(transport), Role.MEMBER)
+
+    def _answer_proof(self, connection: "ChunkConnection", request: ProofRequest) -> bool:
+        if not self._doorkeeper.is_host_allowed(request.host):
+            return False
+        proof = proof_of(request.nonce, self._secret_hash).encode("ascii")
+        connection.say(_PROOF + b"Content-Length: %d\r\n\r\n" % len(proof) + proof)
+        connection.end()
+        return True
 
     async def _answer_range(self, connection: "ChunkConnection", request: RangeRequest) -> bool:
         content, part = request.content, request.part
@@ -210,7 +236,7 @@ class ChunkConnection(asyncio.Protocol):
         elif not goes_on(data):
             self._hand_over(transport, data)
 
-    async def _answer(self, request: RangeRequest | ChoiceRequest, data: bytes) -> None:
+    async def _answer(self, request: Request, data: bytes) -> None:
         self._has_begun = False
         is_answered = True
         try:
@@ -240,16 +266,35 @@ class ChunkConnection(asyncio.Protocol):
             self._take(transport)
 
     def _hand_over(self, transport: asyncio.Transport, data: bytes) -> None:
+        if not self._server.door.is_open:
+            transport.pause_reading()
+            self._ahead = b""
+            self.task = self._loop.create_task(self._open_door(data))
+            return
         self._forget()
-        other = self._server.others()
+        other = self._server.door.protocol()
         transport.set_protocol(other)
         other.connection_made(transport)
         other.data_received(data)
 
+    async def _open_door(self, data: bytes) -> None:
+        try:
+            await self._server.door.open()
+        except Exception:
+            log.exception("The HTTP server does not start.")
+            self.abort()
+        finally:
+            self.task = None
+            if self.transport is None:
+                self._forget()
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+            self._hand_over(self.transport, data + self._ahead)
+
     # Answers --------------------------------------------------------------------------------
 
     def say(self, answer: bytes) -> None:
-        """An answer that is only a head."""
+        """A short answer."""
         if self.transport is not None:
             self._has_begun = True
             self.transport.write(answer)
@@ -297,10 +342,15 @@ class ChunkConnection(asyncio.Protocol):
 
     # The end --------------------------------------------------------------------------------
 
+    def end(self) -> None:
+        """End it when all that was said has been sent."""
+        if self.transport is not None:
+            self.transport.close()
+
     def end_if_idle(self) -> None:
         """End it unless something is asked for."""
-        if self.task is None and self.transport is not None:
-            self.transport.close()
+        if self.task is None:
+            self.end()
 
     def abort(self) -> None:
         """End it at once."""
@@ -335,10 +385,10 @@ class ChunkConnection(asyncio.Protocol):
 
 
 def _refusal(error: PanalError) -> bytes:
-    answer = problem(error.http_status, error.slug, str(error))
-    body = cast(bytes, answer.body)
-    line = f"HTTP/1.1 {answer.status} {answer.reason}\r\nPanal-Protocol: 1\r\n"
-    fields = f"Content-Type: {answer.content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    body = encoded_problem(error.http_status, error.slug, str(error))
+    reason = HTTPStatus(error.http_status).phrase
+    line = f"HTTP/1.1 {error.http_status} {reason}\r\nPanal-Protocol: 1\r\n"
+    fields = f"Content-Type: {PROBLEM}\r\nContent-Length: {len(body)}\r\n\r\n"
     return (line + fields).encode("ascii") + body
 
 

@@ -1,14 +1,15 @@
 """The facts of who is asking, gathered from a connection and its request."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
-
-from aiohttp import web
 
 from panal.peer.browser_rules import is_host_allowed
 from panal.peer.roles import Asker, Role, Token, role_of
 from panal.peer.visitors import Connection, visitor_at
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 _FORWARDED = (
     *("via", "forwarded", "x-forwarded-"),
@@ -50,7 +51,7 @@ class Doorkeeper:
         self._connections: WeakKeyDictionary[Connection, Asker] = WeakKeyDictionary()
         """Whose each connection is; that is looked up once: the system's list may be long."""
 
-    def asker(self, request: web.Request) -> Asker:
+    def asker(self, request: "web.Request") -> Asker:
         """Who asks."""
         known = self._of_connection(request.transport)
         return Asker(

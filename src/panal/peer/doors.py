@@ -7,23 +7,11 @@ import resource
 import socket
 from collections.abc import Callable, Sequence
 
-from aiohttp import web
-
 from panal.errors import PanalError, PortTaken
-from panal.peer.limits import BACKLOG, CONNECTIONS, DESCRIPTORS_PART, DRAIN_S
+from panal.peer.limits import BACKLOG, CONNECTIONS, DESCRIPTORS_PART
 from panal.peer.listening import TlsListener
 from panal.peer.member_tls import MemberTls
 from panal.wire.address import parse_address
-
-
-async def http_server(app: web.Application, cleanup: contextlib.AsyncExitStack) -> web.Server:
-    """What answers an application's requests, on connections that somebody else makes."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S)
-    await runner.setup()
-    cleanup.push_async_callback(runner.cleanup)
-    if runner.server is None:
-        raise PanalError("The HTTP server did not start.")
-    return runner.server
 
 
 async def listen(

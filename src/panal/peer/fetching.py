@@ -21,7 +21,7 @@ from panal.errors import (
     Unreachable,
 )
 from panal.peer.announcer import Announcer
-from panal.peer.calling import Calling, PeerSession
+from panal.peer.calling import Calling
 from panal.peer.contents import Contents
 from panal.peer.http_source import HttpSource, fetch_manifest
 from panal.peer.identifying import identify, watched_for
@@ -137,7 +137,7 @@ class Fetching:
         *,
         registration: Registration,
         client: TrackerClient,
-        session: PeerSession,
+        calling: Calling,
         contents: Contents,
         sharing: Sharing,
         announcer: Announcer,
@@ -152,11 +152,12 @@ class Fetching:
         """On what comes in."""
         self.received = received
         """What has come in."""
+        self.calling = calling
+        """How other peers are called."""
         self._name = registration.caller.name
         self._zone = registration.zone
         self._registration = registration
         self._client = client
-        self._session = session
         self._contents = contents
         self._sharing = sharing
         self._announcer = announcer
@@ -170,11 +171,6 @@ class Fetching:
         """Two downloads of one content, under two names, go one after the other."""
 
     # From what to id, from id to manifest -------------------------------------------------
-
-    @property
-    def calling(self) -> Calling:
-        """How other peers are called."""
-        return self._session.calling
 
     async def identify(self, asked: What) -> Link:
         """The one content that was meant; NotFound, or AmbiguousName listing them."""
@@ -201,7 +197,7 @@ class Fetching:
                 providers, reason = [], str(error)
             for provider in sorted(providers, key=lambda provider: not provider.complete):
                 try:
-                    asking = fetch_manifest(self._session, provider, content)
+                    asking = fetch_manifest(self.calling, provider, content)
                     manifest = await self._patiently(asking, provider.peer, transfer)
                     transfer.waiting_for = ""
                     return manifest
@@ -309,8 +305,9 @@ class Fetching:
         def connect(source: SourceId) -> HttpSource:
             provider = providers[source]
             own = self._own_for(provider)
-            calling = self._session.calling
-            return HttpSource(provider, content, manifest, self.limit, own, calling, self._zone)
+            return HttpSource(
+                provider, content, manifest, self.limit, own, self.calling, self._zone
+            )
 
         async def locate(suspects: Sequence[SourceId]) -> list[SourceId]:
             providers.forget(state.sources)
@@ -327,7 +324,7 @@ class Fetching:
                 engine.found(source)
 
         async def opened(source: SourceId) -> None:
-            for known in await ask_for_peers(self._session, providers[source], content):
+            for known in await ask_for_peers(self.calling, providers[source], content):
                 met(known)
 
         engine = Engine(

@@ -27,8 +27,9 @@ from panal.peer.content_answers import ContentAnswers
 from panal.peer.contents import Contents
 from panal.peer.documented import CONTENT_BYTES, FILE_BYTES, PAGE, Body, FilePath
 from panal.peer.forms import UNREADABLE, part_parameters
-from panal.peer.http_answers import PROBLEM, ProblemAnswer, json_answer
+from panal.peer.http_answers import json_answer
 from panal.peer.listing_page import listing_page
+from panal.peer.problems import PROBLEM, ProblemAnswer
 from panal.peer.query import read_query
 from panal.peer.roles import Role
 from panal.peer.sharing import Placed

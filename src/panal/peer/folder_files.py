@@ -9,7 +9,6 @@ from pathlib import Path
 from panal.clock import Clock
 from panal.errors import ContentChanged, PanalError, TargetTaken
 from panal.peer.bundles import Bundles, Group
-from panal.peer.calling import client_session
 from panal.peer.fetching import Fetching, Transfer
 from panal.peer.folder_transfer import FolderTransfer
 from panal.peer.placing import Placing, to_end
@@ -54,11 +53,10 @@ class FolderFiles:
         self._fetching = fetching
         self._scratch = scratch
         self._transfer = transfer
-        self._session = client_session(fetching.calling, keeps_connections=True)
         self._small = SmallFiles(
             folder,
             fetching.locate,
-            self._session,
+            fetching.calling,
             fetching.limit,
             fetching.received,
             clock,
@@ -86,7 +84,6 @@ class FolderFiles:
         # Whatever ended it: what waits is put in place, if the disk lets it.
         with contextlib.suppress(PanalError):
             await self._placing.flush()
-        await self._session.close()
 
     async def fetch_bundled(self, wanted: Sequence[Group]) -> list[Group]:
         """What comes in bundles is put in place; the rest is left over."""

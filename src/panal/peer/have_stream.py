@@ -11,13 +11,12 @@ from typing import cast
 
 from panal.errors import IntegrityError
 from panal.peer.calling import PLAIN, Calling
+from panal.peer.questions import CONNECT_S
 from panal.wire.address import authority
 from panal.wire.catalogue import Provider
 from panal.wire.have import SILENCE_S, HaveReader
 from panal.wire.ids import NO_ZONE, Zone
 from panal.wire.response import END, MAX_HEAD_BYTES, parse_head, refusal_words
-
-CONNECT_S = 5.0
 
 
 class HaveStream(asyncio.Protocol):

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 import msgspec
 from aiohttp import web
 
+from panal.peer.problems import PROBLEM, encoded_problem
+
 PROTOCOL_HEADER = {"Panal-Protocol": "1"}
 SAFE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
@@ -20,25 +22,12 @@ SHARED_CONTENT = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 """Of bytes that anybody may have shared, beside those."""
 NDJSON = "application/x-ndjson"
 OCTETS = "application/octet-stream"
-PROBLEM = "application/problem+json"
-
-
-class ProblemAnswer(msgspec.Struct):
-    """Why a request failed, as RFC 9457 says."""
-
-    type: str
-    """Stable: `urn:panal:error:` and the slug, by which programs decide."""
-    status: int
-    """The HTTP status."""
-    detail: str
-    """One sentence for a person."""
 
 
 def problem(status: int, slug: str, text: str) -> web.Response:
     """An error as RFC 9457 says; the type is stable, the text is for people."""
-    body = ProblemAnswer(f"urn:panal:error:{slug}", status, text)
     return web.Response(
-        body=msgspec.json.encode(body),
+        body=encoded_problem(status, slug, text),
         status=status,
         content_type=PROBLEM,
         headers=PROTOCOL_HEADER,

@@ -4,12 +4,11 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-import aiohttp
-
 from panal.errors import IntegrityError, Unreachable
-from panal.peer.calling import PLAIN, Calling, PeerSession
+from panal.peer.calling import PLAIN, Calling
 from panal.peer.chunk_connection import ChunkConnection, words_of
-from panal.peer.have_stream import CONNECT_S, follow
+from panal.peer.have_stream import follow
+from panal.peer.questions import asked
 from panal.peer.rate_limit import RateLimit
 from panal.store.partial import PartialFile
 from panal.store.texts import manifest_of_text
@@ -25,43 +24,40 @@ SHARED_FROM = 16
 """A request for so many chunks or more goes by two connections at once: its provider is fast."""
 
 
-async def fetch_manifest(session: PeerSession, provider: Provider, content: ContentId) -> Manifest:
+async def fetch_manifest(calling: Calling, provider: Provider, content: ContentId) -> Manifest:
     """A content's manifest from one provider, compared with the id before it is parsed.
 
     Unreachable where it does not come, IntegrityError where it is another.
     """
-    encoded = await _body(session, provider, f"{content.hex()}/manifest", MAX_MANIFEST_BYTES)
+    encoded = await _body(calling, provider, f"{content.hex()}/manifest", MAX_MANIFEST_BYTES)
     return await asyncio.to_thread(decode, encoded, content)
 
 
 async def fetch_text(
-    session: PeerSession, provider: Provider, content: ContentId, size_bytes: int
+    calling: Calling, provider: Provider, content: ContentId, size_bytes: int
 ) -> bytes:
     """A folder's list from one provider, compared with the id.
 
     Unreachable where it does not come, IntegrityError where it is another.
     """
-    text = await _body(session, provider, content.hex(), size_bytes)
+    text = await _body(calling, provider, content.hex(), size_bytes)
     manifest = await asyncio.to_thread(manifest_of_text, text)
     if content_id(manifest.encode()) != content:
         raise IntegrityError(f"{provider.peer} sends another list than was asked for.")
     return text
 
 
-async def _body(session: PeerSession, provider: Provider, address: str, most_bytes: int) -> bytes:
-    timeout = aiohttp.ClientTimeout(total=MANIFEST_S, connect=CONNECT_S)
-    body = bytearray()
+async def _body(calling: Calling, provider: Provider, address: str, most_bytes: int) -> bytes:
+    path = f"/content/{address}"
     try:
-        async with session.get(provider, f"/content/{address}", timeout) as answer:
+        async with asyncio.timeout(MANIFEST_S), asked(calling, provider, path) as answer:
             if answer.status != 200:
                 raise Unreachable(f"{provider.peer} does not have it (status {answer.status}).")
-            async for block in answer.content.iter_any():
-                body += block
-                if len(body) > most_bytes:
-                    raise IntegrityError(f"{provider.peer} sends an answer without end.")
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return await answer.body(most_bytes)
+    except OSError as error:
         raise Unreachable(f"{provider.peer} does not answer ({words_of(error)}).") from None
-    return bytes(body)
+    except IntegrityError as error:
+        raise IntegrityError(f"{provider.peer} sends {error}.") from None
 
 
 class HttpSource:

@@ -4,15 +4,15 @@ What a provider names is believed as little as what it sends: addresses that may
 few of them, and each has to show its chunks.
 """
 
+import asyncio
 from collections.abc import Callable
 
-import aiohttp
 import msgspec
 
-from panal.errors import PanalError
-from panal.peer.calling import PeerSession
-from panal.peer.have_stream import CONNECT_S
+from panal.errors import IntegrityError, PanalError
+from panal.peer.calling import Calling
 from panal.peer.own_ways import way_to
+from panal.peer.questions import asked
 from panal.wire.address import hearsay_problem, is_loopback, is_private
 from panal.wire.catalogue import Provider
 from panal.wire.ids import ContentId, parse_peer_name, parse_zone
@@ -42,22 +42,16 @@ class NamedPeers(msgspec.Struct):
     """At most 50."""
 
 
-async def ask_for_peers(
-    session: PeerSession, provider: Provider, content: ContentId
-) -> list[Provider]:
+async def ask_for_peers(calling: Calling, provider: Provider, content: ContentId) -> list[Provider]:
     """Whom a provider names that may be called; nobody where it does not answer well."""
-    timeout = aiohttp.ClientTimeout(total=_ANSWER_S, connect=CONNECT_S)
+    path = f"/content/{content.hex()}/peers"
     try:
-        async with session.get(provider, f"/content/{content.hex()}/peers", timeout) as answer:
+        async with asyncio.timeout(_ANSWER_S), asked(calling, provider, path) as answer:
             if answer.status != 200:
                 return []
-            raw = bytearray()
-            async for block in answer.content.iter_any():
-                raw += block
-                if len(raw) > _MAX_BYTES:
-                    return []
-        named = msgspec.json.decode(bytes(raw), type=NamedPeers).peers
-    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, UnicodeDecodeError):
+            raw = await answer.body(_MAX_BYTES)
+        named = msgspec.json.decode(raw, type=NamedPeers).peers
+    except (OSError, IntegrityError, msgspec.DecodeError, UnicodeDecodeError):
         return []
     return [known for peer in named[:MOST_PEERS] if (known := believed(peer, provider))]
 

@@ -13,7 +13,7 @@ from panal.errors import (
     TooLarge,
     Unreachable,
 )
-from panal.peer.calling import PeerSession
+from panal.peer.calling import Calling
 from panal.peer.folder_check import Comparison, compare, other_content, pages
 from panal.peer.folder_downloads import on_disk_bytes
 from panal.peer.http_source import fetch_manifest, fetch_text
@@ -71,7 +71,7 @@ class Plan:
         return sum({e.content: e.size_bytes for e in self.to_fetch}.values())
 
 
-async def plan(client: TrackerClient, session: PeerSession, what: str, target: Target) -> Plan:
+async def plan(client: TrackerClient, calling: Calling, what: str, target: Target) -> Plan:
     """Ask the tracker and the providers, and look at the folder.
 
     NotFound, AmbiguousName. What is there under wanted names is read to compare it. Names that
@@ -80,7 +80,7 @@ async def plan(client: TrackerClient, session: PeerSession, what: str, target: T
     link = await identify(client, parse_what(what))
     path = visible_path(_name(link))
     providers = await client.locate(link.content, target.asker)
-    manifest, text = await _asked(session, providers, link.content)
+    manifest, text = await _asked(calling, providers, link.content)
     if text is not None:
         entries = await asyncio.to_thread(placed_at, read(text), path, link.inside)
     elif manifest is not None and link.inside is not None:
@@ -117,17 +117,17 @@ def _name(link: Link) -> str:
 
 
 async def _asked(
-    session: PeerSession, providers: Iterable[Provider], content: ContentId
+    calling: Calling, providers: Iterable[Provider], content: ContentId
 ) -> tuple[Manifest | None, bytes | None]:
     """The manifest, and a folder's list, from the first who gives both; None where nobody does."""
     for provider in sorted(providers, key=lambda provider: not provider.complete):
         try:
-            manifest = await fetch_manifest(session, provider, content)
+            manifest = await fetch_manifest(calling, provider, content)
             if manifest.kind is not Kind.COLLECTION:
                 return manifest, None
             if manifest.size_bytes > MAX_TEXT_BYTES:
                 raise TooLarge(f"The folder's list has {manifest.size_bytes} bytes: too many.")
-            return manifest, await fetch_text(session, provider, content, manifest.size_bytes)
+            return manifest, await fetch_text(calling, provider, content, manifest.size_bytes)
         except (Unreachable, IntegrityError):
             continue
     return None, None

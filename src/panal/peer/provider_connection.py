@@ -10,7 +10,7 @@ import threading
 
 from panal.errors import IntegrityError
 from panal.peer.calling import PLAIN, Calling
-from panal.peer.have_stream import CONNECT_S
+from panal.peer.questions import CONNECT_S
 from panal.wire.address import authority
 from panal.wire.catalogue import Provider
 from panal.wire.chunk_request import head

@@ -8,11 +8,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-import aiohttp
-
 from panal.clock import Clock
-from panal.peer.calling import PeerSession
-from panal.peer.have_stream import CONNECT_S
+from panal.peer.calling import Calling
+from panal.peer.questions import CONNECT_S, asked
 from panal.wire.catalogue import Provider
 
 ASK_EVERY_S = 15.0
@@ -22,7 +20,7 @@ MOST_ASKED = 20
 
 @contextlib.asynccontextmanager
 async def queue_patience(
-    session: PeerSession, provider: Provider, give_up: Callable[[], None], clock: Clock
+    calling: Calling, provider: Provider, give_up: Callable[[], None], clock: Clock
 ) -> AsyncIterator[asyncio.Event]:
     """Watch over a request; the event is to be set when its answer begins.
 
@@ -30,7 +28,7 @@ async def queue_patience(
     longer than anything should.
     """
     answered = asyncio.Event()
-    watching = asyncio.create_task(_watch(session, provider, answered, give_up, clock))
+    watching = asyncio.create_task(_watch(calling, provider, answered, give_up, clock))
     try:
         yield answered
     finally:
@@ -38,7 +36,7 @@ async def queue_patience(
 
 
 async def _watch(
-    session: PeerSession,
+    calling: Calling,
     provider: Provider,
     answered: asyncio.Event,
     give_up: Callable[[], None],
@@ -46,16 +44,15 @@ async def _watch(
 ) -> None:
     for _ in range(MOST_ASKED):
         await clock.sleep(ASK_EVERY_S)
-        if answered.is_set() or not await _lives(session, provider):
+        if answered.is_set() or not await _lives(calling, provider):
             break
     if not answered.is_set():
         give_up()
 
 
-async def _lives(session: PeerSession, provider: Provider) -> bool:
-    timeout = aiohttp.ClientTimeout(total=2 * CONNECT_S, connect=CONNECT_S)
+async def _lives(calling: Calling, provider: Provider) -> bool:
     try:
-        async with session.get(provider, "/healthz", timeout):
+        async with asyncio.timeout(2 * CONNECT_S), asked(calling, provider, "/healthz"):
             return True  # whatever it says
-    except (aiohttp.ClientError, TimeoutError, OSError):
+    except OSError:
         return False

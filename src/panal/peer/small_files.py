@@ -8,15 +8,14 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 
-import aiohttp
 from blake3 import blake3
 
 from panal.clock import Clock
 from panal.errors import IntegrityError, Unreachable
-from panal.peer.calling import PeerSession
+from panal.peer.calling import Calling
 from panal.peer.fetching import LONGEST_LOOK_AGAIN_S, LOOK_AGAIN_S, Transfer
-from panal.peer.have_stream import CONNECT_S
 from panal.peer.http_source import fetch_manifest
+from panal.peer.questions import Answer, asked
 from panal.peer.queue_patience import queue_patience
 from panal.peer.rate_limit import RateLimit
 from panal.peer.received import Received
@@ -55,7 +54,7 @@ class SmallFiles:
         self,
         folder: ContentId,
         locate: Locate,
-        session: PeerSession,
+        calling: Calling,
         limit: RateLimit,
         received: Received,
         clock: Clock,
@@ -63,7 +62,7 @@ class SmallFiles:
     ) -> None:
         self._folder = folder
         self._locate = locate
-        self.session = session
+        self.calling = calling
         self.limit = limit
         self.received = received
         self.clock = clock
@@ -182,17 +181,14 @@ class SmallFiles:
         """The body, at most one byte more than the file should have."""
         assert entry.content is not None  # noqa: S101 (a file)
         path = f"/content/{entry.content.hex()}"
-        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S)
         loop = asyncio.get_running_loop()
         try:
             async with (
                 asyncio.timeout(None) as patience,
                 queue_patience(
-                    self.session, provider, lambda: patience.reschedule(loop.time()), self.clock
+                    self.calling, provider, lambda: patience.reschedule(loop.time()), self.clock
                 ) as answered,
-                self.session.get(
-                    provider, path, timeout, headers={"Panal-Protocol": "1"}
-                ) as answer,
+                asked(self.calling, provider, path) as answer,
             ):
                 answered.set()
                 if answer.status in {404, 410, 503}:
@@ -201,7 +197,7 @@ class SmallFiles:
                     raise Unreachable(f"{provider.peer} answered {answer.status}")
                 async with asyncio.timeout(REQUEST_S):
                     return await _body(answer, entry.size_bytes)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except OSError as error:
             words = str(error) or type(error).__name__
             raise Unreachable(f"{provider.peer} does not answer ({words})") from None
 
@@ -209,7 +205,7 @@ class SmallFiles:
         """Ban the provider, unless the folder's list is what is wrong: then IntegrityError."""
         assert entry.content is not None  # noqa: S101 (a file)
         try:
-            manifest = await fetch_manifest(self.session, provider, entry.content)
+            manifest = await fetch_manifest(self.calling, provider, entry.content)
         except (Unreachable, IntegrityError):
             manifest = None
         if manifest is not None and not describes(manifest, entry):
@@ -217,17 +213,15 @@ class SmallFiles:
         self.ban(provider, f"sent wrong bytes for {entry.content.hex()}")
 
 
-async def _body(answer: aiohttp.ClientResponse, size_bytes: int) -> bytes:
+async def _body(answer: Answer, size_bytes: int) -> bytes:
     """At most one byte more than there should be; TimeoutError where it stalls."""
     data = bytearray()
     while len(data) <= size_bytes:
         async with asyncio.timeout(STALL_S):
-            block = await answer.content.read(size_bytes + 1 - len(data))
+            block = await answer.read(size_bytes + 1 - len(data))
         if not block:
             break
         data += block
-    if len(data) > size_bytes:
-        answer.close()
     return bytes(data)
 
 

@@ -65,7 +65,9 @@ class Dialback:
             connector=aiohttp.TCPConnector(limit=MAX_DIALS_AT_ONCE, force_close=True),
             timeout=aiohttp.ClientTimeout(total=self._timeout_s, connect=self._timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept-Encoding": "identity"},
+            # As peers ask each other: it is answered before any HTTP server is there.
+            headers={"Accept-Encoding": "identity", "Panal-Protocol": "1"},
+            skip_auto_headers=("Accept", "User-Agent"),
             auto_decompress=False,
             trust_env=False,
         )

@@ -8,7 +8,8 @@ from typing import Any
 from panal.errors import NotFound, PanalError, Refused, TooLarge, TooSlow, UsageError, WrongHost
 from panal.peer.access import Route
 from panal.peer.documented import Answer, Body
-from panal.peer.http_answers import NDJSON, OCTETS, PROBLEM, ProblemAnswer
+from panal.peer.http_answers import NDJSON, OCTETS
+from panal.peer.problems import PROBLEM, ProblemAnswer
 from panal.peer.roles import Role
 from panal.web.openapi_schemas import Schemas, parameters_of
 from panal.web.openapi_words import (

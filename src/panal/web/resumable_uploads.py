@@ -28,13 +28,8 @@ from panal.errors import (
 from panal.peer.access import Route
 from panal.peer.app import PeerApp
 from panal.peer.documented import Body
-from panal.peer.http_answers import (
-    PROBLEM,
-    PROTOCOL_HEADER,
-    ProblemAnswer,
-    json_answer,
-    problem,
-)
+from panal.peer.http_answers import PROTOCOL_HEADER, json_answer, problem
+from panal.peer.problems import PROBLEM, ProblemAnswer
 from panal.peer.resumable_upload import ResumableUpload
 from panal.peer.resumable_uploads import ResumableUploads
 from panal.peer.roles import Role

@@ -1,4 +1,4 @@
-"""What a peer asks another for chunks with, byte for byte: written and read in one place.
+"""What a peer asks another for chunks with, and a tracker for a proof, byte for byte.
 
 Only this exact form is read; anything else is for an HTTP server. So nothing that a browser or
 a proxy sends can be mistaken for it, and one match says all that there is to know.
@@ -18,6 +18,8 @@ _LINE = rb" HTTP/1\.1\r\nHost: ([\w.:\[\]-]{1,255})\r\n"
 _END = re.escape(_COMMON.encode("ascii"))
 _CONTENT = rb"/content/([0-9a-f]{64})"
 _RANGE = re.compile(rb"GET %b%bRange: bytes=(\d{1,18})-(\d{1,18})\r\n%b" % (_CONTENT, _LINE, _END))
+_CLOSED = re.escape(_COMMON.removesuffix("\r\n").encode("ascii") + b"Connection: close\r\n\r\n")
+_PROOF = re.compile(rb"GET /dialback/([0-9a-f]{32})%b%b" % (_LINE, _CLOSED))
 _CHOICE = re.compile(
     rb"POST %b/next\?max=(\d{1,7})%b"
     rb"Content-Type: application/octet-stream\r\nContent-Length: (\d{1,5})\r\n%b"
@@ -43,6 +45,16 @@ class ChoiceRequest(msgspec.Struct, frozen=True):
     """The bitfield to choose among; any bytes."""
 
 
+class ProofRequest(msgspec.Struct, frozen=True):
+    """What proves to a tracker who answers."""
+
+    nonce: bytes
+    host: str
+
+
+Request = RangeRequest | ChoiceRequest | ProofRequest
+
+
 def head(method: str, path: str, host: str, fields: str) -> bytes:
     """A request without its body; `fields` are whole lines."""
     return f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}{_COMMON}".encode("ascii")
@@ -58,7 +70,7 @@ def choice_fields(body: bytes) -> str:
     return f"Content-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n"
 
 
-def parse(data: bytes) -> RangeRequest | ChoiceRequest | None:
+def parse(data: bytes) -> Request | None:
     """The one request that `data` is, or None where it is anything else, more or less."""
     if (ranged := _RANGE.fullmatch(data)) is not None:
         content, host, first, last = ranged.groups()
@@ -66,6 +78,9 @@ def parse(data: bytes) -> RangeRequest | ChoiceRequest | None:
         if start >= stop:
             return None
         return RangeRequest(_id(content), host.decode("ascii"), ByteRange(start, stop))
+    if (proof := _PROOF.fullmatch(data)) is not None:
+        nonce, host = proof.groups()
+        return ProofRequest(bytes.fromhex(nonce.decode("ascii")), host.decode("ascii"))
     if (choice := _CHOICE.match(data)) is not None:
         content, most, host, length = choice.groups()
         if len(data) - choice.end() == int(length) and int(most):

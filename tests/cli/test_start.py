@@ -1,0 +1,36 @@
+"""What `panal get` loads: it counts in the time of each, and most of it serves somebody else."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.support.network import Network
+
+NOT_LOADED = {
+    *("aiohttp", "cryptography", "prometheus_client", "psycopg", "rich", "segno"),
+    *("panal.web", "panal.tracker", "panal.fsck", "panal.monitoring", "panal.sync"),
+}
+"""The HTTP server, the page, metrics, networks, the tracker: what a get may need them for, it loads
+then."""
+GET = """
+import sys
+from panal.cli.main import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+
+
+async def test_a_get_loads_no_more_than_it_uses(network: Network, tmp_path: Path) -> None:
+    peer = await network.peer("one", shares_folder=False)
+    content = (await peer.upload("data.bin", b"0123456789"))["id"]
+    words = ("get", content, "--into", str(tmp_path / "into"), "--tracker", network.tracker_address)
+    get = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", GET, *words, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await get.communicate()
+    assert get.returncode == 0, said
+    assert (tmp_path / "into/data.bin").read_bytes() == b"0123456789"
+    loaded = set(said.split()) & {name.encode() for name in NOT_LOADED}
+    assert loaded == set()
