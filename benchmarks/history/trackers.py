@@ -5,8 +5,9 @@ import asyncio
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from benchmarks.processes import Program, free_port
 from panal.tracker.records import Records

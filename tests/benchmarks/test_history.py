@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from random import Random
 from time import monotonic
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from benchmarks.history.checking import Limits, Verdict, check
 from benchmarks.history.events import Changed, Disturbed, Ended, Event, History, Seen, Started, Told

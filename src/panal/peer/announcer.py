@@ -10,8 +10,9 @@ import contextlib
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from dataclasses import replace
 from random import Random
+
+from msgspec.structs import replace
 
 from panal import request_ids
 from panal.clock import Clock

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from panal.errors import (
     IntegrityError,
@@ -31,8 +32,7 @@ from panal.wire.manifest import Kind, Manifest
 from panal.wire.names import SafePath, visible_path
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """Where a download would put things."""
 
     folder: Path
@@ -42,8 +42,7 @@ class Target:
     """Who asks: not named among the providers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What would be fetched, from whom, and what stands in the way."""
 
     content: ContentId

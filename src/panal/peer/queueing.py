@@ -1,7 +1,8 @@
 """Which downloads run next, and which of those that wait for room try again; pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.wire.amounts import size_words
 
@@ -11,16 +12,14 @@ LONGEST_PAUSE_S = 60.0
 """Between two tries on a disk that fails."""
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(msgspec.Struct, frozen=True):
     """One that waits for its turn."""
 
     id: str
     priority: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lack:
+class Lack(msgspec.Struct, frozen=True):
     """What a download lacks."""
 
     place: str
@@ -29,8 +28,7 @@ class Lack:
     not_before_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """One that waits for room."""
 
     id: str
@@ -38,8 +36,7 @@ class Waiting:
     lack: Lack
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """One's place in the queue."""
 
     place: int

@@ -7,8 +7,9 @@ written to or let go, and then removed.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from panal.clock import Clock
 from panal.errors import PanalError
@@ -26,8 +27,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class UnfinishedFile:
+class UnfinishedFile(msgspec.Struct, frozen=True):
     """One unfinished file as its owner sees it."""
 
     leftover: Leftover
@@ -37,8 +37,7 @@ class UnfinishedFile:
     expires_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Owner:
+class _Owner(msgspec.Struct, frozen=True):
     record: DownloadRecord
     name: SafePath | None
 

@@ -8,9 +8,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from panal.errors import Busy, NotFound, StoreUnavailable
 from panal.tracker import registry, search

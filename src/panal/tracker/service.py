@@ -9,8 +9,9 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from panal.audit import AuditLog
 from panal.errors import NotFound, Refused, UsageError

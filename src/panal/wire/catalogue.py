@@ -12,7 +12,6 @@ more or less costs one hash.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 from blake3 import blake3
@@ -46,8 +45,7 @@ class Entry(msgspec.Struct, frozen=True):
         return _summand(b"e" + self.facts() + self.path.encode("utf-8"))
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(msgspec.Struct, frozen=True):
     """A content that a peer can serve, whole or in part, without a path of its own.
 
     Every entry is a complete holding besides; only what has no entry is told apart, such as
@@ -101,8 +99,7 @@ class CatalogueDigest:
         return (self._sum % _MODULUS).to_bytes(DIGEST_BYTES, "little")
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Who a peer says it is on each call that changes its records."""
 
     name: PeerName
@@ -111,8 +108,7 @@ class Caller:
     """Which start of this peer: later starts have larger numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(msgspec.Struct, frozen=True):
     """What a peer says of itself when it joins."""
 
     caller: Caller
@@ -124,8 +120,7 @@ class Registration:
     zone: Zone = NO_ZONE
 
 
-@dataclass(frozen=True, slots=True)
-class Welcome:
+class Welcome(msgspec.Struct, frozen=True):
     """What the tracker answers to a registration."""
 
     observed_host: str
@@ -139,8 +134,7 @@ class Welcome:
     """In a network: which certificates count no more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Renewal:
+class Renewal(msgspec.Struct, frozen=True):
     """What the tracker answers to a renewal."""
 
     in_step: bool
@@ -151,8 +145,7 @@ class Renewal:
     """In a network, and only where they are news."""
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
+class Announcement(msgspec.Struct, frozen=True):
     """One message of changes; several in a row make an announce."""
 
     sequence: int
@@ -167,8 +160,7 @@ class Announcement:
     removed_holdings: tuple[ContentId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(msgspec.Struct, frozen=True):
     """A live peer that holds a content, and where it answers."""
 
     peer: PeerName
@@ -178,16 +170,14 @@ class Provider:
     zone: Zone = NO_ZONE
 
 
-@dataclass(frozen=True, slots=True)
-class NamedBy:
+class NamedBy(msgspec.Struct, frozen=True):
     """One name of a found content, and whose name it is."""
 
     peer: PeerName
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True):
     """One content that a search found, under all the names that matched; a listing's, under one."""
 
     content: ContentId
@@ -200,8 +190,7 @@ class Hit:
     providers: int
 
 
-@dataclass(frozen=True, slots=True)
-class SearchPage:
+class SearchPage(msgspec.Struct, frozen=True):
     """One page of hits."""
 
     hits: tuple[Hit, ...]
@@ -211,8 +200,7 @@ class SearchPage:
     """More matched than were ranked; never so in a listing."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderItem:
+class FolderItem(msgspec.Struct, frozen=True):
     """One file or folder in a folder of a peer."""
 
     name: str
@@ -230,8 +218,7 @@ class FolderItem:
     """Of a folder that is shared as one content: of its list."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderPage:
+class FolderPage(msgspec.Struct, frozen=True):
     """One page of a folder."""
 
     items: tuple[FolderItem, ...]
@@ -239,8 +226,7 @@ class FolderPage:
     """Ask with it for the next page; empty after the last."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderQuery:
+class FolderQuery(msgspec.Struct, frozen=True):
     """Which folder of which peer."""
 
     peer: PeerName
@@ -250,8 +236,7 @@ class FolderQuery:
     page_size: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class SearchQuery:
+class SearchQuery(msgspec.Struct, frozen=True):
     """What is searched for; every part left empty restricts nothing."""
 
     words: str = ""
@@ -267,8 +252,7 @@ class SearchQuery:
     page_size: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(msgspec.Struct, frozen=True):
     """What news is wanted of."""
 
     peers: bool = False
@@ -279,8 +263,7 @@ class Watched:
     sha256s: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(msgspec.Struct, frozen=True):
     """What has happened since it was last told."""
 
     joined: tuple[PeerName, ...] = ()
@@ -291,8 +274,7 @@ class News:
     """Not everything is told: ask anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class PeerInfo:
+class PeerInfo(msgspec.Struct, frozen=True):
     """One live peer as the tracker sees it."""
 
     name: PeerName
