@@ -5,10 +5,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from panal.peer import downloads
+from panal.peer import downloads, fetching
+from panal.store.partial import PartialFile
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.network import Network, RunningPeer, until
 
@@ -173,6 +175,31 @@ async def test_a_folder_whose_disk_is_unmounted_in_mid_transfer_is_waited_for(
     mount("coming-and-going", "--bind", source=str(disk))
     await is_done(getter, identity)
     assert (disk / below / "data.bin").read_bytes() == DATA
+    await network.stop_peer("getter")
+
+
+@pytest.mark.parametrize("below", ["", "files"])
+async def test_nothing_goes_beneath_a_disk_that_goes_just_as_a_download_begins(
+    network: Network, mount: Mount, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    """After it was seen that the folder is there, and before anything was made in it."""
+    content = await offered(network)
+    disk, mounted = bound(network, mount, "going")
+    getter = await network.peer("getter", folder=mounted / below, state_dir=network.place / "st")
+    real = fetching._open_partial
+
+    def goes(*given: Any) -> PartialFile:
+        unmount(mounted)
+        monkeypatch.setattr(fetching, "_open_partial", real)
+        return real(*given)
+
+    monkeypatch.setattr(fetching, "_open_partial", goes)
+    identity = getter.node.get(content).id
+    await until(lambda: bool(getter.node.download(identity).error), "a reason")
+    assert getter.node.download(identity).state == "waiting"
+    assert os.listdir(mounted) == []
+    mount("going", "--bind", source=str(disk))
+    await is_done(getter, identity)
     await network.stop_peer("getter")
 
 

@@ -259,6 +259,8 @@ class Fetching:
             transfer.waiting_for = "another download of the same content goes first"
         async with turn:
             transfer.waiting_for = ""
+            if folder == self._partials:
+                await self._sharing.make_own_place(folder.parent)
             partial = await _opened(folder, content, manifest)
             try:
                 with _saying_what_is_missing(partial):

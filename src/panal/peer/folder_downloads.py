@@ -126,6 +126,7 @@ class FolderDownloads:
         files = [entry for entry in entries if entry.content is not None]
         transfer.files = len(files)
         scratch = self._parts.partials / f"{content.hex()}.folder"
+        await self._parts.sharing.make_own_place(self._parts.partials.parent)
         with contextlib.ExitStack() as using:
 
             def take() -> None:

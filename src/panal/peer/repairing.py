@@ -113,6 +113,7 @@ class Repairing:
 
     def _salvage(self, file: DamagedFile) -> _Kept:
         """Begin with what is right of it; what it has beside its bytes."""
+        self._root.make_own_place(self._partials.parent)
         descriptor = self._root.open_unchanged(file.path, file.fingerprint)
         try:
             status = os.fstat(descriptor)

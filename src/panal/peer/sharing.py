@@ -171,6 +171,10 @@ class Sharing:
         """RootOffline where the folder is not there now."""
         await asyncio.to_thread(self._root.refuse_offline)
 
+    async def make_own_place(self, place: Path) -> None:
+        """Make Panal's own directory where it is missing; RootOffline, PanalError."""
+        await asyncio.to_thread(self._root.make_own_place, place)
+
     # Putting in place ---------------------------------------------------------------------
 
     async def put_in_place(

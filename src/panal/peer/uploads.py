@@ -80,7 +80,7 @@ class Uploads:
         if expected_bytes is not None and expected_bytes > MAX_CONTENT_BYTES:
             raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
         self._sharing.refuse_left_out(path)
-        await self._sharing.refuse_offline()
+        await self._sharing.make_own_place(self._temporary.parent)
         async with self.slots:
             check_space(self._temporary, expected_bytes or 0)
             self._make_folder()
@@ -105,7 +105,7 @@ class Uploads:
 
     def _make_folder(self) -> None:
         try:
-            private_folder(self._temporary)
+            self._temporary.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise disk_error(error, "store the upload") from None
 

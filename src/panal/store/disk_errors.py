@@ -7,9 +7,10 @@ from panal.errors import NoSpace, PanalError, Refused
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _MAY_PASS = {
     *(errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ETIMEDOUT),
-    *(errno.ENOTCONN, errno.EMFILE, errno.ENFILE),
+    *(errno.ENOTCONN, errno.ENOENT, errno.EMFILE, errno.ENFILE),
 }
-"""A disk that failed, was made read-only or went away, and descriptors that ran out."""
+"""A disk that failed, was made read-only or went away with what was there, and descriptors that
+ran out."""
 
 
 def disk_error(error: OSError, doing: str) -> PanalError:

@@ -23,7 +23,6 @@ from panal.store.fingerprints import Fingerprint
 from panal.store.journal import Journal, open_private
 from panal.store.journal_records import BATCH, DURABLE, FORGET
 from panal.store.roots import disk_error
-from panal.trust.files import private_folder
 from panal.wire import bitfield
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
@@ -84,7 +83,10 @@ class PartialFile:
     """
 
     def __init__(self, folder: Path, content: ContentId, manifest: Manifest) -> None:
-        """Open or begin `<id>.part` in `folder`; StateInUse where another has it open."""
+        """Open or begin `<id>.part` in `folder`, made where the one above is there.
+
+        StateInUse where another has it open.
+        """
         self.manifest = manifest
         self.path = folder / f"{content.hex()}.part"
         self._journal_path = folder / f"{content.hex()}.journal"
@@ -99,7 +101,7 @@ class PartialFile:
         """What it must still be once it may have its final name, and others write to it."""
         self.on_written: Callable[[int], None] = lambda index: None
         with contextlib.ExitStack() as undo, _told_as("prepare the download"):
-            private_folder(folder)
+            folder.mkdir(mode=0o700, exist_ok=True)
             self._journal = Journal(self._journal_path, content)
             undo.callback(self._journal.close)
             self.descriptor = self._open_file()

@@ -19,6 +19,7 @@ from panal.store.fingerprints import Fingerprint as Fingerprint
 from panal.store.fingerprints import Skipped as Skipped
 from panal.store.ignoring import Ignoring
 from panal.store.walking import Piece, Recall, Walk, name_problem
+from panal.trust.files import private_folder
 from panal.wire.names import STATE_DIRECTORY, SafePath, printable
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -72,6 +73,25 @@ class Root:
     def refuse_offline(self) -> None:
         """RootOffline where the folder is not there now, or another is in its place."""
         os.close(self._top())
+
+    def make_own_place(self, place: Path) -> None:
+        """Make Panal's own directory, in this folder or elsewhere; RootOffline, PanalError.
+
+        In this folder only while it is the same one: nothing is made beneath a mount point.
+        """
+        try:
+            if place.parent != self.path:
+                private_folder(place)
+                return
+            top = self._top()
+            try:
+                os.mkdir(place.name, 0o700, dir_fd=top)
+            finally:
+                os.close(top)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise disk_error(error, f"make {printable(str(place))}") from None
 
     def shows(self, path: str) -> bool:
         """Whether the root that a path lies in is there."""

@@ -14,7 +14,6 @@ from panal.errors import NoSpace
 from panal.store.journal import Journal, open_private
 from panal.store.roots import disk_error
 from panal.store.space import check_space
-from panal.trust.files import private_folder
 from panal.wire import bitfield
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
@@ -34,7 +33,7 @@ def salvage(folder: Path, content: ContentId, manifest: Manifest, rotten: int, g
     is_ours = False
     try:
         with ExitStack() as opened:
-            private_folder(folder)
+            folder.mkdir(mode=0o700, exist_ok=True)
             journal = Journal(part.with_suffix(".journal"), content)
             opened.callback(journal.close)
             durable, written = journal.read(manifest.chunk_count)

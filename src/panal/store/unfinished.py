@@ -19,7 +19,6 @@ from panal.errors import StateInUse
 from panal.store.journal import open_locked, said
 from panal.store.roots import disk_error
 from panal.store.space import BLOCK_BYTES
-from panal.trust.files import private_folder
 from panal.wire.ids import ContentId
 from panal.wire.manifest import chunk_count_for, chunk_size_for
 
@@ -135,10 +134,10 @@ def in_use(folder: Path) -> Iterator[None]:
         is_there = False
         while not is_there:  # else it was removed as old at this very moment: once more
             try:
-                private_folder(folder)
-                is_there = using.enter_context(_locked(folder, fcntl.LOCK_SH))
-            except FileNotFoundError:
-                continue
+                folder.parent.mkdir(mode=0o700, exist_ok=True)
+                folder.mkdir(mode=0o700, exist_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    is_there = using.enter_context(_locked(folder, fcntl.LOCK_SH))
             except OSError as error:
                 raise disk_error(error, "prepare the folder's download") from None
         yield
