@@ -113,6 +113,7 @@ class Place:
             "tracker": self.tracker,
             "folder": str(folder),
             "records": str(top / "records"),
+            "note": str(self.place / f"{name}-client"),
         }
         return folder, Run(case.scenario, given, (str(top),))
 
@@ -126,7 +127,9 @@ class Place:
             power_cut=power_cut,
             may_be_empty=case.may_be_empty,
         )
-        acknowledged = any(word.startswith(("answered 20", "done")) for word in outcome.words)
+        acknowledged = any(
+            word.startswith(("answered 20", "placed", "done")) for word in outcome.words
+        )
         if acknowledged:
             findings += [
                 f"{path} was acknowledged and is not there"
@@ -213,6 +216,7 @@ def _cases(data: bytes, tree: dict[str, bytes], collection: str, source: Path) -
         ),
         Case("folder", "get", get_tree, {**tree, **own}, own, "done", manifests),
         Case("upload", "upload", upload, {"up.bin": data, **own}, own, "answered 20"),
+        Case("resumable", "resumable", upload, {"up.bin": data, **own}, own, "placed"),
         Case("index", "share", share, shared, shared, "shared"),
         Case("announce", "announce", share, shared, shared, "shared"),
     ]

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import logging
 import os
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from random import Random
@@ -26,6 +27,8 @@ from panal.web.control import owner_routes
 from soaks import defects
 
 Say = Callable[[str], None]
+_TUS = {"Tus-Resumable": "1.0.0"}
+_BYTES = {"Content-Type": "application/offset+octet-stream"}
 POLL_S = 0.005
 LOOK_FOR_ROOM_S = 0.02
 SCAN_EVERY_S = 0.5
@@ -110,6 +113,43 @@ async def _upload(given: Mapping[str, str], say: Say) -> None:
                     return
 
 
+async def _resumable(given: Mapping[str, str], say: Say) -> None:
+    """Send a file in two pieces by tus, and go on where an earlier run of the client stopped."""
+    data = Path(given["source"]).read_bytes()
+    async with _peer(given, say) as app, aiohttp.ClientSession(headers=_TUS) as client:
+        for _ in range(4):
+            status, offset, where = await _begun(client, app.port, given, len(data))
+            if where and offset < len(data):
+                stop = len(data) // 2 if offset < len(data) // 2 else len(data)
+                fields = {**_BYTES, "Upload-Offset": str(offset)}
+                async with client.patch(where, data=data[offset:stop], headers=fields) as answer:
+                    status, offset = answer.status, stop
+            if status < 300 and offset == len(data):
+                say(f"placed {status}")
+                return
+            say(f"sent {status}" if status < 300 else f"answered {status}")
+
+
+async def _begun(
+    client: aiohttp.ClientSession, port: int, given: Mapping[str, str], size_bytes: int
+) -> tuple[int, int, str]:
+    """Status, how much is there, and where the upload goes on; the client has noted its place."""
+    base, note = f"http://127.0.0.1:{port}", Path(given["note"])
+    if note.exists():
+        where = base + note.read_text("ascii")
+        async with client.head(where) as answer:
+            if answer.status == 200:
+                return 200, int(answer.headers["Upload-Offset"]), where
+    metadata = f"path {b64encode(given['path'].encode()).decode()}"
+    fields = {"Upload-Length": str(size_bytes), "Upload-Metadata": metadata}
+    async with client.post(f"{base}/api/v1/uploads", headers=fields) as answer:
+        if answer.status != 201:
+            return answer.status, 0, ""
+        place = answer.headers["Location"]
+    note.write_text(place, "ascii")
+    return 201, 0, base + place
+
+
 async def _share(given: Mapping[str, str], say: Say) -> None:
     """Share a folder until so many of its files are indexed and the tracker knows of them."""
     async with _peer(given, say) as app:
@@ -132,4 +172,10 @@ async def _announce(given: Mapping[str, str], say: Say) -> None:
         await tracker.stop(0)
 
 
-_SCENARIOS = {"get": _get, "upload": _upload, "share": _share, "announce": _announce}
+_SCENARIOS = {
+    "get": _get,
+    "upload": _upload,
+    "resumable": _resumable,
+    "share": _share,
+    "announce": _announce,
+}

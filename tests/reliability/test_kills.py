@@ -8,7 +8,7 @@ from soaks.faults import Fault
 from soaks.place import BY_OTHER_WAYS, Place, Trial
 
 pytestmark = [pytest.mark.slow, pytest.mark.p3, pytest.mark.p4]
-AT_WORK = {"download": 5, "folder": 3, "upload": 3}
+AT_WORK = {"download": 5, "folder": 3, "upload": 3, "resumable": 3}
 NAMING = ("openat", "link", "linkat", "rename", "renameat", "unlink", "unlinkat")
 ANYWHERE = {"index": 3, "announce": 3}
 """Of 130 to 190 each; `python -m soaks.kills` goes through all."""
