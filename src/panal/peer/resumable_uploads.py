@@ -5,6 +5,7 @@ upload does.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -100,12 +101,23 @@ class ResumableUploads:
             if here_bytes > record.size_bytes:
                 raise ValueError(f"{here_bytes} bytes of {record.size_bytes} are here")
             return ResumableUpload(files, record, here_bytes)
-        if content is None or (path := self._where_is(content)) is None:
+        path = None if content is None else self._named(record) or self._where_is(content)
+        if path is None:
             raise NotFound("Its bytes are missing.")
         # It got its name, and the peer ended before that was written down.
         record.stored_as = path
         files.write_record(record)
         return ResumableUpload(files, record, record.size_bytes)
+
+    def _named(self, record: UploadRecord) -> str | None:
+        """Where its bytes have their name; the index may not know of that yet."""
+        with contextlib.suppress(TargetTaken):
+            for path in names_like(SafePath(record.path)):
+                if (found := self._sharing.stands(path)) is None:
+                    break
+                if (found.inode, found.size_bytes) == (record.inode, record.size_bytes):
+                    return path
+        return None
 
     async def run(self) -> None:
         """Remove what is old, now and every hour; runs until cancelled."""
@@ -246,6 +258,7 @@ class ResumableUploads:
                 upload.manifest = manifest
             content = content_id(manifest.encode())
             upload.record.content = content.hex()
+            upload.record.inode = await asyncio.to_thread(upload.files.inode)
             await asyncio.to_thread(upload.write_record)
             upload.record.stored_as = await self._place(upload, content, manifest)
             await asyncio.to_thread(upload.write_record)

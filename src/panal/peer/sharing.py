@@ -231,6 +231,10 @@ class Sharing:
         async with self._placing(path):
             return await self._whats_there(path, content, replace=False)
 
+    def stands(self, path: SafePath) -> Fingerprint | None:
+        """The file that stands under a path, shared or not; None where none does."""
+        return self._root.fingerprint(path)
+
     async def is_taken(self, path: SafePath) -> bool:
         """Whether anything stands under a path."""
         return await asyncio.to_thread(self._root.is_taken, path)

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from panal.errors import NotFound, PanalError, RootOffline
+from panal.store.fingerprints import Fingerprint
 from panal.store.roots import disk_error
 from panal.store.space import allocated_bytes
 from panal.trust.files import write_private
@@ -33,6 +34,8 @@ class UploadRecord(msgspec.Struct):
     """Where it is, once it is in place."""
     content: str = ""
     """Its id then; empty where it was skipped."""
+    inode: int = 0
+    """Of its bytes, before they get their name: by it they are known under that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,10 @@ class UploadFiles:
             with contextlib.suppress(FileNotFoundError):
                 times.append(path.lstat().st_mtime)
         return max(times)
+
+    def inode(self) -> int:
+        """Which file the bytes are, as fingerprints have it; OSError."""
+        return Fingerprint.of(self.data.lstat()).inode
 
     def disk_bytes(self) -> int:
         """What the disk gives to it."""
