@@ -23,7 +23,7 @@ from aiohttp import web
 from panal.audit import AuditLog
 from panal.entrances import Entrances, Role
 from panal.errors import Refused
-from panal.peer import access, app
+from panal.peer import access, http_rooms
 from panal.peer.access import Route
 from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.local_user import LocalUser
@@ -83,7 +83,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Registered:
             noted.entrances.append(self)
 
     monkeypatch.setattr(access, "Entrances", Noted)
-    monkeypatch.setattr(app, "application", noted.application)
+    monkeypatch.setattr(http_rooms, "application", noted.application)
     return noted
 
 

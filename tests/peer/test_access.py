@@ -11,7 +11,7 @@ from aiohttp import web
 from panal.audit import AuditLog
 from panal.clock import SystemClock
 from panal.errors import NotFound, PanalError, WrongHost
-from panal.peer import app, doorkeeper
+from panal.peer import doorkeeper, http_rooms
 from panal.peer.access import Route, application
 from panal.peer.browser_rules import check_host
 from panal.peer.contents import UNKNOWN
@@ -198,7 +198,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Table:
         noted.application = application([noted.watched(r) for r in noted.routes], keeper, audit)
         return noted.application
 
-    monkeypatch.setattr(app, "application", noting)
+    monkeypatch.setattr(http_rooms, "application", noting)
     return noted
 
 
