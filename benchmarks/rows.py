@@ -90,11 +90,17 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def in_turn(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Median seconds of each, run in turn so that all meet the same machine; prints each."""
+    """Median seconds of each, run in turn so that all meet the same machine; prints each.
+
+    Every second round in the opposite order: many disks give whoever comes after a pause more than
+    they can keep up.
+    """
     spent_s: dict[str, list[float]] = {name: [] for name in contenders}
+    order = list(contenders)
     for _ in range(rounds):
-        for name, run in contenders.items():
-            spent_s[name].append(run())
+        for name in order:
+            spent_s[name].append(contenders[name]())
+        order.reverse()
     medians = {name: statistics.median(values) for name, values in spent_s.items()}
     for name, values in spent_s.items():
         listed = " ".join(f"{value:.2f}" for value in values)

@@ -1,4 +1,6 @@
-from benchmarks.rows import Aim, Row, document, skipped, table
+from collections.abc import Callable
+
+from benchmarks.rows import Aim, Row, document, in_turn, skipped, table
 
 
 def test_an_aim_holds_on_its_own_side() -> None:
@@ -31,3 +33,18 @@ def test_the_document_has_the_machine_the_plot_and_the_table() -> None:
     assert "\n2 × a processor\n" in text
     assert "(BENCHMARKS.svg)" in text
     assert "| one | 1 s   | other 2 s | 0.500 | ≥ 1 | NO    |      |" in text
+
+
+def test_programs_run_in_turn_and_back() -> None:
+    ran: list[str] = []
+
+    def run(name: str) -> Callable[[], float]:
+        def timed() -> float:
+            ran.append(name)
+            return float(len(ran))
+
+        return timed
+
+    medians = in_turn({name: run(name) for name in ("a", "b")}, 3)
+    assert ran == ["a", "b", "b", "a", "a", "b"]
+    assert medians == {"a": 4.0, "b": 3.0}
