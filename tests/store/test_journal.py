@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panal.errors import StateInUse
-from panal.store.journal import Journal
+from panal.store.journal import Journal, said
 from panal.store.journal_records import BATCH, DURABLE, FORGET, replay
 from panal.wire.ids import ContentId
 from tests.store import PROPERTY
@@ -258,3 +258,26 @@ def test_it_is_for_its_owner_only_and_no_link_is_followed(path: Path, tmp_path: 
     with pytest.raises(OSError, match="symbolic"):
         Journal(tmp_path / "link", CONTENT)
     assert not (tmp_path / "outside").exists()
+
+
+def test_a_lock_that_cannot_be_asked_for_holds_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", broken)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="No locks"):
+        Journal(path, CONTENT)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_a_journal_said_is_known_while_another_has_it_open(path: Path) -> None:
+    assert said(path, CONTENT, 8) == 0
+    journal = Journal(path, CONTENT)
+    journal.read(8)
+    journal.append(0, BATCH, DURABLE, 3, 7, 8)
+    assert said(path, CONTENT, 8) == bits(0, 3, 7)
+    assert said(path, ContentId(bytes(32)), 8) == 0
+    journal.close()

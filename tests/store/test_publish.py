@@ -498,6 +498,34 @@ def refused(source: Path, old: Path, root: Root, expected: Fingerprint, words: s
     assert source.read_bytes() == DATA
 
 
+def test_a_link_in_its_place_is_not_taken_for_the_file_that_it_leads_to(
+    source: Path, old: Path, root: Root
+) -> None:
+    kept = old.rename(old.parent / "kept")
+    old.symlink_to("kept")
+    refused(source, old, root, standing(kept, root)[0], "changed meanwhile")
+
+
+def test_a_placeholder_is_for_nobody_else(
+    source: Path, root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_placeholder(monkeypatch)
+    modes = []
+    real = os.rename
+
+    def rename(*given: Any, **named: Any) -> None:
+        modes.append(stat.S_IMODE((folder / "file").stat().st_mode))
+        real(*given, **named)
+
+    monkeypatch.setattr(os, "rename", rename)
+    umask = os.umask(0)
+    try:
+        publish(source, root, sp("file"))
+    finally:
+        os.umask(umask)
+    assert modes == [0o600]
+
+
 def test_a_file_that_came_at_the_last_moment_gets_its_place_back(
     source: Path, old: Path, root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -229,6 +229,32 @@ def test_what_a_banned_source_still_wrote_counts() -> None:
     assert driven.state.written == 1 << index
 
 
+def test_a_chunk_that_is_told_twice_counts_once() -> None:
+    driven = Driven(2)
+    index = driven.open_one_chunk(A, 0b11)
+    for _ in range(2):
+        driven.tell(ChunkWritten(A, index))
+        assert (driven.state.written, driven.state.missing) == (1 << index, 0b11 ^ 1 << index)
+
+
+def test_why_a_source_is_not_used_is_kept_for_people() -> None:
+    driven = Driven(8)
+    wrong = driven.open_one_chunk(A, 0xFF)
+    driven.tell(ChunkCorrupt(A, wrong))
+    for source, reason in ((B, "reset"), (C, "")):
+        driven.open_one_chunk(source, 0xFF)
+        driven.tell(FetchEnded(source, Failure.BROKEN, reason))
+    gone = source_id("peer_d")
+    driven.open_one_chunk(gone, 0xFF)
+    driven.tell(SourceClosed(gone, "it has left"))
+    assert {source.id: source.reason for source in driven.state.sources.values()} == {
+        A: f"sent a wrong chunk {wrong}",
+        B: "reset",
+        C: Failure.BROKEN.value,
+        gone: "it has left",
+    }
+
+
 def test_three_misbehaviours_ban() -> None:
     driven = Driven(1)
     driven.open(A, 1)

@@ -145,6 +145,14 @@ def test_the_largest_content_survives_the_wire() -> None:
     assert decode(encoded, content_id(encoded)).chunk_count == MAX_CHUNKS
 
 
+@pytest.mark.parametrize("changed", [[], [0], [2], [0, 1, 2]])
+def test_the_chunks_that_differ_are_named(changed: list[int]) -> None:
+    hashes = [bytes([index]) * 32 for index in range(3)]
+    others = [b"x" * 32 if index in changed else one for index, one in enumerate(hashes)]
+    one, other = (manifest_of(3 * CHUNK, bytes(32), each) for each in (hashes, others))
+    assert one.differing(other) == other.differing(one) == sum(1 << index for index in changed)
+
+
 @PROPERTY
 @given(st.integers(0, 9 * CHUNK), st.sampled_from(Kind), st.binary(min_size=32, max_size=32))
 def test_every_manifest_survives_the_wire(size_bytes: int, kind: Kind, sha256: bytes) -> None:

@@ -17,6 +17,7 @@ from panal.wire.names import (
     printable,
     safe_path,
     safe_paths,
+    visible_path,
 )
 from tests.wire import PROPERTY
 
@@ -324,3 +325,22 @@ def test_printable_keeps_different_names_apart(one: str, other: str) -> None:
 def test_a_name_in_a_sentence_has_eighty_letters_at_most(letters: int, shown: int) -> None:
     cut = "" if letters == shown else "…"
     assert brief("n" * letters) == f"'{'n' * shown}'{cut}"
+
+
+@pytest.mark.parametrize("part", ["n", "ñ"])
+def test_a_path_has_thirty_two_parts_at_most(part: str) -> None:
+    assert path_problem("/".join([part] * MAX_DEPTH)) is None
+    assert "33 folders deep" in (path_problem("/".join([part] * (MAX_DEPTH + 1))) or "")
+
+
+@pytest.mark.parametrize("text", [".a", "a/.b", ".a/b", "a/.b/c", "..a"])
+def test_a_path_to_be_shared_is_not_hidden(text: str) -> None:
+    assert safe_path(text) == text
+    with pytest.raises(UnsafeName, match=rf"'{text}' cannot be used: .* hidden files"):
+        visible_path(text)
+
+
+def test_a_path_that_is_not_hidden_is_itself_and_safe() -> None:
+    assert visible_path("a./b.c/ñ") == "a./b.c/ñ"
+    with pytest.raises(UnsafeName, match="walks through folders"):
+        visible_path("a/../b")

@@ -1,0 +1,151 @@
+"""One connection to a provider: what is read of it counts, and what nobody reads ends it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from panal.clock import SystemClock
+from panal.peer.chunk_connection import ChunkConnection, words_of
+from panal.peer.rate_limit import RateLimit, Waits
+from panal.store.partial import PartialFile
+from panal.swarm.chunk_source import SourceFailure
+from panal.swarm.messages import Failure
+from panal.wire import bitfield
+from tests.peer.test_http_source import CONTENT, DATA, MANIFEST, NO_LIMIT, serving
+
+pytestmark = pytest.mark.p7
+
+ALL = bitfield.full(MANIFEST.chunk_count)
+
+
+class Provider:
+    """Answers `next` with what it was told, and each range rightly; counts connections."""
+
+    def __init__(self, next_answer: bytes) -> None:
+        self.next_answer = next_answer
+        self.connections = 0
+        self.asked: list[bytes] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.asked.append(head.partition(b"\r\n")[0])
+            if head.startswith(b"POST"):
+                await reader.readexactly(len(bitfield.to_bytes(ALL, MANIFEST.chunk_count)))
+                writer.write(self.next_answer)
+            else:
+                writer.write(part(head))
+            await writer.drain()
+
+
+def part(head: bytes) -> bytes:
+    """The answer to a request for a range."""
+    first, _, last = head.partition(b"bytes=")[2].partition(b"\r\n")[0].partition(b"-")
+    body = DATA[int(first) : int(last) + 1]
+    fields = f"Content-Range: bytes {int(first)}-{int(last)}/{len(DATA)}\r\n"
+    length = f"Content-Length: {len(body)}\r\n\r\n"
+    return f"HTTP/1.1 206 Partial Content\r\n{fields}{length}".encode() + body
+
+
+@asynccontextmanager
+async def connected(
+    provider: Provider, folder: Path, limit: RateLimit = NO_LIMIT
+) -> AsyncIterator[tuple[ChunkConnection, PartialFile]]:
+    partial = PartialFile(folder, CONTENT, MANIFEST)
+    async with serving(provider.serve) as address:
+        connection = ChunkConnection(address, CONTENT, MANIFEST, limit)
+        yield connection, partial
+        connection.cancel()
+    partial.close()
+
+
+def nothing(*_: int) -> None:
+    """For who does not want to know."""
+
+
+NOTHING_HERE = b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"
+WITH_TEXT = b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\n{}"
+NOTHING_LEFT = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "connections"), [(NOTHING_LEFT, 1), (NOTHING_HERE, 1), (WITH_TEXT, 2)]
+)
+async def test_a_text_that_nobody_reads_is_never_taken_for_the_next_answer(
+    answer: bytes, connections: int, tmp_path: Path
+) -> None:
+    provider = Provider(answer)
+    async with connected(provider, tmp_path) as (connection, partial):
+
+        def both() -> None:
+            with pytest.raises(SourceFailure) as refused:
+                connection.fetch_any(ALL, 2, partial, nothing, nothing)
+            assert refused.value.failure is Failure.NOTHING_UNSENT
+            connection.fetch(0, 1, partial, nothing)
+
+        await asyncio.to_thread(both)
+        assert partial.written == 1
+    assert provider.connections == connections
+    path = f"/content/{CONTENT.hex()}"
+    assert provider.asked == [
+        f"POST {path}/next?max=2 HTTP/1.1".encode(),
+        f"GET {path} HTTP/1.1".encode(),
+    ]
+
+
+class Slow(RateLimit):
+    """Lets a piece through at a time, after two short waits."""
+
+    def __init__(self) -> None:
+        super().__init__(SystemClock())
+        self.is_on = True
+        self.passed: list[tuple[str, int]] = []
+
+    def piece_bytes(self, peer: str, most: int) -> int:
+        return min(most, PIECE_BYTES)
+
+    def waits(self, size_bytes: int, peer: str) -> Waits:
+        self.passed.append((peer, size_bytes))
+        yield WAIT_S
+        yield WAIT_S
+
+
+PIECE_BYTES = 100_000
+WAIT_S = 0.001
+
+
+async def test_each_chunk_is_told_and_each_byte_counted(tmp_path: Path) -> None:
+    told: list[int] = []
+    async with connected(Provider(b""), tmp_path) as (connection, partial):
+        await asyncio.to_thread(connection.fetch, 0, 2, partial, told.append)
+        await asyncio.to_thread(connection.fetch, 2, 2, partial, told.append)
+        assert partial.is_whole
+        assert (connection.bytes_received, connection.held_s) == (len(DATA), 0.0)
+    assert told == [0, 1, 2, 3]
+
+
+async def test_under_a_limit_each_byte_passes_it_and_the_waits_add_up(tmp_path: Path) -> None:
+    slow = Slow()
+    async with connected(Provider(b""), tmp_path, slow) as (connection, partial):
+        await asyncio.to_thread(connection.fetch, 0, 4, partial, nothing)
+        assert partial.is_whole
+        assert connection.held_s == pytest.approx(2 * WAIT_S * len(slow.passed))
+    assert sum(size_bytes for _, size_bytes in slow.passed) == len(DATA)
+    assert all(peer == "evil" and size <= PIECE_BYTES for peer, size in slow.passed)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(), "connection refused"),
+        (TimeoutError(), "no answer in time"),
+        (OSError("no way"), "no way"),
+        (EOFError(), "EOFError"),
+    ],
+)
+def test_why_a_connection_failed_is_said_in_words(error: BaseException, words: str) -> None:
+    assert words_of(error) == words
