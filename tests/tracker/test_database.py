@@ -117,8 +117,10 @@ def test_what_is_looked_up_is_found_before_while_and_after_it_is_merged(
                 storage.index_names(1)
         storage.close()  # at any moment
         storage = SqliteStorage(path, now_s=0.0)
-    (merged,) = storage._connection.execute("SELECT count(*) FROM main.by_content").fetchone()
-    assert len(numbers) - 4 < merged <= len(numbers)  # few that are left wait for more
+    monkeypatch.setattr(sqlite_keys, "RECENT_ENTRIES", 1)
+    _index(storage)
+    merged = "SELECT count(*) FROM main.by_content"
+    assert storage._connection.execute(merged).fetchone() == (len(numbers),)
     with storage.transaction():  # what was merged changes
         storage.apply(ONE, announcement(entry(told[1].path, 7), removed=(told[2].path,)))
     storage.close()
@@ -126,6 +128,22 @@ def test_what_is_looked_up_is_found_before_while_and_after_it_is_merged(
     assert _located(storage, 7)
     assert not _located(storage, numbers[1])
     assert not _located(storage, numbers[2])
+    storage.close()
+
+
+def test_what_goes_is_looked_up_in_every_index(written: Path) -> None:
+    storage = SqliteStorage(written, now_s=0.0)
+    deletions: list[str] = []
+    storage._connection.set_trace_callback(
+        lambda said: deletions.append(said) if said.startswith("DELETE") else None
+    )
+    with storage.transaction():
+        storage.apply(ONE, announcement(removed=("Año.txt",)))
+    storage._connection.set_trace_callback(None)
+    assert len(deletions) == 3 * len(sqlite_keys.KEYS) + 1
+    for statement in deletions:
+        steps = [row[3] for row in storage._connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+        assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step]
     storage.close()
 
 
@@ -139,6 +157,23 @@ def test_a_renewal_writes_nothing(written: Path) -> None:
     assert storage.peer(ONE) == known.renewed(50.0, 60.0)
     assert _found(storage, "ano") == ["Año.txt"]
     storage.close()
+
+
+def test_however_often_a_peer_renews_its_lease_is_looked_at_once(written: Path) -> None:
+    storage = SqliteStorage(written, now_s=0.0)
+    for now_s in range(50):
+        known = storage.peer(ONE)
+        assert known is not None
+        with storage.transaction():
+            storage.put_peer(known.renewed(float(now_s), 60.0))
+    assert len(storage._peers._lapses) == 1
+    assert _found_at(storage, 108.9) == ["Año.txt"]
+    assert _found_at(storage, 109.0) == []
+    storage.close()
+
+
+def _found_at(storage: SqliteStorage, now_s: float) -> list[str]:
+    return [row.path for row in storage.match(understand(SearchQuery("ano")), now_s).rows]
 
 
 def test_a_restart_brings_nobody_back_who_had_left(written: Path) -> None:

@@ -137,11 +137,11 @@ class SqliteStorage:
     def locate(self, contents: Iterable[ContentId], now_s: float) -> dict[ContentId, list[Holder]]:
         """The live holders of each content: entries are complete holdings, too."""
         self._peers.note_absent(now_s)
-        known = self._peers.with_id
+        known, absent = self._peers.with_id, self._peers.absent
         return {
             content: [
                 Holder(known(peer).record, complete)
-                for peer, complete in holders_of(self._connection, content)
+                for peer, complete in holders_of(self._connection, content, absent).items()
             ]
             for content in contents
         }

@@ -13,7 +13,7 @@ import sqlite3
 KEYS = {
     "by_content": "substr(facts, 1, 8)",
     "by_sha256": "nullif(substr(facts, 42, 8), zeroblob(8))",  # zeros: not vouched for
-    "by_name": "name_crc",
+    "by_name": "+name_crc",  # as a bare column it would be converted, and no index used
 }
 """Each index, and the key of an entry in it: some have the same, and are compared."""
 RECENT_ENTRIES = 32_768
@@ -50,10 +50,17 @@ _BEGIN = (
 )
 
 
+def places_of(index: str) -> tuple[str, ...]:
+    """The tables that together are an index, each with `key` and `entry`."""
+    return (f"main.{index}", *(place.format(index) for place in _RECENT))
+
+
 def ids_known_by(index: str, key: str) -> str:
     """A query for the ids of the entries that have a key, which still are to be compared."""
-    places = (f"main.{index}", *(place.format(index) for place in _RECENT))
-    asked = [f"SELECT entry FROM {place} WHERE key = {key}" for place in places]  # noqa: S608
+    asked = [
+        f"SELECT entry FROM {place} WHERE key = {key}"  # noqa: S608 (of our own parts)
+        for place in places_of(index)
+    ]
     return " UNION ALL ".join(asked)
 
 
@@ -89,8 +96,8 @@ def add_keys_again(connection: sqlite3.Connection, ids: str) -> None:
 def remove_keys(connection: sqlite3.Connection, ids: str) -> None:
     """Of entries that are going, or about to change; their ids are a JSON array."""
     for index, key in KEYS.items():
-        for place in ("main.{}", *_RECENT):
-            connection.execute(_REMOVE.format(place.format(index), key, _LISTED), (ids,))
+        for place in places_of(index):
+            connection.execute(_REMOVE.format(place, key, _LISTED), (ids,))
 
 
 def merge_keys(connection: sqlite3.Connection) -> bool:

@@ -60,7 +60,8 @@ class PeerRows:
         """When to look at a peer's lease again: of each peer once, however often it renews."""
         self._looked_at: dict[int, float] = {}
         """By row id, when that is."""
-        self._absent: set[int] = set()
+        self.absent: set[int] = set()
+        """What the table `absent` has."""
         self._changed: dict[str, KnownPeer | None] = {}
         self._cleared: set[int] = set()
         """Dropped peers of which a transaction under way leaves nothing."""
@@ -223,10 +224,10 @@ class PeerRows:
         for key, known in self._changed.items():
             self._set(key, known)
         self._changed.clear()
-        self._absent |= self._cleared
+        self.absent |= self._cleared
         self._cleared.clear()
         self._connection.execute("DELETE FROM temp.absent")
-        rows = [(row_id,) for row_id in self._absent]
+        rows = [(row_id,) for row_id in self.absent]
         self._connection.executemany("INSERT INTO temp.absent VALUES (?)", rows)
 
     def _change(self, key: str, known: KnownPeer | None) -> None:
@@ -252,13 +253,13 @@ class PeerRows:
             heapq.heappush(self._lapses, (until_s, row_id))
 
     def _set_absent(self, row_id: int, *, is_absent: bool) -> None:
-        if is_absent is (row_id in self._absent):
+        if is_absent is (row_id in self.absent):
             return
         if is_absent:
-            self._absent.add(row_id)
+            self.absent.add(row_id)
             self._connection.execute("INSERT OR IGNORE INTO temp.absent VALUES (?)", (row_id,))
         else:
-            self._absent.remove(row_id)
+            self.absent.remove(row_id)
             self._connection.execute("DELETE FROM temp.absent WHERE peer = ?", (row_id,))
 
 

@@ -25,7 +25,7 @@ _MODULUS = 1 << (8 * DIGEST_BYTES)
 _NOT_VOUCHED_FOR = bytes(32)
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A path in a peer's folder and the whole content under it."""
 
     path: str
