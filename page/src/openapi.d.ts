@@ -1608,7 +1608,7 @@ export interface components {
             hits: components["schemas"]["HitInfo"][];
             /** @description What asks for the next page; null after the last. */
             next: string | null;
-            /** @description More than 10,000 names matched, and only 10,000 were ranked; never so without words. */
+            /** @description More than 10,000 names matched, and only some were ranked; never so without words. */
             capped: boolean;
         };
         /**

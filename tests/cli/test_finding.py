@@ -77,11 +77,12 @@ async def test_folders_and_further_names_are_told(
 async def test_what_was_not_ranked_is_told(
     tracker: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("panal.tracker.sqlite_queries.RANK_LIMIT", 3)
+    for limit in ("RANK_LIMIT", "CHEAPER_THAN_COUNTED", "RANKED_OF_MORE"):
+        monkeypatch.setattr(f"panal.tracker.sqlite_queries.{limit}", 3)
     answer = await panal("search", *tracker, "bin")
     assert len(answer.out.splitlines()) == 3
     assert answer.err == (
-        "More than 10,000 names match: the best of the first 10,000 are shown. Narrow it.\n"
+        "More than 10,000 names match: only some of them are ranked. Narrow it.\n"
     )
 
 

@@ -312,6 +312,24 @@ def test_a_replacement_that_ends_late_drops_nothing_that_it_named(storage: Stora
     assert _search(storage) == {(ONE, "a")}
 
 
+def test_a_replacement_that_ends_after_its_peer_was_dropped_drops_nothing(
+    storage: Storage,
+) -> None:
+    _announce(storage, ONE, entry("a", 1))
+    with storage.transaction():
+        late = storage.begin_replacement(ONE)
+    with storage.transaction():
+        storage.forget(ONE)
+        storage.put_peer(record(ONE))
+    _announce(storage, ONE, entry("b", 2))
+    with storage.transaction():
+        storage.begin_replacement(ONE)
+    with storage.transaction():
+        digest = storage.end_replacement(ONE, late)
+    assert digest == digest_of(entry("b", 2))
+    assert _search(storage) == {(ONE, "b")}
+
+
 def test_nobody_is_named_after_the_lease_even_before_the_sweep(storage: Storage) -> None:
     _announce(storage, ONE, entry("a", 1))
     for now_s, named in ((59.9, True), (60.0, False)):
@@ -549,11 +567,29 @@ def test_an_exact_name_costs_what_has_it_however_many_contain_it(
     _index(storage)
     monkeypatch.setattr(sqlite_queries, "RANK_LIMIT", 3)
     monkeypatch.setattr(sqlite_queries, "RANKED_OF_MORE", 3)
+    monkeypatch.setattr(sqlite_queries, "CHEAPER_THAN_COUNTED", 3)
     monkeypatch.setattr(sqlite_rows, "MOST_STEPS", 2_000)
     monkeypatch.setattr(sqlite_rows, "_STEPS_AT_ONCE", 1_000)
     matches = storage.match(understand(SearchQuery("b")), 1.0)
     assert matches.capped
     assert matches.rows[0].path == "z/b"
+
+
+@only_sqlite
+def test_of_too_many_those_in_which_the_words_begin_words_are_ranked(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _announce(storage, ONE, *(entry(f"glib{number}", 1) for number in range(8)))
+    _announce(storage, ONE, *(entry(f"a lib{number}", 2) for number in range(2)))
+    _index(storage)
+    for limit, value in (("RANK_LIMIT", 6), ("RANKED_OF_MORE", 3), ("CHEAPER_THAN_COUNTED", 3)):
+        monkeypatch.setattr(sqlite_queries, limit, value)
+    matches = storage.match(understand(SearchQuery("lib")), 1.0)
+    assert matches.capped
+    assert [row.path for row in matches.rows] == ["a lib0", "a lib1", "glib0"]
+    monkeypatch.setattr(sqlite_queries, "RANK_LIMIT", 10)
+    matches = storage.match(understand(SearchQuery("lib")), 1.0)
+    assert (len(matches.rows), matches.capped) == (10, False)
 
 
 def test_a_name_taken_literally_has_no_filters_in_it(storage: Storage) -> None:

@@ -47,7 +47,7 @@ class SearchAnswer(msgspec.Struct):
     next: str | None
     """What asks for the next page; null after the last."""
     capped: bool
-    """More than 10,000 names matched, and only 10,000 were ranked; never so without words."""
+    """More than 10,000 names matched, and only some were ranked; never so without words."""
 
 
 class FolderItemAnswer(msgspec.Struct):

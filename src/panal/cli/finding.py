@@ -48,7 +48,7 @@ async def _print_pages(pages: AsyncGenerator[SearchAnswer], limit: int) -> None:
         click.echo(f"There are more than {limit}: add words, or raise --limit.", err=True)
     if capped:
         click.echo(
-            "More than 10,000 names match: the best of the first 10,000 are shown. Narrow it.",
+            "More than 10,000 names match: only some of them are ranked. Narrow it.",
             err=True,
         )
 

@@ -33,7 +33,7 @@ from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 
 RANK_LIMIT = 10_000
-RANKED_OF_MORE = 2_000
+RANKED_OF_MORE = 1_000
 """Of what more names match: that the words are too common is known without ranking all of it."""
 TOO_MUCH = "This search looks at too much. Add a word of three letters or more, or another filter."
 """What a store says of one that it gives up."""

@@ -4,8 +4,6 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-import msgspec
-
 from panal.tracker.search import RANK_LIMIT, RANKED_OF_MORE, Match, Matches, Search
 from panal.tracker.sqlite_keys import known_by
 from panal.tracker.sqlite_peers import KnownPeer, PeerRows
@@ -26,21 +24,18 @@ from panal.tracker.sqlite_text import (
     matching_any,
     name_crc,
 )
-from panal.wire.ids import CONTENT_ID_BYTES, ContentId
+from panal.wire.ids import ContentId
 
 # What very many names have is ranked by this; the rest is read of those that are shown.
-_FOR_RANKING = f"SELECT entries.id, entries.searchable, {CONTENT} AS content"
+_FOR_RANKING = f"SELECT entries.id, entries.searchable, {CONTENT}"
 _Found = tuple[int, str, ContentId]
-# As one row: each row by itself would be a turn for other threads, which may take it for long.
-_TOGETHER = (
-    "SELECT json_group_array(id), group_concat(searchable, char(10)),"
-    " group_concat(hex(content), '') FROM ({} LIMIT ?)"
-)
 # CROSS JOIN fixes the order: the text index leads where there is something to look up.
 _FROM_TEXT = "FROM entry_text CROSS JOIN entries ON entries.id = entry_text.rowid"
 _FROM_ALL = "FROM entries"
 _COUNT_TEXT = "SELECT count(*) FROM (SELECT 1 FROM entry_text WHERE entry_text MATCH ? LIMIT ?)"
 
+CHEAPER_THAN_COUNTED = 500
+"""What so many names have is read before it is known whether that is too much."""
 FEW_ENTRIES = 20_000
 """So many entries of one peer are looked through quicker than everybody's are looked up; so many
 that the text index does not know yet are looked through, too."""
@@ -93,6 +88,9 @@ class _Finding:
         """What matches; where that is too much a part, the best first, and True."""
         needles = self._search.needles
         if text := self._counted_by(needles):
+            found = self._matching(needles, CHEAPER_THAN_COUNTED)
+            if len(found) < CHEAPER_THAN_COUNTED:
+                return found, False
             (count,) = self._connection.execute(_COUNT_TEXT, (text, RANK_LIMIT + 1)).fetchone()
             if count > RANK_LIMIT:
                 return self._best(()), True
@@ -153,19 +151,9 @@ class _Finding:
         return " AND ".join(filter(None, (beginning(self._connection, pair) for pair in pairs)))
 
     def _run(self, statement: str, values: Sequence[object], limit: int) -> list[_Found]:
-        together = _TOGETHER.format(f"{_FOR_RANKING} {statement}")
-        ids, texts, contents = self._connection.execute(together, (*values, limit)).fetchone()
-        if texts is None:
-            return []
-        raw = bytes.fromhex(contents)
-        each = [
-            ContentId(raw[at : at + CONTENT_ID_BYTES])
-            for at in range(0, len(raw), CONTENT_ID_BYTES)
-        ]
-        return list(zip(_ids(ids), texts.split("\n"), each, strict=True))
-
-
-_ids = msgspec.json.Decoder(list[int]).decode
+        return self._connection.execute(
+            f"{_FOR_RANKING} {statement} LIMIT ?", (*values, limit)
+        ).fetchall()
 
 
 def _has_few(connection: sqlite3.Connection, peer: int) -> bool:
