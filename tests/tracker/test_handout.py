@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from panal.tracker.handout import FAR_PART, Asker, Handout, Holder
-from panal.tracker.registry import Reach
+from panal.tracker import handout
+from panal.tracker.handout import FAR_PART, Asker, Handout, Holder, host_towards
+from panal.tracker.registry import PeerRecord, Reach
 from panal.wire.ids import NO_ZONE, PeerName, Zone
 from tests.tracker.makers import UNREACHED, parts_of, record
 
@@ -82,6 +83,34 @@ def test_the_only_seed_is_always_named_in_a_crowd() -> None:
 def test_few_holders_are_all_named() -> None:
     holders = [_outside("a", 1), _outside("b", 2, complete=False)]
     assert _names(_handout(Asker("10.9.9.9"), 2).choose(holders)) == {"a", "b"}
+
+
+def test_of_very_many_holders_few_addresses_are_worked_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def towards(asker: Asker, peer: PeerRecord) -> str | None:
+        asked.append(peer.name)
+        return host_towards(asker, peer)
+
+    monkeypatch.setattr(handout, "host_towards", towards)
+    crowd = _crowd(4_000, 1_000)
+    for zone in (NO_ZONE, RACKS[0]):
+        asked.clear()
+        named = _handout(Asker("10.9.9.9", zone=zone)).choose(crowd)
+        assert len(_names(named)) == 50
+        assert sum(provider.complete for provider in named) >= 25
+        assert len(asked) <= 400
+        if zone:
+            assert 50 // FAR_PART <= sum(one.zone != zone for one in named) <= 20
+
+
+def test_of_very_many_holders_those_few_that_can_be_called_are_named() -> None:
+    beside = [Holder(record(f"beside_{number}"), True) for number in range(3_000)]
+    able = [_outside(f"peer_{number}", number) for number in range(30)]
+    named = _handout(Asker("10.9.9.9")).choose([*beside, *able])
+    assert _names(named) == {holder.peer.name for holder in able}
 
 
 # Zones ------------------------------------------------------------------------------------

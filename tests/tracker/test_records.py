@@ -5,10 +5,11 @@ import threading
 
 import pytest
 
-from panal.tracker.records import Records
+from panal.tracker.records import LEFTOVER_SLICES, Records
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.sqlite import SqliteStorage
 from tests.support.clock import VirtualClock
+from tests.tracker.makers import announcement, caller, entry, record
 
 
 async def test_what_dropped_peers_left_is_cleared_in_turn_with_announcements(
@@ -27,3 +28,43 @@ async def test_what_dropped_peers_left_is_cleared_in_turn_with_announcements(
         await asyncio.gather(under_way, clearing, announcement)
     storage.close()
     assert done == ["a slice", "an announcement"]
+
+
+async def test_what_very_many_files_left_goes_in_several_sweeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slices: list[int] = []
+    storage = SqliteStorage(None, now_s=0.0)
+
+    def clear(limit: int) -> bool:
+        slices.append(limit)
+        return True
+
+    monkeypatch.setattr(storage, "clear_leftovers", clear)
+    async with RecordsThreads() as threads:
+        await Records(storage, threads, VirtualClock()).clear_leftovers()
+    storage.close()
+    assert len(slices) == LEFTOVER_SLICES
+
+
+async def test_few_names_wait_for_more_before_they_go_to_the_index(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("panal.tracker.records.GATHER_S", 3_600.0)
+    monkeypatch.setattr("panal.tracker.records.GATHER_NAMES", 3)
+    clock = VirtualClock()
+    storage = SqliteStorage(None, now_s=0.0)
+    with storage.transaction():
+        storage.put_peer(record(now_s=clock.now_s()))
+    async with RecordsThreads() as threads:
+        records = Records(storage, threads, clock)
+        indexing = asyncio.create_task(records.index_for_ever())
+        for number in range(3):
+            for _ in range(9):  # time enough for the index to ask, too
+                assert (await records.totals()).unsearchable == number
+            await records.announce(caller(), announcement(entry(f"{number}", number)))
+        while (await records.totals()).unsearchable:
+            pass
+        indexing.cancel()
+        await asyncio.gather(indexing, return_exceptions=True)
+    storage.close()

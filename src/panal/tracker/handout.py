@@ -8,6 +8,7 @@ comes in as an argument.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from panal.tracker.registry import PeerRecord, key_of
@@ -129,8 +130,14 @@ class Handout:
 
 def host_towards(asker: Asker, peer: PeerRecord) -> str | None:
     """The host under which this asker can call this peer, or None."""
-    host = host_for_asker(asker.host, peer.observed_host, peer.bound, asker.tracker_host)
+    return _host_towards(asker.host, asker.tracker_host, peer.observed_host, peer.bound, peer.port)
+
+
+@lru_cache(maxsize=16_384)
+def _host_towards(
+    asker: str, tracker: str | None, observed: str, bound: Sequence[str], port: int
+) -> str | None:
+    host = host_for_asker(asker, observed, bound, tracker)
     if host is None:
         return None
-    beside = is_loopback(asker.host)
-    return None if dialling_problem(host, peer.port, over_loopback=beside) else host
+    return None if dialling_problem(host, port, over_loopback=is_loopback(asker)) else host
