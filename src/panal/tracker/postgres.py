@@ -54,6 +54,8 @@ _HOLDERS = (
     f" FROM ({queries.HOLDERS}) AS holders JOIN peers ON peers.id = holders.peer"
 ).encode()
 _LOCK = b"SELECT pg_advisory_xact_lock(%s)"
+_GENERATION_BITS = 32
+"""Below the peer's row in what names a replacement: each peer counts its generations from 0."""
 
 
 class PostgresStorage:
@@ -182,13 +184,15 @@ class PostgresStorage:
             rows = CatalogueRows.of(connection, key_of(name))
             rows.begin_generation()
             rows.save()
-            return rows.generation
+            return rows.peer << _GENERATION_BITS | rows.generation
 
     def end_replacement(self, name: PeerName, generation: int) -> bytes:
         """Drop what was last announced before `generation` began; the digest after it."""
         with self.database.using() as connection:
             rows = CatalogueRows.of(connection, key_of(name))
-            rows.drop_before(generation)
+            # Another peer has the name now, whose generations began at 0 again.
+            if generation >> _GENERATION_BITS == rows.peer:
+                rows.drop_before(generation & (1 << _GENERATION_BITS) - 1)
             return rows.save()
 
     def locate(self, contents: Iterable[ContentId], now_s: float) -> dict[ContentId, list[Holder]]:
