@@ -97,6 +97,12 @@ def _with_sha256(storage: SqliteStorage, sha256: bytes) -> list[str]:
     return [row.path for row in storage.match(understand(SearchQuery(sha256=sha256)), 1.0).rows]
 
 
+def _merge(storage: SqliteStorage, slices: int) -> None:
+    for _ in range(slices):  # each message merges one
+        with storage.transaction():
+            storage.apply(ONE, announcement())
+
+
 def test_what_is_looked_up_is_found_before_while_and_after_it_is_merged(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,13 +118,11 @@ def test_what_is_looked_up_is_found_before_while_and_after_it_is_merged(
         assert [_with_sha256(storage, one.sha256 or b"") for one in told[1:]] == [
             [one.path] for one in told[1:]
         ]
-        for _ in range(slices):
-            with storage.transaction():
-                storage.index_names(1)
+        _merge(storage, slices)
         storage.close()  # at any moment
         storage = SqliteStorage(path, now_s=0.0)
     monkeypatch.setattr(sqlite_keys, "RECENT_ENTRIES", 1)
-    _index(storage)
+    _merge(storage, 20)
     merged = "SELECT count(*) FROM main.by_content"
     assert storage._connection.execute(merged).fetchone() == (len(numbers),)
     with storage.transaction():  # what was merged changes

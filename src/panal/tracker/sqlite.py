@@ -117,6 +117,7 @@ class SqliteStorage:
         rows.put_entries(announcement.entries)
         rows.remove_holdings(announcement.removed_holdings)
         rows.put_holdings(announcement.holdings)
+        merge_keys(self._connection)  # here, so that what gathers is bounded, however much is told
         return self._save(key, rows, announcement.sequence)
 
     def begin_replacement(self, name: PeerName) -> int:
@@ -226,8 +227,7 @@ class SqliteStorage:
     def index_names(self, limit: int) -> int:
         """Let the index of searches catch up by up to `limit` names; how many are left, about."""
         begin(self._connection)
-        is_merging = merge_keys(self._connection)
-        return max(index_slice(self._connection, limit), int(is_merging))
+        return index_slice(self._connection, limit)
 
     def close(self) -> None:
         """Give the store back; calling it twice does nothing."""

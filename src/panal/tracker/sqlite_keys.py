@@ -100,8 +100,8 @@ def remove_keys(connection: sqlite3.Connection, ids: str) -> None:
             connection.execute(_REMOVE.format(place, key, _LISTED), (ids,))
 
 
-def merge_keys(connection: sqlite3.Connection) -> bool:
-    """Merge a part, if it is time to; whether there is more."""
+def merge_keys(connection: sqlite3.Connection) -> None:
+    """Merge a part, if it is time to."""
     place, until, part = connection.execute("SELECT * FROM keys_merging").fetchone()
     if until is None:
         (recent,) = connection.execute(
@@ -109,19 +109,18 @@ def merge_keys(connection: sqlite3.Connection) -> bool:
         ).fetchone()
         if recent >= RECENT_ENTRIES:
             connection.execute(_BEGIN)
-        return bool(recent >= RECENT_ENTRIES)
+        return
     merged = _RECENT[1 - place]
     for index in KEYS:
         between = _numbers(part) if index == "by_name" else _hashes(part)
         connection.execute(_MERGE.format(index, merged.format(index)), between)
     if part + 1 < _PARTS:
         connection.execute("UPDATE keys_merging SET part = part + 1")
-        return True
+        return
     for index in KEYS:
         connection.execute(f"DELETE FROM {merged.format(index)}")  # noqa: S608 (of our own parts)
     connection.execute("UPDATE keys_state SET merged_until = ?", (until,))
     connection.execute("UPDATE keys_merging SET until = NULL")
-    return False
 
 
 def _numbers(part: int) -> tuple[int, int]:
