@@ -6,8 +6,9 @@
 Trackers are processes, killed with signal 9 and started again a moment later. With --postgresql
 they are replicas on a server that is started for this, killed too (unless --keep-database) and
 started again; without, one tracker on SQLite, which half of the times comes back with nothing.
-Everything is recorded, listings of each tracker too, and then checked (`checking.py`); exit code 1
-where something cannot be.
+Everything is recorded, listings of each tracker too, the renewals that were acknowledged and what
+the database's clock says, and then checked (`checking.py`); exit code 1 where something cannot be.
+Where a lease had ended because its peer was late that is counted apart.
 Leases of 9 s and renewals each 3 s stand for 60 and 20. --broken lets trackers forget removals:
 then the check must find that. Nothing of it needs a quiet machine but the times that it prints.
 """
@@ -26,7 +27,15 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.history.checking import Limits, Verdict, check
-from benchmarks.history.events import Disturbed, History, Told
+from benchmarks.history.events import (
+    ClockRead,
+    Confirmed,
+    Disturbed,
+    Ended,
+    History,
+    Started,
+    Told,
+)
 from benchmarks.history.peers import DialbackHost, RecordedPeer, look
 from benchmarks.history.trackers import TrackerProcess
 from panal.clock import SystemClock
@@ -98,6 +107,14 @@ class Soak:
                 self.history.note(Disturbed("stall", began_s, time.monotonic()))
                 self.done["stalls"] += 1
 
+    async def read_clock(self, url: str) -> None:
+        """What the database's clock says, by which leases run: it may be set, or stand still."""
+        while self.goes_on():
+            read = await asyncio.to_thread(_clock_at, url, self.history.now_s)
+            if read is not None:
+                self.history.note(read)
+            await asyncio.sleep(0.5)
+
     async def kill_trackers(self, state: Path | None) -> None:
         """One after the other, so that others are there where there are any."""
         while self.goes_on():
@@ -125,6 +142,20 @@ class Soak:
             await asyncio.sleep(self.chance.choice((0.5, 3.0, LEASE_S + 2.0)))
             await asyncio.to_thread(_again_and_again, start)
             self.history.note(Disturbed("database", began_s, time.monotonic()))
+
+
+def _clock_at(url: str, now_s: Callable[[], float]) -> ClockRead | None:
+    import psycopg
+
+    try:
+        with psycopg.connect(url, connect_timeout=2) as connection:
+            began_s = now_s()
+            row = connection.execute(
+                "SELECT extract(epoch FROM clock_timestamp())::float8"
+            ).fetchone()
+            return ClockRead(began_s, now_s(), row[0]) if row else None
+    except psycopg.Error:
+        return None
 
 
 def _again_and_again(start: Callable[[], None]) -> None:
@@ -179,6 +210,8 @@ async def _soak(given: argparse.Namespace, place: Path) -> tuple[History, Soak]:
                 work.create_task(soak.watch())
                 work.create_task(soak.note_stalls())
                 work.create_task(soak.kill_trackers(state))
+                if server is not None:
+                    work.create_task(soak.read_clock(server.url()))
                 if server is not None and not given.keep_database:
                     work.create_task(soak.kill_database(server.stop, server.start))
             await asyncio.sleep(INTERVAL_S)
@@ -218,10 +251,28 @@ def _tell(soak: Soak, history: History, verdict: Verdict) -> None:
             f"{moves[len(moves) // 2]:.2f} s, longest {moves[-1]:.2f} s"
         )
     print(f"longest stall of this process: {soak.longest_stall_s:.2f} s")
+    print(
+        f"longest time between two confirmations of a running peer: {_longest_gap_s(history):.2f} s"
+    )
     print("checked: " + ", ".join(f"{rule} {n:,}" for rule, n in sorted(verdict.checked.items())))
     for violation in verdict.violations[:20]:
         print(f"{violation.rule}: {violation.words}")
-    print(f"{len(verdict.violations)} violations")
+    for lapsed in verdict.lapsed[:5]:
+        print(f"no violation: {lapsed.words}")
+    print(f"{len(verdict.violations)} violations; {len(verdict.lapsed)} times a lease had ended")
+
+
+def _longest_gap_s(history: History) -> float:
+    """Until a renewal was acknowledged, since the one before was asked for."""
+    last_s: dict[str, float] = {}
+    longest_s = 0.0
+    for event in history.events:
+        if isinstance(event, Started | Ended):
+            last_s.pop(event.peer, None)
+        elif isinstance(event, Confirmed):
+            longest_s = max(longest_s, event.at_s - last_s.get(event.peer, event.asked_s))
+            last_s[event.peer] = event.asked_s
+    return longest_s
 
 
 def _until_moved(soak: Soak) -> Iterator[float]:
@@ -248,7 +299,7 @@ def main() -> None:
     logging.basicConfig(level=logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="panal-history-") as place:
         history, soak = asyncio.run(_soak(given, Path(place)))
-    verdict = check(history.events, Limits(INTERVAL_S, LEASE_S + SLACK_S))
+    verdict = check(history.events, Limits(INTERVAL_S, LEASE_S + SLACK_S, LEASE_S))
     _tell(soak, history, verdict)
     sys.exit(1 if verdict.violations else 0)
 

@@ -44,6 +44,33 @@ class Told:
     at_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A tracker has acknowledged a registration or renewal; the lease was granted in between."""
+
+    peer: str
+    asked_s: float
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A tracker has refused a renewal: it does not know the peer, or no more."""
+
+    peer: str
+    asked_s: float
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRead:
+    """What the clock by which leases run has said, between two times."""
+
+    began_s: float
+    ended_s: float
+    clock_s: float
+
+
 Record = tuple[str, str, bytes]
 """Peer, path and content."""
 
@@ -68,7 +95,7 @@ class Disturbed:
     ended_s: float
 
 
-Event = Started | Ended | Changed | Told | Seen | Disturbed
+Event = Started | Ended | Changed | Told | Confirmed | Unknown | ClockRead | Seen | Disturbed
 
 
 @dataclass

@@ -8,16 +8,33 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import count
 from random import Random
+from typing import Any
 
 from aiohttp import web
 from blake3 import blake3
 
-from benchmarks.history.events import Changed, Ended, History, Seen, Started, Told
+from benchmarks.history.events import (
+    Changed,
+    Confirmed,
+    Ended,
+    History,
+    Seen,
+    Started,
+    Told,
+    Unknown,
+)
 from panal.clock import Clock
-from panal.errors import PanalError
+from panal.errors import NotRegistered, PanalError
 from panal.peer.announcer import Announcer
 from panal.peer.tracker_client import TrackerClient
-from panal.wire.catalogue import Caller, Entry, Registration, SearchQuery
+from panal.wire.catalogue import (
+    Caller,
+    Entry,
+    Registration,
+    Renewal,
+    SearchQuery,
+    Welcome,
+)
 from panal.wire.dialback import hash_secret, proof_of
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.tracker_catalogue import MAX_PAGE
@@ -56,6 +73,35 @@ class DialbackHost:
         return web.Response(text=proof_of(nonce, hash_secret(secret)))
 
 
+class _RecordedClient(TrackerClient):
+    """Notes what trackers say to whether the peer is there."""
+
+    def __init__(self, history: History, trackers: Sequence[str], **more: Any) -> None:
+        super().__init__(trackers, **more)
+        self._history = history
+
+    async def register(self, registration: Registration) -> Welcome:
+        """Join or come back under a name."""
+        asked_s = self._history.now_s()
+        welcome = await super().register(registration)
+        self._note(Confirmed, registration.caller, asked_s)
+        return welcome
+
+    async def renew(self, caller: Caller, digest: bytes, revocations_version: int = 0) -> Renewal:
+        """Keep the lease."""
+        asked_s = self._history.now_s()
+        try:
+            renewal = await super().renew(caller, digest, revocations_version)
+        except NotRegistered:
+            self._note(Unknown, caller, asked_s)
+            raise
+        self._note(Confirmed, caller, asked_s)
+        return renewal
+
+    def _note(self, kind: type[Confirmed | Unknown], caller: Caller, asked_s: float) -> None:
+        self._history.note(kind(str(caller.name), asked_s, self._history.now_s()))
+
+
 class RecordedPeer:
     """One peer, whose owner starts and ends it and changes what it shares."""
 
@@ -92,8 +138,12 @@ class RecordedPeer:
         """Begin to run with what is shared."""
         self._port = self._port or await host.port_for(self._secret)
         caller = Caller(PeerName(self.name), self._secret, next(_epochs))
-        self.client = TrackerClient(
-            self._trackers, asker=self.name, clock=self._clock, chance=self._chance
+        self.client = _RecordedClient(
+            self._history,
+            self._trackers,
+            asker=self.name,
+            clock=self._clock,
+            chance=self._chance,
         )
         self.client.when_moved(
             lambda before, after: self.moves.append((self._history.now_s(), before))

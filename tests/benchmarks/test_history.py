@@ -12,7 +12,19 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks.history.checking import Limits, Verdict, check
-from benchmarks.history.events import Changed, Disturbed, Ended, Event, History, Seen, Started, Told
+from benchmarks.history.events import (
+    Changed,
+    ClockRead,
+    Confirmed,
+    Disturbed,
+    Ended,
+    Event,
+    History,
+    Seen,
+    Started,
+    Told,
+    Unknown,
+)
 from benchmarks.history.peers import DialbackHost, RecordedPeer, look
 from panal.clock import SystemClock
 from panal.peer.tracker_client import TrackerClient
@@ -83,6 +95,47 @@ def test_whom_nobody_may_name_any_more() -> None:
     assert broken(*LIVE, left, seen(5.2)) == set()
     assert broken(*LIVE, left, seen(5.6)) == {"left"}
     assert broken(*LIVE, left, Started("p", 5.6), seen(5.7)) == set()
+
+
+LEASED = replace(LIMITS, granted_s=9.0)
+
+
+def lapses(*events: Event) -> tuple[set[str], int]:
+    """Which rules are broken, and how often a lease had ended instead."""
+    verdict = check(events, LEASED)
+    return {violation.rule for violation in verdict.violations}, len(verdict.lapsed)
+
+
+def confirmed(*asked_s: float) -> list[Event]:
+    return [Confirmed("p", at_s, at_s + 0.2) for at_s in asked_s]
+
+
+def test_what_a_lease_that_ended_took_with_it_is_no_violation() -> None:
+    told = Told("p", "f", A, 2.0)
+    in_time, late = confirmed(0.5, 3.5, 6.5, 9.5), confirmed(0.5, 3.5)
+    assert lapses(*LIVE, told, *in_time, seen(12.0)) == ({"missing", "untold"}, 0)
+    assert lapses(*LIVE, told, *late, seen(12.3)) == ({"missing", "untold"}, 0)
+    assert lapses(*LIVE, told, *late, seen(12.45)) == (set(), 2)  # 3.5 s and a lease
+    assert lapses(*LIVE, told, *late, seen(12.45, A)) == (set(), 0)
+    assert lapses(*LIVE, told, *late, seen(12.45, B)) == ({"made up", "untold"}, 1)
+    between = confirmed(0.5, 3.5, 12.6)  # it came back, and has told nothing yet
+    assert lapses(*LIVE, told, *between, seen(13.0)) == (set(), 2)
+
+
+def test_whoever_is_in_time_by_a_clock_that_was_set_is_not() -> None:
+    told, in_time = Told("p", "f", A, 2.0), confirmed(0.5, 3.5)
+    steady = [ClockRead(s, s + 0.1, 1_000.0 + s) for s in (0.0, 4.0, 8.0)]
+    ahead = ClockRead(9.0, 9.1, 1_012.0)
+    assert lapses(*LIVE, told, *in_time, *steady, seen(11.5)) == ({"missing", "untold"}, 0)
+    assert lapses(*LIVE, told, *in_time, *steady, ahead, seen(11.5)) == (set(), 2)
+
+
+def test_who_is_unknown_while_its_lease_runs_was_forgotten() -> None:
+    in_time = confirmed(0.5, 3.5)
+    assert lapses(*LIVE, *in_time, Unknown("p", 6.5, 6.6)) == ({"forgotten"}, 0)
+    assert lapses(*LIVE, *in_time, Unknown("p", 12.5, 12.6)) == (set(), 0)
+    lost = Disturbed("x", 5.0, 6.0)
+    assert lapses(*LIVE, *in_time, lost, Unknown("p", 6.5, 6.6)) == (set(), 0)
 
 
 # Real ones --------------------------------------------------------------------------------
