@@ -78,6 +78,66 @@ FINDS: list[tuple[str, set[str]]] = [
 ]
 """A query, and the paths that it finds."""
 
+RANKED = {
+    "peer_1": [
+        Entry("lib", content(9), 0),
+        Entry("a/lib", content(1), 0),
+        Entry("b/lib notes.txt", content(1), 0),
+        Entry("libé.txt", content(2), 0),
+        Entry("lib\u0436ук", content(3), 0),  # goes on with a letter beyond ASCII
+        Entry("lib\u00b2", content(4), 0),
+        Entry("lib_1", content(5), 0),
+        Entry("x lib", content(6), 0, sha256=b"6" * 32),
+        Entry("library", content(7), 0),
+        Entry("lib中", content(8), 0),
+        Entry("中lib", content(10), 0),
+        Entry("glib.h", content(11), 0),
+        Entry("lib[1]+(2)*.c", content(12), 0),
+        Entry("LIB.so", content(13), 0),
+        Entry("лес лесной.txt", content(14), 0),
+        Entry("лесной лес.txt", content(15), 0),
+        Entry("лесной.txt", content(16), 0),
+        Entry("лес", content(17), 0),
+        Entry("zz lib–x.txt", content(21), 0),  # ends before a sign beyond ASCII
+        Entry("q/x+1.txt", content(22), 0),
+        *(Entry(f"{letter}x+1.txt", content(23 + n), 0) for n, letter in enumerate("abcd")),
+    ],
+    "peer_2": [
+        Entry("z/lib", content(7), 0),
+        Entry("a lib of notes", content(1), 0),
+        Entry("Notes LIB", content(18), 0),
+        Entry("notes of a library", content(18), 0),
+        Entry("lib", content(9), 0),
+        Entry("mylib lib", content(19), 0),
+        Entry("lib-lib", content(20), 0, kind=Kind.COLLECTION),
+        Entry("лес", content(14), 0),
+    ],
+}
+"""What is ranked: exact names, whole words, the rest, the same content under several names."""
+
+RANKINGS = [
+    "lib",
+    "li",
+    "l",
+    "lib notes",
+    '"lib notes"',
+    "lib.so",
+    "[1]",
+    "x+1",
+    "лес",
+    "лес txt",
+    "ле",
+    "中",
+    "lib -notes",
+    "lib kind:folder",
+    "lib peer:peer_2",
+    "lib size:<1",
+    "lib ext:so,h",
+    "²",
+    "qqzzy",
+]
+"""Queries, each page of which is to be the same in every store."""
+
 REFUSED = [
     ("size:big", "no size"),
     ("size:>=x", "'x' is no size"),

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -17,8 +17,10 @@ from panal.errors import (  # noqa: E402
     Busy,
     NameTaken,
     NoSpace,
+    NotRegistered,
     Refused,
     StoreUnavailable,
+    Superseded,
     UsageError,
 )
 from panal.tracker import postgres_queries  # noqa: E402
@@ -26,8 +28,8 @@ from panal.tracker.own_addresses import own_addresses  # noqa: E402
 from panal.tracker.postgres import PostgresStorage, outer_host  # noqa: E402
 from panal.tracker.records import Records  # noqa: E402
 from panal.tracker.records_threads import RecordsThreads  # noqa: E402
-from panal.tracker.registry import Reach  # noqa: E402
-from panal.tracker.search import understand  # noqa: E402
+from panal.tracker.registry import PeerRecord, Reach  # noqa: E402
+from panal.tracker.search import rank, understand  # noqa: E402
 from panal.tracker.storage import Conflict  # noqa: E402
 from panal.wire.catalogue import Entry, SearchQuery  # noqa: E402
 from panal.wire.ids import PeerName  # noqa: E402
@@ -194,8 +196,8 @@ async def test_a_conflict_is_tried_again_and_not_for_ever(database: str) -> None
         await records.admit(registration(), "127.0.0.1", REACHED)
         storage.conflicts = 5
         with pytest.raises(Busy):
-            await records.renew(caller(), "127.0.0.1")
-        await records.renew(caller(), "127.0.0.1")
+            await records.leave(caller())
+        assert await records.leave(caller()) is not None
     storage.close()
 
 
@@ -217,6 +219,53 @@ async def test_of_many_who_want_a_name_at_two_trackers_one_gets_it(
         )
     refused = [one for one in tries if isinstance(one, NameTaken)]
     assert len(refused) == 11, tries
+
+
+async def test_renewals_that_come_together_are_decided_on_each_by_itself(database: str) -> None:
+    storage = PostgresStorage(database, threads=2)
+    async with RecordsThreads(2) as threads:
+        records = Records(storage, threads, storage)
+        for number, name in enumerate(("a", "b", "c")):
+            await records.admit(registration(name, port=5000 + number), "127.0.0.1", REACHED)
+        begun: list[int] = []
+        together = storage.peers_free_for_update
+
+        def counted(names: Sequence[PeerName]) -> Any:
+            begun.append(len(names))
+            return together(names)
+
+        storage.peers_free_for_update = counted  # type: ignore[method-assign]
+        outcomes = await asyncio.gather(
+            records.renew(caller("a"), "127.0.0.1"),
+            records.renew(caller("b", secret=b"x" * 32), "127.0.0.1"),
+            records.renew(caller("c"), "127.0.0.2"),
+            records.renew(caller("C", epoch=0), "127.0.0.1"),
+            records.renew(caller("nobody"), "127.0.0.1"),
+            records.renew(caller("A"), "127.0.0.1"),
+            return_exceptions=True,
+        )
+        assert sum(begun) == len(outcomes)
+        assert len(begun) <= 2
+        kinds = [PeerRecord, Refused, NotRegistered, Superseded, NotRegistered, PeerRecord]
+        assert [type(outcome) for outcome in outcomes] == kinds
+    storage.close()
+
+
+async def test_whose_record_another_has_in_hand_keeps_nobody_waiting(
+    two: tuple[PostgresStorage, PostgresStorage], database: str
+) -> None:
+    one, other = two
+    async with RecordsThreads(2) as threads:
+        records = Records(one, threads, one)
+        for number, name in enumerate(("a", "b")):
+            await records.admit(registration(name, port=5000 + number), "127.0.0.1", REACHED)
+        with other.transaction():
+            other.peer_for_update(PeerName("a"))
+            waiting = asyncio.create_task(records.renew(caller("a"), "127.0.0.1"))
+            renewed = await records.renew(caller("b"), "127.0.0.1")
+            assert renewed.name == "b"
+            assert not waiting.done()
+        assert (await waiting).name == "a"
 
 
 def test_a_peer_that_is_displaced_keeps_the_lease_that_it_renews(
@@ -445,6 +494,24 @@ def test_words_of_any_length_are_found_by_the_index(
         assert 1 <= looked_at(storage, needle) <= 3, word
     (photo,) = understand(SearchQuery("ph")).needles
     assert looked_at(storage, photo) == len(many)
+
+
+def test_an_exact_name_is_found_however_many_match(
+    two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_queries, "RANK_LIMIT", 3)
+    storage, _ = two
+    put(storage, ONE)
+    many = [entry(f"{number}/b c.b", number) for number in range(20)]
+    with storage.transaction():
+        storage.apply(ONE, announcement(*many, entry("z/b", 30)))
+    matches = storage.match(understand(SearchQuery("b")), 1.0)
+    assert matches.capped
+    assert "z/b" in {row.path for row in matches.rows}
+    last = rank(understand(SearchQuery("b", page_size=1)), matches)
+    assert last.hits[0].names[0].path == "z/b"
+    behind = storage.match(understand(SearchQuery("b", page_size=1, page=last.next_page)), 1.0)
+    assert "z/b" not in {row.path for row in behind.rows}
 
 
 def test_a_search_that_takes_too_long_is_given_up(

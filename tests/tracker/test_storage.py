@@ -15,7 +15,16 @@ from panal.errors import TooLarge, UsageError
 from panal.tracker import sqlite_queries, sqlite_rows
 from panal.tracker.folders import Below
 from panal.tracker.handout import Asker, Handout
-from panal.tracker.search import RANK_LIMIT, RANKED_OF_MORE, Match, understand
+from panal.tracker.search import (
+    RANK_LIMIT,
+    RANKED_OF_MORE,
+    Match,
+    Matches,
+    Search,
+    rank,
+    searchable,
+    understand,
+)
 from panal.tracker.search import listed as listed_page
 from panal.tracker.sqlite import SqliteStorage
 from panal.tracker.storage import Storage, Totals
@@ -23,7 +32,7 @@ from panal.wire.catalogue import Entry, Holding, SearchQuery
 from panal.wire.ids import PeerName, Zone
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 from tests.tracker.makers import announcement, content, digest_of, entry, parts_of, record
-from tests.tracker.search_cases import FINDS, SHARED
+from tests.tracker.search_cases import FINDS, RANKED, RANKINGS, SHARED
 
 
 def _in_postgresql(request: pytest.FixtureRequest) -> Storage:
@@ -146,6 +155,21 @@ def test_peers_at_an_address(storage: Storage) -> None:
     assert [peer.name for peer in storage.peers_at("127.0.0.1", 5001, 1.0)] == [TWO]
     assert storage.peers_at("127.0.0.1", 5002, 1.0) == []
     assert storage.peers_at("127.0.0.1", 5001, 60.0) == []
+
+
+def test_leases_of_many_are_put_together(storage: Storage) -> None:
+    with storage.transaction():
+        storage.end_lease(TWO, 20.0)
+        found = storage.peers_free_for_update([PeerName("PEER_2"), PeerName("nobody"), ONE, ONE])
+        assert sorted(one.name for one in found) == [ONE, TWO]
+        storage.put_leases([])
+        storage.put_leases([one.renewed(100.0, 60.0) for one in found])
+    for name in (ONE, TWO):
+        known = storage.peer(name)
+        assert known is not None
+        assert (known.lease_until_s, known.renewed_at_s) == (160.0, 100.0)
+    with storage.transaction():
+        assert storage.sweep(159.0) == []
 
 
 def test_totals_are_of_live_peers(storage: Storage) -> None:
@@ -527,6 +551,40 @@ def test_every_query_finds_what_the_table_says(storage: Storage) -> None:
         _announce(storage, PeerName(peer), *entries)
     for words, paths in FINDS:
         assert {path for _, path in _search(storage, words)} == paths, words
+
+
+@pytest.mark.parametrize("words", RANKINGS)
+def test_every_store_ranks_alike_page_by_page(storage: Storage, words: str) -> None:
+    rows = []
+    for peer, entries in RANKED.items():
+        _announce(storage, PeerName(peer), *entries)
+        rows += [
+            Match(PeerName(peer), e.path, searchable(e.path), e.content, 0, e.kind, e.sha256)
+            for e in entries
+        ]
+    _index(storage)
+    page = ""
+    for _ in range(20):
+        query = understand(SearchQuery(words, page=page, page_size=2))
+        all_of_them = [row for row in rows if _meets(query, row)]
+        wanted = rank(query, Matches.of(all_of_them))
+        found = storage.match(query, 1.0)
+        assert rank(query, found) == wanted
+        assert not found.capped
+        if not (page := wanted.next_page):
+            return
+    raise AssertionError("there is no last page")
+
+
+def _meets(query: Search, row: Match) -> bool:
+    return (
+        all(needle in row.searchable for needle in query.needles)
+        and all(any(end in row.searchable for end in group) for group in query.any_of)
+        and not any(needle in row.searchable for needle in query.unwanted)
+        and query.kind in {None, row.kind}
+        and query.peer in {"", row.peer}
+        and (query.max_size_bytes is None or row.size_bytes <= query.max_size_bytes)
+    )
 
 
 @only_sqlite

@@ -1,9 +1,11 @@
 """The shared store: the records of any number of trackers in one PostgreSQL database."""
 
 import hashlib
+import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from panal.errors import Refused
@@ -20,7 +22,7 @@ from panal.tracker.registry import PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
 from panal.tracker.storage import SAME_AUTHORITY, ListedPeer, Totals
 from panal.wire.address import dialling_problem, is_loopback, parse_address
-from panal.wire.catalogue import DIGEST_BYTES, Announcement, Entry
+from panal.wire.catalogue import DIGEST_BYTES, Announcement, CatalogueDigest, Entry
 from panal.wire.ids import ContentId, PeerName, Zone
 
 THREADS = 8
@@ -35,6 +37,7 @@ _FIELDS = (
     " entries"
 )
 _SELECT = f"SELECT {_FIELDS} FROM peers "
+_LOCKED = f"SELECT {_FIELDS}, id, generation, holdings, kept FROM peers WHERE key = %s FOR UPDATE"
 _PUT = """
 INSERT INTO peers (key, name, secret_hash, epoch, sequence, observed_host, port, bound,
     reachable, reachability, zone, lease_until_s, joined_at_s, renewed_at_s, digest, loopback,
@@ -49,6 +52,11 @@ ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.sec
     renewed_at_s = excluded.renewed_at_s, gone_at_s = NULL,
     loopback = excluded.loopback, outer_host = excluded.outer_host
 """
+_PUT_LEASES = (
+    b"UPDATE peers SET lease_until_s = g.until_s, renewed_at_s = g.now_s, gone_at_s = NULL"
+    b" FROM unnest(%b::text[], %b::float8[], %b::float8[]) AS g (key, until_s, now_s)"
+    b" WHERE peers.key = g.key"
+)
 _HOLDERS = (
     f"SELECT holders.content, holders.complete, peers.id, {_FIELDS}"
     f" FROM ({queries.HOLDERS}) AS holders JOIN peers ON peers.id = holders.peer"
@@ -56,6 +64,21 @@ _HOLDERS = (
 _LOCK = b"SELECT pg_advisory_xact_lock(%s)"
 _GENERATION_BITS = 32
 """Below the peer's row in what names a replacement: each peer counts its generations from 0."""
+
+
+@dataclass
+class _Begun:
+    """What a transaction has in hand, so that nothing is asked for twice."""
+
+    locked: dict[str, Sequence[Any]] = field(default_factory=dict)
+    """Peers' rows by their keys."""
+    catalogues: dict[str, CatalogueRows] = field(default_factory=dict)
+    """Changed, and saved at the end."""
+
+    def forget(self, key: str) -> None:
+        """The peer is recorded no more."""
+        self.locked.pop(key, None)
+        self.catalogues.pop(key, None)
 
 
 class PostgresStorage:
@@ -82,6 +105,7 @@ class PostgresStorage:
         Refused where a newer Panal made the tables.
         """
         self.threads = threads
+        self._local = threading.local()
         self._loopback = own_loopback() if loopback is None else loopback
         self.database = Database(url, threads + 2)  # one for the feed, one for the members
         self.feed = PostgresFeed(self.database)
@@ -100,9 +124,17 @@ class PostgresStorage:
         """By the database's clock; asked inside a transaction."""
         return self.database.now_s()
 
-    def transaction(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """All or nothing of what is done inside; not nested."""
-        return self.database.transaction()
+        with self.database.transaction():
+            begun = self._local.begun = _Begun()
+            try:
+                yield
+                for rows in begun.catalogues.values():
+                    rows.save()
+            finally:
+                self._local.begun = None
 
     def peer(self, name: PeerName) -> PeerRecord | None:
         """What is recorded under a name, its lease over or not; None for nothing."""
@@ -111,13 +143,13 @@ class PostgresStorage:
 
     def peer_for_update(self, name: PeerName) -> PeerRecord | None:
         """As `peer`; until the transaction ends nobody else changes what is under that name."""
-        condition, key = "WHERE key = %s FOR UPDATE", key_of(name)
-        found = self._records(condition, key)
-        if not found:
+        key = key_of(name)
+        row = self._locked_row(key)
+        if row is None:
             # There is no row to lock; and whoever had the name locked may just have made one.
             self._lock(f"name {key}")
-            found = self._records(condition, key)
-        return found[0] if found else None
+            row = self._locked_row(key)
+        return None if row is None else self._record_of(row)
 
     def peers_at(self, host: str, port: int, now_s: float) -> list[PeerRecord]:
         """The live peers recorded at an observed host and port."""
@@ -130,6 +162,20 @@ class PostgresStorage:
             port,
             loopback,
             now_s,
+        )
+
+    def peers_free_for_update(self, names: Sequence[PeerName]) -> list[PeerRecord]:
+        """As `peer_for_update` of many; whom another transaction has in hand is left out."""
+        condition = "WHERE key = ANY(%b::text[]) FOR UPDATE SKIP LOCKED"
+        return self._records(condition, list({key_of(name) for name in names}))
+
+    def put_leases(self, records: Sequence[PeerRecord]) -> None:
+        """Record until when the leases of recorded peers run, and when they were renewed."""
+        self._run(
+            _PUT_LEASES,
+            [key_of(record.name) for record in records],
+            [record.lease_until_s for record in records],
+            [record.renewed_at_s for record in records],
         )
 
     def put_peer(self, record: PeerRecord) -> None:
@@ -166,34 +212,32 @@ class PostgresStorage:
 
     def forget(self, name: PeerName) -> bool:
         """Drop a peer with all its records at once; whether there was one."""
+        self._begun.forget(key_of(name))
         return bool(self._drop("key = %s", key_of(name)))
 
     def apply(self, name: PeerName, announcement: Announcement) -> bytes:
         """Make one message's changes and note its sequence; the digest after it."""
-        with self.database.using() as connection:
-            rows = CatalogueRows.of(connection, key_of(name))
-            rows.remove_paths(announcement.removed_paths)
-            rows.put_entries(announcement.entries)
-            rows.remove_holdings(announcement.removed_holdings)
-            rows.put_holdings(announcement.holdings)
-            return rows.save(announcement.sequence)
+        rows = self._catalogue(name)
+        rows.remove_paths(announcement.removed_paths)
+        rows.put_entries(announcement.entries)
+        rows.remove_holdings(announcement.removed_holdings)
+        rows.put_holdings(announcement.holdings)
+        rows.sequence = announcement.sequence
+        return rows.digest.value()
 
     def begin_replacement(self, name: PeerName) -> int:
         """Start a new generation of a peer's catalogue; KeyError for an unknown peer."""
-        with self.database.using() as connection:
-            rows = CatalogueRows.of(connection, key_of(name))
-            rows.begin_generation()
-            rows.save()
-            return rows.peer << _GENERATION_BITS | rows.generation
+        rows = self._catalogue(name)
+        rows.begin_generation()
+        return rows.peer << _GENERATION_BITS | rows.generation
 
     def end_replacement(self, name: PeerName, generation: int) -> bytes:
         """Drop what was last announced before `generation` began; the digest after it."""
-        with self.database.using() as connection:
-            rows = CatalogueRows.of(connection, key_of(name))
-            # Another peer has the name now, whose generations began at 0 again.
-            if generation >> _GENERATION_BITS == rows.peer:
-                rows.drop_before(generation & (1 << _GENERATION_BITS) - 1)
-            return rows.save()
+        rows = self._catalogue(name)
+        # Another peer has the name now, whose generations began at 0 again.
+        if generation >> _GENERATION_BITS == rows.peer:
+            rows.drop_before(generation & (1 << _GENERATION_BITS) - 1)
+        return rows.digest.value()
 
     def locate(self, contents: Iterable[ContentId], now_s: float) -> dict[ContentId, list[Holder]]:
         """The live holders of each content: entries are complete holdings, too."""
@@ -349,6 +393,32 @@ class PostgresStorage:
         self.feed.close()
         self.database.close()
 
+    def _locked_row(self, key: str) -> Sequence[Any] | None:
+        found = self._run(_LOCKED.encode(), key)
+        self._begun.locked.update((key, row) for row in found)
+        return found[0] if found else None
+
+    def _catalogue(self, name: PeerName) -> CatalogueRows:
+        """A recorded peer's, saved when the transaction ends; KeyError for an unknown one."""
+        key, begun = key_of(name), self._begun
+        if key in begun.catalogues:
+            return begun.catalogues[key]
+        row = begun.locked.get(key) or self._locked_row(key)
+        if row is None:
+            raise KeyError(key)
+        *_, digest, _, _, entries, peer, generation, holdings, kept = row
+        with self.database.using() as connection:
+            rows = CatalogueRows(
+                connection, peer, generation, entries, holdings, kept, CatalogueDigest(digest)
+            )
+        begun.catalogues[key] = rows
+        return rows
+
+    @property
+    def _begun(self) -> "_Begun":
+        """The transaction's; outside one nothing is in hand."""
+        return getattr(self._local, "begun", None) or _Begun()
+
     def _records(self, condition: str, *values: object) -> list[PeerRecord]:
         return [self._record_of(row) for row in self._run((_SELECT + condition).encode(), *values)]
 
@@ -375,7 +445,7 @@ class PostgresStorage:
     def _record_of(self, row: Sequence[Any]) -> PeerRecord:
         """A record as this tracker is to see it: another machine's loopback is not ours."""
         name, secret_hash, epoch, sequence, host, port, bound, reachable, *rest = row
-        words, zone, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer, _ = rest
+        words, zone, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer, *_ = rest
         if loopback not in {"", self._loopback}:
             host, reachable = outer or NOWHERE, reachable and outer is not None
         return PeerRecord(

@@ -24,13 +24,29 @@ _SAME_PATH = (
     " AND e.path = g.path"
 )
 _GIVEN = "unnest(%b::text[]) AS g (path)"
-_KNOWN = f"SELECT {_COLUMNS}, e.generation FROM {_GIVEN} JOIN entries e ON {_SAME_PATH}".encode()
-_DROP = f"DELETE FROM entries e USING {_GIVEN} WHERE {_SAME_PATH} RETURNING {_COLUMNS}".encode()
-# A new version of each row would be a new place in every index, the text's too.
-_KEEP = (
-    b"INSERT INTO kept (peer, generation, hashes)"
-    b" SELECT %s, %s, array_agg(hashtextextended(path, 0)) FROM unnest(%b::text[]) AS g (path)"
+# What is as it was stays in the database: only what is new or other comes back.
+_COMPARED = (
+    "SELECT g.place, g.path, e.path IS NOT NULL AS is_known, e.content, e.size_bytes, e.kind,"
+    " e.sha256, e.generation, (e.content, e.size_bytes, e.kind, e.sha256)"
+    " IS NOT DISTINCT FROM (g.content, g.size_bytes, g.kind, g.sha256) AS is_same"
+    " FROM unnest(%b::text[], %b::bytea[], %b::bigint[], %b::smallint[], %b::bytea[])"
+    " WITH ORDINALITY AS g (path, content, size_bytes, kind, sha256, place)"
+    f" LEFT JOIN entries e ON {_SAME_PATH}"
 )
+_OTHERS = (
+    "SELECT place, is_known, content, size_bytes, kind, sha256 FROM compared WHERE NOT is_same"
+)
+_COMPARE = f"WITH compared AS ({_COMPARED}) {_OTHERS}".encode()
+# A new version of each row would be a new place in every index, the text's too.
+_COMPARE_AND_KEEP = (
+    f"WITH compared AS MATERIALIZED ({_COMPARED}), named AS ("
+    "INSERT INTO kept (peer, generation, hashes)"
+    " SELECT %s, %s, array_agg(hashtextextended(path, 0)) FROM compared"
+    " WHERE is_same AND generation <> %s HAVING count(*) > 0"
+    " RETURNING cardinality(hashes) AS count)"
+    f" {_OTHERS} UNION ALL SELECT -count, true, NULL, NULL, NULL, NULL FROM named"
+).encode()
+_DROP = f"DELETE FROM entries e USING {_GIVEN} WHERE {_SAME_PATH} RETURNING {_COLUMNS}".encode()
 _DROP_STALE = (
     "WITH named AS MATERIALIZED"
     " (SELECT unnest(hashes) AS hash FROM kept WHERE peer = %(peer)s AND generation >= %(least)s)"
@@ -63,7 +79,8 @@ _HOLD = (
 class CatalogueRows:
     """One peer's entries and holdings while a transaction changes them.
 
-    `save` writes the counters and the digest back; without it nothing of them is kept.
+    `save` writes the counters and the digest back; without it nothing of them is kept. Its
+    peer's row is locked.
     """
 
     connection: Connection
@@ -74,37 +91,17 @@ class CatalogueRows:
     kept: int | None
     """Entries that a replacement under way named and that were there; None outside one."""
     digest: CatalogueDigest
-
-    @classmethod
-    def of(cls, connection: Connection, key: str) -> "CatalogueRows":
-        """The catalogue of a recorded peer, locked; KeyError for an unknown one."""
-        row = connection.execute(
-            "SELECT id, generation, entries, holdings, kept, digest FROM peers WHERE key = %s"
-            " FOR NO KEY UPDATE",
-            (key,),
-        ).fetchone()
-        if row is None:
-            raise KeyError(key)
-        peer, generation, entries, holdings, kept, digest = row
-        summed = CatalogueDigest(digest)
-        return cls(connection, peer, generation, entries, holdings, kept, summed)
+    sequence: int | None = None
+    """Of the announcement that is being made; None: as it was."""
 
     def put_entries(self, entries: Iterable[Entry]) -> None:
         """Add entries, or give their paths new values; of one path the last counts."""
         wanted = {entry.path: entry for entry in entries}
         if not wanted:
             return
-        known: dict[str, Entry] = {}
-        same: list[str] = []
-        for *row, generation in self._ask(_KNOWN, (list(wanted), self.peer)):
-            entry = known[row[0]] = _entry_of(row)
-            if wanted[entry.path] == entry and generation != self.generation:
-                same.append(entry.path)
-        changed = [path for path in known if wanted[path] != known[path]]
-        new = [path for path in wanted if path not in known]
-        self._keep(same)
-        self._change([known[path] for path in changed], [wanted[path] for path in changed])
-        self._insert([wanted[path] for path in new])
+        new, known, changed = self._compared(list(wanted.values()))
+        self._change(known, changed)
+        self._insert(new)
         if max(self.entries, self.kept or 0) > MAX_ITEMS_PER_PEER:
             raise TooLarge(f"A peer has at most {MAX_ITEMS_PER_PEER} entries.")
 
@@ -155,9 +152,8 @@ class CatalogueRows:
         if generation == self.generation:
             self.kept = None
 
-    def save(self, sequence: int | None = None) -> bytes:
-        """Write counters and digest to the peer's row, and the sequence if given; the digest."""
-        value = self.digest.value()
+    def save(self) -> None:
+        """Write counters, digest and sequence to the peer's row."""
         self.connection.execute(
             "UPDATE peers SET generation = %s, entries = %s, holdings = %s, kept = %s,"
             " digest = %s, sequence = coalesce(%s, sequence) WHERE id = %s",
@@ -166,19 +162,34 @@ class CatalogueRows:
                 self.entries,
                 self.holdings,
                 self.kept,
-                value,
-                sequence,
+                self.digest.value(),
+                self.sequence,
                 self.peer,
             ),
         )
-        return value
 
-    def _keep(self, paths: Sequence[str]) -> None:
-        """Note that a replacement under way named these; outside one nothing is written."""
-        if self.kept is None or not paths:
-            return
-        self.connection.execute(_KEEP, (self.peer, self.generation, paths))
-        self.kept += len(paths)
+    def _compared(self, wanted: list[Entry]) -> tuple[list[Entry], list[Entry], list[Entry]]:
+        """Which of these are new, and of those that have changed what was and what is to be.
+
+        That a replacement under way named what is as it was is noted.
+        """
+        if not self.entries:
+            return wanted, [], []
+        given: tuple[object, ...] = ([one.path for one in wanted], *_columns(wanted), self.peer)
+        statement = _COMPARE
+        if self.kept is not None:
+            statement = _COMPARE_AND_KEEP
+            given = (*given, self.peer, self.generation, self.generation)
+        new, known, changed = [], [], []
+        for place, is_known, *values in self._ask(statement, given):
+            if place < 0:
+                self.kept = (self.kept or 0) - place
+            elif is_known:
+                known.append(_entry_of((wanted[place - 1].path, *values)))
+                changed.append(wanted[place - 1])
+            else:
+                new.append(wanted[place - 1])
+        return new, known, changed
 
     def _forget_kept(self, last_generation: int) -> None:
         self.connection.execute(

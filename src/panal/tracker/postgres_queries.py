@@ -4,8 +4,9 @@ A trigram index answers "contains this text", and what it finds is compared agai
 where words begin, so one and two letters after a beginning's mark are found by it as well.
 """
 
+import re
 from collections.abc import Generator, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from psycopg import errors
 
@@ -14,7 +15,16 @@ from panal.tracker.folders import Below
 from panal.tracker.postgres_database import Connection
 from panal.tracker.postgres_migrations import HEAD_CHARACTERS
 from panal.tracker.registry import key_of
-from panal.tracker.search import RANK_LIMIT, TOO_MUCH, Match, Matches, Search
+from panal.tracker.search import (
+    MARK,
+    RANK_LIMIT,
+    RANKED_OF_MORE,
+    TOO_MUCH,
+    UNRANKED,
+    Match,
+    Matches,
+    Search,
+)
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import Kind
@@ -39,7 +49,7 @@ _COUNT = f"SELECT content, count(*) FROM ({HOLDERS}) AS holders GROUP BY content
 _HEAD = f"left(e.path, {HEAD_CHARACTERS})"
 _GIVEN_HEAD = f"left(%s, {HEAD_CHARACTERS})"
 _MATCHING = (
-    "SELECT p.name, e.path, e.searchable, e.content, e.size_bytes, e.kind, e.sha256"
+    "SELECT p.name AS peer, e.path, e.searchable, e.content, e.size_bytes, e.kind, e.sha256"
     " FROM entries e JOIN peers p ON p.id = e.peer WHERE p.lease_until_s > %s"
 )
 # The index has the order of heads: what begins alike is sorted, which is hardly ever more than
@@ -72,15 +82,124 @@ def provider_counts(
 
 
 def matches_of(connection: Connection, search: Search, now_s: float) -> Matches:
-    """The entries of live peers that meet a search; exact names are never cut off."""
+    """The entries of live peers that meet a search, those that its page is made of.
+
+    All names of the page's contents and of the next one. Exact names are never cut off.
+    """
     connection.execute(f"SET LOCAL statement_timeout = {MOST_SEARCH_MS}".encode())
-    rows: list[Match] = []
-    if search.exact is not None:
-        rows = _select(connection, search, (search.exact,), now_s, RANK_LIMIT)
-    found = _select(connection, search, search.needles, now_s, RANK_LIMIT + 1)
-    exact = {(row.peer, row.path) for row in rows}
-    rows += [row for row in found if (row.peer, row.path) not in exact] if exact else found
-    return Matches.of(rows[:RANK_LIMIT], capped=len(rows) > RANK_LIMIT)
+    found = _Found(search, now_s)
+    rows, count, unsure = found.of_page(connection)
+    if count > RANK_LIMIT and found.add_exact(connection):
+        rows, count, unsure = found.of_page(connection)
+    if unsure:
+        rows = found.all(connection)
+        if (exact := search.exact) is not None:
+            rows.sort(key=lambda row: exact not in row.searchable)
+    limit = RANKED_OF_MORE if count > RANK_LIMIT else RANK_LIMIT
+    return Matches.of(rows[:limit], capped=count > RANK_LIMIT)
+
+
+class _Found:
+    """The statements that find a search's entries, and rank them as `search.rank` does."""
+
+    def __init__(self, search: Search, now_s: float) -> None:
+        self._search = search
+        self._now_s = now_s
+        self._sql, self._values = self._select(search.needles, RANK_LIMIT + 1)
+        self._best_first = ""
+
+    def add_exact(self, connection: Connection) -> bool:
+        """Let exact names come first; whether there are any."""
+        if self._search.exact is None:
+            return False
+        any_exact, of_any = self._select((self._search.exact,), 1)
+        if not _run(connection, any_exact, of_any):
+            return False
+        exact, of_exact = self._select((self._search.exact,), RANK_LIMIT)
+        others, of_others = self._select(
+            self._search.needles, RANK_LIMIT + 1, without=self._search.exact
+        )
+        self._sql, self._values = f"({exact}) UNION ALL ({others})", (*of_exact, *of_others)
+        self._best_first = "ORDER BY position(%s in searchable) = 0"
+        return True
+
+    def all(self, connection: Connection) -> list[Match]:
+        """All that were found."""
+        return [_match(row) for row in _run(connection, self._sql, self._values)]
+
+    def of_page(self, connection: Connection) -> tuple[list[Match], int, int]:
+        """The page's entries; how many were found; of how many of these the class is unsure.
+
+        Without unsure ones the page is the right one.
+        """
+        quality, is_unsure, values = _class_of(self._search)
+        after = self._search.after
+        behind: tuple[object, ...] = ()
+        if after is not None:
+            behind = (f"{after[0]}{after[1]}", bytes.fromhex(after[2]))
+        statement = (
+            f"WITH found AS MATERIALIZED ({self._sql}),"
+            " counted AS (SELECT count(*) AS matches FROM found), ranked AS MATERIALIZED"
+            f" (SELECT *, ({quality} || replace(searchable, '{MARK}', '')) COLLATE \"C\" AS key,"
+            f" {is_unsure} AS is_unsure FROM (SELECT * FROM found"
+            f" {self._best_first} LIMIT (SELECT CASE WHEN matches > {RANK_LIMIT}"
+            f" THEN {RANKED_OF_MORE} ELSE matches END FROM counted)) AS few),"
+            " page AS (SELECT content FROM ranked"
+            f" GROUP BY content {'HAVING (min(key), content) > (%s, %s)' if behind else ''}"
+            " ORDER BY min(key), content LIMIT %s)"
+            " SELECT matches, unsure, of_page.* FROM counted CROSS JOIN"
+            " (SELECT count(*) FILTER (WHERE is_unsure) AS unsure FROM ranked) AS looked_at"
+            " LEFT JOIN (SELECT peer, path, searchable, content,"
+            " size_bytes, kind, sha256 FROM ranked WHERE content IN (SELECT content FROM page))"
+            " AS of_page ON true"
+        )
+        best = (self._search.exact,) if self._best_first else ()
+        given = (*self._values, *values, *best, *behind, self._search.page_size + 1)
+        rows = _run(connection, statement, given)
+        count, unsure = rows[0][:2]
+        return [_match(row[2:]) for row in rows if row[2] is not None], count, unsure
+
+    def _select(
+        self, needles: Iterable[str], limit: int, without: str = ""
+    ) -> tuple[str, tuple[object, ...]]:
+        statement, values = _MATCHING, [cast(object, self._now_s)]
+        for needle in needles:
+            statement += " AND e.searchable LIKE %s"
+            values.append(_pattern(needle))
+        if without:
+            statement += " AND position(%s in e.searchable) = 0"
+            values.append(without)
+        for condition, given in _filters(self._search):
+            statement += f" AND {condition}"
+            values += given
+        return f"{statement} LIMIT {limit}", tuple(values)
+
+
+def _class_of(search: Search) -> tuple[str, str, list[object]]:
+    """`search.match_class` as an expression that gives its digit, whether it is unsure, values.
+
+    Of letters the database knows ASCII's, whatever its locale: where a word is followed by one
+    beyond, it cannot tell whether the word goes on.
+    """
+    if search.exact is None:
+        return f"'{UNRANKED}'", "false", []
+    surely: list[object] = []
+    perhaps: list[object] = []
+    conditions = []
+    for begun, is_open in search.whole_words():
+        conditions.append("searchable ~ %s" if is_open else "position(%s in searchable) > 0")
+        surely.append(f"{re.escape(begun)}[\x01-/:-`{{-\x7f]" if is_open else begun)
+        perhaps.append(f"{re.escape(begun)}[^a-z0-9]" if is_open else begun)
+    whole = " AND ".join(conditions)
+    quality = (
+        f"CASE WHEN position(%s in searchable) > 0 THEN '0' WHEN {whole} THEN '1'"
+        f" ELSE '{UNRANKED}' END"
+    )
+    is_unsure = (
+        "octet_length(searchable) > length(searchable) AND position(%s in searchable) = 0"
+        f" AND NOT ({whole}) AND {whole}"
+    )
+    return quality, is_unsure, [search.exact, *surely, search.exact, *surely, *perhaps]
 
 
 def entries_in_order(connection: Connection, search: Search, now_s: float) -> Generator[Match]:
@@ -96,11 +215,10 @@ def entries_in_order(connection: Connection, search: Search, now_s: float) -> Ge
     position: list[object] = [begin, begin]
     wanted = min(search.page_size + 1, _LISTED_AT_ONCE)
     while True:
-        rows = _run(
-            connection,
-            f"{statement} AND {behind}{_IN_ORDER}",
-            (*values, *position, wanted),
+        found = _run(
+            connection, f"{statement} AND {behind}{_IN_ORDER}", (*values, *position, wanted)
         )
+        rows = [_match(row) for row in found]
         yield from rows
         if len(rows) < wanted:
             return
@@ -128,26 +246,12 @@ def files_between(
     return Below(files, size_bytes)
 
 
-def _select(
-    connection: Connection, search: Search, needles: Iterable[str], now_s: float, limit: int
-) -> list[Match]:
-    statement = _MATCHING
-    values: list[object] = [now_s]
-    for needle in needles:
-        statement += " AND e.searchable LIKE %s"
-        values.append(_pattern(needle))
-    for condition, given in _filters(search):
-        statement += f" AND {condition}"
-        values += given
-    return _run(connection, f"{statement} LIMIT %s", (*values, limit))
-
-
-def _run(connection: Connection, statement: str, values: Sequence[object]) -> list[Match]:
+def _run(connection: Connection, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
     try:
         # Planned anew for these words: how many names hold one decides the way.
         with connection.cursor(binary=True) as cursor:
             cursor.execute(statement.encode(), values, prepare=False)
-            return list(map(_match, cursor.fetchall()))
+            return cursor.fetchall()
     except errors.QueryCanceled:
         raise UsageError(TOO_MUCH) from None
 

@@ -13,12 +13,13 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from panal.errors import Busy, NotFound, StoreUnavailable
+from panal.errors import Busy, NotFound, PanalError, StoreUnavailable
 from panal.tracker import registry, search
 from panal.tracker.folders import folder_page
 from panal.tracker.handout import Handout
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.registry import Admission, PeerRecord, Reach
+from panal.tracker.renewals import Outcome, Renewal, Renewals
 from panal.tracker.search import RankedPage, Search
 from panal.tracker.storage import Conflict, LeaseClock, ListedPeer, Storage, Totals
 from panal.wire.catalogue import (
@@ -75,6 +76,7 @@ class Records:
         self._told.set()
         self._told_much = asyncio.Event()
         self._names_told = 0
+        self._renewals = Renewals(self._renew_together, self._renew_alone)
         self.waiting = 0
         """Questions that are not answered yet."""
 
@@ -120,17 +122,50 @@ class Records:
 
     async def renew(self, caller: Caller, observed_host: str) -> PeerRecord:
         """Extend the caller's lease; its record, as `registry.check_caller` allows."""
+        renewal = Renewal(caller, observed_host)
+        if self._storage.is_embedded:
+            return await self._renew_alone(renewal)
+        return await self._renewals.renew(renewal)
 
+    async def _renew_alone(self, renewal: Renewal) -> PeerRecord:
         def work(now_s: float) -> PeerRecord:
-            record = registry.check_caller(
-                self._storage.peer_for_update(caller.name), caller, now_s
-            )
-            registry.check_same_place(record, observed_host)
-            renewed = record.renewed(now_s, self._lease_s)
+            found = self._storage.peer_for_update(renewal.caller.name)
+            renewed = self._renewed(found, renewal, now_s)
             self._storage.put_peer(renewed)
             return renewed
 
         return await self._ask(work)
+
+    async def _renew_together(self, renewals: Sequence[Renewal]) -> list[Outcome]:
+        def work(now_s: float) -> list[Outcome]:
+            names = [renewal.caller.name for renewal in renewals]
+            found = {
+                registry.key_of(record.name): record
+                for record in self._storage.peers_free_for_update(names)
+            }
+            renewed: dict[str, PeerRecord] = {}
+            outcomes: list[Outcome] = []
+            for renewal in renewals:
+                key = registry.key_of(renewal.caller.name)
+                if key not in found:
+                    outcomes.append(None)
+                    continue
+                try:
+                    outcome = self._renewed(found[key], renewal, now_s)
+                except PanalError as error:
+                    outcomes.append(error)
+                else:
+                    renewed[key] = outcome
+                    outcomes.append(outcome)
+            self._storage.put_leases(list(renewed.values()))
+            return outcomes
+
+        return await self._run(work)
+
+    def _renewed(self, found: PeerRecord | None, renewal: Renewal, now_s: float) -> PeerRecord:
+        record = registry.check_caller(found, renewal.caller, now_s)
+        registry.check_same_place(record, renewal.observed_host)
+        return record.renewed(now_s, self._lease_s)
 
     async def leave(self, caller: Caller) -> PeerRecord | None:
         """End the caller's lease; None where it had none."""

@@ -43,8 +43,8 @@ MAX_NAMES_PER_HIT = 20
 MAX_PAGE_BYTES = 2 * 1024 * 1024
 """Of names on one page: a page must fit a gRPC message of 4 MiB."""
 
-_UNRANKED = 2
-_MARK = "\x1f"
+UNRANKED = 2
+MARK = "\x1f"
 _END = "\x1e"
 _SHORT = 2
 # Ideographs and kana are written without spaces, so each begins a word.
@@ -95,6 +95,11 @@ class Search:
     def is_listing(self) -> bool:
         """Whether nothing is to be ranked: no words, and no content asked for by its id."""
         return not self.whole and self.content is None and self.sha256 is None
+
+    def whole_words(self) -> list[tuple[str, bool]]:
+        """What a text of class 1 contains: each word with a beginning's mark, and whether no
+        letter or digit may follow it."""
+        return [(_marked(word), word[-1].isalnum()) for word in self.whole]
 
 
 class Match(msgspec.Struct, frozen=True, gc=False):
@@ -237,7 +242,7 @@ def _classes(search: Search, texts: Sequence[str]) -> list[int]:
     """The class of each; for ten thousand, so nothing is called that need not be."""
     exact = search.exact
     if exact is None:
-        return [_UNRANKED] * len(texts)
+        return [UNRANKED] * len(texts)
     first, *others = [re.compile(_whole(word)).search for word in search.whole]
     if not others:
         return [0 if exact in text else 1 if first(text) else 2 for text in texts]
@@ -274,7 +279,7 @@ def _best_of_each(search: Search, classes: Sequence[int], matches: Matches) -> l
     wanted = search.page_size + 1
     if search.after is None:
         return _first_by_class(classes, matches, wanted)
-    plain = [text.replace(_MARK, "") for text in matches.texts]
+    plain = [text.replace(MARK, "") for text in matches.texts]
     best: dict[ContentId, _Key] = {}
     for key in zip(classes, plain, matches.contents, strict=True):
         known = best.get(key[2])
@@ -287,9 +292,9 @@ def _best_of_each(search: Search, classes: Sequence[int], matches: Matches) -> l
 def _first_by_class(classes: Sequence[int], matches: Matches, wanted: int) -> list[_Key]:
     """The first contents: what comes in a better class is in no other, and often is enough."""
     first: dict[ContentId, _Key] = {}
-    for quality in range(_UNRANKED + 1):
+    for quality in range(UNRANKED + 1):
         keys = [
-            (quality, text.replace(_MARK, ""), content)
+            (quality, text.replace(MARK, ""), content)
             for known, text, content in zip(classes, matches.texts, matches.contents, strict=True)
             if known == quality
         ]
@@ -317,7 +322,7 @@ def _groups(
     """All matches of these contents, whole, the best first."""
     places = [place for place, content in enumerate(matches.contents) if content in contents]
     keyed = [
-        ((classes[place], row.searchable.replace(_MARK, ""), row.peer), row)
+        ((classes[place], row.searchable.replace(MARK, ""), row.peer), row)
         for place, row in zip(places, matches.rows_at(places), strict=True)
     ]
     groups: dict[ContentId, list[Match]] = {content: [] for content in contents}
@@ -336,7 +341,7 @@ def listed(search: Search, rows: Iterable[Match]) -> RankedPage:
     names_bytes = taken = 0
     last: SortKey | None = None
     for (path, content), group in groupby(rows, key=lambda row: (row.path, row.content)):
-        key = (_UNRANKED, path, content.hex())
+        key = (UNRANKED, path, content.hex())
         if search.after is not None and key[1:] <= search.after[1:]:
             continue
         if last is not None and (len(hits) == search.page_size or taken >= RANK_LIMIT):
@@ -361,14 +366,14 @@ def _hit(rows: list[Match]) -> Hit:
 
 def _marked(folded: str) -> str:
     if not folded.isascii():
-        return _BEGINNING.sub(_MARK, folded)
+        return _BEGINNING.sub(MARK, folded)
     # The same in half the time: each piece, perhaps not the first, begins where a word does.
-    return (_MARK if folded[:1].isalnum() else "") + _MARK.join(_ASCII_PIECES.findall(folded))
+    return (MARK if folded[:1].isalnum() else "") + MARK.join(_ASCII_PIECES.findall(folded))
 
 
 def _needle(word: str) -> str:
     marked = _marked(word)
-    return marked if len(word) <= _SHORT else marked.removeprefix(_MARK)
+    return marked if len(word) <= _SHORT else marked.removeprefix(MARK)
 
 
 def _ending(extension: str) -> str:

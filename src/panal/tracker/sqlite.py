@@ -97,6 +97,16 @@ class SqliteStorage:
         """The live peers recorded at an observed host and port."""
         return self._peers.live_at(host, port, now_s)
 
+    def peers_free_for_update(self, names: Sequence[PeerName]) -> list[PeerRecord]:
+        """What is recorded under these names: nobody else has any in hand."""
+        found = map(self.peer, dict.fromkeys(names))
+        return [record for record in found if record is not None]
+
+    def put_leases(self, records: Sequence[PeerRecord]) -> None:
+        """Record until when the leases of recorded peers run, and when they were renewed."""
+        for record in records:
+            self.put_peer(record)
+
     def put_peer(self, record: PeerRecord) -> None:
         """Record a peer; its catalogue and digest stay what they are, empty if it is new."""
         self._peers.put(record)

@@ -108,6 +108,14 @@ class Storage(Protocol):
         """
         ...
 
+    def peers_free_for_update(self, names: Sequence[PeerName]) -> list[PeerRecord]:
+        """As `peer_for_update` of many; whom another transaction has in hand is left out."""
+        ...
+
+    def put_leases(self, records: Sequence[PeerRecord]) -> None:
+        """Record until when the leases of recorded peers run, and when they were renewed."""
+        ...
+
     def put_peer(self, record: PeerRecord) -> None:
         """Record a peer; its catalogue and digest stay what they are, empty if it is new."""
         ...
@@ -142,9 +150,10 @@ class Storage(Protocol):
         ...
 
     def match(self, search: Search, now_s: float) -> Matches:
-        """The entries of live peers that meet a search's conditions, exact names first.
+        """The entries of live peers that meet a search's conditions; at most `RANK_LIMIT`.
 
-        At most `RANK_LIMIT`.
+        Exact names are among them however many match. What cannot come onto the search's page
+        may be left out, but then whole contents.
         """
         ...
 
