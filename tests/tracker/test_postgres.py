@@ -18,6 +18,7 @@ from panal.errors import (  # noqa: E402
     NameTaken,
     NoSpace,
     NotRegistered,
+    PanalError,
     Refused,
     StoreUnavailable,
     Superseded,
@@ -328,6 +329,54 @@ def test_leases_go_on_for_as_long_as_no_tracker_could_be_asked(
         assert known.lease_until_s == until_s
 
 
+def swept(storage: PostgresStorage, now_s: float) -> list[str]:
+    with storage.transaction():
+        storage.extend_leases(now_s)
+        return [gone.name for gone in storage.sweep(now_s)]
+
+
+def lease_of(storage: PostgresStorage, name: PeerName) -> tuple[float, float]:
+    known = storage.peer(name)
+    assert known is not None
+    return known.lease_until_s, known.renewed_at_s
+
+
+def test_a_clock_that_is_set_forward_ends_no_lease(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    one, other = two
+    put(one, ONE, now_s=1_000.0)
+    assert swept(one, 1_000.0) == []
+    assert swept(one, 4_600.0) == []  # an hour ahead
+    assert swept(other, 4_600.1) == []
+    assert lease_of(one, ONE) == (4_660.0, 1_000.0)
+    for now_s in (4_610.0, 4_620.0, 4_630.0, 4_640.0, 4_650.0):
+        assert swept(other, now_s) == []
+    assert swept(other, 4_660.0) == [ONE]
+
+
+def test_a_clock_that_is_set_back_lets_no_lease_run_on(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    one, other = two
+    put(one, ONE, TWO, now_s=4_600.0)
+    assert swept(one, 4_605.0) == []
+    with one.transaction():
+        one.put_leases([record(TWO, port=5001, now_s=1_010.0)])  # after it was set back
+    assert swept(other, 1_011.0) == []
+    assert lease_of(one, ONE) == (1_071.0, 1_011.0)
+    assert lease_of(one, TWO) == (1_070.0, 1_010.0)
+    for now_s in (1_025.0, 1_040.0, 1_055.0):
+        assert swept(one, now_s) == []
+    assert swept(one, 1_070.0) == [TWO]
+    assert swept(one, 1_071.0) == [ONE]
+    # And that nobody could be asked is noticed by the clock as it is now.
+    put(one, ONE, now_s=1_072.0)
+    assert swept(one, 1_072.0) == []
+    assert swept(one, 1_272.0) == []
+    assert lease_of(one, ONE)[0] == 1_332.0 + 0.0
+
+
 def test_a_lease_is_over_while_any_tracker_sweeps(
     two: tuple[PostgresStorage, PostgresStorage],
 ) -> None:
@@ -622,6 +671,32 @@ def test_a_full_database_is_no_space(two: tuple[PostgresStorage, PostgresStorage
     with pytest.raises(NoSpace), storage.database.using() as connection:
         connection.execute("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$")
     assert storage.peer(ONE) is None
+
+
+def test_a_right_that_is_missing_is_said_without_the_servers_words(
+    postgres: PostgresServer, empty_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = empty_database.partition("?")[0].rpartition("/")[2]
+    PostgresStorage(empty_database, threads=1).close()
+    for given in (
+        "DROP ROLE IF EXISTS half",
+        "CREATE ROLE half LOGIN",
+        f"GRANT ALL ON DATABASE {name} TO half",
+    ):
+        postgres.sql(given)
+    postgres.sql(
+        "GRANT ALL ON SCHEMA panal TO half; GRANT ALL ON ALL TABLES IN SCHEMA panal TO half;"
+        " REVOKE SELECT ON panal.peers FROM half",
+        name,
+    )
+    storage = PostgresStorage(postgres.url(name, "half"), threads=1)
+    for _ in range(2):
+        with pytest.raises(PanalError, match="the tracker's log says what") as caught:
+            storage.totals(1.0)
+        assert "peers" not in str(caught.value)
+    assert caplog.text.count("permission denied for table peers") == 1
+    storage.close()
+    postgres.sql("DROP OWNED BY half; DROP ROLE half", name)
 
 
 @pytest.mark.parametrize("place", ["kept?user=nobody_here", "not_there"])

@@ -69,7 +69,7 @@ def test_a_missing_extra_is_said_with_the_line_that_installs_it(
     monkeypatch.setitem(sys.modules, "psycopg", None)
     for name in [name for name in sys.modules if name.startswith("panal.tracker.postgres")]:
         monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(PanalError, match=r"pip install 'panal\[postgres\]'"):
+    with pytest.raises(PanalError, match=r"pip install '\.\[postgres\]'"):
         stores.open_store("postgresql://db/panal", None, VirtualClock(), 60.0)
 
 

@@ -57,6 +57,11 @@ _PUT_LEASES = (
     b" FROM unnest(%b::text[], %b::float8[], %b::float8[]) AS g (key, until_s, now_s)"
     b" WHERE peers.key = g.key"
 )
+# Nobody renews in the time to come.
+_SET_BACK = (
+    b"UPDATE peers SET lease_until_s = %s + (lease_until_s - renewed_at_s), renewed_at_s = %s"
+    b" WHERE gone_at_s IS NULL AND renewed_at_s > %s"
+)
 _HOLDERS = (
     f"SELECT holders.content, holders.complete, peers.id, {_FIELDS}"
     f" FROM ({queries.HOLDERS}) AS holders JOIN peers ON peers.id = holders.peer"
@@ -297,9 +302,13 @@ class PostgresStorage:
         return Totals(*map(int, row))
 
     def extend_leases(self, now_s: float) -> None:
-        """Let leases go on for as long as no tracker of this store could be asked."""
+        """Let leases go on for as long as no tracker of this store could be asked.
+
+        And not for longer than they were granted where the database's clock was set back.
+        """
         found = self._run(b"SELECT value::float8 FROM facts WHERE name = 'swept_at_s' FOR UPDATE")
         last_s = found[0][0] if found else now_s
+        self._run(_SET_BACK, now_s, now_s, now_s)
         if now_s - last_s > ABSENT_S:
             self._run(
                 b"UPDATE peers SET lease_until_s = lease_until_s + %s"
@@ -307,7 +316,7 @@ class PostgresStorage:
                 now_s - last_s,
                 last_s,
             )
-        if now_s > last_s or not found:
+        if now_s > last_s or last_s - now_s > ABSENT_S or not found:
             self._run(
                 b"INSERT INTO facts VALUES ('swept_at_s', %s)"
                 b" ON CONFLICT (name) DO UPDATE SET value = excluded.value",

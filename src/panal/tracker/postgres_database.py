@@ -78,6 +78,7 @@ class Database:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._was_here = False
+        self._refused = ""
         self._away: threading.Thread | None = None
         self._watchers: list[Callable[[bool], None]] = []
         # It says once for each connection what is said here once.
@@ -226,6 +227,12 @@ class Database:
             with suppress(RuntimeError):  # its loop has ended
                 watcher(is_here)
 
+    def _note_refusal(self, words: str) -> None:
+        """Once, and in the log only: they name tables, in whatever language the server speaks."""
+        if words != self._refused:
+            self._refused = words
+            _log.error("%s refuses it: %s", self.shown, words)
+
     def _in_words(self, error: psycopg.Error, connection: Connection) -> Exception:
         """What a failure means: Panal's error where somebody can act on it, else itself."""
         if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure):
@@ -238,7 +245,11 @@ class Database:
             _log.error("%s may not be written to: is it a standby?", self.shown)
             return StoreUnavailable(_AWAY)
         if isinstance(error, errors.InsufficientPrivilege):
-            return PanalError(f"The database refuses it: {told(error)}")
+            self._note_refusal(told(error))
+            return PanalError(
+                "The database's user may not do what the tracker needs; the tracker's log says "
+                "what. Let an administrator give it the database and its tables: ALTER … OWNER TO."
+            )
         if _is_lost(connection) or isinstance(error, psycopg.OperationalError):
             # A connection was cut; whether the database is away, the next call finds out.
             return StoreUnavailable(_AWAY)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from pathlib import Path
 
 from panal.clock import Clock
@@ -34,8 +35,8 @@ def open_store(
         from panal.tracker.postgres import PostgresStorage
     except ImportError as error:
         raise PanalError(
-            "PostgreSQL as a store needs an extra that is not installed: "
-            "pip install 'panal[postgres]'"
+            "PostgreSQL as a store needs an extra that is not installed. Where Panal's source "
+            f"lies: {sys.executable} -m pip install '.[postgres]'"
         ) from error
     shared = PostgresStorage(url)
     return shared, shared
