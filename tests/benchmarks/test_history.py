@@ -1,6 +1,7 @@
 """The check of histories: each rule broken once on paper; then real trackers, right and broken."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -97,7 +98,7 @@ def test_whom_nobody_may_name_any_more() -> None:
     assert broken(*LIVE, left, Started("p", 5.6), seen(5.7)) == set()
 
 
-LEASED = replace(LIMITS, granted_s=9.0)
+LEASED = dataclasses.replace(LIMITS, granted_s=9.0)
 
 
 def lapses(*events: Event) -> tuple[set[str], int]:
