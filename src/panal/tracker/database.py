@@ -67,6 +67,7 @@ CREATE VIRTUAL TABLE entry_text USING fts5 (
     searchable, content = '', columnsize = 0, detail = none,
     tokenize = 'trigram case_sensitive 1'
 );
+INSERT INTO entry_text (entry_text, rank) VALUES ('automerge', 8);
 CREATE TABLE text_state (indexed_until INTEGER NOT NULL);
 INSERT INTO text_state VALUES (0);
 CREATE TABLE text_removed (id INTEGER PRIMARY KEY, searchable TEXT NOT NULL);

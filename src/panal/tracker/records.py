@@ -41,9 +41,8 @@ FEW_CONTENTS = 8
 LEFTOVERS_AT_ONCE = 1_000
 LEFTOVER_SLICES = 50
 """In one sweep, which ends leases only when it is done."""
-NAMES_AT_ONCE = 1_024
-MOST_NAMES_AT_ONCE = 4_096
-"""While nobody waits: the index is quicker in large pieces."""
+NAMES_AT_ONCE = 4_096
+"""The index is quicker in large pieces; who asks something meanwhile waits for one."""
 GATHER_NAMES = 1_000
 GATHER_S = 0.5
 """So many names, or for so long, wait for the index: each slice of it, however small, is one more
@@ -342,14 +341,13 @@ class Records:
             self._told_much.set()
 
     async def _index(self) -> None:
-        names, left = NAMES_AT_ONCE, 1
+        left = 1
         while left:
             urgency = Urgency.BEHIND if left < MOST_NAMES_BEHIND else Urgency.CHANGE
-            left = await self._run(partial(self._index_names, names), urgency)
-            names = NAMES_AT_ONCE if self._threads.is_busy else min(2 * names, MOST_NAMES_AT_ONCE)
+            left = await self._run(self._index_names, urgency)
 
-    def _index_names(self, limit: int, _: float) -> int:
-        return self._storage.index_names(limit)
+    def _index_names(self, _: float) -> int:
+        return self._storage.index_names(NAMES_AT_ONCE)
 
     async def _ask(self, work: Callable[[float], _Result]) -> _Result:
         return await self._threads.ask(partial(self._transact, work))

@@ -71,11 +71,6 @@ class RecordsThreads:
     ) -> None:
         await self.close()
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether anything waits to be done."""
-        return any(self._waiting)
-
     async def ask(self, work: Callable[[], _Result]) -> _Result:
         """Have a short question answered: here where that may be and the threads do nothing else.
 
