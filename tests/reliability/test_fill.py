@@ -11,7 +11,7 @@ from soaks.fill import AT_WORK, small_disk, tried
 from soaks.place import Place
 from soaks.power import CannotMount
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.p5]
 AT = {"download": (2, 8), "upload": (4, 6)}
 """Which calls; killed on the full disk at the last. `python -m soaks.fill` tries a hundred."""
 
