@@ -3,8 +3,8 @@
 import os
 import resource
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -147,3 +147,33 @@ def test_a_tracker_with_many_connections_hears_the_others(database: str) -> None
         assert other.listening.wait(30)
         one.publish([announced(ONE, 2)])
         heard.wait_for(entries=2)
+
+
+def test_what_fails_once_does_not_end_the_telling(caplog: pytest.LogCaptureFixture) -> None:
+    from panal.tracker.postgres_feed import PostgresFeed
+
+    class Database:
+        def __init__(self) -> None:
+            self.said: list[str] = []
+            self.asked, self.was_told = threading.Event(), threading.Event()
+
+        @contextmanager
+        def using(self) -> Iterator["Database"]:
+            if not self.asked.is_set():
+                self.asked.set()
+                raise ZeroDivisionError
+            yield self
+
+        def execute(self, _: str, values: tuple[str, str]) -> None:
+            self.said.append(values[1])
+            self.was_told.set()
+
+    database = Database()
+    feed = PostgresFeed(database, gather_s=0.0)  # type: ignore[arg-type]  # what it uses of one
+    feed.publish([announced(ONE)])
+    assert database.asked.wait(10.0)
+    feed.publish([announced(TWO)])
+    assert database.was_told.wait(10.0)
+    feed.close()
+    assert "ZeroDivisionError" in caplog.text
+    assert changes_in(database.said[-1], "another")[-1:] == [announced(TWO)]  # type: ignore[index]

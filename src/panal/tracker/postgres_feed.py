@@ -89,6 +89,8 @@ class PostgresFeed:
                     self._pending = taken + self._pending
                 self._closed.wait(PROBE_S)
                 self._has_more.set()
+            except Exception:  # a thread that ended would tell nothing any more, and nobody of it
+                _log.exception("Telling the other trackers failed; they ask anew now and then.")
 
     def _listen(
         self, heard: Callable[[Sequence[Change]], None], missed: Callable[[], None]
