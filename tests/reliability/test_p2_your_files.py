@@ -110,7 +110,7 @@ async def test_p2_is_seen_broken_where_a_name_is_taken_over(
     def replacing(source: str, folder: int, name: str) -> None:
         os.rename(source, name, dst_dir_fd=folder)
 
-    monkeypatch.setattr(publish, "_place", replacing)
+    monkeypatch.setattr(publish, "rename_noreplace", replacing)
     with pytest.raises(AssertionError, match=r"was overwritten|diary"):
         await tried_at_every_door(network)
 
