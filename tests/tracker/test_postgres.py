@@ -563,6 +563,30 @@ def test_an_exact_name_is_found_however_many_match(
     assert "z/b" not in {row.path for row in behind.rows}
 
 
+def test_an_exact_name_is_looked_up_and_not_looked_for(
+    two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_queries, "RANK_LIMIT", 3)
+    storage, _ = two
+    put(storage, ONE)
+    with storage.transaction():
+        storage.apply(ONE, announcement(*(entry(f"{n}/b c.b", n) for n in range(20))))
+    plans: list[str] = []
+    run = postgres_queries._run
+
+    def explained(connection: Any, statement: str, values: Any) -> Any:
+        if "EXISTS" in statement:
+            rows = connection.execute(f"EXPLAIN {statement}", values).fetchall()
+            plans.append("\n".join(row[0] for row in rows))
+        return run(connection, statement, values)
+
+    monkeypatch.setattr(postgres_queries, "_run", explained)
+    assert storage.match(understand(SearchQuery("b")), 1.0).capped
+    (plan,) = plans
+    assert "entries_by_text" in plan
+    assert "Seq Scan on entries" not in plan
+
+
 def test_a_search_that_takes_too_long_is_given_up(
     two: tuple[PostgresStorage, PostgresStorage], database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,10 +112,13 @@ class _Found:
         """Let exact names come first; whether there are any."""
         if self._search.exact is None:
             return False
-        any_exact, of_any = self._select((self._search.exact,), 1)
-        if not _run(connection, any_exact, of_any):
-            return False
         exact, of_exact = self._select((self._search.exact,), RANK_LIMIT)
+        # For one row it would read the table from its beginning, a million rows where none is.
+        connection.execute(b"SET LOCAL enable_seqscan = off")
+        found = _run(connection, f"SELECT EXISTS ({exact})", of_exact)
+        connection.execute(b"SET LOCAL enable_seqscan = on")
+        if found == [(False,)]:
+            return False
         others, of_others = self._select(
             self._search.needles, RANK_LIMIT + 1, without=self._search.exact
         )
