@@ -10,6 +10,8 @@ from benchmarks.simulated.__main__ import main
 from benchmarks.simulated.conduct import Conduct
 from benchmarks.simulated.swarm import Outcome, Setting, SimulatedSwarm, simulate
 from benchmarks.simulated.troubles import Trouble, troubles
+from panal.peer.lanes import BEHIND_AT_ONCE, PEERS_AT_ONCE
+from panal.swarm.messages import ServeFew
 
 LINE = Link(20, 20)
 SMALL = Scenario("small", 6, LINE, (LINE,) * 5, 1.5)
@@ -77,6 +79,21 @@ def test_a_slow_disk_and_a_late_joiner_are_as_slow_as_they_are() -> None:
     one, other, *rest = (peer.done_s or 0.0 for peer in swarm.receivers)
     assert one > SMALL.size_bytes / 500_000 > max(rest)
     assert other > 20.0 + SMALL.size_bytes / 2_500_000
+
+
+def test_who_is_told_to_send_to_few_does_until_it_is_told_otherwise() -> None:
+    swarm = SimulatedSwarm(Setting(SMALL), 1)
+    swarm.run(0.5)
+    peer = swarm.receivers[0]
+    peer._carry_out(ServeFew(True))
+    swarm.run(1.2)  # what had begun has been sent by then
+    used = []
+    for step in range(8):
+        swarm.run(1.2 + 0.1 * step)
+        used.append(peer.turns.facts().used)
+    assert max(used) == BEHIND_AT_ONCE
+    peer._carry_out(ServeFew(False))
+    assert peer.turns.facts().slots == PEERS_AT_ONCE
 
 
 def test_the_command_prints_a_line_for_each_seed(capsys: pytest.CaptureFixture[str]) -> None:
