@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from panal.errors import RootOffline
+from panal.errors import PanalError, RootOffline
 from panal.peer import announcer, resumable_upload, resumable_uploads
 from panal.peer.ageing import KEPT_S
 from panal.peer.resumable_upload import ResumableUpload
@@ -684,6 +684,24 @@ async def main():
         await asyncio.Event().wait()
 asyncio.run(main())
 """
+
+
+async def test_killed_just_after_it_got_its_name_it_is_known_to_be_done(
+    network: Network, peer: RunningPeer
+) -> None:
+    """The index does not know of the file yet; its sender is not told that the name is taken."""
+
+    async def killed(*_: object) -> None:
+        raise PanalError("killed here")
+
+    where = await begun(peer)
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(Sharing, "remember", killed)
+        assert (await patch(peer, where, 0, DATA)).status >= 400
+        await network.stop_peer("one")
+    assert (peer.folder / "a.bin").read_bytes() == DATA
+    peer = await network.peer("one", registered=False)
+    assert await offset_of(peer, where) == len(DATA)
 
 
 @pytest.mark.slow

@@ -115,7 +115,8 @@ class ResumableUploads:
             for path in names_like(SafePath(record.path)):
                 if (found := self._sharing.stands(path)) is None:
                     break
-                if (found.inode, found.size_bytes) == (record.inode, record.size_bytes):
+                wanted = record.inode, record.size_bytes, record.mtime_ns
+                if (found.inode, found.size_bytes, found.mtime_ns) == wanted:
                     return path
         return None
 
@@ -155,7 +156,8 @@ class ResumableUploads:
         """Whether it was stored and no file has its content now; to a tus client: begin anew."""
         if not (upload.is_stored and upload.record.content):
             return False
-        return self._where_is(parse_content_id(upload.record.content)) is None
+        is_indexed = self._where_is(parse_content_id(upload.record.content)) is not None
+        return not is_indexed and self._named(upload.record) is None
 
     def expires_s(self, upload: ResumableUpload) -> float:
         """When it is removed unless it goes on; seconds since 1970."""
@@ -258,7 +260,8 @@ class ResumableUploads:
                 upload.manifest = manifest
             content = content_id(manifest.encode())
             upload.record.content = content.hex()
-            upload.record.inode = await asyncio.to_thread(upload.files.inode)
+            file = await asyncio.to_thread(upload.files.fingerprint)
+            upload.record.inode, upload.record.mtime_ns = file.inode, file.mtime_ns
             await asyncio.to_thread(upload.write_record)
             upload.record.stored_as = await self._place(upload, content, manifest)
             await asyncio.to_thread(upload.write_record)

@@ -35,7 +35,8 @@ class UploadRecord(msgspec.Struct):
     content: str = ""
     """Its id then; empty where it was skipped."""
     inode: int = 0
-    """Of its bytes, before they get their name: by it they are known under that name."""
+    """Of its bytes, before they get their name: by it and their time they are known there."""
+    mtime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,9 @@ class UploadFiles:
                 times.append(path.lstat().st_mtime)
         return max(times)
 
-    def inode(self) -> int:
-        """Which file the bytes are, as fingerprints have it; OSError."""
-        return Fingerprint.of(self.data.lstat()).inode
+    def fingerprint(self) -> Fingerprint:
+        """Which file the bytes are; OSError."""
+        return Fingerprint.of(self.data.lstat())
 
     def disk_bytes(self) -> int:
         """What the disk gives to it."""
