@@ -35,12 +35,14 @@ async def test_a_download_cancelled_as_it_makes_its_directory_leaves_none(
             ended.set()
 
     monkeypatch.setattr(folder_downloads, "in_use", slowly)
-    parts = cast(FolderParts, SimpleNamespace(partials=tmp_path))
+    sharing = SimpleNamespace(make_own_place=lambda place: asyncio.sleep(0))
+    parts = cast(FolderParts, SimpleNamespace(partials=tmp_path, sharing=sharing))
     content, manifest = ContentId(bytes(32)), cast(Manifest, None)
     fetching = asyncio.create_task(
         FolderDownloads(parts).fetch(content, manifest, (), FolderTransfer(clock=SystemClock()))
     )
-    await asyncio.to_thread(begun.wait)
+    while not begun.is_set() and not fetching.done():
+        await asyncio.sleep(0)
     fetching.cancel()
     asyncio.get_running_loop().call_soon(go_on.set)
     with pytest.raises(asyncio.CancelledError):
