@@ -31,6 +31,8 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     """The file that then takes all that is free."""
     copy_from: str = ""
     copy_to: str = ""
+    copy_device: str = ""
+    """Where the kernel counts the writes to the device made of that image."""
     copy_at_word: str = ""
     """Copy as this word is said, in place of `at`."""
 
@@ -86,8 +88,24 @@ class Watch:
         elif fault.do == "fill":
             fill(fault.fill_with)
         elif fault.do == "copy":
-            subprocess.run(["cp", "--sparse=always", fault.copy_from, fault.copy_to], check=True)
+            copy_image(fault.copy_from, fault.copy_to, fault.copy_device)
             stopped.kill()
+
+
+def copy_image(image: str, to: str, device: str) -> None:
+    """A disk's image as it is at one moment: copied again while the kernel was writing to it."""
+    while True:
+        before = _written(device)
+        subprocess.run(["cp", "--sparse=always", image, to], check=True)
+        if before == _written(device) and before[1] == "0":
+            return
+
+
+def _written(device: str) -> tuple[str, str]:
+    """How many writes a block device has done, and how many it is at (block/stat.rst)."""
+    with open(f"{device}/stat", encoding="ascii") as counts:
+        fields = counts.read().split()
+    return fields[4], fields[8]
 
 
 def fill(file: str) -> None:

@@ -6,6 +6,7 @@ sectors. Whatever was acknowledged before must be there, and nothing claimed tha
 """
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from soaks.sweeping import main
 
 IMAGE_BYTES = {"ext4": 64 * 1024 * 1024, "xfs": 320 * 1024 * 1024}
 FLAGS = {"ext4": ["-q", "-F"], "xfs": ["-q", "-f"]}
+OPTIONS = {"ext4": "loop", "xfs": "loop,nouuid"}
+"""A program in a mount namespace of its own may still have the last one mounted."""
 
 
 class CannotMount(Exception):
@@ -47,14 +50,16 @@ class Disk:
     @contextlib.contextmanager
     def mounted(self, image: Path) -> Iterator[Path]:
         """The file system of an image; CannotMount."""
-        _run("mount", "-o", "loop", str(image), str(self._at))
+        _run("mount", "-o", OPTIONS[self.kind], str(image), str(self._at))
         try:
             yield self._at
         finally:
             _run("umount", str(self._at))
 
     def renew(self) -> None:
-        """Empty it."""
+        """Empty it, and its copy: new files, for which the system makes new devices."""
+        self.image.unlink(missing_ok=True)
+        self.copy.unlink(missing_ok=True)
         _run("cp", "--sparse=always", str(self._empty), str(self.image))
 
 
@@ -69,8 +74,11 @@ async def tried(
 ) -> Trial:
     """One power cut at a call, or as a word is said; the rest of the run is lost."""
     disk.renew()
-    fault = Fault(at, "copy", copy_from=str(disk.image), copy_to=str(disk.copy), copy_at_word=word)
+    cut = Fault(at, "copy", copy_from=str(disk.image), copy_to=str(disk.copy), copy_at_word=word)
     with disk.mounted(disk.image) as top:
+        number = top.stat().st_dev
+        device = f"/sys/dev/block/{os.major(number)}:{os.minor(number)}"
+        fault = msgspec.structs.replace(cut, copy_device=device)
         folder, run = place.prepared(case, top)
         _run("sync", "-f", str(top))  # what its user has is older than the cut
         outcome = await place.runner.run(msgspec.structs.replace(run, fault=fault, wrong=wrong))
