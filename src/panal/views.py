@@ -51,6 +51,7 @@ from panal.wire.links import Link
 from panal.wire.tracker_status import TrackerStatus
 
 ABSENT_LISTED = 1_000
+LONGEST_TIME_LEFT_S = 30 * 86_400.0
 
 
 def search_answer(page: SearchPage, tracker: str) -> SearchAnswer:
@@ -173,7 +174,7 @@ def download_answer(download: Download) -> DownloadAnswer:
         bytes_done=bytes_done,
         bytes_resumed=transfer.bytes_resumed,
         rate_bytes_s=rate,
-        eta_s=(record.size_bytes - bytes_done) / rate if rate > 0 else None,
+        eta_s=_time_left_s(record.size_bytes - bytes_done, rate),
         transfer_s=download.transfer_s,
         reason=download.reason,
         error=record.error_slug or None,
@@ -183,6 +184,13 @@ def download_answer(download: Download) -> DownloadAnswer:
         held_back=is_moving and transfer.held_back,
         bytes_copied=transfer.bytes_copied,
     )
+
+
+def _time_left_s(left_bytes: int, rate_bytes_s: float) -> float | None:
+    """None where it is more than anybody waits for: what is left of a rate that has died away."""
+    if rate_bytes_s <= 0 or left_bytes > rate_bytes_s * LONGEST_TIME_LEFT_S:
+        return None
+    return left_bytes / rate_bytes_s
 
 
 def why_answer(facts: DownloadFacts) -> WhyAnswer:

@@ -265,7 +265,7 @@ async def test_verify_names_what_rotted(peer: RunningPeer) -> None:
     assert repaired.code == 5
     assert "not repaired: nobody else who is here has this content" in repaired.out
     assert repaired.out.splitlines()[-1] == (
-        f"{read}0 repaired, 1 not: the reason is above. What has come is kept; try again."
+        f"{read}0 repaired, 1 not: the reasons are above, and what has come is kept."
     )
     assert [file.path for file in peer.node.files().files] == ["whole.bin"]
     assert (await panal("verify", "nothing", *at)).code == 3

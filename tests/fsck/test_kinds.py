@@ -416,6 +416,21 @@ def test_a_check_changes_nothing(place: Place) -> None:
     assert snapshot() == before
 
 
+def test_what_is_compared_is_read_from_the_disk(place: Place) -> None:
+    """Not from the kernel's copy, in which rot does not show; that is dropped first."""
+    dropped: set[int] = set()
+
+    def noting(descriptor: int, offset: int, size_bytes: int, advice: int) -> None:
+        if (offset, size_bytes, advice) == (0, 0, os.POSIX_FADV_DONTNEED):
+            dropped.add(os.fstat(descriptor).st_ino)
+
+    place.patch.setattr(os, "posix_fadvise", noting)
+    findings_of(place.folder)
+    unfinished = (place.state / "partial").glob("*.part")
+    files = [path for path in place.folder.iterdir() if path.is_file()]
+    assert {path.stat().st_ino for path in (*files, *unfinished)} <= dropped
+
+
 def test_the_document_has_every_kind_and_no_other() -> None:
     document = Path(__file__).parents[2].joinpath("docs/RELIABILITY.md").read_text("utf-8")
     rows = re.findall(r"^\| `([a-z0-9-]+)` \| (\w+) \| (P\d+) \| (.+) \|$", document, re.M)

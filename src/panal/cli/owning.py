@@ -182,7 +182,7 @@ def _verified_words(answer: VerifyAnswer, *, repair: bool) -> str:
     if not repair:
         next_step = "; 'panal verify --repair' mends what is damaged" if left else ""
         return f"{came}{left} differ{away}{next_step}."
-    next_step = ": the reason is above. What has come is kept; try again" if left else ""
+    next_step = ": the reasons are above, and what has come is kept" if left else ""
     return f"{came}{len(answer.repaired)} repaired, {left} not{away}{next_step}."
 
 

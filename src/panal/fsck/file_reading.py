@@ -12,6 +12,8 @@ from panal.fsck.index_reading import IndexReading, SharedRow
 from panal.store.fingerprints import Skipped
 from panal.store.hashing import hash_file
 from panal.store.mounts import FurtherRoot, Mounts
+from panal.store.rereading import forget_cached
+from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath, path_problem
 
 Progress = Callable[[int], None]
@@ -33,6 +35,16 @@ def roots_of(folder: Path, index: IndexReading, *, state_is_inside: bool) -> Mou
     return root
 
 
+def _on_disk(root: Mounts, path: SafePath, progress: Progress) -> Manifest:
+    """The manifest of the bytes on the disk, as far as the kernel lets go of its copy of them."""
+    descriptor, _ = root.open_file(path)
+    try:
+        forget_cached(descriptor)
+    finally:
+        os.close(descriptor)
+    return hash_file(root, path, progress).manifest
+
+
 def look_at_file(root: Mounts, row: SharedRow, progress: Progress) -> SharedFile:
     """What stands under a shared path; its bytes are read where it seems unchanged."""
     stands, found, problem = Stands.NOTHING, None, ""
@@ -45,7 +57,7 @@ def look_at_file(root: Mounts, row: SharedRow, progress: Progress) -> SharedFile
             stands = Stands.OTHER
         elif there is not None:
             try:
-                stands, found = Stands.SAME, hash_file(root, path, progress).manifest
+                stands, found = Stands.SAME, _on_disk(root, path, progress)
             except RootOffline:
                 stands = Stands.OFFLINE
             except ContentChanged:

@@ -14,6 +14,7 @@ from panal.fsck.facts import PartialThere, SharedFolder, UploadThere
 from panal.fsck.index_reading import FolderRow
 from panal.store.hashing import hash_descriptor
 from panal.store.journal_records import records_in, replay
+from panal.store.rereading import forget_cached
 from panal.store.texts import manifest_of_text
 from panal.store.upload_files import UploadFiles
 from panal.wire import bitfield
@@ -80,6 +81,7 @@ def _with_wrong_chunks(there: PartialThere, part: int) -> PartialThere:
     named = named_chunks(there)
     if there.size_bytes is None or not named:
         return there
+    forget_cached(part)
     manifest = there.manifest
     if manifest is None and named == bitfield.full(chunk_count_for(there.size_bytes)):
         manifest = _manifest_if_right(there, part)

@@ -59,10 +59,10 @@ def _wrong_chunks(
 ) -> int:
     descriptor = root.open_unchanged(path, expected)
     try:
-        _forget_cached(descriptor, manifest, chunks)
+        _forget_chunks(descriptor, manifest, chunks)
         reading = _Reading(descriptor, manifest, progress)
         wrong = from_indices(index for index in chunks if not reading.is_right(index))
-        _forget_cached(descriptor, manifest, chunks)
+        _forget_chunks(descriptor, manifest, chunks)
         if not expected.is_of(descriptor):
             raise ContentChanged(f"{printable(path)} changed while it was read.")
     finally:
@@ -99,13 +99,19 @@ class _Reading:
         return digest.digest() == self._manifest.chunk_hash(index)
 
 
-def _forget_cached(descriptor: int, manifest: Manifest, chunks: range) -> None:
-    """Let the kernel drop what it keeps of these chunks: only what is on the disk can rot."""
+def forget_cached(descriptor: int, offset_bytes: int = 0, size_bytes: int = 0) -> None:
+    """Let the kernel drop what it keeps of a file: only what is on the disk can rot.
+
+    A size of 0 is all that follows.
+    """
+    with suppress(OSError):
+        os.posix_fadvise(descriptor, offset_bytes, size_bytes, os.POSIX_FADV_DONTNEED)
+
+
+def _forget_chunks(descriptor: int, manifest: Manifest, chunks: range) -> None:
     if chunks:
         start = chunks.start * manifest.chunk_bytes
-        size_bytes = len(chunks) * manifest.chunk_bytes
-        with suppress(OSError):
-            os.posix_fadvise(descriptor, start, size_bytes, os.POSIX_FADV_DONTNEED)
+        forget_cached(descriptor, start, len(chunks) * manifest.chunk_bytes)
 
 
 def read_when_idle() -> None:
