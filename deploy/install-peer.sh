@@ -1,11 +1,18 @@
 #!/bin/sh
 # Installs, or installs anew, a peer on this host: sh install-peer.sh TRACKER [NAME [ADDRESS]]
 # As root, in a directory with panal-*.whl, deploy/ and, for a network, join.txt. Without NAME the peer
-# is called as its host is; without ADDRESS it listens on the address that leads to the tracker.
+# is called as its host is; without ADDRESS it listens on the address that leads to the tracker, of
+# several (HOST:PORT,HOST:PORT) to the first.
 set -eu
 tracker=$1
 name=${2:-$(uname -n | cut -d. -f1)}
-address=${3:-$(ip -o route get "${tracker%:*}" | sed -n 's/.* src \([^ ]*\).*/\1/p')}
+first=${tracker%%,*}
+address=${3:-}
+if [ -z "$address" ]; then
+  place=$(getent ahosts "${first%:*}" | awk 'NR == 1 { print $1 }')
+  address=$(ip -o route get "${place:-${first%:*}}" | sed -n 's/.* src \([^ ]*\).*/\1/p')
+fi
+test -n "$address" || { echo "No address of this host leads to $first: give one, as in install-peer.sh $tracker $name ADDRESS." >&2; exit 2; }
 units=${UNITS:-/etc/systemd/system}
 settings=${SETTINGS:-/etc/panal}
 prefix=${PREFIX:-/opt/panal}
