@@ -5,6 +5,7 @@ import ctypes
 import hashlib
 import itertools
 import os
+import resource
 import shutil
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from panal.peer.comparing import Comparing, Difference
 from panal.peer.scanning import Scanning
 from panal.store.hashing import HashedFile, hash_file
 from panal.store.index import Moved
+from panal.wire.names import SafePath
 from tests.support.network import Network, RunningPeer, until
 
 Hashed = list[str]
@@ -606,3 +608,26 @@ async def test_a_twin_is_not_forgotten_while_its_content_moves(
     moves_wait.set()
     await sees(peer, "second")
     assert hashed == ["first", "old/a"]
+
+
+async def test_a_folder_is_watched_also_with_more_than_a_thousand_descriptors(
+    network: Network, descriptors: None
+) -> None:
+    peer = await network.peer("one")
+    (peer.folder / "a.txt").write_bytes(b"a")
+    await until(lambda: peer.app.index.by_path(SafePath("a.txt")) is not None, "it is shared")
+    assert peer.app.watching.problems == {}
+
+
+@pytest.fixture
+def descriptors() -> Iterator[None]:
+    """So many are taken that the next ones have numbers above 1,023."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 4_096:
+        pytest.skip("this process may not have so many descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4_096), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) for _ in range(1_100)]
+    yield
+    for descriptor in taken:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

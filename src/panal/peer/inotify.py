@@ -100,8 +100,10 @@ class FolderWatch:
                 os.close(self._inotify)
 
     def _wait(self) -> bool:
-        ready, _, _ = select.select([self._inotify, self._wake_read], [], [])
-        if self._wake_read in ready:
+        waiting = select.poll()  # select(2) knows descriptors up to 1,023 only
+        for descriptor in (self._inotify, self._wake_read):
+            waiting.register(descriptor, select.POLLIN)
+        if self._wake_read in dict(waiting.poll()):
             os.read(self._wake_read, READ_BYTES)
         while self._wanted:
             folder = self._wanted.popleft()
