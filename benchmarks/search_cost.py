@@ -18,6 +18,7 @@ from benchmarks.processes import MachineLoad
 from benchmarks.tracker_names import Catalogue
 from benchmarks.tracker_search import Timed, count_matches
 from panal.errors import UsageError
+from panal.tracker.records import NAMES_AT_ONCE
 from panal.tracker.search import RankedPage, listed, rank, understand
 from panal.tracker.sqlite import SqliteStorage
 from panal.wire.catalogue import Entry, SearchQuery
@@ -25,7 +26,6 @@ from panal.wire.ids import ContentId, PeerName
 from tests.tracker.makers import announcement, record
 
 ROUNDS = 5
-NAMES_AT_ONCE = 4_096
 
 
 def fill(storage: SqliteStorage, catalogue: Catalogue) -> None:
