@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -415,6 +416,22 @@ async def test_what_was_unshared_at_the_start_is_watched_once_it_is_shared_again
     write(peer.folder / "album/disc/new", b"new")
     write(tmp_path / "music/live/new", b"new")
     await sees(peer, "first", "album/disc/a", "music/live/b", "album/disc/new", "music/live/new")
+
+
+def test_what_changed_before_a_folder_was_watched_anew_is_told(tmp_path: Path) -> None:
+    told = SimpleQueue[set[str]]()
+    unshared = {"album"}
+    (tmp_path / "album").mkdir()
+    watch = inotify.FolderWatch(tmp_path, unshared.__contains__, told.put, pytest.fail)
+    watch.start()
+    try:
+        assert told.get(timeout=30) == {""}
+        (tmp_path / "album/new").touch()
+        unshared.clear()
+        watch.watch_below("album")
+        assert told.get(timeout=30) == {"album"}
+    finally:
+        watch.stop()
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ class FolderWatch:
             self._follow({""})
             self._tell({""})
             while self._wait():
-                changed = self._read()
+                changed = self._follow_wanted() | self._read()
                 if changed:
                     self._tell(changed)
         except PanalError as error:
@@ -105,11 +105,17 @@ class FolderWatch:
             waiting.register(descriptor, select.POLLIN)
         if self._wake_read in dict(waiting.poll()):
             os.read(self._wake_read, READ_BYTES)
+        return not self._stopping.wait(GATHER_S)
+
+    def _follow_wanted(self) -> set[str]:
+        """The folders followed now: they changed unseen since whoever asked looked at them."""
+        followed: set[str] = set()
         while self._wanted:
             folder = self._wanted.popleft()
             if not self._left_out(folder):
                 self._follow({folder})
-        return not self._stopping.wait(GATHER_S)
+                followed.add(folder)
+        return followed
 
     def _read(self) -> set[str]:
         changed: set[str] = set()
