@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,12 +100,22 @@ async def test_an_upload_is_announced_before_thousands_that_wait(
     network: Network, monkeypatch: pytest.MonkeyPatch, told: list[list[str]]
 ) -> None:
     monkeypatch.setattr(announcer, "SLICE_ITEMS", 2)
+    is_uploaded = asyncio.Event()
+    real = TrackerClient.announce
+
+    async def later(*said: Any) -> bytes:
+        await is_uploaded.wait()
+        return await real(*said)
+
+    monkeypatch.setattr(TrackerClient, "announce", later)
     peer = await network.peer("one")
     for number in range(40):
         entry = Entry(f"many/{number}", ContentId(bytes([number]) * 32), 1)
         peer.app.announcer.change_entry(None, entry)
-    answer = await peer.request("PUT", "/upload/one.txt", data=b"1")
-    assert answer.json()["announced"]
+    upload = asyncio.create_task(peer.request("PUT", "/upload/one.txt", data=b"1"))
+    await until(lambda: len(peer.node.files().files) == 1, "the upload")
+    is_uploaded.set()
+    assert (await upload).json()["announced"]
     assert await peer.app.announcer.announced(30.0)
     paths = [path for stream in told for path in stream]
     assert len(paths) == 41
