@@ -22,7 +22,7 @@ from panal.trust.certificates import CERTIFICATE_S, DAY_S, Authority, new_key, s
 from panal.trust.tls import authority_context, client_context
 from panal.wire.certified_names import peer_host, serial_in
 from panal.wire.ids import PeerName
-from tests.support.crowd import alive, clients, needs_descriptors, settle
+from tests.support.crowd import alive, all_end, clients, needs_descriptors, settle
 from tests.support.loop_clock import LoopClock
 from tests.support.members import Identity, TestAuthority
 from tests.support.network import Network, RunningPeer
@@ -148,8 +148,7 @@ async def test_a_handshake_has_its_time_and_not_more(
         assert alive(made) == 20
         assert await at.is_served()
         await clock.run_for(3)
-        await settle()
-        assert alive(made) == 0
+        await all_end(made)
     assert await at.is_served()
 
 
@@ -163,8 +162,7 @@ async def test_a_handshake_that_trickles_is_ended_all_the_same(at: Listening) ->
                 made[0].send(hello[number : number + 1])
             await clock.run_for(1)
         await clock.run_for(1)
-        await settle()
-        assert alive(made) == 0
+        await all_end(made)
 
 
 @pytest.mark.usefixtures("elsewhere")

@@ -4,9 +4,11 @@ import asyncio
 import resource
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
+
+from tests.support.raw_http import PATIENCE_S
 
 
 @asynccontextmanager
@@ -41,6 +43,22 @@ def alive(made: list[socket.socket]) -> int:
         except ConnectionError:
             pass
     return count
+
+
+async def all_end(made: list[socket.socket]) -> None:
+    """Wait until the other end has ended each, whatever comes before."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(PATIENCE_S):
+        for client in made:
+            with suppress(ConnectionError):
+                while await loop.sock_recv(client, 1 << 20):
+                    pass
+
+
+async def what_comes(client: socket.socket) -> bytes:
+    """The next bytes, which may still be on their way."""
+    async with asyncio.timeout(PATIENCE_S):
+        return await asyncio.get_running_loop().sock_recv(client, 10_000)
 
 
 async def settle() -> None:
