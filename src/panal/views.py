@@ -162,7 +162,6 @@ def download_answer(download: Download) -> DownloadAnswer:
     is_moving = progress is not None and download.state is State.RUNNING
     rate = progress.rate_bytes_s if progress is not None and is_moving else 0.0
     bytes_done = record.size_bytes if download.state is State.DONE else transfer.bytes_done
-    sources = [] if progress is None else progress.sources
     return DownloadAnswer(
         id=record.id,
         what=record.what,
@@ -172,17 +171,17 @@ def download_answer(download: Download) -> DownloadAnswer:
         size=record.size_bytes,
         priority=record.priority,
         bytes_done=bytes_done,
-        bytes_resumed=transfer.bytes_resumed,
+        bytes_resumed=download.bytes_resumed,
         rate_bytes_s=rate,
         eta_s=_time_left_s(record.size_bytes - bytes_done, rate),
         transfer_s=download.transfer_s,
         reason=download.reason,
         error=record.error_slug or None,
-        sources=[_source_answer(source, ended=not is_moving) for source in sources],
+        sources=_sources_answer(download, ended=not is_moving),
         files=transfer.files if isinstance(transfer, FolderTransfer) else 0,
         files_done=transfer.files_done if isinstance(transfer, FolderTransfer) else 0,
         held_back=is_moving and transfer.held_back,
-        bytes_copied=transfer.bytes_copied,
+        bytes_copied=transfer.bytes_copied + download.earlier.copied_bytes,
     )
 
 
@@ -342,6 +341,16 @@ def unfinished_answer(file: UnfinishedFile) -> UnfinishedAnswer:
         download=file.download_id,
         expires=file.expires_s,
     )
+
+
+def _sources_answer(download: Download, *, ended: bool) -> list[SourceAnswer]:
+    """Who sends or has sent, with what they sent before the download waited."""
+    progress, earlier = download.transfer.progress, download.earlier.by_peer.copy()
+    sources = () if progress is None else progress.sources
+    answers = [_source_answer(source, ended=ended) for source in sources]
+    for answer in answers:
+        answer.bytes += earlier.pop(answer.peer, 0)
+    return answers + [SourceAnswer(peer, 0.0, sent, "done") for peer, sent in earlier.items()]
 
 
 def _source_answer(source: SourceProgress, *, ended: bool) -> SourceAnswer:

@@ -22,7 +22,9 @@ async def test_paused_downloads_keep_what_is_there(network: Network) -> None:
         slow.release.set()
         assert getter.node.resume_download(begun.id).state == "running"
         await until(lambda: getter.node.download(begun.id).state == "done", "done")
-        assert getter.node.download(begun.id).bytes_resumed > 0
+        answer = getter.node.download(begun.id)
+        assert answer.bytes_resumed == 0  # before it began nothing was here
+        assert [source.bytes >= len(DATA) for source in answer.sources] == [True]
         with pytest.raises(UsageError):
             await getter.node.pause_download(begun.id)
     assert (getter.folder / "out.bin").read_bytes() == DATA

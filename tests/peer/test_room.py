@@ -153,7 +153,8 @@ async def test_full_in_mid_transfer(
         full.is_full = False
         await until(lambda: getter.node.download(identity).state == "done", "done")
         answer = getter.node.download(identity)
-        assert answer.bytes_resumed > 0
+        assert answer.bytes_resumed == 0  # nothing was here before it began
+        assert sum(source.bytes for source in answer.sources) >= len(DATA)
     assert full.failed > 0
     assert (getter.folder / "out.bin").read_bytes() == DATA
 
@@ -326,6 +327,9 @@ async def test_a_folder_that_meets_a_full_disk_goes_on(
         full.is_full = False
         await until(lambda: getter.node.download(identity).state == "done", "done")
         assert len(good.asked) == asked == len(FILES)  # what had come was used
+        answer = getter.node.download(identity)
+        assert (answer.bytes_resumed, answer.bytes_copied) == (0, 0)
+        assert sum(source.bytes for source in answer.sources) == answer.size
     for number, data in enumerate(FILES):
         assert (getter.folder / "tree" / f"{number}.bin").read_bytes() == data
     assert list(getter.app.settings.partials.glob("*.folder")) == []

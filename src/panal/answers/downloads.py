@@ -43,13 +43,13 @@ class DownloadAnswer(msgspec.Struct):
     bytes_done: int
     """How many are here and verified."""
     bytes_resumed: int
-    """How many were here when it began."""
+    """How many were here before it began; a peer that starts again counts anew."""
     rate_bytes_s: float
     """What comes now."""
     eta_s: float | None
     """How long it will take at that rate, in seconds."""
     transfer_s: float
-    """From the first request until the final name existed."""
+    """From the first request until the final name existed, without waits for a disk and pauses."""
     reason: str
     """Why nothing moves, or how it failed, in words."""
     error: str | None

@@ -124,11 +124,11 @@ class GetDocument(msgspec.Struct):
     size: int
     """Of the file, or of all files of a folder."""
     bytes_resumed: int
-    """How many were here when it began."""
+    """How many were here before it began; a peer that starts again counts anew."""
     bytes_copied: int
     """How many are copies, made here, of files that have the same content."""
     transfer_s: float
-    """From the first request until the final name existed."""
+    """From the first request until the final name existed, without waits for a disk and pauses."""
     sources: list[GetSource]
     """Who served it."""
 

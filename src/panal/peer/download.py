@@ -1,6 +1,7 @@
 """One download as its owner sees it: what was asked for, where it stands, and why."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -25,13 +26,24 @@ ENDED = {State.DONE, State.FAILED}
 
 
 @dataclass(slots=True)
+class Earlier:
+    """What a download's tries have brought before it waited for its disk, or was paused."""
+
+    fetched_bytes: int = 0
+    copied_bytes: int = 0
+    by_peer: Counter[str] = field(default_factory=Counter)
+    spent_s: float = 0.0
+
+
+@dataclass(slots=True)
 class Download:
     """One download, as its owner sees it."""
 
     record: DownloadRecord
     transfer: Transfer = field(default_factory=Transfer)
+    earlier: Earlier = field(default_factory=Earlier)
     transfer_s: float = 0.0
-    """From the first request until the final name exists."""
+    """From the first request until the final name exists, without what it waited for its disk."""
     waiting_for: str = ""
     """What it waits for before anything can be fetched, in words."""
     lack: Lack | None = None
@@ -59,6 +71,31 @@ class Download:
     def has_ended(self) -> bool:
         """Whether nothing will change any more."""
         return State(self.record.state) in ENDED
+
+    @property
+    def bytes_resumed(self) -> int:
+        """What was here before it began: not what it has brought itself."""
+        brought = self.earlier.fetched_bytes + self.earlier.copied_bytes
+        return max(0, self.transfer.bytes_resumed - brought)
+
+    def bytes_by_peer(self) -> Counter[str]:
+        """What each has sent, in all tries."""
+        sent = self.earlier.by_peer.copy()
+        for source in () if self.transfer.progress is None else self.transfer.progress.sources:
+            sent[source.source.partition("@")[0]] += source.bytes
+        return sent
+
+    def begin_again(self) -> None:
+        """One more try begins: what the last one brought is kept apart from what was here."""
+        last, earlier = self.transfer, self.earlier
+        last.look()
+        fetched = last.bytes_done - last.bytes_resumed - last.bytes_copied
+        earlier.fetched_bytes += max(0, fetched)
+        earlier.copied_bytes += last.bytes_copied
+        earlier.by_peer = self.bytes_by_peer()
+        self.transfer = Transfer(
+            bytes_done=last.bytes_done, bytes_resumed=last.bytes_done, banned=last.banned
+        )
 
     @property
     def reason(self) -> str:

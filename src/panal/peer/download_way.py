@@ -35,16 +35,30 @@ class DownloadWay:
 
     async def fetch(self, download: Download) -> None:
         """Do all of it; PanalError, and NoSpace where the disk has no room for it now."""
+        download.begin_again()
         record = download.record
         link = await self._identify(download)
         record.content = link.content
         record.size_bytes = link.size_bytes or 0
         path = record.path = record.path or visible_path(_name(link))
         is_folder = await asyncio.to_thread(self._folders.is_folder, path)
-        wants_all = link.inside is None
-        if wants_all and not is_folder and await self._is_there(download, link.content, path):
+        if (
+            link.inside is None
+            and not is_folder
+            and await self._is_there(download, link.content, path)
+        ):
             return
         began_s = self._clock.now_s()
+        try:
+            await self._fetch_all(download, link, path, is_folder=is_folder)
+        finally:
+            download.earlier.spent_s += self._clock.now_s() - began_s
+        download.transfer_s = download.earlier.spent_s
+
+    async def _fetch_all(
+        self, download: Download, link: Link, path: SafePath, *, is_folder: bool
+    ) -> None:
+        record = download.record
         manifest = await self._folders.manifest(link.content)
         if manifest is None:
             manifest = await self._fetching.manifest(link.content, download.transfer)
@@ -52,13 +66,12 @@ class DownloadWay:
             await self._fetch_folder(download, link, manifest, path)
         elif is_folder:
             raise TargetTaken(f"{printable(path)} is there and is no file.")
-        elif not wants_all:
+        elif link.inside is not None:
             raise NotFound("That is a file, not a folder: there is nothing inside.")
         else:
             record.size_bytes = manifest.size_bytes
             self._records.save(record)
             await self._fetching.fetch(link.content, manifest, path, download.transfer)
-        download.transfer_s = self._clock.now_s() - began_s
 
     async def _fetch_folder(
         self, download: Download, link: Link, manifest: Manifest, path: SafePath

@@ -41,7 +41,7 @@ def facts_of_download(
         contents=_contents(transfer, clock.now_s()),
         folder=_folder(transfer),
         banned=tuple(sorted(transfer.banned.items())),
-        served=() if progress is None else tuple(_served(transfer)),
+        served=tuple(download.bytes_by_peer().items()),
     )
 
 
@@ -72,8 +72,3 @@ def _folder(transfer: Transfer) -> FolderFacts | None:
     missing = nsmallest(MISSING_LISTED, transfer.missing)
     names = tuple(printable(path)[1:-1] for path in missing)
     return FolderFacts(transfer.files, transfer.files_done, names)
-
-
-def _served(transfer: Transfer) -> list[tuple[str, int]]:
-    sources = () if transfer.progress is None else transfer.progress.sources
-    return [(source.source.partition("@")[0], source.bytes) for source in sources]
