@@ -3,8 +3,10 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +88,29 @@ class PostgresServer:
         )
 
     def remove(self) -> None:
+        with suppress(FileNotFoundError):
+            self.go_on()
         subprocess.run(
             [self.programs / "pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop"],
             capture_output=True, check=False, cwd="/", **self._as(),
         )  # fmt: skip
         self._end_watch()
         shutil.rmtree(self.folder)
+
+    def hang(self) -> None:
+        """From now on it takes connections and says nothing, until `go_on`."""
+        main = self.main_pid()
+        os.kill(main, signal.SIGSTOP)  # first: it would start others
+        for process in self._others():
+            os.kill(process, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        for process in (*self._others(), self.main_pid()):
+            os.kill(process, signal.SIGCONT)
+
+    def _others(self) -> list[int]:
+        main = self.main_pid()
+        return [int(n) for n in Path(f"/proc/{main}/task/{main}/children").read_text().split()]
 
     def main_pid(self) -> int:
         """The process that starts all the others."""

@@ -651,13 +651,13 @@ def test_a_database_that_is_away_is_said_at_once_and_noticed_when_it_is_back(
         if is_here:
             is_back.set()
 
-    storage.database.watch(hear)
+    storage.database.presence.watch(hear)
     put(storage, ONE)
     away_server.stop()
     for _ in range(3):
         with pytest.raises(StoreUnavailable, match="not your fault"):
             storage.peer(ONE)
-    assert storage.database.is_away
+    assert storage.database.presence.is_away
     away_server.start()
     assert is_back.wait(30)
     assert storage.peer(ONE) is not None
@@ -665,6 +665,74 @@ def test_a_database_that_is_away_is_said_at_once_and_noticed_when_it_is_back(
     assert caplog.text.count("does not answer:") == 1
     assert "answers again" in caplog.text
     storage.close()
+
+
+@pytest.fixture
+def hanging(away_server: PostgresServer) -> Iterator[tuple[PostgresServer, PostgresStorage]]:
+    """A server that was stopped by a signal while a tracker used it."""
+    storage = PostgresStorage(away_server.url(), threads=2)
+    put(storage, ONE)
+    away_server.hang()
+    yield away_server, storage
+    away_server.go_on()
+    storage.close()
+
+
+def test_a_database_that_hangs_is_away(
+    hanging: tuple[PostgresServer, PostgresStorage], caplog: pytest.LogCaptureFixture
+) -> None:
+    server, storage = hanging
+    is_back = threading.Event()
+    storage.database.presence.watch(lambda is_here: is_back.set() if is_here else None)
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="not your fault"):
+            storage.peer(ONE)
+    assert storage.database.presence.is_away
+    server.go_on()
+    assert is_back.wait(30)
+    assert storage.peer(ONE) is not None
+    assert caplog.text.count("does not answer:") == 1
+
+
+def test_a_question_under_way_is_given_up_where_the_database_hangs(
+    away_server: PostgresServer,
+) -> None:
+    storage = PostgresStorage(away_server.url(), threads=2)
+
+    def asked() -> None:
+        with storage.database.using() as connection:
+            away_server.hang()
+            connection.execute("SELECT 1")
+
+    with pytest.raises(StoreUnavailable):
+        asked()
+    assert storage.database.presence.is_away
+    away_server.go_on()
+    storage.close()
+
+
+def test_a_long_question_is_waited_for_where_the_database_answers_others(
+    two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.tracker.postgres_presence.DOUBT_S", 0.0)
+    storage, _ = two
+    with storage.database.using() as connection:
+        assert connection.execute("SELECT 7 FROM pg_sleep(0.3)").fetchone() == (7,)
+
+
+def test_a_connection_that_is_dead_alone_is_given_up(
+    two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.tracker.postgres_database.GIVEN_UP_S", 0.0)
+    storage, _ = two
+
+    def asked() -> None:
+        with storage.database.using() as connection:
+            connection.execute("SELECT pg_sleep(9)")
+
+    with pytest.raises(StoreUnavailable):
+        asked()
+    assert not storage.database.presence.is_away
 
 
 def test_a_tracker_is_not_started_on_a_database_that_is_away(away_server: PostgresServer) -> None:

@@ -279,17 +279,20 @@ async def _nothing(*_: Any) -> None:
     return None
 
 
+@pytest.mark.parametrize("how", ["stop", "hang"])
 async def test_while_the_database_is_away_nobody_joins_and_then_all_goes_on(
-    away_server: PostgresServer, tmp_path: Path
+    away_server: PostgresServer, tmp_path: Path, how: str
 ) -> None:
     async with member_tracker(tmp_path, store=away_server.url()) as tracker:
         a = await tracker.enrol("a")
-        await asyncio.to_thread(away_server.stop)
+        await asyncio.to_thread(getattr(away_server, how))
         assert await refusal(tracker.enrol("b")) == UNAVAILABLE
         assert await refusal(a.tracker.ListPeers(pb.ListPeersRequest())) == UNAVAILABLE
         tracker.clock.advance(BELIEVED_S + 1.0)
         assert await refusal(a.tracker.ListPeers(pb.ListPeersRequest())) == UNAVAILABLE
-        await asyncio.to_thread(away_server.start)
+        status = await tracker.owner.network.Status(pb.StatusRequest())
+        assert "database does not answer" in status.problem
+        await asyncio.to_thread(away_server.start if how == "stop" else away_server.go_on)
         async with asyncio.timeout(30):
             while True:
                 with suppress(grpc.aio.AioRpcError):

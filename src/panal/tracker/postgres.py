@@ -391,7 +391,7 @@ class PostgresStorage:
 
     def watch(self, watcher: Callable[[bool], None]) -> None:
         """Call `watcher`, from any thread, when the database is away and is back."""
-        self.database.watch(watcher)
+        self.database.presence.watch(watcher)
 
     def index_names(self, limit: int) -> int:
         """Nothing: the index is changed with the rows."""

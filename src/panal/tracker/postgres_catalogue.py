@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from panal.errors import TooLarge
-from panal.tracker.postgres_database import Connection
+from panal.tracker.postgres_connection import Connection
 from panal.tracker.postgres_migrations import HEAD_CHARACTERS
 from panal.tracker.search import searchable
 from panal.tracker.storage import MAX_ITEMS_PER_PEER

@@ -6,29 +6,29 @@ fail at once, not each after a wait, until a probe gets through.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Any, TypeAlias
+from time import monotonic
+from typing import Any
 
 import psycopg
 from psycopg import errors, pq
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from panal.errors import Busy, NoSpace, PanalError, Refused, StoreUnavailable, UsageError
+from panal.tracker.postgres_connection import Connection, DoubtingConnection, NoAnswer
+from panal.tracker.postgres_presence import DOUBT_S, PROBE_S, Presence, told
 from panal.tracker.storage import Conflict
 from panal.tracker.store_url import shown_store
 
 _log = logging.getLogger("panal.tracker")
 
-Connection: TypeAlias = "psycopg.Connection[TupleRow]"
-
 CONNECT_S = 5
-PROBE_S = 0.5
-"""Between two looks whether a database that was away is back."""
 STATEMENT_S = 9
 """Less than a call has: it is to end with words."""
+GIVEN_UP_S = STATEMENT_S + 1.0
+"""The server would have ended it itself: this one connection is dead."""
 LOCK_S = 4
 IDLE_TRANSACTION_S = 15
 """A tracker that was stopped in the middle lets go of its locks."""
@@ -74,22 +74,20 @@ class Database:
         """Connect nowhere yet; UsageError for an address that is none."""
         self.shown = shown_store(url)
         self._settings = _settings(url)
+        self.presence = Presence(self._settings, self.shown)
         self._local = threading.local()
-        self._lock = threading.Lock()
-        self._closed = threading.Event()
         self._was_here = False
         self._refused = ""
-        self._away: threading.Thread | None = None
-        self._watchers: list[Callable[[bool], None]] = []
         # It says once for each connection what is said here once.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+        self._pool: ConnectionPool[DoubtingConnection] = ConnectionPool(
+            connection_class=DoubtingConnection,
             kwargs=self._settings,
             min_size=1,
             max_size=connections,
-            timeout=CONNECT_S,
+            timeout=DOUBT_S,
             reconnect_timeout=PROBE_S,
-            configure=_configure,
+            configure=self._configure,
             name="panal",
             open=False,
         )
@@ -103,30 +101,22 @@ class Database:
     def connect(self) -> Iterator[Connection]:
         """A connection beside the pool's, for what takes longer; nothing is begun on it."""
         try:
-            connection = psycopg.connect(**self._settings, autocommit=True)
+            connection = DoubtingConnection.connect(**self._settings, autocommit=True)
         except psycopg.Error as error:
             if not self._was_here and any(words in str(error) for words in _REFUSALS):
                 raise Refused(
                     f"{self.shown} does not let this tracker in: {told(error)}"
                 ) from error
-            self._note_away(error)
+            self.presence.note_away(error)
             raise StoreUnavailable(_AWAY) from error
         self._was_here = True
+        connection.doubt = self.presence.doubt
         with closing(connection):
             try:
                 _configure(connection)
                 yield connection
             except psycopg.Error as error:
                 raise self._in_words(error, connection) from error
-
-    def watch(self, watcher: Callable[[bool], None]) -> None:
-        """Call `watcher` from some thread when the database goes away (False) or is back."""
-        self._watchers.append(watcher)
-
-    @property
-    def is_away(self) -> bool:
-        """Whether it did not answer when it was last asked."""
-        return self._away is not None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -160,18 +150,19 @@ class Database:
 
     def close(self) -> None:
         """Let all connections go; calling it twice does nothing."""
-        self._closed.set()
+        self.presence.close()
         self._pool.close()
 
-    def _begun(self) -> tuple[Connection, float]:
-        if self.is_away:
-            raise StoreUnavailable(_AWAY)
+    def _begun(self) -> tuple[DoubtingConnection, float]:
+        until_s = monotonic() + CONNECT_S
         for _ in range(self._pool.max_size + 1):
+            if self.presence.is_away or monotonic() > until_s:
+                break
             try:
                 connection = self._pool.getconn()
             except PoolTimeout:
-                self._probe()
-                break
+                self.presence.answers(monotonic() - DOUBT_S)
+                continue
             try:
                 cursor = connection.execute(_BEGIN)
                 cursor.nextset()
@@ -181,12 +172,12 @@ class Database:
                 if not _is_lost(connection):
                     raise self._in_words(error, connection) from error
                 # Nothing was done on it: it may have died of age, or with the database.
-                self._probe()
+                self.presence.answers(monotonic())
             else:
                 return connection, now_s
         raise StoreUnavailable(_AWAY)
 
-    def _give_back(self, connection: Connection) -> None:
+    def _give_back(self, connection: DoubtingConnection) -> None:
         if connection.info.transaction_status not in {
             pq.TransactionStatus.IDLE,
             pq.TransactionStatus.UNKNOWN,
@@ -195,37 +186,14 @@ class Database:
                 connection.execute("ROLLBACK")
         self._pool.putconn(connection)
 
-    def _probe(self) -> None:
-        """StoreUnavailable unless the database takes a new connection."""
-        with self.connect() as connection:
-            connection.execute("SELECT 1")
+    def _configure(self, connection: DoubtingConnection) -> None:
+        def doubt(waited_s: float) -> None:
+            if waited_s >= GIVEN_UP_S:
+                raise NoAnswer(f"no answer for {GIVEN_UP_S:g} s")
+            self.presence.doubt(waited_s)
 
-    def _note_away(self, error: psycopg.Error) -> None:
-        with self._lock:
-            if self._away is not None or self._closed.is_set():
-                return
-            self._away = threading.Thread(
-                target=self._wait_for_it, name="panal-database-away", daemon=True
-            )
-            self._away.start()
-        _log.warning("%s does not answer: %s", self.shown, told(error))
-        self._tell(is_here=False)
-
-    def _wait_for_it(self) -> None:
-        while not self._closed.wait(PROBE_S):
-            with suppress(psycopg.Error):
-                psycopg.connect(**self._settings).close()
-                break
-        else:
-            return
-        self._away = None
-        _log.warning("%s answers again", self.shown)
-        self._tell(is_here=True)
-
-    def _tell(self, *, is_here: bool) -> None:
-        for watcher in self._watchers:
-            with suppress(RuntimeError):  # its loop has ended
-                watcher(is_here)
+        connection.doubt = doubt
+        _configure(connection)
 
     def _note_refusal(self, words: str) -> None:
         """Once, and in the log only: they name tables, in whatever language the server speaks."""
@@ -254,11 +222,6 @@ class Database:
             # A connection was cut; whether the database is away, the next call finds out.
             return StoreUnavailable(_AWAY)
         return error
-
-
-def told(error: psycopg.Error) -> str:
-    """The database's own words, on one line."""
-    return " ".join(str(error).split())
 
 
 def _is_lost(connection: Connection) -> bool:

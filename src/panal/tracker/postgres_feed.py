@@ -14,7 +14,9 @@ from contextlib import suppress
 
 from panal.errors import PanalError
 from panal.tracker.changes import Change, changes_in, merged, messages
-from panal.tracker.postgres_database import PROBE_S, Connection, Database
+from panal.tracker.postgres_connection import Connection
+from panal.tracker.postgres_database import Database
+from panal.tracker.postgres_presence import PROBE_S
 from panal.tracker.storage import Conflict
 
 _log = logging.getLogger("panal.tracker")

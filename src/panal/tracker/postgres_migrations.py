@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from psycopg import errors
 
 from panal.errors import PanalError, Refused
-from panal.tracker.postgres_database import Connection, Database, told
+from panal.tracker.postgres_connection import Connection
+from panal.tracker.postgres_database import Database
+from panal.tracker.postgres_presence import told
 
 _log = logging.getLogger("panal.tracker")
 

@@ -12,7 +12,7 @@ from psycopg import errors
 
 from panal.errors import UsageError
 from panal.tracker.folders import Below
-from panal.tracker.postgres_database import Connection
+from panal.tracker.postgres_connection import Connection
 from panal.tracker.postgres_migrations import HEAD_CHARACTERS
 from panal.tracker.registry import key_of
 from panal.tracker.search import (
