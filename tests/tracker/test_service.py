@@ -13,6 +13,7 @@ import pytest
 
 from panal.errors import UsageError
 from panal.tracker import service
+from panal.tracker.gate import Gate
 from panal.tracker.records import Records
 from panal.tracker.redial import DIAL_GAP_S
 from panal.tracker.registry import KEEP_S
@@ -630,6 +631,53 @@ async def test_a_call_without_a_deadline_gets_one(
     monkeypatch.setattr(Records, "search", hang)
     async with refused(Code.DEADLINE_EXCEEDED):
         await tracker.search("x")
+
+
+async def counted(tracker: Tracker, method: str) -> dict[str, int]:
+    """How calls of a method ended, once one has."""
+    watched = tracker.server._watched
+    assert watched is not None
+    while not (ended := {c: n for (m, c), n in watched._counts.ended.items() if m == method}):
+        await asyncio.sleep(0)
+    return ended
+
+
+@pytest.mark.parametrize("how", ["DEADLINE_EXCEEDED", "CANCELLED"])
+async def test_a_call_whose_time_is_over_is_no_call_that_was_given_up(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    begun = asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Records, "search", hang)
+    is_late = how == "DEADLINE_EXCEEDED"
+    call = tracker.stub.Search(pb.SearchRequest(words="x"), timeout=1 if is_late else 60)
+    await begun.wait()
+    if not is_late:
+        call.cancel()
+    assert await counted(tracker, "Search") == {how: 1}
+
+
+async def test_a_call_counts_from_its_beginning(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while it is looked up who calls."""
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def catch_up(*_: object) -> None:
+        asked.set()
+        await answered.wait()
+
+    monkeypatch.setattr(Gate, "catch_up", catch_up)
+    call = asyncio.ensure_future(tracker.search("x"))
+    await asked.wait()
+    assert tracker.server._watched is not None
+    assert tracker.server._watched._counts.under_way == 1
+    answered.set()
+    await call
 
 
 async def test_an_announce_that_never_ends_is_ended(

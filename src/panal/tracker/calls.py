@@ -33,6 +33,8 @@ from panal.wire.tracker import ERROR_METADATA
 
 _log = logging.getLogger("panal.tracker")
 
+NEARLY_LATE_S = 0.1
+"""A caller ends its call at its deadline a little before ours, which gRPC rounds up."""
 MAX_DETAILS_CHARACTERS = 1_000
 """Percent-encoded it must fit the 16 KiB that gRPC gives to all metadata."""
 
@@ -46,12 +48,16 @@ _Parse = Callable[[bytes], Any]
 class _Call:
     """One call, as it is counted."""
 
-    method: str
+    path: str
+    metadata: Metadata
     request_id: str
     """Its caller's, or one of ours where it fails; empty for none."""
-    refused: PanalError | None = None
     code: str = "CANCELLED"
     """How it ended, unless its caller went first."""
+
+    @property
+    def method(self) -> str:
+        return self.path.rpartition("/")[2]
 
 
 class CallGuard(grpc.aio.ServerInterceptor):
@@ -82,15 +88,8 @@ class CallGuard(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        method, metadata = handler_call_details.method, handler_call_details.invocation_metadata
-        call = _Call(method.rpartition("/")[2], request_id_in(metadata))
-        try:
-            await self._gate.catch_up(method, metadata)
-            self._gate.check(method, metadata)
-            if self._is_stopping and method != HEALTH:
-                raise Unreachable(STOPPING)
-        except PanalError as error:
-            call.refused = error
+        metadata = handler_call_details.invocation_metadata
+        call = _Call(handler_call_details.method, metadata, request_id_in(metadata))
         if handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(
                 self._streaming(handler, call), None, handler.response_serializer
@@ -104,13 +103,17 @@ class CallGuard(grpc.aio.ServerInterceptor):
             began_s = self._begin(call)
             place = ""
             try:
-                place = self._enter(context, call.refused)
+                place = self._place(context)
+                await self._let_in(call)
                 if handler.request_streaming:
                     answer = await handler.stream_unary(_messages(raws, handler), context)
                 else:
                     answer = await self._answered(handler, context)
                 call.code = "OK"
                 return answer
+            except asyncio.CancelledError:
+                call.code = _given_up(context)
+                raise
             except Exception as error:
                 await self._abort(call, context, error)
             finally:
@@ -124,7 +127,8 @@ class CallGuard(grpc.aio.ServerInterceptor):
             began_s = self._begin(call)
             place = ""
             try:
-                place = self._enter(context, call.refused)
+                place = self._place(context)
+                await self._let_in(call)
                 if handler.request_streaming:
                     answers = handler.stream_stream(_messages(raws, handler), context)
                 else:
@@ -135,6 +139,9 @@ class CallGuard(grpc.aio.ServerInterceptor):
                 else:
                     await answers  # it writes by itself
                 call.code = "OK"
+            except asyncio.CancelledError:
+                call.code = _given_up(context)
+                raise
             except Exception as error:
                 await self._abort(call, context, error)
             finally:
@@ -199,10 +206,15 @@ class CallGuard(grpc.aio.ServerInterceptor):
             trailing_metadata=tuple(given),
         )
 
-    def _enter(self, context: Context, refused: PanalError | None) -> str:
-        """Note where a call comes from; empty for loopback. Raises what refuses it."""
-        if refused is not None:
-            raise refused
+    async def _let_in(self, call: "_Call") -> None:
+        """Raises what refuses it."""
+        await self._gate.catch_up(call.path, call.metadata)
+        self._gate.check(call.path, call.metadata)
+        if self._is_stopping and call.path != HEALTH:
+            raise Unreachable(STOPPING)
+
+    def _place(self, context: Context) -> str:
+        """Note where a call comes from; empty for loopback. Raises where too many do."""
         host = caller_host(context)
         if is_loopback(host):
             return ""
@@ -218,6 +230,14 @@ class CallGuard(grpc.aio.ServerInterceptor):
         self._under_way[place] -= 1
         if not self._under_way[place]:
             del self._under_way[place]
+
+
+def _given_up(context: Context) -> str:
+    """How a call counts that ended from outside: by its caller, or by its time."""
+    left_s = context.time_remaining()
+    if left_s is None:
+        return "CANCELLED"
+    return "DEADLINE_EXCEEDED" if left_s <= NEARLY_LATE_S else "CANCELLED"
 
 
 async def _messages(raws: AsyncIterator[bytes], handler: Any) -> AsyncIterator[Any]:
