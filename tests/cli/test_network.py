@@ -12,7 +12,8 @@ import pytest
 
 from panal.cli import joining, programs
 from panal.cli.main import panal as group
-from panal.errors import JoinRefused, UsageError
+from panal.errors import JoinRefused, StoreUnavailable, UsageError
+from panal.tracker import network as trackers_network
 from panal.wire.join_line import JoinLine, parse_join_line
 from tests.cli.running import panal
 from tests.support.network import Network
@@ -169,6 +170,19 @@ async def test_who_removes_is_told_of_the_line_that_lets_the_member_in_again(
     await panal("network", "revoke", line, "--state", state(members))
     removed = await panal("network", "remove", "b", "--state", state(members), "--json")
     assert json.loads(removed.out) == {"removed": "b", "open_join_line": None}
+
+
+async def test_why_a_tracker_cannot_do_it_is_said(
+    members: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise StoreUnavailable("The tracker's database does not answer.")
+
+    monkeypatch.setattr(trackers_network.Network, "members", fail)
+    failed = await panal("network", "--state", state(members))
+    assert failed.code == 4
+    assert "database does not answer" in failed.err
+    assert "Start it" not in failed.err
 
 
 async def test_a_tracker_that_is_stopped_is_said(members: Network) -> None:

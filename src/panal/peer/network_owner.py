@@ -6,7 +6,7 @@ from typing import Any
 import grpc.aio
 
 from panal.errors import NotFound, Unreachable
-from panal.peer.tracker_calls import DEADLINE_S, meaning_of
+from panal.peer.tracker_calls import DEADLINE_S, meaning_of, said_by_tracker
 from panal.peer.tracker_channel import tls_channel, why_no_answer
 from panal.trust.certificates import der_of, pin_of
 from panal.trust.owner_files import OwnerAccess
@@ -101,6 +101,8 @@ class NetworkOwner:
         try:
             return await call(request, timeout=DEADLINE_S)
         except grpc.aio.AioRpcError as error:
+            if (said := said_by_tracker(error)) is not None:
+                raise said from None
             access = self._access
             meaning = meaning_of(error, access.address)
             if isinstance(meaning, Unreachable):

@@ -199,12 +199,20 @@ class TrackerCalls:
         return await why_no_answer(address, self._membership.authority_pem) or meaning
 
 
-def meaning_of(error: grpc.aio.AioRpcError, address: str) -> PanalError:
-    """What a failed call to a tracker means."""
-    text = error.details() or "no reason given"
+def said_by_tracker(error: grpc.aio.AioRpcError) -> PanalError | None:
+    """What a tracker answered a failed call with; None where nothing came of one."""
     for key, slug in error.trailing_metadata() or ():
         if key == convert.ERROR_METADATA:
+            text = error.details() or "no reason given"
             return by_slug(slug if isinstance(slug, str) else "", text)
+    return None
+
+
+def meaning_of(error: grpc.aio.AioRpcError, address: str) -> PanalError:
+    """What a failed call to a tracker means."""
+    if (said := said_by_tracker(error)) is not None:
+        return said
+    text = error.details() or "no reason given"
     if error.code() in _SILENT:
         return Unreachable(
             f"The tracker at {address} does not answer. "
