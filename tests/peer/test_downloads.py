@@ -75,6 +75,39 @@ async def test_from_two_at_once_verified_and_shared_on(network: Network) -> None
     assert (await four.fetched(f"sha256:{digest}")).state == "done"
 
 
+@pytest.mark.parametrize("hears_news", [True, False])
+async def test_a_source_that_starts_again_is_used_at_once(
+    network: Network, monkeypatch: pytest.MonkeyPatch, hears_news: bool
+) -> None:
+    """Whatever its absence has earned; an older tracker names it when it is asked."""
+    monkeypatch.setattr(sources, "FIRST_BACK_OFF_S", 3_600.0)
+    monkeypatch.setattr(sources, "LONGEST_BACK_OFF_S", 3_600.0)
+    longest_s = 3_600.0 if hears_news else 0.5
+    monkeypatch.setattr("panal.swarm.asking.HEAR_AFTER_S", 0.0 if hears_news else 3_600.0)
+    monkeypatch.setattr("panal.swarm.asking.LONGEST_PAUSE_S", longest_s)
+    monkeypatch.setattr("panal.swarm.asking.ASK_AGAIN_S", 3_600.0)
+    one, getter = await network.peer("one"), await network.peer("getter")
+    link = (await one.upload("data.bin", DATA))["link"]
+    getter.node.change_settings(download_limit_bytes_s=MIN_CHUNK_BYTES)
+    identity = getter.node.get(link).id
+    await until(lambda: getter.node.download(identity).bytes_done > 0, "it has begun")
+    port = one.app.port
+    await network.stop_peer("one")
+
+    def state() -> str:
+        return getter.node.download(identity).sources[0].state
+
+    await until(lambda: state() == "away", "its source is away")
+    (swarm,) = getter.app.downloads.get(identity).transfer.swarms()
+    (source,) = swarm.state.sources.values()
+    await until(lambda: hears_news or not source.is_named, "the tracker knows that")
+    await until(lambda: swarm.state.asking.hears_news is hears_news, "it listens")
+    await network.peer("one", port=port)
+    getter.node.change_settings(download_limit_bytes_s=0)
+    await until(lambda: getter.node.download(identity).state == "done", "done")
+    assert (getter.folder / "data.bin").read_bytes() == DATA
+
+
 @pytest.mark.parametrize("size", [0, 1, MIN_CHUNK_BYTES - 1, MIN_CHUNK_BYTES, MIN_CHUNK_BYTES + 1])
 async def test_sizes_at_the_edges(network: Network, size: int) -> None:
     one, two = await network.peer("one"), await network.peer("two")

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -18,6 +18,7 @@ from panal.swarm.messages import (
     ChunkWritten,
     Fact,
     Failure,
+    NewsHeard,
     SourceId,
     Ticked,
 )
@@ -58,6 +59,7 @@ class Run:
         self.opened: list[SourceId] = []
         self.serves_few: list[bool] = []
         self.suspects: list[tuple[SourceId, ...]] = []
+        self.news: asyncio.Queue[NewsHeard] = asyncio.Queue()
         manifest = content.manifest
         self.state = DownloadState(
             manifest.chunk_bytes, manifest.chunk_count, self.partial.written, Random(0)
@@ -70,6 +72,7 @@ class Run:
             banned=self.bans.append,
             opened=self._opened,
             serve_few=self.serves_few.append,
+            news=self._news,
             clock=self.clock,
         )
         self.task: asyncio.Task[None] | None = None
@@ -94,6 +97,10 @@ class Run:
         number = self.connected.get(source, 0)
         self.connected[source] = number + 1
         return self.sources[source][min(number, len(self.sources[source]) - 1)]
+
+    async def _news(self) -> AsyncGenerator[NewsHeard, None]:
+        while True:
+            yield await self.news.get()
 
     async def _opened(self, source: SourceId) -> None:
         self.opened.append(source)
@@ -207,6 +214,37 @@ async def test_after_a_failure_it_connects_anew_a_little_later(
     assert len(first.asked) == 1
     assert second.bytes_received == run.content.manifest.size_bytes
     assert not run.bans
+
+
+async def test_a_source_of_which_a_tracker_tells_that_it_has_come_is_tried_at_once(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.swarm.sources.FIRST_BACK_OFF_S", 3_600.0)
+    run = begin(2)
+    gone = run.add(A, connections=2)
+    gone.stream_error = SourceFailure(Failure.BROKEN, "refused")
+    run.start()
+    await until(lambda: run.state.sources.get(A) and run.state.sources[A].failures, "it is away")
+    await run.clock.run_for(20.0)
+    assert run.connected[A] == 1
+    run.news.put_nowait(NewsHeard(frozenset({"peer_a"})))
+    await run.clock.run_for(0.5)
+    await run.finish()
+
+
+async def test_news_that_cannot_be_had_do_not_end_the_download(begin: Begin) -> None:
+    run = begin(1)
+
+    async def broken() -> AsyncGenerator[NewsHeard, None]:
+        raise RuntimeError("a tracker says what it must not")
+        yield NewsHeard()
+
+    run.engine._news = broken
+    run.start()
+    await run.clock.run_for(5.0)
+    run.add(A)
+    await run.clock.run_for(15.0)
+    await run.finish()
 
 
 async def test_a_cancel_that_was_not_asked_for_is_no_failure(begin: Begin) -> None:

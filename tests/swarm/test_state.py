@@ -17,12 +17,16 @@ from panal.swarm.messages import (
     ChunksGranted,
     ChunkWritten,
     Drop,
+    Fact,
     Failure,
     Fetch,
     FetchAny,
     FetchEnded,
     Finish,
     Follow,
+    HearNews,
+    NewsHeard,
+    SourceCalled,
     SourceClosed,
     SourceFound,
     SourceId,
@@ -32,6 +36,7 @@ from panal.swarm.messages import (
 )
 from panal.swarm.picker import share
 from panal.swarm.sources import (
+    CALLED_BACK_EVERY_S,
     LONGEST_BACK_OFF_S,
     REST_AFTER_STALL_S,
     REST_AFTER_YIELD_S,
@@ -469,6 +474,101 @@ def test_facts_of_unknown_sources_and_repeated_facts_change_nothing() -> None:
 
 
 # The tracker ----------------------------------------------------------------------------------
+
+NAMES_A = TrackerAnswered(named=frozenset({A}))
+BACK = [NAMES_A, NewsHeard(frozenset({"peer_a"})), SourceCalled(A)]
+"""By each of these it is known that A is there anew."""
+
+
+def away(driven: Driven) -> None:
+    """A is not there for long, and the tracker names nobody."""
+    driven.open(A, 0b11)
+    driven.state.sources[A].failures = 20
+    driven.tell(SourceClosed(A, "refused"))
+    driven.tell(FetchEnded(A, Failure.CANCELLED))
+    driven.tell(Ticked())
+    driven.tell(TrackerAnswered())
+    assert only(driven.tell(Ticked(), after_s=20.0), Follow) == []
+
+
+@pytest.mark.parametrize("told", BACK)
+def test_who_is_said_to_be_there_anew_is_tried_at_once(told: Fact) -> None:
+    driven = Driven(2)
+    away(driven)
+    driven.tell(told)
+    assert only(driven.tell(Ticked(), after_s=0.25), Follow) == [Follow(A)]
+
+
+@pytest.mark.parametrize("told", BACK)
+def test_who_fails_again_backs_off_as_before_whatever_is_told_of_it(told: Fact) -> None:
+    driven = Driven(2)
+    away(driven)
+    tries = 0
+    for _ in range(int(30 * CALLED_BACK_EVERY_S / 0.25)):
+        driven.tell(TrackerAnswered())
+        driven.tell(told)
+        if only(driven.tell(Ticked(), after_s=0.25), Follow):
+            tries += 1
+            driven.tell(SourceClosed(A, "refused"))
+    assert driven.state.sources[A].failures == 21 + tries
+    assert tries <= 30
+    calm = driven.now_s + LONGEST_BACK_OFF_S / 2 - 1
+    while driven.now_s < calm:  # nothing is told any more
+        assert only(driven.tell(Ticked(), after_s=0.25), Follow) == []
+
+
+@pytest.mark.parametrize("told", BACK)
+def test_a_liar_stays_banned_whatever_is_told_of_it(told: Fact) -> None:
+    driven = Driven(2)
+    driven.open(A, 0b11)
+    driven.tell(ChunkCorrupt(A, 0))
+    driven.tell(TrackerAnswered())
+    driven.tell(told)
+    assert only(driven.tell(Ticked(), after_s=120.0), Follow) == []
+    assert driven.state.sources[A].stage is Stage.BANNED
+
+
+def test_whom_the_tracker_goes_on_to_name_while_it_is_away_is_not_there_anew() -> None:
+    driven = Driven(2)
+    driven.tell(Ticked())
+    driven.open(A, 0b11)
+    driven.tell(NAMES_A)
+    driven.state.sources[A].failures = 20
+    driven.tell(SourceClosed(A, "refused"))
+    driven.tell(FetchEnded(A, Failure.CANCELLED))
+    driven.tell(NAMES_A)
+    assert only(driven.tell(Ticked(), after_s=20.0), Follow) == []
+
+
+def test_news_are_listened_to_while_chunks_are_missing_everywhere() -> None:
+    driven = Driven(2)
+    driven.tell(Ticked())
+    assert only(driven.tell(Ticked(), after_s=1.75), HearNews) == []
+    assert only(driven.tell(Ticked(), after_s=0.25), HearNews) == [HearNews(True)]
+    assert only(driven.tell(Ticked(), after_s=9.0), HearNews) == []
+    driven.open(A, 0b11)
+    assert only(driven.tell(Ticked(), after_s=0.25), HearNews) == [HearNews(False)]
+
+
+@pytest.mark.parametrize("is_asking", [False, True])
+def test_at_the_news_that_somebody_shares_it_the_tracker_is_asked_at_once(is_asking: bool) -> None:
+    driven = Driven(2)
+    questions_s(driven, 50.0)
+    if is_asking:
+        while not only(driven.tell(Ticked(), after_s=0.25), AskTracker):
+            pass
+    driven.tell(NewsHeard(is_announced=True), after_s=0.5)
+    if is_asking:
+        driven.tell(TrackerAnswered())  # it may not have known
+    assert only(driven.tell(Ticked(), after_s=0.25), AskTracker) == [AskTracker(())]
+
+
+def test_news_of_others_are_no_reason_to_ask() -> None:
+    driven = Driven(2)
+    questions_s(driven, 50.0)
+    driven.tell(Ticked())
+    driven.tell(NewsHeard(frozenset({"peer_b"})), after_s=1.0)
+    assert only(driven.tell(Ticked()), AskTracker) == []
 
 
 def questions_s(driven: Driven, for_s: float, problem: str = "") -> list[float]:

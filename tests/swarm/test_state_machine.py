@@ -26,8 +26,11 @@ from panal.swarm.messages import (
     FetchEnded,
     Finish,
     Follow,
+    HearNews,
     HeldBack,
+    NewsHeard,
     ServeFew,
+    SourceCalled,
     SourceClosed,
     SourceFound,
     SourceId,
@@ -65,7 +68,7 @@ class AnyFacts(RuleBasedStateMachine):
         self.followed: set[SourceId] = set()
         self.banned: set[SourceId] = set()
         self.finishes = 0
-        self.serves_few = False
+        self.serves_few = self.hears = False
 
     def tell(self, fact: Fact) -> None:
         match fact:
@@ -119,6 +122,9 @@ class AnyFacts(RuleBasedStateMachine):
             case Ban(source):
                 assert source not in self.banned, "banned twice"
                 self.banned.add(source)
+            case HearNews(is_so):
+                assert is_so is not self.hears, "told again to listen as it does"
+                self.hears = is_so
             case ServeFew(is_so):
                 assert is_so is not self.serves_few, "told again to send as it does"
                 self.serves_few = is_so
@@ -175,9 +181,17 @@ class AnyFacts(RuleBasedStateMachine):
     def ended(self, source: SourceId, failure: Failure | None) -> None:
         self.tell(FetchEnded(source, failure, "ended"))
 
-    @rule(problem=st.sampled_from(["", "The tracker is away."]))
-    def tracker_answered(self, problem: str) -> None:
-        self.tell(TrackerAnswered(problem))
+    @rule(problem=st.sampled_from(["", "The tracker is away."]), named=st.frozensets(sources))
+    def tracker_answered(self, problem: str, named: frozenset[SourceId]) -> None:
+        self.tell(TrackerAnswered(problem, named))
+
+    @rule(joined=st.frozensets(st.sampled_from(["p0", "p1", "other"])), announced=st.booleans())
+    def news_heard(self, joined: frozenset[str], announced: bool) -> None:
+        self.tell(NewsHeard(joined, announced))
+
+    @rule(source=sources)
+    def called(self, source: SourceId) -> None:
+        self.tell(SourceCalled(source))
 
     @rule(after_s=st.sampled_from([0.0, 0.25, 2.5, 16.0, 61.0]))
     def ticked(self, after_s: float) -> None:

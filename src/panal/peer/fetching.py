@@ -7,7 +7,7 @@ into place → index → announce.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -28,7 +28,7 @@ from panal.peer.identifying import identify, watched_for
 from panal.peer.known_providers import KnownProviders
 from panal.peer.lanes import Lanes
 from panal.peer.neighbourhood import ask_for_peers
-from panal.peer.news import News
+from panal.peer.news import News, news_for_ever
 from panal.peer.placing import to_end
 from panal.peer.rate_limit import RateLimit
 from panal.peer.received import Received
@@ -40,13 +40,13 @@ from panal.store.space import allocated_bytes, check_space
 from panal.store.unfinished import leftovers_in, remove
 from panal.swarm.border import Border
 from panal.swarm.engine import Engine
-from panal.swarm.messages import Ban, Progress, SourceId
+from panal.swarm.messages import Ban, NewsHeard, Progress, SourceId
 from panal.swarm.progress import QUIET_S
 from panal.swarm.snapshot import SwarmFacts
 from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState
 from panal.wire.address import is_loopback
-from panal.wire.catalogue import Provider, Registration
+from panal.wire.catalogue import Provider, Registration, Watched
 from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.links import Link, What
@@ -323,11 +323,12 @@ class Fetching:
 
         def met(follower: Provider) -> None:
             if (source := providers.heard(follower)) is not None:
-                engine.found(source)
+                engine.called(source)
 
         async def opened(source: SourceId) -> None:
             for known in await ask_for_peers(self.calling, providers[source], content):
-                met(known)
+                if (named := providers.heard(known)) is not None:
+                    engine.found(named)
 
         engine = Engine(
             state,
@@ -337,6 +338,7 @@ class Fetching:
             banned=banned,
             opened=opened,
             serve_few=lambda is_so: self._lanes.serve_few(content, is_so=is_so),
+            news=lambda: self._news_of_sources(content),
             clock=self._clock,
             zone_of=lambda source: providers[source].zone,
         )
@@ -348,6 +350,13 @@ class Fetching:
         finally:
             self.received.end(engine)
             transfer.unfollow()
+
+    async def _news_of_sources(self, content: ContentId) -> AsyncGenerator[NewsHeard, None]:
+        wanted = Watched(peers=True, contents=(content,))
+        async with contextlib.aclosing(news_for_ever(self._client, wanted, self._clock)) as told:
+            async for news in told:
+                if news is not None:
+                    yield NewsHeard(frozenset(news.joined), news.came or news.missed)
 
 
 async def _opened(folder: Path, content: ContentId, manifest: Manifest) -> PartialFile:

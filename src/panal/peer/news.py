@@ -6,11 +6,13 @@ that is busy tells nobody more, and what another replica was told comes late.
 
 import asyncio
 import contextlib
+from collections.abc import AsyncGenerator
 from types import TracebackType
 
 from panal.clock import Clock
 from panal.errors import PanalError, Unreachable
 from panal.peer.tracker_client import TrackerClient
+from panal.wire.catalogue import News as Told
 from panal.wire.catalogue import Watched
 
 WHILE_TOLD_S = 30.0
@@ -19,6 +21,26 @@ WATCH_AGAIN_S = 5.0
 """After a tracker was silent, or ended it."""
 WATCH_AGAIN_LATER_S = 60.0
 """After it refused, or does not know how."""
+
+
+async def news_for_ever(
+    client: TrackerClient, wanted: Watched, clock: Clock
+) -> AsyncGenerator[Told | None, None]:
+    """A tracker's news as they come; None whenever one that told does so no more."""
+    while True:
+        again_s, is_told = WATCH_AGAIN_S, False
+        try:
+            async with contextlib.aclosing(client.watch(wanted)) as told:
+                async for news in told:
+                    is_told = True
+                    yield news
+        except Unreachable:
+            pass
+        except PanalError:
+            again_s = WATCH_AGAIN_LATER_S
+        if is_told:
+            yield None
+        await clock.sleep(again_s)
 
 
 class News:
@@ -61,18 +83,9 @@ class News:
         self._heard.clear()
 
     async def _follow(self) -> None:
-        while True:
-            again_s = WATCH_AGAIN_S
-            try:
-                async with contextlib.aclosing(self._client.watch(self._wanted)) as told:
-                    async for _ in told:
-                        self.is_told = True
-                        self._heard.set()
-            except Unreachable:
-                pass
-            except PanalError:
-                again_s = WATCH_AGAIN_LATER_S
-            if self.is_told:
-                self.is_told = False
-                self._heard.set()  # the pause under way was meant for one who is told
-            await self._clock.sleep(again_s)
+        telling = news_for_ever(self._client, self._wanted, self._clock)
+        async with contextlib.aclosing(telling) as told:
+            async for news in told:
+                # Where it ends too: the pause under way was meant for one who is told.
+                self.is_told = news is not None
+                self._heard.set()

@@ -8,7 +8,7 @@ that have gathered at once.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -32,10 +32,13 @@ from panal.swarm.messages import (
     FetchAny,
     FetchEnded,
     Follow,
+    HearNews,
     HeldBack,
+    NewsHeard,
     Order,
     Progress,
     ServeFew,
+    SourceCalled,
     SourceClosed,
     SourceFound,
     SourceId,
@@ -72,13 +75,14 @@ class Engine:
         banned: Callable[[Ban], None],
         opened: Callable[[SourceId], Coroutine[None, None, None]],
         serve_few: Callable[[bool], None],
+        news: Callable[[], AsyncGenerator[NewsHeard, None]],
         clock: Clock,
         zone_of: Callable[[SourceId], Zone] = lambda _: NO_ZONE,
     ) -> None:
         """`opened` is called with the first few sources that have told what they have.
 
         `serve_few` is called with whether to send this content to few at a time, and once more
-        with False at the end.
+        with False at the end. `news` are a tracker's for as long as they are listened to.
         """
         self._state = state
         self._partial = partial
@@ -87,6 +91,8 @@ class Engine:
         self._banned = banned
         self._opened = opened
         self._serve_few = serve_few
+        self._news = news
+        self._hearing: asyncio.Task[None] | None = None
         self._zone_of = zone_of
         self._asked_for_peers = 0
         self._clock = clock
@@ -153,6 +159,11 @@ class Engine:
         """Somebody holds part of it, as was learned elsewhere than from the tracker."""
         self._note(SourceFound(source, self._zone_of(source)))
 
+    def called(self, source: SourceId) -> None:
+        """A source has called by itself."""
+        self.found(source)
+        self._note(SourceCalled(source))
+
     def _note(self, fact: Fact) -> None:
         """Leave a fact, on the loop itself: nothing has to be woken across threads."""
         self._facts.append(fact)
@@ -204,6 +215,10 @@ class Engine:
                 self._drop(source)
             case AskTracker(suspects):
                 self._spawn(self._ask(suspects))
+            case HearNews(is_so):
+                if self._hearing is not None:
+                    self._hearing.cancel()
+                self._hearing = self._spawn(self._hear()) if is_so else None
             case Ban():
                 self._banned(order)
             case ServeFew(is_so):
@@ -266,14 +281,21 @@ class Engine:
         except Exception as error:  # nothing that a peer sends may end the download
             self.report(SourceClosed(source_id, repr(error), misbehaved=True))
 
+    async def _hear(self) -> None:
+        with contextlib.suppress(Exception):  # nothing that a tracker sends may end the download
+            async with contextlib.aclosing(self._news()) as told:
+                async for news in told:
+                    self._note(news)
+
     async def _ask(self, suspects: tuple[SourceId, ...]) -> None:
         try:
-            for source in await self._locate(suspects):
+            named = await self._locate(suspects)
+            for source in named:
                 self.report(SourceFound(source, self._zone_of(source)))
         except PanalError as error:
             self.report(TrackerAnswered(str(error)))
         else:
-            self.report(TrackerAnswered())
+            self.report(TrackerAnswered(named=frozenset(named)))
 
     async def _tick(self) -> None:
         while True:

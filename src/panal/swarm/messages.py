@@ -111,6 +111,21 @@ class TrackerAnswered(msgspec.Struct, frozen=True):
     """The tracker was asked for sources; `problem` says in words why it did not answer."""
 
     problem: str = ""
+    named: frozenset[SourceId] = frozenset()
+    """Everybody whom it named."""
+
+
+class NewsHeard(msgspec.Struct, frozen=True):
+    """A tracker tells that peers have come, by name, or that somebody shares the content."""
+
+    joined: frozenset[str] = frozenset()
+    is_announced: bool = False
+
+
+class SourceCalled(msgspec.Struct, frozen=True):
+    """A source has called this peer by itself: it runs."""
+
+    source: SourceId
 
 
 class Ticked(msgspec.Struct, frozen=True):
@@ -129,6 +144,8 @@ Fact = (
     | ChunkCorrupt
     | FetchEnded
     | TrackerAnswered
+    | NewsHeard
+    | SourceCalled
     | Ticked
 )
 
@@ -175,6 +192,12 @@ class AskTracker(msgspec.Struct, frozen=True):
     suspects: tuple[SourceId, ...]
 
 
+class HearNews(msgspec.Struct, frozen=True):
+    """Listen to a tracker's news of peers and of the content from now on, or no more."""
+
+    is_so: bool
+
+
 class Ban(msgspec.Struct, frozen=True):
     """Never use a source again in this run; the chunk is the evidence."""
 
@@ -193,7 +216,9 @@ class Finish(msgspec.Struct, frozen=True):
     """All chunks are written."""
 
 
-Order = Follow | Drop | Fetch | FetchAny | CancelFetch | AskTracker | Ban | ServeFew | Finish
+Order = (
+    Follow | Drop | Fetch | FetchAny | CancelFetch | AskTracker | HearNews | Ban | ServeFew | Finish
+)
 
 # Progress ---------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ FAILED_ASKS = 3
 """So often in a row without the chunks it said it has: then it rests as long as any."""
 FIRST_BACK_OFF_S = 1.0
 LONGEST_BACK_OFF_S = 60.0
+CALLED_BACK_EVERY_S = 5.0
+"""So often at most its pause is ended by word that it is there anew: words cost a liar nothing."""
 MISBEHAVIOURS_BEFORE_BAN = 3
 HELD_SHARE = 0.1
 """Held back for more of its time than this, a source could send more than we let it."""
@@ -157,6 +159,10 @@ class Source:
     """How many chunks more than we it had when it told what it has."""
     near_since_s: float = 0.0
     """When it last became a neighbour."""
+    is_named: bool = False
+    """Whether the tracker named it when it was last asked."""
+    called_back_at_s: float | None = None
+    """When its pause was last ended before its time."""
     zone: Zone = NO_ZONE
     _tick_bytes: int = field(default=0)
     _tick_held_s: float = field(default=0.0)
@@ -169,6 +175,16 @@ class Source:
     def is_idle(self, now_s: float) -> bool:
         """Whether it can be asked for chunks now."""
         return self.stage is Stage.READY and self.fetch is None and self.rests_until_s <= now_s
+
+    def call_back(self, now_s: float) -> bool:
+        """It is said to be there anew: its pause is over, whatever its failures have earned."""
+        known_s = self.called_back_at_s
+        if self.stage is not Stage.AWAY or self.rests_until_s <= now_s:
+            return False
+        if known_s is not None and now_s - known_s < CALLED_BACK_EVERY_S:
+            return False
+        self.called_back_at_s = self.rests_until_s = now_s
+        return True
 
     def count(self, count: int, now_s: float) -> None:
         """Bytes came in."""

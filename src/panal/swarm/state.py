@@ -27,9 +27,12 @@ from panal.swarm.messages import (
     FetchAny,
     FetchEnded,
     Finish,
+    HearNews,
     HeldBack,
+    NewsHeard,
     Order,
     ServeFew,
+    SourceCalled,
     SourceClosed,
     SourceFound,
     SourceId,
@@ -115,8 +118,11 @@ class DownloadState:
         match fact:
             case Ticked():
                 return self._tick(now_s)
-            case TrackerAnswered(problem):
-                self.asking.answered(problem, self._is_starving(), now_s)
+            case TrackerAnswered(problem, named):
+                self._tracker_answered(problem, named, now_s)
+                return []
+            case NewsHeard(joined, is_announced):
+                self._news_heard(joined, now_s, is_announced=is_announced)
                 return []
             case SourceFound(source_id, zone):
                 return self._found(source_id, zone, now_s)
@@ -128,6 +134,9 @@ class DownloadState:
                 return self._bytes_arrived(source, count, now_s)
             case HeldBack(_, duration_s):
                 source.held_back(duration_s, now_s)
+                return []
+            case SourceCalled():
+                source.call_back(now_s)
                 return []
             case ChunksGranted(_, first, count):
                 self._granted(source, first, count)
@@ -169,9 +178,28 @@ class DownloadState:
         if self.asking.begin_if_due(now_s):
             away = [source.id for source in self.sources.values() if source.stage is Stage.AWAY]
             orders.append(AskTracker(tuple(away)))
+        if self.asking.look(self._is_starving(), now_s):
+            orders.append(HearNews(self.asking.hears_news))
         if self._behind.look(self.written, near, now_s):
             orders.append(ServeFew(self._behind.serves_few))
         return orders
+
+    def _tracker_answered(self, problem: str, named: frozenset[SourceId], now_s: float) -> None:
+        self.asking.answered(problem, self._is_starving(), now_s)
+        if problem:
+            return
+        for source in self.sources.values():
+            is_named = source.id in named
+            if is_named and not source.is_named:
+                source.call_back(now_s)
+            source.is_named = is_named
+
+    def _news_heard(self, joined: frozenset[str], now_s: float, *, is_announced: bool) -> None:
+        # Those that are called back are tried at the next tick; the tracker is asked besides,
+        # for they may have another address now.
+        back = [s.call_back(now_s) for s in self.sources.values() if s.peer in joined]
+        if is_announced or any(back):
+            self.asking.at_once(now_s)
 
     def _others_have(self, source: Source, chunks: int) -> bool:
         return any(
