@@ -193,11 +193,17 @@ async def test_a_tracker_that_is_stopped_is_said(members: Network) -> None:
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])
-def test_a_new_network_s_line_is_for_a_terminal_only(
+async def test_a_new_network_s_line_is_for_a_terminal_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_terminal: bool
 ) -> None:
+    made: list[JoinLine] = []
+
+    async def mint() -> JoinLine:
+        made.append(LINE)
+        return LINE
+
     monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
-    programs._tell_join_line(LINE, Path("/a state"))
+    await programs._tell_join_line(mint, Path("/a state"))
     said = capsys.readouterr().out
-    assert (SECRET.hex() in said) == is_terminal
+    assert (SECRET.hex() in said) == bool(made) == is_terminal
     assert is_terminal or "panal network join-line --state '/a state'" in said

@@ -130,7 +130,8 @@ class Network:
         self.tracker = TrackerServer(self._settings, self._clock)
         await self.tracker.start()
         self._settings = replace(self._settings, port=self.tracker.port)
-        self.join_line = self.tracker.first_join_line or self.join_line
+        if self.tracker.has_new_network:
+            self.join_line = await self.tracker.mint()
 
     async def stop_tracker(self) -> None:
         if self.tracker is not None:

@@ -45,7 +45,7 @@ class MemberTracker:
     """A running tracker with a network."""
 
     def __init__(
-        self, server: TrackerServer, clock: VirtualClock, state: Path, line: JoinLine | None = None
+        self, server: TrackerServer, clock: VirtualClock, state: Path, line: JoinLine
     ) -> None:
         self.server = server
         self.clock = clock
@@ -55,9 +55,7 @@ class MemberTracker:
         self._channels: list[grpc.aio.Channel] = []
         self.nobody = self.caller("nobody", b"")
         self.owner = self.caller("owner", access.token)
-        line = line or server.first_join_line
-        assert line is not None
-        self.line: JoinLine = line
+        self.line = line
 
     def caller(self, name: str, credential: bytes, key: bytes = b"") -> Member:
         channel = tls_channel(self.address, self.authority_pem, credential)
@@ -97,7 +95,7 @@ async def member_tracker(
     server = TrackerServer(settings, clock=clock)
     await server.start()
     try:
-        made = MemberTracker(server, clock, state, line)
+        made = MemberTracker(server, clock, state, line or await server.mint())
         try:
             yield made
         finally:

@@ -437,9 +437,8 @@ async def test_a_lost_database_locks_nobody_out(tmp_path: Path) -> None:
     server = TrackerServer(TrackerSettings(port=0, state_dir=state), clock=clock)
     await server.start()
     try:
-        assert server.first_join_line is None
-        server.first_join_line = _line_of(pin, server.port)
-        tracker = MemberTracker(server, clock, state)
+        assert not server.has_new_network
+        tracker = MemberTracker(server, clock, state, _line_of(pin, server.port))
         again = tracker.caller("a", member.credential)
         welcome = await again.tracker.Register(registration("a"))
         assert len(welcome.revocations.serials) == 1

@@ -55,9 +55,9 @@ async def test_beyond_loopback_it_has_a_network(tmp_path: Path) -> None:
     state = tmp_path / "state"
     server = TrackerServer(TrackerSettings(host="0.0.0.0", port=0, state_dir=state))
     await server.start()
-    line = server.first_join_line
+    assert server.has_new_network
+    line = await server.mint()
     await server.stop(grace_s=0)
-    assert line is not None
     assert all(address.endswith(f":{server.port}") for address in line.addresses)
     assert not any(address.startswith("0.0.0.0") for address in line.addresses)
     error = await _refusal(TrackerSettings(port=0, open=True, state_dir=state))
@@ -73,7 +73,7 @@ async def test_open_and_a_network_exclude_each_other(tmp_path: Path) -> None:
 
 async def test_on_loopback_nothing_is_asked_for(tmp_path: Path) -> None:
     async with running_tracker(state_dir=tmp_path) as tracker:
-        assert tracker.server.first_join_line is None
+        assert not tracker.server.has_new_network
         assert not (tmp_path / "network").exists()
 
 

@@ -9,7 +9,7 @@ import resource
 import shlex
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 import click
@@ -78,8 +78,8 @@ def run_tracker(
         server = TrackerServer(settings)
         await server.start()
         click.echo(f"The tracker listens on {host}:{server.port}. Stop it with Ctrl-C.")
-        if server.first_join_line is not None:
-            _tell_join_line(server.first_join_line, where)
+        if server.has_new_network:
+            await _tell_join_line(server.mint, where)
         sys.stdout.flush()
         tell_service_manager(READY)
         await stop_signal()
@@ -88,7 +88,7 @@ def run_tracker(
     asyncio.run(run())
 
 
-def _tell_join_line(line: JoinLine, state: Path) -> None:
+async def _tell_join_line(mint: Callable[[], Awaitable[JoinLine]], state: Path) -> None:
     """On a terminal; elsewhere how to get one: a service's journal shall keep no secret."""
     from panal.cli.network import print_join_line
 
@@ -99,7 +99,7 @@ def _tell_join_line(line: JoinLine, state: Path) -> None:
         )
         return
     click.echo("This is a new network. Whoever has this line becomes a member of it:")
-    print_join_line(line)
+    print_join_line(await mint())
     click.echo(
         "Put it into a file on another machine, as you would a password, and there: "
         "panal peer NAME PORT FOLDER --host ADDRESS --join @FILE"

@@ -15,7 +15,6 @@ from panal.errors import Refused, StoreUnavailable
 from panal.tracker.authority_files import AuthorityFiles
 from panal.tracker.dialback import TrackerIdentity
 from panal.tracker.gate import Gate
-from panal.tracker.joining import LINE_S, LINE_USES
 from panal.tracker.member_file import MemberFile
 from panal.tracker.member_store import MemberStore, SharedMembers
 from panal.tracker.network import LOOK_S, Network
@@ -122,7 +121,7 @@ class RunningNetwork:
         """Remember where it listens, for its owner's commands."""
         await asyncio.to_thread(self._files.note_address, address)
 
-    async def mint(self, valid_s: int = LINE_S, uses: int = LINE_USES) -> JoinLine:
+    async def mint(self, valid_s: int, uses: int) -> JoinLine:
         """A new join line."""
         line, secret = await self.network.mint(valid_s, uses)
         return JoinLine(self.identity.pin, self._addresses, secret, line.until_s)

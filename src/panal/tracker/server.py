@@ -29,6 +29,7 @@ from panal.tracker.changes import Change, ChangeFeed
 from panal.tracker.dialback import Dialback
 from panal.tracker.facts import LOOPBACK, NETWORK, OPEN
 from panal.tracker.gate import TRACKER, Gate
+from panal.tracker.joining import LINE_S, LINE_USES
 from panal.tracker.news import Newsroom
 from panal.tracker.own_addresses import own_addresses
 from panal.tracker.port import bind, check_port, listen_address, near, options
@@ -110,8 +111,8 @@ class TrackerServer:
         self._port = 0
         self.metrics_port = 0
         """Where metrics are told; 0 for nowhere."""
-        self.first_join_line: JoinLine | None = None
-        """What lets members in, where the network was made at this start."""
+        self.has_new_network = False
+        """Whether its network was made at this start: nobody has a join line yet."""
 
     @property
     def port(self) -> int:
@@ -160,7 +161,7 @@ class TrackerServer:
         self._records = self._network = None
         await self._resources.aclose()
 
-    async def mint(self, valid_s: int, uses: int) -> JoinLine:
+    async def mint(self, valid_s: int = LINE_S, uses: int = LINE_USES) -> JoinLine:
         """A new join line; Refused without a network."""
         if self._network is None:
             raise Refused("This tracker has no network to join.")
@@ -242,8 +243,7 @@ class TrackerServer:
         if network is not None:
             network.add_to(self._server, records, self.addresses(), self._audit, watched)
             await network.note_address(authority(str(near(address)), self._port))
-            if network.is_new:
-                self.first_join_line = await network.mint()
+            self.has_new_network = network.is_new
         await self._server.start()
         await self._tell_metrics(watched)
         await watched.look()
