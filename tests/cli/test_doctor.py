@@ -1,8 +1,12 @@
 """`panal doctor`: what is right is ok, what is wrong is said with what to do."""
 
+import errno
+import os
 import resource
+import shutil
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -60,6 +64,30 @@ def test_a_folder_that_cannot_be_written_to(
 
     monkeypatch.setattr(tempfile, "TemporaryDirectory", refused)
     assert [f.verdict for f in checks.check_folder(tmp_path)] == ["fail", "ok"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_said_to_be_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A folder can still be made, and no byte be written in it."""
+
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    usage = SimpleNamespace(free=1024, total=200 * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    folder, space = checks.check_folder(tmp_path)
+    assert (folder.verdict, space.verdict) == ("fail", "fail")
+    why = "the quota is used up" if number == errno.EDQUOT else "the disk is full"
+    assert f"{why}, 1.0 KiB of 200.0 MiB are free." in folder.found
+    assert "read-only" not in folder.advice
+    assert "Free some space" in folder.advice
+    assert (
+        space.found
+        == "The disk is full: 1.0 KiB of 200.0 MiB are free, and Panal leaves 10.0 MiB free."
+    )
 
 
 def test_limits_and_edges(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import panal
 from panal.cli.documents import Finding
 from panal.errors import PanalError
 from panal.store import publish
+from panal.store.disk_errors import full_words
 from panal.store.hashing import hash_file
 from panal.store.roots import Root
 from panal.store.space import reserve_bytes
@@ -53,14 +54,28 @@ def check_folder(folder: Path) -> Iterator[Finding]:
         advice = "A peer makes it at its start; or name another with --folder."
         yield Finding("folder", "warn", f"{folder} is not there yet.", advice)
         return
+    usage = shutil.disk_usage(folder)
     try:
         with tempfile.TemporaryDirectory(prefix=".panal-doctor-", dir=folder) as made:
-            yield Finding("folder", "ok", f"{folder} can be written to.")
-            yield _check_names(Path(made))
+            names = _check_names(Path(made))
     except OSError as error:
-        advice = "Shared read-only, it needs --state DIR elsewhere; nothing can be fetched into it."
-        yield Finding("folder", "fail", f"{folder}: {error.strerror}.", advice)
-    yield check_space(folder, shutil.disk_usage(folder).free, shutil.disk_usage(folder).total)
+        yield _not_writable(folder, error, _free_words(usage.free, usage.total))
+    else:
+        yield Finding("folder", "ok", f"{folder} can be written to.")
+        yield names
+    yield check_space(folder, usage.free, usage.total)
+
+
+def _not_writable(folder: Path, error: OSError, free_words: str) -> Finding:
+    if why := full_words(error):
+        advice = "Free some space there, or raise the limit; until then downloads wait."
+        return Finding("folder", "fail", f"{folder}: {why}, {free_words}.", advice)
+    advice = "Shared read-only, it needs --state DIR elsewhere; nothing can be fetched into it."
+    return Finding("folder", "fail", f"{folder}: {error.strerror}.", advice)
+
+
+def _free_words(free_bytes: int, total_bytes: int) -> str:
+    return f"{size_words(free_bytes)} of {size_words(total_bytes)} are free"
 
 
 def _check_names(place: Path) -> Finding:
@@ -90,7 +105,9 @@ def check_space(folder: Path, free_bytes: int, total_bytes: int) -> Finding:
     reserve = reserve_bytes(total_bytes)
     found = f"{size_words(free_bytes)} are free, of which {size_words(reserve)} stay free."
     if free_bytes <= reserve:
-        advice = f"Free some space on the disk of {folder}: nothing can be taken in."
+        free = _free_words(free_bytes, total_bytes)
+        found = f"The disk is full: {free}, and Panal leaves {size_words(reserve)} free."
+        advice = f"Free some space on the disk of {folder}: until then downloads wait."
         return Finding("space", "fail", found, advice)
     if free_bytes < 2 * reserve:
         return Finding("space", "warn", found, f"The disk of {folder} will soon be full.")

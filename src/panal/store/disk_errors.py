@@ -13,11 +13,17 @@ _MAY_PASS = {
 ran out."""
 
 
+def full_words(error: OSError) -> str:
+    """What is full, where that is why a file call failed; else empty."""
+    if error.errno not in _FULL:
+        return ""
+    what = {errno.EDQUOT: "the quota is used up", errno.EFBIG: "the file-size limit is reached"}
+    return what.get(error.errno, "the disk is full")
+
+
 def disk_error(error: OSError, doing: str) -> PanalError:
     """The error that a user sees for a failed file call."""
-    if error.errno in _FULL:
-        what = {errno.EDQUOT: "the quota is used up", errno.EFBIG: "the file-size limit is reached"}
-        reason = what.get(error.errno, "the disk is full")
+    if reason := full_words(error):
         return NoSpace(f"Could not {doing}: {reason}. Free some space and try again.")
     refused = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
     told = (Refused if refused else PanalError)(f"Could not {doing}: {error.strerror or error}.")
