@@ -6,8 +6,10 @@ Real peers, a real tracker and real chunks over loopback, where a peer's owner s
 import asyncio
 import os
 import random
+import re
 import socket
 import ssl
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,14 +24,16 @@ from panal.peer.calling import Calling
 from panal.peer.config import PeerSettings
 from panal.peer.http_source import fetch_manifest
 from panal.peer.local_user import LocalUser
+from panal.peer.network_owner import NetworkOwner
 from panal.peer.visitors import unsent_bytes
+from panal.trust.owner_files import read_access
 from panal.trust.tls import client_context
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Provider
 from panal.wire.certified_names import peer_host
 from panal.wire.ids import PeerName, parse_content_id
 from tests.support.clock import VirtualClock
-from tests.support.network import Network, RunningPeer
+from tests.support.network import Network, RunningPeer, until
 
 BIG = random.Random(5).randbytes(3_000_000)
 
@@ -316,6 +320,23 @@ async def test_a_membership_is_of_one_name(members: Network) -> None:
     await members.stop_peer("a")
     with pytest.raises(Refused, match="makes this peer a"):
         await members.peer("b", state_dir=a.folder / ".panal")
+
+
+async def test_who_was_removed_is_told_how_to_come_in_again(members: Network) -> None:
+    a = await members.peer("a")
+    await members.stop_peer("a")
+    async with NetworkOwner(read_access(members.place / "tracker")) as owner:
+        await owner.remove("a")
+    again = await members.peer("a", registered=False)
+    await until(again.app.announcer.fatal.done, "a is told")
+    told = again.app.announcer.problem
+    folder = a.folder / ".panal" / "network"
+    assert "was removed" in told
+    (move,) = re.findall("'(mv [^']*)'", told)
+    assert move == f"mv {folder} {folder}.old"
+    await members.stop_peer("a")
+    subprocess.run(move.split(), check=True)
+    await members.peer("a")
 
 
 async def test_a_line_of_another_network_is_refused(members: Network, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ All of it lies in one folder, for its user alone. The key was made there and lea
 file that names the member is written last, so a membership is there whole or not at all.
 """
 
+import shlex
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -46,6 +47,15 @@ class Membership:
     authority_pem: bytes
     pin: bytes
     """SHA-256 of the authority's certificate."""
+
+    @property
+    def rejoining(self) -> str:
+        """What whoever is a member no more has to do to come in again."""
+        kept = shlex.quote(str(self.folder))
+        return (
+            "To come in again, get a new join line from the network's owner, move the old "
+            f"membership away with 'mv {kept} {kept}.old', and start again with --join @FILE."
+        )
 
     @property
     def key_path(self) -> Path:

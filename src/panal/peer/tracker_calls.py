@@ -12,7 +12,16 @@ import grpc
 import grpc.aio
 
 from panal.clock import Clock
-from panal.errors import NoSpace, NotFound, PanalError, Refused, Unreachable, UsageError, by_slug
+from panal.errors import (
+    NoSpace,
+    NotAMember,
+    NotFound,
+    PanalError,
+    Refused,
+    Unreachable,
+    UsageError,
+    by_slug,
+)
 from panal.peer.membership import Membership
 from panal.peer.tracker_channel import Channels, has_network, why_no_answer
 from panal.peer.tracker_choice import TrackerChoice
@@ -102,7 +111,7 @@ class TrackerCalls:
             try:
                 answer = await ask(channel, deadline_s)
             except grpc.aio.AioRpcError as error:
-                meaning = meaning_of(error, address)
+                meaning = self._said(error, address)
                 self._note(address, is_there=not _is_its_trouble(error, meaning))
                 if self._choice.has_several:
                     raise meaning from None
@@ -123,7 +132,7 @@ class TrackerCalls:
                 async for answer in call:
                     yield answer
             except grpc.aio.AioRpcError as error:
-                raise meaning_of(error, address) from None
+                raise self._said(error, address) from None
             finally:
                 call.cancel()
 
@@ -133,7 +142,7 @@ class TrackerCalls:
             try:
                 return await ask(channel, deadline_s)
             except grpc.aio.AioRpcError as error:
-                raise meaning_of(error, address) from None
+                raise self._said(error, address) from None
 
     async def _first(self, ask: Ask, addresses: Sequence[str]) -> tuple[Any, str]:
         silent: dict[str, grpc.aio.AioRpcError] = {}
@@ -143,7 +152,7 @@ class TrackerCalls:
                 try:
                     answer = await ask(channel, LOOK_AGAIN_S if looks_again else DEADLINE_S)
                 except grpc.aio.AioRpcError as error:
-                    meaning = meaning_of(error, address)
+                    meaning = self._said(error, address)
                     is_there = not _is_its_trouble(error, meaning)
                     self._note(address, is_there=is_there)
                     if is_there:
@@ -189,8 +198,14 @@ class TrackerCalls:
             return meaning
         return Unreachable(f"None of the {len(silent)} trackers can be asked. {meaning}")
 
-    async def _meaning(self, error: grpc.aio.AioRpcError, address: str) -> PanalError:
+    def _said(self, error: grpc.aio.AioRpcError, address: str) -> PanalError:
         meaning = meaning_of(error, address)
+        if self._membership is not None and isinstance(meaning, NotAMember):
+            return type(meaning)(f"{meaning} {self._membership.rejoining}")
+        return meaning
+
+    async def _meaning(self, error: grpc.aio.AioRpcError, address: str) -> PanalError:
+        meaning = self._said(error, address)
         if not isinstance(meaning, Unreachable):
             return meaning
         if self._membership is None:

@@ -106,7 +106,7 @@ class Network:
             )
         found = self._by_credential.get(hash_secret(credential))
         if found is None:
-            raise NotAMember("This is no member's credential. Join with a join line: --join @FILE")
+            raise NotAMember("This is no member's credential. Join with a line: --join @FILE.")
         if found.removed_at_s is not None:
             raise _removed(found.name)
         return found
