@@ -20,6 +20,7 @@ from panal.store.partial import PartialFile
 from panal.store.salvage import salvage
 from panal.store.scrub_records import Position, ScrubRecords
 from panal.wire.manifest import MIN_CHUNK_BYTES
+from panal.wire.names import SafePath
 from tests.fsck.place import overwrite
 from tests.store.makers import fail, manifest_by_hand
 from tests.support.checker import assert_settled, assert_sound
@@ -39,6 +40,13 @@ async def holding(network: Network, name: str, path: str = "film.bin") -> Runnin
     await peer.upload(path, DATA)
     os.utime(peer.folder / path, ns=(1, 10**18))
     await peer.app.scanning.scan()
+
+    def rests() -> bool:
+        # A look of the peer's own may have found it first, and read it still when ours is over.
+        shared = peer.app.index.by_path(SafePath(path))
+        return shared is not None and shared.fingerprint.mtime_ns == 10**18
+
+    await until(rests, "it is shared as it rests")
     return peer
 
 
