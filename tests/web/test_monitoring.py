@@ -195,9 +195,10 @@ async def test_a_tracker_hears_which_download_asks(
     heard: list[tuple[str, str]] = []
     real = calls._Call
 
-    def noting(method: str, request_id: str) -> Any:
-        heard.append((method, request_id))
-        return real(method, request_id)
+    def noting(path: str, metadata: Any, request_id: str) -> Any:
+        made = real(path, metadata, request_id)
+        heard.append((made.method, request_id))
+        return made
 
     monkeypatch.setattr(calls, "_Call", noting)
     one, two = await network.peer("one"), await network.peer("two")
