@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from panal.errors import NameTaken, Superseded
+from panal.errors import NameTaken, StoreUnavailable, Superseded
 from panal.peer import announcer
 from panal.peer.tracker_client import TrackerClient
+from panal.tracker.records import Records
 from panal.wire.catalogue import Announcement, Caller, Entry
 from panal.wire.ids import ContentId
 from tests.support.clock import VirtualClock
@@ -35,6 +36,26 @@ async def test_a_tracker_that_lost_everything_has_it_back_within_one_renewal(
         await until(lambda: peer.app.announcer.registrations == 2, "registered again")
         await until(lambda: peer.app.announcer.times_told_everything > counted, "told afresh")
         assert await names(peer) == ["a.txt", "b.txt"]
+
+
+async def test_a_renewal_is_tried_again_and_needs_no_registration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renew, tries = Records.renew, 0
+
+    async def away_at_first(*given: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries <= 2:
+            raise StoreUnavailable("The database is away.")
+        return await renew(*given)
+
+    monkeypatch.setattr(Records, "renew", away_at_first)
+    async with Network(tmp_path, renew_s=0.2) as network:
+        told = (await network.peer("one")).app.announcer
+        await until(lambda: "away" in told.problem, "it is said")
+        await until(lambda: told.problem == "" and tries > 2, "renewed")
+        assert told.registrations == 1
 
 
 async def test_a_row_the_tracker_lost_comes_back_by_the_digest(tmp_path: Path) -> None:

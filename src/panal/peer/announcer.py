@@ -25,6 +25,7 @@ from panal.wire.catalogue import (
     Entry,
     Holding,
     Registration,
+    Renewal,
     Welcome,
 )
 from panal.wire.ids import ContentId
@@ -280,15 +281,26 @@ class Announcer:
         self._wake.clear()
 
     async def _renew(self) -> None:
-        renewal = await self._client.renew(
-            self._registration.caller, self._digest.value(), self.revocations.version
-        )
+        renewal = await self._answered_renewal()
+        self._failures = 0
+        self.problem = ""
         self._confirmed_at_s = self._clock.now_s()
         self._set_reachability(renewal.reachable, renewal.reachability)
         self._hear_of(renewal.revocations)
         if not renewal.in_step and not self._untold:
             log.info("The tracker's records differ from ours: announcing everything afresh.")
             await self._tell_everything()
+
+    async def _answered_renewal(self) -> Renewal:
+        """However long that takes: to register costs a call back, and is for whom the tracker
+        does not know."""
+        while True:
+            try:
+                return await self._client.renew(
+                    self._registration.caller, self._digest.value(), self.revocations.version
+                )
+            except Unreachable as error:
+                await self._wait_after(error)
 
     async def _wait_after(self, error: PanalError) -> None:
         self.problem = str(error)
