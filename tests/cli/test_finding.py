@@ -77,7 +77,7 @@ async def test_folders_and_further_names_are_told(
 async def test_what_was_not_ranked_is_told(
     tracker: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for limit in ("RANK_LIMIT", "CHEAPER_THAN_COUNTED", "RANKED_OF_MORE"):
+    for limit in ("RANK_LIMIT", "RANKED_OF_MORE"):
         monkeypatch.setattr(f"panal.tracker.sqlite_queries.{limit}", 3)
     answer = await panal("search", *tracker, "bin")
     assert len(answer.out.splitlines()) == 3

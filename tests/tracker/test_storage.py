@@ -625,7 +625,6 @@ def test_an_exact_name_costs_what_has_it_however_many_contain_it(
     _index(storage)
     monkeypatch.setattr(sqlite_queries, "RANK_LIMIT", 3)
     monkeypatch.setattr(sqlite_queries, "RANKED_OF_MORE", 3)
-    monkeypatch.setattr(sqlite_queries, "CHEAPER_THAN_COUNTED", 3)
     monkeypatch.setattr(sqlite_rows, "MOST_STEPS", 2_000)
     monkeypatch.setattr(sqlite_rows, "_STEPS_AT_ONCE", 1_000)
     matches = storage.match(understand(SearchQuery("b")), 1.0)
@@ -640,7 +639,7 @@ def test_of_too_many_those_in_which_the_words_begin_words_are_ranked(
     _announce(storage, ONE, *(entry(f"glib{number}", 1) for number in range(8)))
     _announce(storage, ONE, *(entry(f"a lib{number}", 2) for number in range(2)))
     _index(storage)
-    for limit, value in (("RANK_LIMIT", 6), ("RANKED_OF_MORE", 3), ("CHEAPER_THAN_COUNTED", 3)):
+    for limit, value in (("RANK_LIMIT", 6), ("RANKED_OF_MORE", 3)):
         monkeypatch.setattr(sqlite_queries, limit, value)
     matches = storage.match(understand(SearchQuery("lib")), 1.0)
     assert matches.capped
@@ -648,6 +647,48 @@ def test_of_too_many_those_in_which_the_words_begin_words_are_ranked(
     monkeypatch.setattr(sqlite_queries, "RANK_LIMIT", 10)
     matches = storage.match(understand(SearchQuery("lib")), 1.0)
     assert (len(matches.rows), matches.capped) == (10, False)
+
+
+@only_sqlite
+def test_what_was_too_much_is_counted_again_when_names_have_gone_or_changed(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def capped(words: str) -> bool:
+        return storage.match(understand(SearchQuery(words)), 1.0).capped
+
+    monkeypatch.setattr(sqlite_queries, "RANK_LIMIT", 6)
+    monkeypatch.setattr(sqlite_queries, "RANKED_OF_MORE", 3)
+    _announce(storage, ONE, *(entry(f"lib{number}", 1, 500) for number in range(4)))
+    _announce(storage, TWO, *(entry(f"lib{number}", 1, 500) for number in range(4)))
+    _index(storage)
+    assert capped("lib")
+    assert capped("lib -zip")
+    assert capped("lib size:>100")
+    _announce(storage, TWO, entry("lib0", 2, 1), entry("lib1", 2, 1))
+    assert capped("lib")
+    assert not capped("lib size:>100")
+    assert capped("lib -zip")
+    with storage.transaction():
+        storage.end_lease(TWO, 1.0)
+    assert not capped("lib -zip")
+    with storage.transaction():
+        storage.apply(ONE, announcement(removed=("lib0", "lib1")))
+    _index(storage)
+    assert not capped("lib")
+
+
+@only_sqlite
+def test_a_rare_trigram_is_enough_to_find_what_has_common_ones(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _announce(storage, ONE, *(entry(f"lib{number}", 1) for number in range(5_000)))
+    _announce(storage, ONE, entry("libssl", 2), entry("ssl of lib", 3))
+    _index(storage)
+    assert _search(storage, "libssl") == {(ONE, "libssl")}
+    monkeypatch.setattr(sqlite_rows, "MOST_STEPS", 2_000)
+    monkeypatch.setattr(sqlite_rows, "_STEPS_AT_ONCE", 1_000)
+    assert _search(storage, "libssl") == {(ONE, "libssl")}
+    assert _search(storage, "lib of") == {(ONE, "ssl of lib")}
 
 
 def test_a_name_taken_literally_has_no_filters_in_it(storage: Storage) -> None:

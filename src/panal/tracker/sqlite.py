@@ -11,6 +11,7 @@ from types import TracebackType
 from panal.tracker.database import begin, errors_in_words, open_database, roll_back
 from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
+from panal.tracker.name_counts import NameCounts
 from panal.tracker.registry import LEASE_S, PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
 from panal.tracker.sqlite_catalogue import CatalogueRows
@@ -73,6 +74,7 @@ class SqliteStorage:
         self._ids = count(first_free_id(self._connection))
         self._generations = count(1)
         self._peers = PeerRows(self._connection, now_s, lease_s)
+        self._counts = NameCounts()
         self._transaction = _Transaction(self._connection, self._peers)
         with self.transaction():
             for (key,) in self._connection.execute("SELECT key FROM peers").fetchall():
@@ -160,7 +162,7 @@ class SqliteStorage:
     def match(self, search: Search, now_s: float) -> Matches:
         """The entries of live peers that meet a search's conditions, exact names first."""
         self._peers.note_absent(now_s)
-        return matches_of(self._connection, self._peers, search)
+        return matches_of(self._connection, self._peers, self._counts, search)
 
     def entries_in_order(self, search: Search, now_s: float) -> Generator[Match]:
         """The entries that a listing shows, from a page's beginning on, all there are."""
@@ -237,7 +239,9 @@ class SqliteStorage:
     def index_names(self, limit: int) -> int:
         """Let the index of searches catch up by up to `limit` names; how many are left, about."""
         begin(self._connection)
-        return index_slice(self._connection, limit)
+        left, changed = index_slice(self._connection, limit)
+        self._counts.note_changes(changed)
+        return left
 
     def close(self) -> None:
         """Give the store back; calling it twice does nothing."""
@@ -249,5 +253,6 @@ class SqliteStorage:
 
     def _save(self, key: str, rows: CatalogueRows, sequence: int | None = None) -> bytes:
         digest = rows.save(sequence)
+        self._counts.note_changes(rows.changed)
         self._peers.told(key, sequence, digest)
         return digest

@@ -63,6 +63,8 @@ class CatalogueRows:
     digest: CatalogueDigest
     generation: int | None
     """Of the replacement that was begun last; None where none is under way."""
+    changed: int = 0
+    """Entries that the index of searches may know and that are gone or other now."""
 
     @classmethod
     def of(cls, connection: sqlite3.Connection, key: str, ids: Iterator[int]) -> "CatalogueRows":
@@ -199,6 +201,7 @@ class CatalogueRows:
     def _change(self, changed: Sequence[tuple[bytes, int, int, int]]) -> None:
         """The path stays, and with it the text index."""
         ids = _json([row_id for *_, row_id in changed])
+        self.changed += len(changed)
         remove_keys(self.connection, ids)
         self.connection.executemany(_CHANGE, changed)
         add_keys_again(self.connection, ids)
@@ -232,6 +235,7 @@ class CatalogueRows:
         for _, facts, path in rows:
             self.digest.remove_entry(facts, path)
         self.entries -= len(rows)
+        self.changed += len(rows)
         ids = _json([row[0] for row in rows])
         if self.generation is not None:
             replacements.unname(self.connection, self.peer, ids)

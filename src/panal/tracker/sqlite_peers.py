@@ -62,6 +62,8 @@ class PeerRows:
         """By row id, when that is."""
         self.absent: set[int] = set()
         """What the table `absent` has."""
+        self.absences = 0
+        """Grows whenever that changes."""
         self._changed: dict[str, KnownPeer | None] = {}
         self._cleared: set[int] = set()
         """Dropped peers of which a transaction under way leaves nothing."""
@@ -224,6 +226,7 @@ class PeerRows:
         for key, known in self._changed.items():
             self._set(key, known)
         self._changed.clear()
+        self.absences += 1
         self.absent |= self._cleared
         self._cleared.clear()
         self._connection.execute("DELETE FROM temp.absent")
@@ -255,6 +258,7 @@ class PeerRows:
     def _set_absent(self, row_id: int, *, is_absent: bool) -> None:
         if is_absent is (row_id in self.absent):
             return
+        self.absences += 1
         if is_absent:
             self.absent.add(row_id)
             self._connection.execute("INSERT OR IGNORE INTO temp.absent VALUES (?)", (row_id,))

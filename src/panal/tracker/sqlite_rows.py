@@ -66,17 +66,20 @@ def filters(search: Search) -> Iterable[tuple[str, Sequence[object]]]:
     if search.max_size_bytes is not None:
         yield "entries.size_bytes <= ?", (search.max_size_bytes,)
     for group in search.any_of:
-        endings = sorted(group, key=len)
+        endings = sorted((ending.encode() for ending in group), key=len)
         yield _ends_with_one(endings), endings
     for needle in search.unwanted:
         yield f"NOT {CONTAINS}", (needle,)
 
 
-def _ends_with_one(endings: Sequence[str]) -> str:
-    """By length, shortest first: the mark that ends them is at the end of a name only."""
+def _ends_with_one(endings: Sequence[bytes]) -> str:
+    """By length, shortest first: the mark that ends them is at the end of a name only.
+
+    As bytes: to count characters from the end, SQLite goes through all of them.
+    """
     lengths = [(length, len(list(alike))) for length, alike in groupby(map(len, endings))]
     texts = (
-        f"substr(entries.searchable, -{length}) IN ({', '.join('?' * count)})"
+        f"substr(CAST(entries.searchable AS BLOB), -{length}) IN ({', '.join('?' * count)})"
         for length, count in lengths
     )
     return f"({' OR '.join(texts)})"

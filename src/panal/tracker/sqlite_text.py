@@ -7,7 +7,7 @@ any more, because its entry is gone.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from zlib import crc32
 
 from panal.tracker.sqlite_keys import remove_keys
@@ -15,6 +15,10 @@ from panal.tracker.sqlite_keys import remove_keys
 TRIGRAM = 3
 _MOST_INDEXED = 64
 """Characters of a needle that the index looks for; all of it is compared."""
+_MOST_COUNTED = 16
+"""Characters of a needle whose trigrams are counted."""
+_WORTH_LOOKING_THROUGH = 8
+"""Names that have a trigram are looked through so many times quicker than names are read."""
 _MOST_GRAMS = 500
 _LAST_LETTER = "\U0010ffff"
 _NOWHERE = "\x1e\x1e\x1e"
@@ -23,6 +27,10 @@ _NOWHERE = "\x1e\x1e\x1e"
 _REMOVE = (
     "INSERT INTO entry_text (entry_text, rowid, searchable)"
     " SELECT 'delete', id, searchable FROM text_removed WHERE id <= ?"
+)
+_COUNT_GRAM = (
+    "SELECT count(*), min(rowid), max(rowid) FROM"
+    " (SELECT rowid FROM entry_text WHERE entry_text MATCH ? LIMIT ?)"
 )
 _LAST_REMOVED = "SELECT max(id) FROM (SELECT id FROM text_removed ORDER BY id LIMIT ?)"
 _LAST_ADDED = "SELECT max(id) FROM (SELECT id FROM entries WHERE id > ? ORDER BY id LIMIT ?)"
@@ -50,21 +58,25 @@ def unindexed(connection: sqlite3.Connection) -> int:
     return max(0, int(last) - indexed_until(connection))
 
 
-def index_slice(connection: sqlite3.Connection, limit: int) -> int:
-    """Take up to `limit` names out of the index and into it; how many are left, about."""
+def index_slice(connection: sqlite3.Connection, limit: int) -> tuple[int, int]:
+    """Take up to `limit` names out of the index and into it.
+
+    How many are left, about; how many it took.
+    """
+    removed = 0
     (gone,) = connection.execute(_LAST_REMOVED, (limit,)).fetchone()
     if gone is not None:
         removed = connection.execute(_REMOVE, (gone,)).rowcount
         connection.execute("DELETE FROM text_removed WHERE id <= ?", (gone,))
         if removed == limit:
-            return limit
+            return limit, removed
     until = indexed_until(connection)
     (last,) = connection.execute(_LAST_ADDED, (until, limit)).fetchone()
     if last is None:
-        return 0
-    connection.execute(_ADD, (until, last))
+        return 0, removed
+    added = connection.execute(_ADD, (until, last)).rowcount
     connection.execute("UPDATE text_state SET indexed_until = ?", (last,))
-    return unindexed(connection)
+    return unindexed(connection), removed + added
 
 
 def drop_entries(connection: sqlite3.Connection, ids: str) -> int:
@@ -91,6 +103,36 @@ def matching(needle: str) -> str:
     starts = [*range(0, last, TRIGRAM), last]
     grams = dict.fromkeys(text[start : start + TRIGRAM] for start in starts)
     return " AND ".join(map(_quoted, grams))
+
+
+def matching_rarest(needles: Iterable[str], about: Callable[[str], int]) -> tuple[str, int]:
+    """In FTS5's query language: has the rarest trigrams of needles of three letters or more.
+
+    And at most how many have, `about` which of each. A common trigram beside a rare one costs more
+    to look through than it spares of names that are then compared.
+    """
+    chosen: dict[str, int] = {}
+    for needle in needles:
+        text = needle[:_MOST_COUNTED]
+        grams = [text[start : start + TRIGRAM] for start in range(len(text) - TRIGRAM + 1)]
+        counted = sorted((about(gram), start) for start, gram in enumerate(grams))
+        (least, place), *others = counted
+        chosen[grams[place]] = least
+        for count, start in others:
+            if abs(start - place) > 1:  # what lies beside it goes with it
+                chosen.setdefault(grams[start], count)
+                break
+    least = min(chosen.values())
+    rare = [gram for gram, count in chosen.items() if count <= _WORTH_LOOKING_THROUGH * least]
+    return " AND ".join(map(_quoted, rare)), least
+
+
+def count_gram(connection: sqlite3.Connection, gram: str, limit: int) -> int:
+    """How many names have a trigram; where more than `limit` do, about how many."""
+    count, first, last = connection.execute(_COUNT_GRAM, (_quoted(gram), limit)).fetchone()
+    if count < limit:
+        return int(count)
+    return int(count * (indexed_until(connection) - first) / max(1, last - first))
 
 
 def matching_any(needles: Iterable[str]) -> str:
