@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
+import aiohttp
 import grpc
 import grpc.aio
 import pytest
@@ -93,3 +94,28 @@ async def test_while_the_database_is_away_a_tracker_says_so_and_then_goes_on(
         await until_health_is(tracker, status.SERVING)
         assert await tracker.paths("a") == {"a"}
         assert (await tracker.renew(peer.who, digest)).in_step
+
+
+async def test_a_tracker_that_waits_for_its_database_is_alive_and_not_ready(
+    away_server: PostgresServer,
+) -> None:
+    await asyncio.to_thread(away_server.stop)
+    settings = TrackerSettings(port=0, store=away_server.url(), metrics=("127.0.0.1", 0))
+    server = TrackerServer(settings)
+    starting = asyncio.create_task(server.start())
+    while not server.metrics_port:
+        await asyncio.sleep(0)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.metrics_port}") as session:
+
+        async def told(path: str) -> tuple[int, str]:
+            async with session.get(path) as answer:
+                return answer.status, await answer.text()
+
+        assert (await told("/healthz"))[0] == 200
+        status, words = await told("/readyz")
+        assert (status, "waits for its records" in words) == (503, True)
+        await asyncio.to_thread(away_server.start)
+        await starting
+        assert (await told("/readyz"))[0] == 200
+        assert (await told("/metrics"))[0] == 200
+    await server.stop(grace_s=0)

@@ -88,6 +88,10 @@ class MonitoringListener:
         taken: int = self._server.sockets[0].getsockname()[1]
         return taken
 
+    def change(self, pages: Mapping[str, Page]) -> None:
+        """From now on, these are told at paths that it has."""
+        self._pages.update(pages)
+
     async def close(self) -> None:
         """Listen no more, and end what is under way."""
         if self._server is not None:

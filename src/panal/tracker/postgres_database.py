@@ -103,12 +103,7 @@ class Database:
         try:
             connection = DoubtingConnection.connect(**self._settings, autocommit=True)
         except psycopg.Error as error:
-            if not self._was_here and any(words in str(error) for words in _REFUSALS):
-                raise Refused(
-                    f"{self.shown} does not let this tracker in: {told(error)}"
-                ) from error
-            self.presence.note_away(error)
-            raise StoreUnavailable(_AWAY) from error
+            raise self._not_connected(error) from error
         self._was_here = True
         connection.doubt = self.presence.doubt
         with closing(connection):
@@ -194,6 +189,14 @@ class Database:
 
         connection.doubt = doubt
         _configure(connection)
+
+    def _not_connected(self, error: psycopg.Error) -> PanalError:
+        if self._was_here:
+            self.presence.note_away(error)
+            return StoreUnavailable(_AWAY)
+        if any(words in str(error) for words in _REFUSALS):
+            return Refused(f"{self.shown} does not let this tracker in: {told(error)}")
+        return StoreUnavailable(f"{self.shown} does not answer: {told(error)}.")
 
     def _note_refusal(self, words: str) -> None:
         """Once, and in the log only: they name tables, in whatever language the server speaks."""

@@ -22,6 +22,7 @@ from panal.errors import (
     StoreUnavailable,
     UsageError,
 )
+from panal.monitoring.listener import MonitoringListener
 from panal.tracker import authority_files, limits
 from panal.tracker.call_counts import CallCounts
 from panal.tracker.calls import CallGuard
@@ -40,7 +41,7 @@ from panal.tracker.registry import LEASE_S, RENEW_S
 from panal.tracker.service import TrackerService
 from panal.tracker.storage import SAME_AUTHORITY, Storage
 from panal.tracker.stores import open_store_when_it_is_there
-from panal.tracker.watched import Watched
+from panal.tracker.watched import Watched, starting_listener
 from panal.wire.address import Address, authority
 from panal.wire.join_line import MAX_ADDRESSES, JoinLine
 from panal.wire.tracker_pb2_grpc import add_TrackerServicer_to_server
@@ -186,6 +187,7 @@ class TrackerServer:
         self._resources.callback(self._audit.close)
         loop = asyncio.get_running_loop()
         settings = self._settings
+        listener = await self._monitored()
         storage, lease_clock = await open_store_when_it_is_there(
             settings.store, settings.state_dir, self._clock, settings.lease_s
         )
@@ -245,7 +247,7 @@ class TrackerServer:
             await network.note_address(authority(str(near(address)), self._port))
             self.has_new_network = network.is_new
         await self._server.start()
-        await self._tell_metrics(watched)
+        listener.change(watched.pages())
         await watched.look()
         behind = [("sweeper", self._sweep_for_ever()), ("health", watched.look_for_ever())]
         if storage.indexes_behind:
@@ -257,13 +259,14 @@ class TrackerServer:
             self._resources.push_async_callback(_cancel, task)
         _log.info("listening on %s", authority(str(address), self._port))
 
-    async def _tell_metrics(self, watched: Watched) -> None:
-        if self._settings.metrics is None:
-            return
-        listener = watched.listener()
-        self.metrics_port = await listener.start(*self._settings.metrics)
-        self._resources.push_async_callback(listener.close)
-        _log.info("metrics at port %d", self.metrics_port)
+    async def _monitored(self) -> MonitoringListener:
+        """From the beginning on: records that are away may take long to open."""
+        listener = starting_listener()
+        if self._settings.metrics is not None:
+            self.metrics_port = await listener.start(*self._settings.metrics)
+            self._resources.push_async_callback(listener.close)
+            _log.info("metrics at port %d", self.metrics_port)
+        return listener
 
     def _access(self, address: Address, *, has_network: bool) -> str:
         if has_network:

@@ -15,7 +15,7 @@ from panal.trust.files import private_folder
 _log = logging.getLogger("panal.tracker")
 
 DATABASE_NAME = "tracker.db"
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 15.0
+WAIT_S = 2.0
 """Between two tries to open a database that is away."""
 
 
@@ -45,15 +45,17 @@ def open_store(
 async def open_store_when_it_is_there(
     url: str | None, state_dir: Path | None, clock: Clock, lease_s: float
 ) -> tuple[Storage, LeaseClock]:
-    """As `open_store`, and wait for a database that is away, saying so."""
-    wait_s = FIRST_WAIT_S
+    """As `open_store`, and wait for a database that is away, saying so and why, once."""
+    said = ""
     while True:
         try:
             return await asyncio.to_thread(open_store, url, state_dir, clock, lease_s)
-        except StoreUnavailable:
-            _log.warning("waiting for the database; it is tried again in %g s", wait_s)
-        await clock.sleep(wait_s)
-        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        except StoreUnavailable as error:
+            why = str(error)
+        if why != said:
+            _log.warning("%s It is tried again every %g s until it is there.", why, WAIT_S)
+            said = why
+        await clock.sleep(WAIT_S)
 
 
 def _own_file(state_dir: Path | None) -> Path | None:

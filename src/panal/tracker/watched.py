@@ -6,7 +6,7 @@ from grpc_health.v1 import health, health_pb2
 
 from panal import __version__
 from panal.clock import Clock
-from panal.monitoring.listener import MonitoringListener, Told, alive, ready_told
+from panal.monitoring.listener import MonitoringListener, Page, Told, alive, ready_told
 from panal.tracker.call_counts import CallCounts
 from panal.tracker.facts import TrackerFacts
 from panal.tracker.gate import TRACKER
@@ -14,6 +14,15 @@ from panal.tracker.readiness import Readiness
 from panal.tracker.records import Records
 
 HEALTH_EVERY_S = 5.0
+
+
+def starting_listener() -> MonitoringListener:
+    """A port that tells metrics and probes, as they are before the records are open."""
+    return MonitoringListener({"/metrics": _starting, "/healthz": alive, "/readyz": _starting})
+
+
+async def _starting(_: str) -> Told:
+    return ready_told("The tracker waits for its records to open; its log says for what.")
 
 
 class Watched:
@@ -87,11 +96,9 @@ class Watched:
         self.readiness.is_stopping = True
         await self.health.enter_graceful_shutdown()
 
-    def listener(self) -> MonitoringListener:
-        """A port that tells metrics and probes."""
-        return MonitoringListener(
-            {"/metrics": self._metrics, "/healthz": alive, "/readyz": self._ready}
-        )
+    def pages(self) -> dict[str, Page]:
+        """What a port for metrics and probes tells."""
+        return {"/metrics": self._metrics, "/readyz": self._ready}
 
     async def _metrics(self, accept: str) -> Told:
         return await asyncio.to_thread(_page, await self.facts(), accept)
