@@ -337,6 +337,17 @@ async def test_a_key_of_another_authority_is_refused(
         await TrackerServer(settings(mixed, database)).start()
 
 
+async def test_a_key_without_its_certificate_is_said_and_nothing_is_made(
+    both: Both, database: str, tmp_path: Path
+) -> None:
+    half = tmp_path / "half"
+    copy_authority(tmp_path / "one", half)
+    (half / FOLDER / "authority.pem").unlink()
+    with pytest.raises(PanalError, match=r"has authority\.key and not authority\.pem"):
+        await TrackerServer(settings(half, database)).start()
+    assert [path.name for path in (half / FOLDER).iterdir()] == ["authority.key"]
+
+
 async def test_each_tracker_has_an_owners_token_and_keys_that_are_its_users_alone(
     both: Both, tmp_path: Path
 ) -> None:

@@ -43,13 +43,18 @@ class AuthorityFiles:
                 self.folder.chmod(0o700)  # it may have been made by hand
             if self.is_new:
                 self._make(now_s)
+            elif not self.certificate_path.exists():
+                raise PanalError(
+                    f"{self.folder} has {_AUTHORITY_KEY} and not {AUTHORITY_CERTIFICATE}, which "
+                    "belongs to it. Put both there, from a tracker of the network or a backup."
+                )
             key_path, token_path = self.folder / _AUTHORITY_KEY, self.folder / OWNER_TOKEN
             private_file(key_path)
+            key = key_path.read_bytes()
+            self.authority = Authority(key, self.certificate_path.read_bytes())
             if not token_path.exists():
                 _make_token(token_path)
             private_file(token_path)
-            key = key_path.read_bytes()
-            self.authority = Authority(key, self.certificate_path.read_bytes())
             self.owner_token = bytes.fromhex(token_path.read_text("ascii"))
         except (OSError, ValueError) as error:
             raise PanalError(f"The network in {self.folder} cannot be used: {error}.") from None
