@@ -99,14 +99,14 @@ class PostgresServer:
 
     def hang(self) -> None:
         """From now on it takes connections and says nothing, until `go_on`."""
-        main = self.main_pid()
-        os.kill(main, signal.SIGSTOP)  # first: it would start others
+        os.kill(self.main_pid(), signal.SIGSTOP)  # first: it would start others
         for process in self._others():
             os.kill(process, signal.SIGSTOP)
 
     def go_on(self) -> None:
         for process in (*self._others(), self.main_pid()):
-            os.kill(process, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # one that has just ended
+                os.kill(process, signal.SIGCONT)
 
     def _others(self) -> list[int]:
         main = self.main_pid()
