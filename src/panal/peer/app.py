@@ -88,7 +88,7 @@ class PeerApp:
         settings.check()
         self.settings = settings
         self.clock = clock
-        self._chance = chance
+        self.chance = chance
         self._lifetime = Lifetime(self._part_failed)
         self.stopping = asyncio.Event()
         """Set when it begins to stop: what goes on without end is to end."""
@@ -199,7 +199,7 @@ class PeerApp:
         self.credentials = OwnerCredentials(owner_token(settings.state), self.clock)
         member = self.membership = await member_of(settings, now_s)
         self.trackers = trackers_of(settings, member)
-        self.client = TrackerClient(self.trackers, member, settings.name, self.clock, self._chance)
+        self.client = TrackerClient(self.trackers, member, settings.name, self.clock, self.chance)
         self.client.when_moved(self._note_move)
         self._lifetime.at_end_await(self.client.close)
         if member is not None:
@@ -221,7 +221,7 @@ class PeerApp:
             registration,
             self._told_pages,
             self.clock,
-            self._chance,
+            self.chance,
             self._is_told,
         )
         self.announcer.noted = self._note_membership
@@ -309,7 +309,7 @@ class PeerApp:
             limit=self.download_limit,
             received=self.received,
             clock=self.clock,
-            chance=self._chance,
+            chance=self.chance,
         )
 
     def _look_after_files(self, fetching: Fetching) -> None:
@@ -372,7 +372,7 @@ class PeerApp:
         contents, lanes = self.contents, self.lanes
         sender = Sender(self.upload_limit, self.traffic)
         self._lifetime.at_end(sender.close)
-        never_sent = NeverSent(self._chance)
+        never_sent = NeverSent(self.chance)
         granting = Granting(contents, lanes, never_sent)
         doorkeeper = Doorkeeper(
             is_open=self.settings.open,
@@ -391,18 +391,7 @@ class PeerApp:
 
             self.routes = [
                 *http_rooms.content_routes(
-                    contents,
-                    sender,
-                    lanes,
-                    never_sent,
-                    granting,
-                    self.uploads,
-                    self.index,
-                    self.announcer,
-                    self.trackers[0],
-                    self.audit,
-                    registration.caller.secret,
-                    self._chance,
+                    self, sender, never_sent, granting, registration.caller.secret
                 ),
                 *more_routes(self),
             ]
@@ -436,7 +425,7 @@ class PeerApp:
 
         keeper = GuestDoorkeeper(self.guest_links, self.settings.allowed_hosts)
         self.guest_routes = GuestRoutes(
-            keeper, self.contents, self._texts, sender, self._chance, self.audit
+            keeper, self.contents, self._texts, sender, self.chance, self.audit
         ).routes()
         connections = Connections(GUEST_CONNECTIONS, GUEST_CONNECTIONS_PER_ADDRESS)
         answered = await http_rooms.answering(

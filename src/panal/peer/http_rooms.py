@@ -5,49 +5,39 @@ Loaded when the door is opened: aiohttp's server, and all that is written for it
 
 import contextlib
 from collections.abc import Sequence
-from random import Random
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from panal.audit import AuditLog
 from panal.errors import PanalError
 from panal.peer.access import Route, application
-from panal.peer.announcer import Announcer
 from panal.peer.bundle_routes import BundleRoutes
 from panal.peer.connections import Connections
 from panal.peer.content_answers import ContentAnswers
 from panal.peer.content_routes import ContentRoutes
-from panal.peer.contents import Contents
 from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.file_routes import FileRoutes
 from panal.peer.granting import Granting
 from panal.peer.http_connection import http_connections
 from panal.peer.http_door import Make
-from panal.peer.lanes import Lanes
 from panal.peer.limits import DRAIN_S
 from panal.peer.never_sent import NeverSent
 from panal.peer.sending import Sender
-from panal.peer.uploads import Uploads
-from panal.store.index import Index
+
+if TYPE_CHECKING:
+    from panal.peer.app import PeerApp
 
 
 def content_routes(
-    contents: Contents,
-    sender: Sender,
-    lanes: Lanes,
-    never_sent: NeverSent,
-    granting: Granting,
-    uploads: Uploads,
-    index: Index,
-    announcer: Announcer,
-    tracker: str,
-    audit: AuditLog,
-    secret: bytes,
-    chance: Random,
+    app: "PeerApp", sender: Sender, never_sent: NeverSent, granting: Granting, secret: bytes
 ) -> list[Route]:
     """By which bytes are fetched from this peer, and brought to it."""
+    contents, lanes, chance = app.contents, app.lanes, app.chance
     answers = ContentAnswers(sender, lanes, never_sent)
-    files = FileRoutes(uploads, index, contents, answers, announcer, tracker, audit)
+    files = FileRoutes(
+        app.uploads, app.index, contents, answers, app.announcer, app.trackers[0], app.audit
+    )
     return [
         *ContentRoutes(contents, answers, granting, secret, chance).routes(),
         *BundleRoutes(contents, sender, lanes).routes(),
