@@ -6,6 +6,7 @@ authority, put there by their owner, and each a token and a certificate of its o
 """
 
 import secrets
+import shlex
 import stat
 from pathlib import Path
 
@@ -25,6 +26,15 @@ RENEW_AT = 2 / 3
 def is_made(state: Path) -> bool:
     """Whether a tracker's state directory has a network."""
     return (state / FOLDER / _AUTHORITY_KEY).exists()
+
+
+def to_replace(state: Path) -> str:
+    """What to do with a network of its own, where a tracker is to be one of another's."""
+    own = shlex.quote(str(state / FOLDER))
+    return (
+        "What this tracker has there now is a network of its own: move that away first, with "
+        f"'mv {own} {own}.old'. Whoever has joined it joins anew."
+    )
 
 
 class AuthorityFiles:

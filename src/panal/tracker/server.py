@@ -284,7 +284,12 @@ class TrackerServer:
             raise Refused(f"The database has a network, and {state} has not. {SAME_AUTHORITY}")
 
         async def claim(whose: str) -> None:
-            await threads.run(partial(storage.claim, whose))
+            try:
+                await threads.run(partial(storage.claim, whose))
+            except Refused as error:
+                if not await threads.run(storage.whose):
+                    raise  # they are no network's
+                raise Refused(f"{error} {authority_files.to_replace(state)}") from None
 
         return await RunningNetwork.start(
             state, self._clock, self._resources, storage.members, claim
