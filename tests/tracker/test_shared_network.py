@@ -357,12 +357,16 @@ async def test_a_key_without_its_certificate_is_said_and_nothing_is_made(
 
 
 async def test_each_tracker_has_an_owners_token_and_keys_that_are_its_users_alone(
-    both: Both, tmp_path: Path
+    caplog: pytest.LogCaptureFixture, both: Both, tmp_path: Path
 ) -> None:
     one, other = (tmp_path / name / FOLDER for name in ("one", "other"))
     assert (one / OWNER_TOKEN).read_text() != (other / OWNER_TOKEN).read_text()
     assert {path.stat().st_mode & 0o077 for path in (*one.iterdir(), *other.iterdir())} == {0}
     assert other.stat().st_mode & 0o077 == 0
+    said = [record.getMessage() for record in caplog.get_records("setup")]
+    warned = [words for words in said if "Others could read" in words]
+    assert len(warned) == 1
+    assert str(other / "authority.key") in warned[0]
 
 
 async def test_no_key_and_no_secret_is_in_the_database(both: Both, database: str) -> None:

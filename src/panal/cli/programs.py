@@ -22,6 +22,8 @@ from panal.peer.config import PeerSettings, parse_tracker
 from panal.python import running_peer
 from panal.wire.join_line import JoinLine
 
+_log = logging.getLogger("panal")
+
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
 """The exit code after a second signal."""
@@ -158,10 +160,15 @@ async def stop_signal() -> None:
     Nothing is lost by that: what is not durable is done again at the next start.
     """
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
+    told: asyncio.Future[str] = loop.create_future()
+
+    def tell(name: str) -> None:
+        if not told.done():
+            told.set_result(name)
+
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, told.set)
-    await told.wait()
+        loop.add_signal_handler(number, tell, number.name)
+    _log.info("%s: stopping", await told)
     tell_service_manager(STOPPING)
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, os._exit, INTERRUPTED)

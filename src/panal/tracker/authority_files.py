@@ -5,6 +5,7 @@ read the owner's token there is the network's owner. The trackers of one network
 authority, put there by their owner, and each a token and a certificate of its own.
 """
 
+import logging
 import secrets
 import shlex
 import stat
@@ -14,6 +15,8 @@ from panal.errors import PanalError
 from panal.trust.certificates import Authority, new_key, signing_request, validity
 from panal.trust.files import private_file, private_folder, write_private
 from panal.trust.owner_files import ADDRESS, AUTHORITY_CERTIFICATE, FOLDER, OWNER_TOKEN
+
+_log = logging.getLogger("panal.tracker")
 
 _MEMBERS = "members.sqlite"
 _MOVED = "members-in-database"
@@ -59,12 +62,12 @@ class AuthorityFiles:
                     "belongs to it. Put both there, from a tracker of the network or a backup."
                 )
             key_path, token_path = self.folder / _AUTHORITY_KEY, self.folder / OWNER_TOKEN
-            private_file(key_path)
+            _take_from_others(key_path)
             key = key_path.read_bytes()
             self.authority = Authority(key, self.certificate_path.read_bytes())
             if not token_path.exists():
                 _make_token(token_path)
-            private_file(token_path)
+            _take_from_others(token_path)
             self.owner_token = bytes.fromhex(token_path.read_text("ascii"))
         except (OSError, ValueError) as error:
             raise PanalError(f"The network in {self.folder} cannot be used: {error}.") from None
@@ -103,3 +106,13 @@ class AuthorityFiles:
 
 def _make_token(path: Path) -> None:
     write_private(path, secrets.token_bytes(_TOKEN_BYTES).hex().encode("ascii"))
+
+
+def _take_from_others(path: Path) -> None:
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        _log.warning(
+            "Others could read %s until now; its mode is 600 from now on. Whoever has read it "
+            "owns the network: if that may be, make a new one.",
+            path,
+        )
+    private_file(path)
