@@ -46,6 +46,24 @@ async def test_without_a_peer_one_is_tried_out(network: Network, tmp_path: Path)
     assert [peer.name for peer in await network.peers["one"].node.peers()] == ["one"]
 
 
+async def test_in_a_network_it_asks_as_this_user_who_is_let_in_by_a_line(tmp_path: Path) -> None:
+    async with Network(tmp_path / "members", has_members=True) as members:
+        words = ("doctor", "--tracker", members.tracker_address, "--folder", str(tmp_path))
+        nobody = await panal(*words, *NOBODY)
+        assert (nobody.code, "--join @FILE" in nobody.out) == (1, True)
+        assert "Start it" not in nobody.out
+        peer = await members.peer("one")
+        assert verdicts(await panal(*words, "--peer", peer.url, "--json"))["tracker"] == "ok"
+        line = tmp_path / "join.txt"
+        line.write_text(f"{members.join_line}\n")
+        line.chmod(0o600)
+        joined = await panal(*words, *NOBODY, "--join", f"@{line}", "--name", "free", "--json")
+        assert verdicts(joined).items() >= {
+            "tracker": "ok", "dial-back": "ok", "name": "ok"
+        }.items(), joined.out  # fmt: skip
+        assert verdicts(await panal(*words, *NOBODY, "--json"))["dial-back"] == "ok"
+
+
 async def test_no_tracker_fails_and_says_what_to_do(tmp_path: Path) -> None:
     found = await panal(
         "doctor", *NOBODY, "--tracker", "127.0.0.1:1", "--folder", str(tmp_path / "none")

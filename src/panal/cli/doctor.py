@@ -13,6 +13,7 @@ from panal.cli.documents import DoctorDocument, Finding
 from panal.cli.network_checks import check_network, running_status
 from panal.cli.output import print_json
 from panal.wire.ids import parse_peer_name
+from panal.wire.join_line import JoinLine
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -27,6 +28,7 @@ class Subject:
     trackers: Sequence[str]
     hosts: Sequence[str]
     is_open: bool
+    join: JoinLine | None = None
 
 
 def examine(subject: Subject, *, as_json: bool) -> None:
@@ -53,6 +55,7 @@ async def _examine(subject: Subject) -> list[Finding]:
             status,
             subject.name,
             subject.hosts,
+            subject.join,
             is_open=subject.is_open,
         ),
         *await asyncio.to_thread(lambda: list(check_machine(folder.absolute()))),

@@ -1,11 +1,9 @@
 """`panal get`: by a peer of its own, or by one that runs."""
 
 import asyncio
-import contextlib
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -24,7 +22,7 @@ from panal.cli.progress import ProgressLine
 from panal.clock import SystemClock
 from panal.errors import NoSpace, PanalError, UsageError, by_slug
 from panal.peer.config import PeerSettings
-from panal.peer.user_identity import get_name, hold_name, user_in
+from panal.peer.user_identity import as_member, get_name
 from panal.python import running_peer
 from panal.wire.amounts import size_words
 from panal.wire.join_line import JoinLine
@@ -145,7 +143,10 @@ def get(
     remember_where(settings)
 
     async def run() -> None:
-        async with _as_member(settings, join) as own, running_peer(own) as app:
+        async with (
+            as_member(settings, join, SystemClock().wall_s()) as own,
+            running_peer(own) as app,
+        ):
             node = Node(app)
             await node.search("", page_size=1)  # the tracker must be there to begin with
             download_id = node.get(what, wait=wait).id
@@ -170,20 +171,6 @@ def get(
         raise
     finally:
         _tidy(settings)
-
-
-@contextlib.asynccontextmanager
-async def _as_member(settings: PeerSettings, join: JoinLine | None) -> AsyncIterator[PeerSettings]:
-    """The settings under a name of the user's in the network, where the user is in it."""
-    user = await user_in(settings.trackers, join, SystemClock().wall_s())
-    if user is None:
-        yield settings
-        return
-    held = await hold_name(user)
-    try:
-        yield replace(settings, name=held.membership.name, identity_dir=held.folder)
-    finally:
-        held.release()
 
 
 def _tidy(settings: PeerSettings) -> None:

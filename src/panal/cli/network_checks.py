@@ -11,10 +11,13 @@ from panal.api import Node
 from panal.asking import Tracker
 from panal.cli.documents import Finding
 from panal.cli.remote import RemotePeer
-from panal.errors import PanalError, StoreUnavailable, Unreachable
+from panal.clock import SystemClock
+from panal.errors import PanalError, Refused, StoreUnavailable, Unreachable
 from panal.peer.config import PeerSettings
+from panal.peer.user_identity import as_member
 from panal.python import running_peer
 from panal.wire.ids import parse_peer_name
+from panal.wire.join_line import JoinLine
 
 PROBE_PATIENCE_S = 15.0
 
@@ -34,38 +37,59 @@ async def check_network(
     status: StatusAnswer | None,
     name: str | None,
     hosts: Sequence[str],
+    join: JoinLine | None = None,
     *,
     is_open: bool,
 ) -> list[Finding]:
     """Trackers, the peer and whether it can be called, and whether a name is free."""
     findings, stores = [], list[str]()
     for tracker in trackers:
-        findings.append(await _check_tracker(tracker, stores))
+        findings.append(await _check_tracker(tracker, join, stores, status))
     answers = bool(stores)
     if len(stores) > 1:
         findings.append(check_stores(stores))
     if status is not None:
         findings.append(_check_peer(peer_url, status))
     elif answers:
-        findings.append(await _check_dialback(trackers, hosts, is_open=is_open))
+        findings.append(await _check_dialback(trackers, hosts, join, is_open=is_open))
     if name is not None and answers:
-        findings.append(await _check_name(trackers, name, status))
+        findings.append(await _check_name(trackers, join, name, status))
     return findings
 
 
-async def _check_tracker(address: str, stores: list[str]) -> Finding:
+async def _check_tracker(
+    address: str, join: JoinLine | None, stores: list[str], status: StatusAnswer | None
+) -> Finding:
     """Whether one answers; then what its records are called goes to the others'."""
     try:
-        async with Tracker([address]) as tracker:
+        async with _tracker([address], join) as tracker:
+            address = await tracker.address()
             count = len(await tracker.peers())
             stores.append(await tracker.store())
     except StoreUnavailable as error:
         advice = "Start its database: it goes on by itself then. Its log says more."
         return Finding("tracker", "fail", f"{address} answers. {error}", advice)
+    except Refused as error:
+        return _refused(address, error, status)
     except PanalError as error:
         return Finding("tracker", "fail", str(error), "Start it, or name another with --tracker.")
     peers = "1 peer" if count == 1 else f"{count} peers"
     return Finding("tracker", "ok", f"{address} answers; {peers} there.")
+
+
+def _refused(address: str, error: Refused, status: StatusAnswer | None) -> Finding:
+    if status is not None and status.registered and status.tracker == address:
+        found = f"{address} answers; it has a network, which this user's commands are not in."
+        return Finding("tracker", "ok", found)
+    advice = (
+        "In a network give this command a join line too, --join @FILE: it is used once for all "
+        "commands of this user. A peer is let in by a line of its own."
+    )
+    return Finding("tracker", "fail", str(error), advice)
+
+
+def _tracker(trackers: Sequence[str], join: JoinLine | None) -> Tracker:
+    return Tracker(trackers, None if join is None else str(join))
 
 
 def check_stores(stores: Sequence[str]) -> Finding:
@@ -95,7 +119,7 @@ def _check_peer(url: str, status: StatusAnswer) -> Finding:
 
 
 async def _check_dialback(
-    trackers: Sequence[str], hosts: Sequence[str], *, is_open: bool
+    trackers: Sequence[str], hosts: Sequence[str], join: JoinLine | None, *, is_open: bool
 ) -> Finding:
     """Let the tracker call a peer that lives for a moment."""
     with tempfile.TemporaryDirectory(prefix="panal-doctor-") as made:
@@ -109,7 +133,11 @@ async def _check_dialback(
             shares_folder=False,
         )
         try:
-            async with running_peer(settings) as app, asyncio.timeout(PROBE_PATIENCE_S):
+            async with (
+                as_member(settings, join, SystemClock().wall_s()) as own,
+                running_peer(own) as app,
+                asyncio.timeout(PROBE_PATIENCE_S),
+            ):
                 await app.announcer.tried.wait()
                 status = Node(app).status()
         except TimeoutError:
@@ -124,11 +152,13 @@ async def _check_dialback(
     return Finding("dial-back", "ok", found)
 
 
-async def _check_name(trackers: Sequence[str], name: str, status: StatusAnswer | None) -> Finding:
+async def _check_name(
+    trackers: Sequence[str], join: JoinLine | None, name: str, status: StatusAnswer | None
+) -> Finding:
     wanted = parse_peer_name(name).casefold()
     if status is not None and status.name.casefold() == wanted:
         return Finding("name", "ok", f"{name} is this machine's running peer.")
-    async with Tracker(trackers) as tracker:
+    async with _tracker(trackers, join) as tracker:
         live = {peer.name.casefold(): peer for peer in await tracker.peers()}
     if wanted in live:
         found = f"{name} belongs to a live peer at {live[wanted].host}:{live[wanted].port}."

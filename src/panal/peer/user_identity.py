@@ -8,15 +8,16 @@ import fcntl
 import os
 import secrets
 import socket
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platformdirs import user_state_path
 
 from panal.errors import PanalError, Refused
 from panal.peer import membership as kept
+from panal.peer.config import PeerSettings
 from panal.peer.membership import Membership
 from panal.store.roots import disk_error
 from panal.trust.files import private_folder
@@ -85,6 +86,22 @@ async def hold_name(user: Membership) -> HeldName:
             raise
         return HeldName(folder, membership, lock)
     raise Refused(f"{MOST_NAMES} downloads run side by side already; wait for one to end.")
+
+
+@asynccontextmanager
+async def as_member(
+    settings: PeerSettings, line: JoinLine | None, wall_s: float
+) -> AsyncIterator[PeerSettings]:
+    """A peer's settings under a name of the user's in the network, where the user is in it."""
+    user = await user_in(settings.trackers, line, wall_s)
+    if user is None:
+        yield settings
+        return
+    held = await hold_name(user)
+    try:
+        yield replace(settings, name=held.membership.name, identity_dir=held.folder)
+    finally:
+        held.release()
 
 
 def _known_at(networks: Path, trackers: Sequence[str]) -> Membership | None:

@@ -1,17 +1,22 @@
 """The words about Panal itself: `panal doctor`, `config`, `completion`, `version`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from panal import __version__
 from panal.cli.words.options import (
     host_option,
+    join_option,
     json_option,
     open_option,
     peer_option,
     tracker_option,
 )
+
+if TYPE_CHECKING:
+    from panal.wire.join_line import JoinLine
 
 
 @click.command()
@@ -25,6 +30,7 @@ from panal.cli.words.options import (
 @tracker_option
 @host_option
 @open_option
+@join_option
 @json_option("DoctorDocument")
 def doctor(
     folder: Path | None,
@@ -33,20 +39,23 @@ def doctor(
     trackers: tuple[str, ...],
     hosts: tuple[str, ...],
     is_open: bool,
+    join: "JoinLine | None",
     as_json: bool,
 ) -> None:
     """Look for what is wrong, and say what to do about it.
 
     Changes nothing. Where no peer runs, one is started for a moment, to let the tracker call
-    it. The exit code is 1 if anything fails.
+    it; in a network as this user's commands, which are let in by a join line once. The exit code
+    is 1 if anything fails.
 
     \b
     panal doctor
     panal doctor --name peer_3 --folder ./files
+    panal doctor --host 192.168.1.20 --join @join.txt
     """
     from panal.cli.doctor import Subject, examine
 
-    examine(Subject(folder, name, peer_url, trackers, hosts, is_open), as_json=as_json)
+    examine(Subject(folder, name, peer_url, trackers, hosts, is_open, join), as_json=as_json)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
