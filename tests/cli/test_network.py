@@ -165,7 +165,9 @@ async def test_who_removes_is_told_of_the_line_that_lets_the_member_in_again(
     words = ("network", "remove", "a", "--state", state(members))
     by = json.loads((await panal("network", "--state", state(members), "--json")).out)
     line = by["members"][0]["enrolled_by"]
-    assert f"panal network revoke {line}" in (await panal(*words)).err
+    hint = f"panal network revoke {line} --state {state(members)}"
+    assert hint in (await panal(*words)).err
+    assert f"'panal network --state {state(members)}' lists them" in (await panal(*words)).err
     await members.peer("b")
     await panal("network", "revoke", line, "--state", state(members))
     removed = await panal("network", "remove", "b", "--state", state(members), "--json")
@@ -206,4 +208,5 @@ async def test_a_new_network_s_line_is_for_a_terminal_only(
     await programs._tell_join_line(mint, Path("/a state"))
     said = capsys.readouterr().out
     assert (SECRET.hex() in said) == bool(made) == is_terminal
-    assert is_terminal or "panal network join-line --state '/a state'" in said
+    words = "panal network" if is_terminal else "panal network join-line"
+    assert f"{words} --state '/a state'" in said

@@ -1,6 +1,7 @@
 """`panal network`: asked of the tracker that runs on this machine, as its network's owner."""
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from panal.cli.documents import (
     RevokedLineDocument,
 )
 from panal.cli.output import print_json
-from panal.errors import UsageError
+from panal.errors import NotFound, UsageError
 from panal.peer.network_owner import Member, NetworkOwner, OpenLine
 from panal.store.roots import disk_error
 from panal.trust.files import write_private
@@ -113,9 +114,14 @@ def remove(name: str, state: Path | None, *, as_json: bool) -> None:
         click.echo(
             f"It came by join line {line.id}, which lets in {line.uses_left} more until "
             f"{_moment(line.until_s)}: whoever has that can come again. Revoke it with: "
-            f"panal network revoke {line.id}",
+            f"{typed(f'panal network revoke {line.id}', state)}",
             err=True,
         )
+
+
+def typed(command: str, state: Path | None) -> str:
+    """A command as it is typed where the tracker was started with such a state directory."""
+    return command if state is None else f"{command} --state {shlex.quote(str(state))}"
 
 
 def _ask(state: Path | None, ask: Callable[[NetworkOwner], Awaitable[_Result]]) -> _Result:
@@ -123,7 +129,10 @@ def _ask(state: Path | None, ask: Callable[[NetworkOwner], Awaitable[_Result]]) 
 
     async def run() -> _Result:
         async with NetworkOwner(access) as owner:
-            return await ask(owner)
+            try:
+                return await ask(owner)
+            except NotFound as error:
+                raise NotFound(f"{error} '{typed('panal network', state)}' lists them.") from None
 
     return asyncio.run(run())
 

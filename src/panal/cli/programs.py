@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 import resource
-import shlex
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -92,12 +91,14 @@ def run_tracker(
 
 async def _tell_join_line(mint: Callable[[], Awaitable[JoinLine]], state: Path) -> None:
     """On a terminal; elsewhere how to get one: a service's journal shall keep no secret."""
-    from panal.cli.network import print_join_line
+    from panal.cli.network import default_state, print_join_line, typed
+
+    listed = typed("panal network", None if state == default_state() else state)
 
     if not sys.stdout.isatty():
         click.echo(
             "This is a new network. A line that lets members in is printed by: "
-            f"panal network join-line --state {shlex.quote(str(state))}"
+            f"{typed('panal network join-line', state)}"
         )
         return
     click.echo("This is a new network. Whoever has this line becomes a member of it:")
@@ -106,7 +107,7 @@ async def _tell_join_line(mint: Callable[[], Awaitable[JoinLine]], state: Path) 
         "Put it into a file on another machine, as you would a password, and there: "
         "panal peer NAME PORT FOLDER --host ADDRESS --join @FILE"
     )
-    click.echo("It lets in ten within a day. 'panal network' shows members and makes new lines.")
+    click.echo(f"It lets in ten within a day. '{listed}' shows members and makes new lines.")
 
 
 def run_peer(settings: PeerSettings, log_format: str = "auto") -> None:

@@ -79,7 +79,7 @@ class NetworkOwner:
         """Let nobody in with a join line any more; NotFound where there is none of that id."""
         answer = await self._call(self._stub.RevokeJoinLine, pb.RevokeJoinLineRequest(id=line))
         if not answer.was_known:
-            raise NotFound(f"No join line {line} lets anybody in; 'panal network' lists them.")
+            raise NotFound(f"No join line {line} lets anybody in.")
 
     async def remove(self, name: str) -> OpenLine | None:
         """End a membership; NotFound where nobody of that name is a member.
@@ -90,7 +90,7 @@ class NetworkOwner:
         by = {member.name.lower(): member.enrolled_by for member in members}.get(name.lower())
         answer = await self._call(self._stub.RemoveMember, pb.RemoveMemberRequest(name=name))
         if not answer.was_known:
-            raise NotFound(f"{name} is no member; 'panal network' lists them.")
+            raise NotFound(f"{name} is no member.")
         return next((line for line in lines if line.id == by), None)
 
     async def status(self) -> TrackerStatus:
