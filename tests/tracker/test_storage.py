@@ -678,6 +678,29 @@ def test_what_was_too_much_is_counted_again_when_names_have_gone_or_changed(
 
 
 @only_sqlite
+def test_a_search_is_quick_once_it_was_counted_and_while_the_index_is_not_behind(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_queries, "RANK_LIMIT", 6)
+    _announce(storage, ONE, *(entry(f"lib{number}", 1) for number in range(20)))
+    _index(storage)
+    common, rare, none = (understand(SearchQuery(words)) for words in ("lib", "lib7", "qqzzy"))
+    for search in common, rare, none:
+        assert not storage.is_quick(search)
+        storage.match(search, 1.0)
+        assert storage.is_quick(search)
+    for words in "lib size:>1", "lib -7", "lib peer:peer_1", "li ext:", "7", "", "ext:txt":
+        search = understand(SearchQuery(words))
+        _search(storage, words)
+        assert storage.is_quick(search) == (words == "li ext:")
+    _announce(storage, ONE, *(entry(f"new{number}", 1) for number in range(1_001)))
+    assert not storage.is_quick(rare)
+    _index(storage)
+    storage.match(rare, 1.0)
+    assert storage.is_quick(rare)
+
+
+@only_sqlite
 def test_a_rare_trigram_is_enough_to_find_what_has_common_ones(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

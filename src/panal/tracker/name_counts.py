@@ -37,10 +37,18 @@ class NameCounts:
 
     def at_most(self, what: Hashable, count: Callable[[], int]) -> int:
         """So many names have it, or up to twice as few; as `count` says it."""
+        known = self.known_most(what)
+        return self._keep(what, count()) if known is None else known
+
+    def is_known_more(self, what: Hashable, limit: int) -> bool:
+        """Whether more than `limit` names have it, without a count."""
         known, since = self._known(what)
-        if known is None or since > max(known, _LEAST_CHANGES):
-            known, since = self._keep(what, count()), 0
-        return known + since
+        return known is not None and known - since > limit
+
+    def known_most(self, what: Hashable) -> int | None:
+        """At most so many have it; None where it was not counted, or too long ago."""
+        known, since = self._known(what)
+        return None if known is None or since > max(known, _LEAST_CHANGES) else known + since
 
     def _known(self, what: Hashable) -> tuple[int | None, int]:
         known, changes = self._counts.get(what, (None, 0))

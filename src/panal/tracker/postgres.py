@@ -263,6 +263,10 @@ class PostgresStorage:
         with self.database.using() as connection:
             return queries.matches_of(connection, search, now_s)
 
+    def is_quick(self, _: Search) -> bool:
+        """Never: it is asked of a database."""
+        return False
+
     def entries_in_order(self, search: Search, now_s: float) -> Generator[Match]:
         """The entries that a listing shows, from a page's beginning on, all there are."""
         with (

@@ -257,7 +257,7 @@ class Records:
             hits = tuple(replace(hit, providers=counts[hit.content]) for hit in page.hits)
             return SearchPage(hits, page.next_page, capped)
 
-        return await self._run(work)
+        return await (self._ask if self._storage.is_quick(wanted) else self._run)(work)
 
     def _page(self, wanted: Search, now_s: float) -> tuple[RankedPage, bool]:
         if wanted.is_listing:

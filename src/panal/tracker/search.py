@@ -33,8 +33,8 @@ from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 
 RANK_LIMIT = 10_000
-RANKED_OF_MORE = 1_000
-"""Of what more names match: that the words are too common is known without ranking all of it."""
+RANKED_OF_MORE = 500
+"""Of what more names match, five pages: that the words are too common is known without more."""
 TOO_MUCH = "This search looks at too much. Add a word of three letters or more, or another filter."
 """What a store says of one that it gives up."""
 MOST_WORDS = 32
@@ -264,7 +264,7 @@ def rank(search: Search, matches: Matches) -> RankedPage:
     names_bytes = 0
     for *_, content in ordered[: search.page_size]:
         hit = _hit(groups[content])
-        names_bytes += sum(len(named.path.encode()) for named in hit.names)
+        names_bytes += len("".join([named.path for named in hit.names]).encode())
         if hits and names_bytes > MAX_PAGE_BYTES:
             break
         hits.append(hit)
@@ -279,9 +279,8 @@ def _best_of_each(search: Search, classes: Sequence[int], matches: Matches) -> l
     wanted = search.page_size + 1
     if search.after is None:
         return _first_by_class(classes, matches, wanted)
-    plain = [text.replace(MARK, "") for text in matches.texts]
     best: dict[ContentId, _Key] = {}
-    for key in zip(classes, plain, matches.contents, strict=True):
+    for key in zip(classes, _without_marks(matches.texts), matches.contents, strict=True):
         known = best.get(key[2])
         if known is None or key < known:
             best[key[2]] = key
@@ -292,17 +291,21 @@ def _best_of_each(search: Search, classes: Sequence[int], matches: Matches) -> l
 def _first_by_class(classes: Sequence[int], matches: Matches, wanted: int) -> list[_Key]:
     """The first contents: what comes in a better class is in no other, and often is enough."""
     first: dict[ContentId, _Key] = {}
-    for quality in range(UNRANKED + 1):
-        keys = [
-            (quality, text.replace(MARK, ""), content)
-            for known, text, content in zip(classes, matches.texts, matches.contents, strict=True)
-            if known == quality
-        ]
+    for quality in sorted(set(classes)):
+        places = [place for place, known in enumerate(classes) if known == quality]
+        texts = _without_marks([matches.texts[place] for place in places])
+        contents = [matches.contents[place] for place in places]
+        keys = list(zip([quality] * len(places), texts, contents, strict=True))
         for key in _first_of_each(keys, wanted):
             first.setdefault(key[2], key)
         if len(first) >= wanted:
             break
     return list(first.values())[:wanted]
+
+
+def _without_marks(texts: Sequence[str]) -> list[str]:
+    """All together: of each alone it takes three times as long."""
+    return _LINE.join(texts).replace(MARK, "").split(_LINE) if texts else []
 
 
 def _first_of_each(keys: Sequence[_Key], wanted: int) -> list[_Key]:
@@ -349,7 +352,7 @@ def listed(search: Search, rows: Iterable[Match]) -> RankedPage:
         alike = list(group)
         hit = _hit(alike)
         taken += len(alike)
-        names_bytes += sum(len(named.path.encode()) for named in hit.names)
+        names_bytes += len("".join([named.path for named in hit.names]).encode())
         if last is not None and names_bytes > MAX_PAGE_BYTES:
             return RankedPage(tuple(hits), _encode_page(last))
         hits.append(hit)

@@ -20,7 +20,7 @@ from panal.tracker.sqlite_holders import holders_of, provider_counts
 from panal.tracker.sqlite_keys import merge_keys
 from panal.tracker.sqlite_listing import entries_in_order
 from panal.tracker.sqlite_peers import PeerRows
-from panal.tracker.sqlite_queries import matches_of
+from panal.tracker.sqlite_queries import FEW_ROWS, is_quick, matches_of
 from panal.tracker.sqlite_text import drop_entries, first_free_id, index_slice, unindexed
 from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.catalogue import Announcement, Entry
@@ -75,6 +75,8 @@ class SqliteStorage:
         self._generations = count(1)
         self._peers = PeerRows(self._connection, now_s, lease_s)
         self._counts = NameCounts()
+        self._behind = unindexed(self._connection)
+        """At most so many names are not in the index yet."""
         self._transaction = _Transaction(self._connection, self._peers)
         with self.transaction():
             for (key,) in self._connection.execute("SELECT key FROM peers").fetchall():
@@ -125,6 +127,7 @@ class SqliteStorage:
         """Make one message's changes and note its sequence; the digest after it."""
         key = key_of(name)
         rows = self._catalogue(key)
+        self._behind += len(announcement.entries)
         rows.remove_paths(announcement.removed_paths)
         rows.put_entries(announcement.entries)
         rows.remove_holdings(announcement.removed_holdings)
@@ -163,6 +166,10 @@ class SqliteStorage:
         """The entries of live peers that meet a search's conditions, exact names first."""
         self._peers.note_absent(now_s)
         return matches_of(self._connection, self._peers, self._counts, search)
+
+    def is_quick(self, search: Search) -> bool:
+        """Whether `match` is known to take a millisecond or so."""
+        return self._behind <= FEW_ROWS and is_quick(self._counts, search)
 
     def entries_in_order(self, search: Search, now_s: float) -> Generator[Match]:
         """The entries that a listing shows, from a page's beginning on, all there are."""
@@ -241,6 +248,7 @@ class SqliteStorage:
         begin(self._connection)
         left, changed = index_slice(self._connection, limit)
         self._counts.note_changes(changed)
+        self._behind = left
         return left
 
     def close(self) -> None:

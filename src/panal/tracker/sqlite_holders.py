@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Container, Sequence
 
-from panal.tracker.sqlite_keys import ids_known_by, places_of
+from panal.tracker.sqlite_keys import places_of
 from panal.tracker.sqlite_rows import CONTENT, HERE
 from panal.wire.ids import CONTENT_ID_BYTES, ContentId
 
@@ -17,15 +17,19 @@ _OF_HOLDINGS = "SELECT peer, complete FROM holdings WHERE content = :content"
 _HOLDERS = " UNION ALL ".join([*map(_OF_ENTRIES.format, places_of("by_content")), _OF_HOLDINGS])
 
 _WANTED = f"substr(:contents, told.value * {CONTENT_ID_BYTES} + 1, {{}})"
+_COUNTED_ENTRIES = f"""
+SELECT told.value AS place, entries.peer FROM json_each(:places) AS told
+CROSS JOIN {{}} AS known ON known.key = {_WANTED.format(8)}
+CROSS JOIN entries ON entries.id = known.entry AND {CONTENT} = {_WANTED.format(32)}
+"""  # noqa: S608 (of our own parts)
+_COUNTED_HOLDINGS = f"""
+SELECT told.value, holdings.peer FROM json_each(:places) AS told
+CROSS JOIN holdings ON holdings.content = {_WANTED.format(32)}
+"""  # noqa: S608 (of our own parts)
+_COUNTED = [*map(_COUNTED_ENTRIES.format, places_of("by_content")), _COUNTED_HOLDINGS]
 _COUNTS = f"""
-SELECT place, count(DISTINCT peer) FROM (
-    SELECT told.value AS place, entries.peer FROM json_each(:places) AS told
-    CROSS JOIN entries ON entries.id IN ({ids_known_by("by_content", _WANTED.format(8))})
-    AND {CONTENT} = {_WANTED.format(32)}
-    UNION ALL
-    SELECT told.value, holdings.peer FROM json_each(:places) AS told
-    CROSS JOIN holdings ON holdings.content = {_WANTED.format(32)}
-) WHERE {HERE} GROUP BY place
+SELECT place, count(DISTINCT peer) FROM ({" UNION ALL ".join(_COUNTED)})
+WHERE {HERE} GROUP BY place
 """  # noqa: S608 (of our own parts)
 
 

@@ -21,6 +21,7 @@ from panal.tracker.sqlite_text import (
     TRIGRAM,
     beginning,
     count_gram,
+    grams_of,
     indexed_until,
     matching,
     matching_any,
@@ -40,6 +41,8 @@ _COUNT_TEXT = "SELECT count(*) FROM (SELECT 1 FROM entry_text WHERE entry_text M
 _MANY = 1 << 62
 _ENOUGH = 10_000
 """Of what more names have it is enough to know about how many."""
+FEW_ROWS = 1_000
+"""Are read and ranked in about a millisecond."""
 FEW_ENTRIES = 20_000
 """So many entries of one peer are looked through quicker than everybody's are looked up; so many
 that the text index does not know yet are looked through, too."""
@@ -61,6 +64,19 @@ def matches_of(
         return _with_ids(connection, peers, [ids[place] for place in places])
 
     return Matches(texts, contents, rows_at, capped)
+
+
+def is_quick(counts: NameCounts, search: Search) -> bool:
+    """Whether kept counts say that a search reads a thousand rows at most, and by words alone."""
+    is_narrowed = search.peer or search.content or search.sha256 or any(filters(search))
+    if is_narrowed or not search.needles or min(map(len, search.needles)) < TRIGRAM:
+        return False
+    if counts.is_known_more(search.needles, RANK_LIMIT):
+        return True
+    grams = [gram for needle in search.needles for gram in grams_of(needle)]
+    most = [counts.known_most(gram) for gram in grams]
+    known = [count for count in most if count is not None]
+    return len(known) == len(grams) and min(known) <= FEW_ROWS
 
 
 def _with_ids(connection: sqlite3.Connection, peers: PeerRows, ids: Sequence[int]) -> list[Match]:

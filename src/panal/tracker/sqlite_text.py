@@ -113,8 +113,7 @@ def matching_rarest(needles: Iterable[str], about: Callable[[str], int]) -> tupl
     """
     chosen: dict[str, int] = {}
     for needle in needles:
-        text = needle[:_MOST_COUNTED]
-        grams = [text[start : start + TRIGRAM] for start in range(len(text) - TRIGRAM + 1)]
+        grams = grams_of(needle)
         counted = sorted((about(gram), start) for start, gram in enumerate(grams))
         (least, place), *others = counted
         chosen[grams[place]] = least
@@ -125,6 +124,12 @@ def matching_rarest(needles: Iterable[str], about: Callable[[str], int]) -> tupl
     least = min(chosen.values())
     rare = [gram for gram, count in chosen.items() if count <= _WORTH_LOOKING_THROUGH * least]
     return " AND ".join(map(_quoted, rare)), least
+
+
+def grams_of(needle: str) -> list[str]:
+    """The trigrams of a needle by which it may be looked up, in order."""
+    text = needle[:_MOST_COUNTED]
+    return [text[start : start + TRIGRAM] for start in range(len(text) - TRIGRAM + 1)]
 
 
 def count_gram(connection: sqlite3.Connection, gram: str, limit: int) -> int:

@@ -157,6 +157,10 @@ class Storage(Protocol):
         """
         ...
 
+    def is_quick(self, search: Search) -> bool:
+        """Whether `match` is known to take a millisecond or so; nothing is asked, by any thread."""
+        ...
+
     def entries_in_order(self, search: Search, now_s: float) -> Generator[Match]:
         """The entries that a listing shows, from a page's beginning on, all there are.
 
