@@ -42,7 +42,9 @@ class PlainState(DownloadState):
                 ended.claimed ^= passes
         self.free |= ended.claimed
 
-    def _take_over(self, source: Source, now_s: float) -> list[Order]:
+    def _take_over(
+        self, source: Source, now_s: float, late: list[Source] | None = None
+    ) -> list[Order]:
         fetching = [(s, s.fetch) for s in self.neighbours.near.values() if s.fetch is not None]
         if any(fetch.taker == source.id for _, fetch in fetching):
             return []
@@ -52,7 +54,7 @@ class PlainState(DownloadState):
             if fetch.claimed & source.bits and may(other, source, now_s, counted_at_s):
                 self._take_overs.taken()
                 other.lost += 1
-                fetch.taker = source.id
+                fetch.taker, source.is_taking = source.id, True
                 PlainState.taken += 1
                 return [_end(other, fetch, f"{source.peer} was quicker", REST_AFTER_YIELD_S)]
         return []

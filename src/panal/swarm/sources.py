@@ -148,6 +148,8 @@ class Source:
     """Until it says that it has sent each chunk once, or does not know how to choose."""
     lost: int = 0
     """Requests taken from it since it last brought a chunk."""
+    is_taking: bool = False
+    """What another was asked for is about to become free for it."""
     rests_until_s: float = 0.0
     reason: str = ""
     last_seen_s: float | None = None

@@ -50,7 +50,7 @@ from panal.swarm.sources import (
     Source,
     Stage,
 )
-from panal.swarm.takeover import TakeOvers
+from panal.swarm.takeover import TakeOvers, is_late
 from panal.wire import bitfield
 from panal.wire.ids import Zone
 
@@ -283,6 +283,8 @@ class DownloadState:
         if fetch is None:
             return []
         source.fetch_done(now_s)
+        if fetch.taker is not None and (taker := self.sources.get(fetch.taker)) is not None:
+            taker.is_taking = False
         self._let_go_of(fetch)
         orders = self._judge(source, fetch, failure, reason, now_s)
         self.neighbours.let_go(source)
@@ -369,17 +371,21 @@ class DownloadState:
     def _occupy_idle(self, now_s: float, first: SourceId | None = None) -> list[Order]:
         idle = [source for source in self.neighbours.near.values() if source.is_idle(now_s)]
         idle.sort(key=lambda source: (source.id != first, source.setbacks))
+        late = self._late(now_s) if idle else []
         orders: list[Order] = []
         for source in idle:
-            orders += self._occupy(source, now_s)
+            orders += self._occupy(source, now_s, late)
         return orders
 
-    def _occupy(self, source: Source, now_s: float) -> list[Order]:
+    def _occupy(
+        self, source: Source, now_s: float, late: list[Source] | None = None
+    ) -> list[Order]:
+        """`late` is what `_late` gave at this time, if that is known."""
         if not source.is_idle(now_s):
             return []
         useful = self._border.askable(source, source.bits & self.free)
         if not useful:
-            return self._take_over(source, now_s)
+            return self._take_over(source, now_s, late)
         longest = self._longest(source, useful)
         if source.may_choose and (among := useful & self._share_of(source)):
             source.fetch = RunningFetch(0, now_s, is_choice=True)
@@ -396,26 +402,38 @@ class DownloadState:
         seeds = sorted(s.id for s in self.neighbours.near.values() if s.bits == self._all)
         return share(self.chunk_count, seeds.index(source.id), len(seeds))
 
-    def _take_over(self, source: Source, now_s: float) -> list[Order]:
-        late: tuple[Source, RunningFetch] | None = None
-        bits, may = source.bits, self._take_overs.may
-        counted_at_s = now_s if self._ticked_at_s is None else self._ticked_at_s
-        for other in self.neighbours.near.values():
-            fetch = other.fetch
-            if fetch is None:
-                continue
-            if fetch.taker == source.id:
-                return []  # one at a time
-            if late is None and fetch.claimed & bits and may(other, source, now_s, counted_at_s):
-                if not self._border.may_move(other, source, now_s):
-                    continue
-                late = other, fetch
-        if late is None:
+    def _counted_at_s(self, now_s: float) -> float:
+        return now_s if self._ticked_at_s is None else self._ticked_at_s
+
+    def _late(self, now_s: float) -> list[Source]:
+        """Those that some other might take chunks from."""
+        counted_at_s = self._counted_at_s(now_s)
+        return [
+            source
+            for source in self.neighbours.near.values()
+            if source.fetch is not None and is_late(source.fetch, now_s, counted_at_s)
+        ]
+
+    def _take_over(self, source: Source, now_s: float, late: list[Source] | None) -> list[Order]:
+        bits = source.bits & (self.missing ^ self.free)
+        if not bits or source.is_taking:
             return []
-        other, fetch = late
+        may, may_move = self._take_overs.may, self._border.may_move
+        counted_at_s = self._counted_at_s(now_s)
+        for other in self._late(now_s) if late is None else late:
+            fetch = other.fetch
+            if (
+                fetch is not None
+                and fetch.claimed & bits
+                and may(other, source, now_s, counted_at_s)
+                and may_move(other, source, now_s)
+            ):
+                break
+        else:
+            return []
         self._take_overs.taken()
         other.lost += 1
-        fetch.taker = source.id
+        fetch.taker, source.is_taking = source.id, True
         self._border.give_up(other, source, fetch.claimed & source.bits)
         return [_end(other, fetch, f"{source.peer} was quicker", REST_AFTER_YIELD_S)]
 

@@ -5,7 +5,7 @@ are known, and the less readily the more often that helped nobody. Else sources 
 bring a chunk would take it from each other, and from an honest one that is slow, for ever.
 """
 
-from panal.swarm.sources import Source
+from panal.swarm.sources import RunningFetch, Source
 
 SILENCE_PATIENCE_S = 0.5
 """How long a claim waits for bytes, in a queue or later, before another holder may have it."""
@@ -21,6 +21,13 @@ TAKEN_IN_VAIN = 16
 _PATIENCE_GROWTH = 4.0
 _MOST_SETBACKS = 3
 _SMOOTHING = 0.3
+
+
+def is_late(fetch: RunningFetch, now_s: float, counted_at_s: float) -> bool:
+    """Whether anybody at all may take it over: what `TakeOvers.may` needs whoever the taker is."""
+    if fetch.first_byte_at_s is not None and now_s - fetch.chunk_began_at_s >= GAIN_S:
+        return True
+    return fetch.silence_s(counted_at_s) > SILENCE_PATIENCE_S
 
 
 class TakeOvers:
