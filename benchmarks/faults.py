@@ -187,18 +187,25 @@ def _end_seed(swarm: Swarm, peers: tuple[Host, ...], seed: Program, fault: Fault
 
 
 def have_stream(host: Host, content: str) -> Iterator[bytes]:
-    """What one peer says that it has, read over its own loopback; ends with the peer."""
-    while True:
+    """What one peer says that it has, read over its own loopback; ends with it or its host."""
+    with contextlib.suppress(CannotRun):
+        while (answer := _begun(host, content)) is None:
+            time.sleep(0.05)  # not there yet
+        # Another stream would begin with all that it has, in the middle of this one.
         with contextlib.suppress(OSError, http.client.HTTPException):
-            client = http.client.HTTPConnection("127.0.0.1", PORT)
-            client.sock = host.connect(PORT)
-            client.request("GET", f"/content/{content}/have")
-            answer = client.getresponse()
-            if answer.status == 200:
-                while piece := answer.read1(65536):
-                    yield piece
-                return
-        time.sleep(0.05)  # not there yet
+            while piece := answer.read1(65536):
+                yield piece
+
+
+def _begun(host: Host, content: str) -> http.client.HTTPResponse | None:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        client = http.client.HTTPConnection("127.0.0.1", PORT)
+        client.sock = host.connect(PORT)
+        client.request("GET", f"/content/{content}/have")
+        answer = client.getresponse()
+        if answer.status == 200:
+            return answer
+    return None
 
 
 def rows(names: list[str] | None = None) -> Iterator[Row]:

@@ -119,7 +119,12 @@ def _counters(namespace: str, device: str) -> list[str]:
 
 @contextlib.contextmanager
 def inside(namespace: str) -> Iterator[None]:
-    """This thread's sockets and devices are made there, for the time of a `with`."""
+    """This thread's sockets and devices are made there, for the time of a `with`.
+
+    CannotRun where there is no such namespace any more.
+    """
+    if not Path(_NAMED, namespace).exists():
+        raise CannotRun(f"there is no namespace {namespace}")
     libc = ctypes.CDLL(None, use_errno=True)
     with Path("/proc/thread-self/ns/net").open() as home, Path(_NAMED, namespace).open() as there:
         if libc.setns(there.fileno(), _CLONE_NEWNET) != 0:

@@ -1,9 +1,10 @@
 import os
+from typing import ClassVar
 
 import pytest
 
 from benchmarks import faults, swarm
-from benchmarks.hosts import HEADER_BYTES, Traffic
+from benchmarks.hosts import HEADER_BYTES, Host, Link, Traffic
 from benchmarks.scenarios import SCENARIOS
 
 
@@ -23,3 +24,22 @@ def test_without_root_swarms_are_skipped_in_words(monkeypatch: pytest.MonkeyPatc
     assert "need root" in row.note
     assert "need root" in fault.note
     assert row.ratio is fault.ratio is None
+
+
+def test_what_a_peer_has_is_asked_no_more_when_its_host_is_gone() -> None:
+    gone = Host("gone", "panal-no-such", "10.77.0.9", Link())
+    assert list(faults.have_stream(gone, "c")) == []
+
+
+def test_a_stream_that_breaks_off_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class BreaksOff:
+        pieces: ClassVar[list[bytes]] = [b"first"]
+
+        def read1(self, most: int) -> bytes:
+            if not self.pieces:
+                raise ConnectionResetError
+            return self.pieces.pop()
+
+    begun = [BreaksOff()]
+    monkeypatch.setattr(faults, "_begun", lambda host, content: begun.pop(0))
+    assert list(faults.have_stream(Host("h", "n", "10.77.0.9", Link()), "c")) == [b"first"]
