@@ -989,13 +989,13 @@ export interface components {
             priority: number;
             /** @description How many are here and verified. */
             bytes_done: number;
-            /** @description How many were here when it began. */
+            /** @description How many were here before it began; a peer that starts again counts anew. */
             bytes_resumed: number;
             /** @description What comes now. */
             rate_bytes_s: number;
             /** @description How long it will take at that rate, in seconds. */
             eta_s: number | null;
-            /** @description From the first request until the final name existed. */
+            /** @description From the first request until the final name existed, without waits for a disk and pauses. */
             transfer_s: number;
             /** @description Why nothing moves, or how it failed, in words. */
             reason: string;
@@ -1744,12 +1744,17 @@ export interface components {
                 [key: string]: string;
             };
             /**
-             * @description Files that have rotted and are served no more: by path, what is wrong, in words.
+             * @description Files that have rotted and are served no more: by path, what is wrong and what to do.
              * @default {}
              */
             damaged: {
                 [key: string]: string;
             };
+            /**
+             * @description Paths that were changed just now: they are shared once they rest.
+             * @default 0
+             */
+            unsettled: number;
         };
         /**
          * StreamedEvents

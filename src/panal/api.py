@@ -31,7 +31,6 @@ from panal.answers import (
 from panal.asking import Only, all_peers, search_query
 from panal.errors import Refused
 from panal.peer.app import PeerApp
-from panal.peer.damage import words as damage_words
 from panal.peer.guest_links import DEFAULT_S, Named
 from panal.peer.planning import Target, plan
 from panal.peer.why import facts_of_download
@@ -315,5 +314,6 @@ class Node:
             unfinished=unfinished,
             unfinished_bytes=unfinished_bytes,
             withdrawn=dict(app.collections.offering.withdrawn),
-            damaged={file.path: damage_words(file) for file in app.damage.all()},
+            damaged={file.path: app.damage.words(file) for file in app.damage.all()},
+            unsettled=app.watching.unsettled,
         )

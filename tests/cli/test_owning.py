@@ -20,6 +20,7 @@ from panal.store.roots import Root
 from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath
 from tests.cli.running import panal
+from tests.fsck.place import overwrite
 from tests.support.network import Network, RunningPeer, until
 
 UNKNOWN = "0" * 64
@@ -258,17 +259,50 @@ async def test_verify_names_what_rotted(peer: RunningPeer) -> None:
     found = await panal("verify", str(peer.folder / "sub"), "--json", *at)
     assert found.code == 5
     assert list(found.json()["differing"]) == ["sub/rotten.bin"]
-    read = "1 file, 97.7 KiB read, "
-    last = (await panal("verify", *at)).out.splitlines()[-1]
-    assert last == f"{read}1 differ; 'panal verify --repair' mends what is damaged."
+    read = "2 files, 195.3 KiB read, "
+    told = (await panal("verify", *at)).out
+    assert told.splitlines()[-1] == f"{read}1 differ."
+    # Its time was set back by a program: no repair would touch it.
+    assert "--repair" not in told
+    assert "touch it to share it as it is, or remove it and get it again" in told
     repaired = await panal("verify", "--repair", *at)
     assert repaired.code == 5
-    assert "not repaired: nobody else who is here has this content" in repaired.out
+    assert "not repaired: 'sub/rotten.bin' may have been edited" in repaired.out
     assert repaired.out.splitlines()[-1] == (
         f"{read}0 repaired, 1 not: the reasons are above, and what has come is kept."
     )
+    alone = (await panal("verify", "sub", "--repair", *at)).out
+    assert alone.splitlines()[-1].startswith("1 file, 97.7 KiB read, 0 repaired, 1 not")
     assert [file.path for file in peer.node.files().files] == ["whole.bin"]
     assert (await panal("verify", "nothing", *at)).code == 3
+
+
+async def test_ls_says_what_is_withdrawn_and_what_to_do(peer: RunningPeer) -> None:
+    at = ("--peer", peer.url)
+    await peer.upload("rotten.bin", b"x" * 100_000)
+    path = peer.folder / "rotten.bin"
+    overwrite(path, 7, b"rot")
+    ctime_ns = path.stat().st_ctime_ns  # as on a disk that has rotted: no program can set it
+    peer.app.index.write("UPDATE shared SET ctime_ns = ?", (ctime_ns,))
+    assert "'panal verify --repair' fetches what is wrong" in (await panal("verify", *at)).out
+    first, second = (await panal("ls", *at)).err.splitlines()
+    assert first == "Nothing is shared: what was is withdrawn."
+    assert second.startswith("Withdrawn: rotten.bin has other bytes than were shared in 1 of 1 ")
+    assert second.endswith("'panal verify --repair' fetches what is wrong from others.")
+
+
+async def test_ls_says_that_what_was_edited_is_being_read(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.peer.comparing.SETTLED_S", 3_600.0)  # it is always too new
+    peer = await network.peer("one")
+    at = ("--peer", peer.url)
+    await peer.upload("one.txt", b"one")
+    (peer.folder / "one.txt").write_bytes(b"two")
+    await until(lambda: peer.node.status().unsettled == 1, "it was seen, and is still too new")
+    assert (await panal("ls", *at)).err == (
+        "Nothing is shared at this moment: 1 file is new or edited, and shared once read.\n"
+    )
 
 
 async def test_verify_tells_how_far_it_has_come(

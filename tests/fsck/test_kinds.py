@@ -116,10 +116,9 @@ def _(place: Place) -> None:
         database.execute("DELETE FROM catalogue_total")
 
 
-@planting("damaged")
-def _(place: Place) -> None:
+def damage(place: Place, path: str) -> None:
     index = Index(place.state / "index.sqlite")
-    shared = index.by_path("copy.bin")
+    shared = index.by_path(path)
     assert shared is not None
     manifest = index.manifest(shared.content)
     assert manifest is not None
@@ -127,6 +126,22 @@ def _(place: Place) -> None:
     DamageRecords(index).add(file)
     index.forget([(shared.path, shared.fingerprint)])
     index.close()
+
+
+@planting("damaged")
+def _(place: Place) -> None:
+    damage(place, "copy.bin")
+
+
+@planting("damaged-touched")
+def _(place: Place) -> None:
+    damage(place, "copy.bin")
+    (place.folder / "copy.bin").chmod(0o600)
+
+
+@planting("damaged-elsewhere")
+def _(place: Place) -> None:
+    damage(place, "elsewhere/far.txt")
 
 
 @planting("file-changed")

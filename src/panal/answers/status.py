@@ -116,7 +116,9 @@ class StatusAnswer(msgspec.Struct):
     withdrawn: dict[str, str] = msgspec.field(default_factory=dict)
     """Folders that are not offered any more: by path, a path in each that is not as it was."""
     damaged: dict[str, str] = msgspec.field(default_factory=dict)
-    """Files that have rotted and are served no more: by path, what is wrong, in words."""
+    """Files that have rotted and are served no more: by path, what is wrong and what to do."""
+    unsettled: int = 0
+    """Paths that were changed just now: they are shared once they rest."""
 
 
 class TrackerDetailsAnswer(msgspec.Struct):

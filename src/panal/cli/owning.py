@@ -15,6 +15,7 @@ from panal.answers import (
     FileAnswer,
     FolderAnswer,
     SettingsAnswer,
+    StatusAnswer,
     VerifyAnswer,
 )
 from panal.cli.documents import AddDocument, CancelDocument, LsDocument, UnshareDocument
@@ -61,7 +62,7 @@ def ls(peer_url: str, *, as_json: bool) -> None:
             print_json(LsDocument(files, status.skipped, status.skipped_folders))
             return
         if is_empty:
-            click.echo("Nothing is shared yet.", err=True)
+            click.echo(_nothing_words(status), err=True)
         _print_left_out(status.skipped, status.skipped_folders)
         for path, changed in sorted(status.withdrawn.items()):
             click.echo(
@@ -70,9 +71,19 @@ def ls(peer_url: str, *, as_json: bool) -> None:
                 err=True,
             )
         for path, problem in sorted(status.damaged.items()):
-            click.echo(f"Damaged: {name_words(path)} has {problem}.", err=True)
+            click.echo(f"Withdrawn: {name_words(path)} has {problem}.", err=True)
 
     ask(peer_url, work)
+
+
+def _nothing_words(status: StatusAnswer) -> str:
+    """Why no file is shared; what is withdrawn follows, each with its reason."""
+    if new := status.to_hash + status.unsettled:
+        files = "1 file is" if new == 1 else f"{new} files are"
+        return f"Nothing is shared at this moment: {files} new or edited, and shared once read."
+    if status.damaged:
+        return "Nothing is shared: what was is withdrawn."
+    return "Nothing is shared yet."
 
 
 def _file_words(file: FileAnswer) -> str:
@@ -180,8 +191,7 @@ def _verified_words(answer: VerifyAnswer, *, repair: bool) -> str:
     left = len(answer.differing)
     came = f"{files}, {size_words(answer.bytes)} read, "
     if not repair:
-        next_step = "; 'panal verify --repair' mends what is damaged" if left else ""
-        return f"{came}{left} differ{away}{next_step}."
+        return f"{came}{left} differ{away}."
     next_step = ": the reasons are above, and what has come is kept" if left else ""
     return f"{came}{len(answer.repaired)} repaired, {left} not{away}{next_step}."
 

@@ -9,7 +9,7 @@ from panal.fsck import findings as f
 from panal.fsck.facts import SharedFile, Stands
 from panal.fsck.findings import Finding
 from panal.fsck.index_reading import IndexReading, SharedRow
-from panal.store.fingerprints import Skipped
+from panal.store.fingerprints import Fingerprint, Skipped
 from panal.store.hashing import hash_file
 from panal.store.mounts import FurtherRoot, Mounts
 from panal.store.rereading import forget_cached
@@ -80,8 +80,9 @@ def not_indexed(index: IndexReading, root: Mounts) -> Iterator[Finding]:
     missing: set[str] = set()
     damaged = index.damaged()
     for path, found in root.walk(Skipped()):
-        if damaged.get(path) == found:
-            yield f.DAMAGED.at(path)
+        known = damaged.get(path)
+        if known is not None and known == found:
+            yield _damaged(root, path, known).at(path)
         elif not index.has_path(path):
             yield f.NOT_INDEXED.at(path)
             if len(missing) < MOST_NOT_INDEXED:
@@ -93,6 +94,14 @@ def not_indexed(index: IndexReading, root: Mounts) -> Iterator[Finding]:
             missing -= {row[0] for row in piece}
     for hidden in sorted(missing):
         yield f.SEEN_WRONG.at(hidden)
+
+
+def _damaged(root: Mounts, path: SafePath, known: Fingerprint) -> f.Kind:
+    """Which kind of damage it is: what a repair would refuse is not to be repaired."""
+    if root.root_name(path):
+        return f.DAMAGED_ELSEWHERE
+    found = root.fingerprint(path)  # a walk does not ask for all of it
+    return f.DAMAGED if found is None or known.is_untouched(found) else f.DAMAGED_TOUCHED
 
 
 def is_there(root: Mounts, path: str | None) -> bool:

@@ -90,13 +90,26 @@ PATH_UNSAFE = _broken("path-unsafe", "P2", "The index has a path that may not be
 BYTES_DIFFER = _broken(
     "bytes-differ",
     "P1",
-    "A file has other bytes than it was shared with, though its size and time have not changed.",
+    "A file has other bytes than it was shared with, though its size and time have not changed: "
+    "the running peer's 'panal verify' withdraws it, and says what mends it.",
 )
 SHA256_DIFFERS = _broken(
     "sha256-differs", "P1", "The SHA-256 that is vouched for is not that of the file."
 )
 DAMAGED = _pending(
     "damaged", "P1", "A file that has rotted: not served until 'panal verify --repair' mends it."
+)
+DAMAGED_TOUCHED = _pending(
+    "damaged-touched",
+    "P1",
+    "A file has other bytes than were shared, and may have been edited and its time set back: not "
+    "served, and no repair touches it. Touch it to share it as it is, or remove it and get it "
+    "again.",
+)
+DAMAGED_ELSEWHERE = _pending(
+    "damaged-elsewhere",
+    "P1",
+    "A file has rotted where Panal only reads: not served until you put it right there.",
 )
 FILE_CHANGED = _pending(
     "file-changed", "P1", "A file was edited or replaced; it is not served, and hashed anew."

@@ -161,7 +161,7 @@ class IndexReading:
 
     def damaged(self) -> dict[str, Fingerprint]:
         """Files that are known to have rotted, as they were found: few."""
-        rows = self._rows("damaged", "path, device, inode, size_bytes, mtime_ns")
+        rows = self._rows("damaged", "path, device, inode, size_bytes, mtime_ns, ctime_ns")
         return {str(path): Fingerprint(*numbers) for path, *numbers in rows}
 
     def is_of_a_get(self) -> bool:

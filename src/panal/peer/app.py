@@ -315,7 +315,7 @@ class PeerApp:
     def _look_after_files(self, fetching: Fetching) -> None:
         """Rot: found, withdrawn, mended."""
         root, index, sharing = self.root, self.index, self.sharing
-        damage = self.damage = Damage(DamageRecords(index), self._withdraw)
+        damage = self.damage = Damage(DamageRecords(index), self._withdraw, root)
         self.scanning.is_damaged = self.contents.is_damaged = damage.holds
         damage.restore(index.by_path)
         sharing.came = damage.end

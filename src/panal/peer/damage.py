@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from panal.errors import PanalError
 from panal.store.damage_records import DamagedFile, DamageRecords
-from panal.store.fingerprints import Seen
+from panal.store.fingerprints import Fingerprint, Seen
 from panal.store.index import SharedFile
+from panal.store.mounts import Mounts
 from panal.wire import bitfield
 from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath, printable
@@ -24,10 +25,14 @@ _NAMED = 4
 class Damage:
     """What is damaged of one peer's files; the loop's own, but for `holds`."""
 
-    def __init__(self, records: DamageRecords, withdraw: Callable[[SharedFile], None]) -> None:
+    def __init__(
+        self, records: DamageRecords, withdraw: Callable[[SharedFile], None], root: Mounts
+    ) -> None:
         self._records = records
         self._withdraw = withdraw
+        self._root = root
         self._files = {file.path: file for file in records.all()}
+        self._next_steps = {file.path: self._next_step(file) for file in self._files.values()}
         self._unwritten: dict[SafePath, SharedFile] = {}
         """What the index still calls shared: it could not be written, or not in time."""
 
@@ -59,16 +64,30 @@ class Damage:
         """
         file = DamagedFile(shared.path, shared.content, manifest, shared.fingerprint, wrong)
         self._files = {**self._files, file.path: file}
+        self.look(file)
         log.error(
-            "%s is damaged: %s. It is served no more; 'panal verify --repair' fetches what is "
-            "wrong from others.",
+            "%s is damaged: %s. It is served no more; %s.",
             printable(file.path),
             words(file),
+            self._next_steps[file.path],
         )
         self._unwritten[file.path] = shared
         if problem := self.write_down():
             log.warning("That is not written down yet: %s", problem)
         return file
+
+    def look(self, file: DamagedFile) -> None:
+        """See what can be done about a file, which may have changed; in whatever thread."""
+        self._next_steps[file.path] = self._next_step(file)
+
+    def _next_step(self, file: DamagedFile) -> str:
+        name = self._root.root_name(file.path)
+        place = str(self._root.places()[name]) if name else ""
+        return next_step(file, self._root.fingerprint(file.path), place)
+
+    def words(self, file: DamagedFile) -> str:
+        """What is wrong with a file, and what to do about it."""
+        return f"{words(file)}; {self._next_steps[file.path]}"
 
     def write_down(self) -> str:
         """Bring the index up to what is known, where that failed; why it fails again."""
@@ -86,6 +105,7 @@ class Damage:
         self._unwritten.pop(path, None)
         if path in self._files:
             self._files = {kept: file for kept, file in self._files.items() if kept != path}
+            self._next_steps.pop(path, None)
             try:
                 self._records.remove([path])
             except PanalError as error:
@@ -98,3 +118,18 @@ def words(file: DamagedFile) -> str:
     named = ", ".join(map(str, chunks[:_NAMED])) + ("…" if len(chunks) > _NAMED else "")
     of = f"{len(chunks)} of {file.manifest.chunk_count} chunks"
     return f"other bytes than were shared in {of} ({named}), though size and time are the same"
+
+
+def next_step(file: DamagedFile, found: Fingerprint | None, place: str) -> str:
+    """What its owner can do about a file that stands so now, in a further root's place or in "".
+
+    The same that a repair would refuse is not to be repaired.
+    """
+    if place:
+        return f"put it right in {printable(place)}, where Panal only reads, or 'panal unshare' it"
+    if found is not None and not file.fingerprint.is_untouched(found):
+        return (
+            "it may have been edited and its time set back, so no repair touches it: touch it to "
+            "share it as it is, or remove it and get it again"
+        )
+    return "'panal verify --repair' fetches what is wrong from others"

@@ -69,6 +69,9 @@ class Repairing:
         if name := self._root.root_name(file.path):
             place = printable(str(self._root.places()[name]))
             raise Refused(f"it is shared in place from {place}, where Panal only reads")
+        found = await asyncio.to_thread(self._root.fingerprint, file.path)
+        if found is not None:
+            refuse_touched(found, file.fingerprint, file.path)  # whoever has it
         if not await self._fetching.locate(file.content):
             raise Unreachable("nobody else who is here has this content")
         async with self._turn:

@@ -97,6 +97,8 @@ class Verifying:
         repair: bool,
     ) -> None:
         known = set(self._damaged(paths))
+        found.of_files += len(known)
+        found.of_bytes += sum(file.manifest.size_bytes for file in known)
         for shared in files:
             await self._verify_file(shared, found)
         for file in self._damaged(paths):
@@ -105,14 +107,20 @@ class Verifying:
                 continue
             if file in known and await self._reads_right_again(file, found):
                 continue
-            found.differing[file.path] = damage.words(file)
             if repair:
+                found.differing[file.path] = damage.words(file)
                 await self._mend(file, found)
+            else:
+                await asyncio.to_thread(self._damage.look, file)
+                found.differing[file.path] = self._damage.words(file)
 
     async def _reads_right_again(self, file: DamagedFile, found: Verified) -> bool:
         """Whether the disk gives by now what was shared, as after a loose cable: so it is again."""
+        found.files += 1
         try:
-            if await self._read(file, file.manifest, found):
+            wrong = await self._read(file, file.manifest, found)
+            found.size_bytes += file.manifest.size_bytes
+            if wrong:
                 return False
             await self._sharing.share_again(file)
         except PanalError:
@@ -175,7 +183,9 @@ class Verifying:
             return
         except ContentChanged:
             if self._index.by_path(shared.path) == shared:
-                found.differing[shared.path] = "edited since it was shared"
+                found.differing[shared.path] = (
+                    "edited since it was shared; it is read and shared anew by itself"
+                )
                 self._sharing.withdraw(shared)
             return
         except PanalError as error:

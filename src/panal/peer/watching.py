@@ -48,6 +48,7 @@ class Watching:
         self._presence = presence
         self._clock = clock
         self._hints: dict[str, float] = {}
+        self._unsettled: set[str] = set()
         self._wake = asyncio.Event()
         self._watches: dict[str, FolderWatch] = {}
         self._watch_again_at_s: dict[str, float] = {}
@@ -137,6 +138,7 @@ class Watching:
             for path in due:
                 del self._hints[path]
             self._take_in(await self._scanning.look(due))
+            self._unsettled -= due
 
     def _full_due_s(self) -> float:
         if self._scanning.is_moving or self._is_looking_at_all:
@@ -165,6 +167,12 @@ class Watching:
         due_s = self._clock.now_s() + SETTLED_S
         for path in self._scanning.take_again():
             self._hints.setdefault(path, due_s)
+            self._unsettled.add(path)
+
+    @property
+    def unsettled(self) -> int:
+        """How many paths were changed just now, and are read once they rest."""
+        return len(self._unsettled)
 
     def _take_in(self, found: Difference) -> None:
         if found.fresh or found.moved or found.gone:
