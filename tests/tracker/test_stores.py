@@ -112,6 +112,7 @@ async def test_a_database_that_is_away_is_waited_for(
         return made
 
     monkeypatch.setattr(stores, "open_store", open_it)
+    caplog.clear()
     with caplog.at_level(logging.WARNING, "panal.tracker"):
         opened = await stores.open_store_when_it_is_there("postgresql://db", None, clock, 60.0)
     assert opened == made
