@@ -39,6 +39,9 @@ this floor imports nothing.
 
 from typing import ClassVar
 
+FREE_SOME_SPACE = "Free some space and try again."
+"""What a full disk asks of who has not been told that it is waited for."""
+
 
 class PanalError(Exception):
     """Something failed, and it is nobody's wrong input."""
@@ -178,6 +181,11 @@ class NoSpace(PanalError):
         super().__init__(text)
         self.place = place
         self.wanted_bytes = wanted_bytes
+
+    @property
+    def cause(self) -> str:
+        """What is full, in words, without what to do."""
+        return str(self).removesuffix(FREE_SOME_SPACE).rstrip()
 
     exit_code = 6
     http_status = 507

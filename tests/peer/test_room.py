@@ -138,8 +138,12 @@ class Full:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 async def test_full_in_mid_transfer(
-    network: Network, monkeypatch: pytest.MonkeyPatch, number: int
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    number: int,
 ) -> None:
+    """The log says that it goes on by itself: nobody has to try again."""
     full = Full(monkeypatch, "pwrite", number)
     getter = await network.peer("getter")
     async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:
@@ -156,6 +160,9 @@ async def test_full_in_mid_transfer(
         assert answer.bytes_resumed == 0  # nothing was here before it began
         assert sum(source.bytes for source in answer.sources) >= len(DATA)
     assert full.failed > 0
+    (said,) = [line for line in caplog.messages if line.startswith("The download of")]
+    assert said.endswith("It goes on by itself when there is room.")
+    assert "try again" not in said
     assert (getter.folder / "out.bin").read_bytes() == DATA
 
 
@@ -186,6 +193,7 @@ async def test_a_disk_that_fails_in_mid_transfer_is_tried_again(
         await until(lambda: getter.node.download(identity).state == "done", "done")
     (said,) = [line for line in caplog.messages if line.startswith("The download of")]
     assert "waits: Could not write the download" in said
+    assert said.endswith("It is tried again by itself.")
     assert (getter.folder / "out.bin").read_bytes() == DATA
 
 

@@ -231,7 +231,7 @@ class Downloads:
             self._unsaved.discard(download_id)
         except PanalError as error:
             if download_id not in self._unsaved:
-                log.warning("%s: %s", words, error)
+                log.warning("%s: %s", words, _waited_words(error))
             self._unsaved.add(download_id)
 
     def _forget_old(self) -> None:
@@ -287,7 +287,7 @@ class Downloads:
         else:
             self._set(download, State.FAILED, error)
         waits = State(download.record.state) is State.WAITING
-        told = f"{'waits' if waits else 'failed'}: {error}"
+        told = f"waits: {_waited_words(error)}" if waits else f"failed: {error}"
         ran_s = self._clock.now_s() - download.began_s
         if told != download.told or ran_s > LONGEST_PAUSE_S:  # else each try would say it again
             download.told = told
@@ -299,7 +299,9 @@ class Downloads:
         place = error.place or str(self._state)
         room = await asyncio.to_thread(_room, place)
         lack = Lack(place, error.wanted_bytes, self._clock.now_s() + TRY_AGAIN_S)
-        usable_bytes, words = (0, str(error)) if room is None else (room.usable_bytes, room.words())
+        usable_bytes, words = (
+            (0, error.cause.rstrip(".")) if room is None else (room.usable_bytes, room.words())
+        )
         self._set(download, State.WAITING, NoSpace(lack_words(lack, usable_bytes, words)))
         download.lack = lack
 
@@ -308,7 +310,7 @@ class Downloads:
         ran_s = self._clock.now_s() - download.began_s
         download.disk_failures = failures_in_a_row(download.disk_failures, ran_s)
         pause_s = min(LONGEST_PAUSE_S, TRY_AGAIN_S * 2.0 ** (download.disk_failures - 1))
-        self._set(download, State.WAITING, type(error)(f"{error} It is tried again by itself."))
+        self._set(download, State.WAITING, type(error)(_waited_words(error)))
         download.lack = Lack(str(self._state), 0, self._clock.now_s() + pause_s)
 
     async def look_for_room(self) -> None:
@@ -330,6 +332,13 @@ class Downloads:
             for download_id in to_try_again(waiting, usable, self._clock.now_s()):
                 self._set(self._downloads[download_id], State.QUEUED)
             self._start_queued()
+
+
+def _waited_words(error: PanalError) -> str:
+    """An error that nobody need do anything about, as the disk may be well again."""
+    if isinstance(error, NoSpace):
+        return f"{error.cause} It goes on by itself when there is room."
+    return f"{error} It is tried again by itself."
 
 
 def _room(place: str) -> Room | None:

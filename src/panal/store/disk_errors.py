@@ -2,7 +2,7 @@
 
 import errno
 
-from panal.errors import NoSpace, PanalError, Refused
+from panal.errors import FREE_SOME_SPACE, NoSpace, PanalError, Refused
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _MAY_PASS = {
@@ -24,7 +24,7 @@ def full_words(error: OSError) -> str:
 def disk_error(error: OSError, doing: str) -> PanalError:
     """The error that a user sees for a failed file call."""
     if reason := full_words(error):
-        return NoSpace(f"Could not {doing}: {reason}. Free some space and try again.")
+        return NoSpace(f"Could not {doing}: {reason}. {FREE_SOME_SPACE}")
     refused = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
     told = (Refused if refused else PanalError)(f"Could not {doing}: {error.strerror or error}.")
     told.may_pass = error.errno in _MAY_PASS

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from panal.errors import NoSpace
+from panal.errors import FREE_SOME_SPACE, NoSpace
 from panal.wire.amounts import size_words
 
 _GIB = 1024 * 1024 * 1024
@@ -53,7 +53,7 @@ def lacking(room: Room, folder: Path, wanted_bytes: int) -> NoSpace | None:
         return None
     return NoSpace(
         f"{size_words(wanted_bytes)} more are needed on {folder}; {room.words()}. "
-        "Free some space and try again.",
+        f"{FREE_SOME_SPACE}",
         str(folder),
         wanted_bytes,
     )
@@ -70,7 +70,7 @@ def check_reserve(folder: Path) -> None:
     room = room_at(folder)
     if room.usable_bytes < 0:
         raise NoSpace(
-            f"{folder} is full but for a part of its reserve. Free some space and try again.",
+            f"{folder} is full but for a part of its reserve. {FREE_SOME_SPACE}",
             str(folder),
         )
 
