@@ -20,7 +20,7 @@ from panal.cli.output import name_words, print_json
 from panal.cli.programs import collect_as_usual, run_until_stopped
 from panal.cli.progress import ProgressLine
 from panal.clock import SystemClock
-from panal.errors import NoSpace, PanalError, UsageError, by_slug
+from panal.errors import NoSpace, PanalError, Unreachable, UsageError, by_slug
 from panal.peer.config import PeerSettings
 from panal.peer.user_identity import as_member, get_name
 from panal.python import running_peer
@@ -185,17 +185,40 @@ def get_at_peer(what: str, peer_url: str, *, wait: bool, quiet: bool, as_json: b
     """Let a running peer fetch, and show how it goes."""
     from panal.cli.remote import RemotePeer
 
+    begun: DownloadAnswer | None = None
+
     async def run() -> None:
+        nonlocal begun
         async with RemotePeer(peer_url) as remote:
-            begun = await remote.begin(what, wait=wait)
+            begun = download = await remote.begin(what, wait=wait)
 
             async def current() -> DownloadAnswer:
-                return await remote.download(begun.id)
+                try:
+                    return await remote.download(download.id)
+                except Unreachable:
+                    raise Unreachable(_left_alone_words(peer_url)) from None
 
             answer = await _watch(current, asyncio.sleep, quiet=quiet)
             _report(answer, answer.name or "", quiet=quiet, as_json=as_json)
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        if begun is not None:
+            click.echo(
+                f"The peer at {peer_url} goes on with it; 'panal downloads cancel {begun.id}' ends "
+                "it.",
+                err=True,
+            )
+        raise
+
+
+def _left_alone_words(peer_url: str) -> str:
+    return (
+        f"The peer at {peer_url} does not answer any more. The download is its own: once it runs "
+        "again it goes on by itself from what is here. 'panal downloads' shows it; the same "
+        "command follows it again."
+    )
 
 
 async def _watch(

@@ -1,0 +1,50 @@
+"""`panal get` by a running peer: what is said when that peer, or the command, is stopped."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from panal.cli import getting
+from panal.wire.manifest import MIN_CHUNK_BYTES
+from tests.cli.running import panal
+from tests.peer.test_downloads import gated
+from tests.support.network import Network, until
+from tests.support.scripted_peer import ScriptedPeer
+
+DATA = Random(5).randbytes(8 * MIN_CHUNK_BYTES)
+
+
+async def test_a_peer_that_is_stopped_goes_on_with_it_and_so_it_is_said(network: Network) -> None:
+    getter = await network.peer("getter")
+    port, url = getter.app.port, getter.url
+    async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:
+        words = ("get", slow.content.hex(), "--peer", url)
+        asked = asyncio.create_task(panal(*words))
+        await slow.reached.wait()
+        await network.stop_peer("getter")
+        said = await asked
+        assert said.code == 4
+        assert f"The peer at {url} does not answer any more." in said.err
+        assert "once it runs again it goes on by itself from what is here" in said.err
+        getter = await network.peer("getter", port=port)
+        slow.release.set()
+        assert (await panal(*words)).code == 0
+        await until(lambda: getter.node.downloads()[0].state == "done", "by itself")
+
+
+async def test_a_command_that_is_stopped_says_that_the_peer_goes_on(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    getter = await network.peer("getter")
+
+    async def interrupted(*_: object, **__: Callable[..., object]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(getting, "_watch", interrupted)
+    said = await panal("get", "0" * 64, "--peer", getter.url)
+    (download,) = getter.node.downloads()
+    assert said.code == 130
+    assert f"The peer at {getter.url} goes on with it; " in said.err
+    assert f"'panal downloads cancel {download.id}' ends it." in said.err
