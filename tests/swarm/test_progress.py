@@ -45,6 +45,25 @@ def test_bytes_begin_the_two_seconds_anew() -> None:
     assert reason(driven, 2.0) == "nothing comes from peer_a"
 
 
+@pytest.mark.parametrize("other", [None, 0b0001])
+def test_once_all_who_sent_are_gone_it_waits_at_once(other: int | None) -> None:
+    """A rate that only dies away would seem to be one; who is here and has nothing may get some."""
+    driven = started()
+    driven.open(A, 0b1111)
+    driven.tell(Ticked())
+    driven.tell(BytesArrived(A, 4_000_000))
+    driven.tell(Ticked(), after_s=0.25)
+    if other is not None:
+        driven.open(B, other)
+        driven.tell(ChunkWritten(B, 0))
+        driven.tell(FetchEnded(B))
+    driven.tell(SourceClosed(A, "reset"))
+    driven.tell(FetchEnded(A, Failure.BROKEN, "reset"))
+    shown = progress_of(driven.state, driven.now_s)
+    assert bool(shown.reason) is (other is None)
+    assert (shown.rate_bytes_s == 0) is (other is None)
+
+
 def test_waiting_in_queues_names_the_peers() -> None:
     driven = started()
     for source in (A, B):

@@ -22,21 +22,29 @@ def progress_of(state: DownloadState, now_s: float) -> Progress:
         SourceProgress(source.id, state_of(source), source.rate_bytes_s, source.bytes)
         for source in state.sources.values()
     )
+    waits = is_waiting(state, now_s)
     return Progress(
         chunks_written=state.written.bit_count(),
         chunk_count=state.chunk_count,
-        rate_bytes_s=sum(source.rate_bytes_s for source in sources),
+        rate_bytes_s=0.0 if waits else sum(source.rate_bytes_s for source in sources),
         sources=sources,
-        reason=why_waiting(state, now_s) if is_waiting(state, now_s) else "",
+        reason=why_waiting(state, now_s) if waits else "",
         held_back=any(is_held(source) for source in state.neighbours.near.values()),
     )
 
 
 def is_waiting(state: DownloadState, now_s: float) -> bool:
-    """Whether nothing has come in for so long that people are told why."""
+    """Whether nothing has come in for so long, or will soon, that people are told why."""
     if state.finished or state.quiet_since_s is None:
         return False
-    return now_s - state.quiet_since_s >= QUIET_S
+    return now_s - state.quiet_since_s >= QUIET_S or _are_all_gone(state)
+
+
+def _are_all_gone(state: DownloadState) -> bool:
+    """Whether whoever sent is gone, and nobody else is here."""
+    if any(s.fetch is not None or s.stage is Stage.READY for s in state.neighbours.near.values()):
+        return False
+    return any(source.has_sent for source in state.sources.values())
 
 
 def is_held(source: Source) -> bool:
