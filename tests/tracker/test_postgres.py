@@ -25,6 +25,7 @@ from panal.errors import (  # noqa: E402
     UsageError,
 )
 from panal.tracker import postgres_queries  # noqa: E402
+from panal.tracker.known_too_much import BELIEVED_S, KnownTooMuch  # noqa: E402
 from panal.tracker.own_addresses import own_addresses  # noqa: E402
 from panal.tracker.postgres import PostgresStorage, outer_host  # noqa: E402
 from panal.tracker.records import Records  # noqa: E402
@@ -559,8 +560,8 @@ def test_an_exact_name_is_found_however_many_match(
     assert "z/b" in {row.path for row in matches.rows}
     last = rank(understand(SearchQuery("b", page_size=1)), matches)
     assert last.hits[0].names[0].path == "z/b"
-    behind = storage.match(understand(SearchQuery("b", page_size=1, page=last.next_page)), 1.0)
-    assert "z/b" not in {row.path for row in behind.rows}
+    behind = understand(SearchQuery("b", page_size=1, page=last.next_page))
+    assert rank(behind, storage.match(behind, 1.0)).hits[0].names[0].path != "z/b"
 
 
 def test_an_exact_name_is_looked_up_and_not_looked_for(
@@ -575,7 +576,7 @@ def test_an_exact_name_is_looked_up_and_not_looked_for(
     run = postgres_queries._run
 
     def explained(connection: Any, statement: str, values: Any) -> Any:
-        if "EXISTS" in statement:
+        if "hashtextextended" in statement:
             rows = connection.execute(f"EXPLAIN {statement}", values).fetchall()
             plans.append("\n".join(row[0] for row in rows))
         return run(connection, statement, values)
@@ -583,8 +584,44 @@ def test_an_exact_name_is_looked_up_and_not_looked_for(
     monkeypatch.setattr(postgres_queries, "_run", explained)
     assert storage.match(understand(SearchQuery("b")), 1.0).capped
     (plan,) = plans
-    assert "entries_by_text" in plan
+    assert "entries_by_name" in plan
+    assert "entries_by_text" not in plan  # a short word's trigrams are those of too many
     assert "Seq Scan on entries" not in plan
+
+
+def test_what_matched_too_much_is_believed_for_seconds(
+    two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_queries, "RANK_LIMIT", 6)
+    monkeypatch.setattr(postgres_queries, "RANKED_OF_MORE", 3)
+    storage, _ = two
+    put(storage, ONE, lease_s=1_000.0)
+    with storage.transaction():
+        storage.apply(ONE, announcement(*(entry(f"glib{n}", n) for n in range(9))))
+        storage.apply(ONE, announcement(entry("a lib", 20), entry("q/lib", 21)))
+
+    def found(words: str, now_s: float) -> tuple[list[str], bool]:
+        matches = storage.match(understand(SearchQuery(words, page_size=100)), now_s)
+        return sorted(row.path for row in matches.rows), matches.capped
+
+    for _ in range(2):
+        assert found("lib", 1.0) == (["a lib", "glib0", "q/lib"], True)
+    assert found("lib -q", 1.0)[1]
+    with storage.transaction():
+        gone = tuple(f"glib{n}" for n in range(1, 9))
+        storage.apply(ONE, announcement(removed=gone))
+    left = ["a lib", "glib0", "q/lib"]
+    assert found("lib", 1.0 + BELIEVED_S - 0.1) == (left, True)
+    assert found("lib -glib", 1.0) == (["a lib", "q/lib"], False)
+    assert found("lib", 1.0 + BELIEVED_S) == (left, False)
+
+
+def test_a_clock_that_was_set_back_lets_nothing_be_believed_for_longer() -> None:
+    too_much, search = KnownTooMuch(), understand(SearchQuery("lib"))
+    too_much.note(search, 1_000.0)
+    assert too_much.knows(understand(SearchQuery("lib", page_size=7)), 1_001.0)
+    assert not too_much.knows(search, 900.0)
+    assert not too_much.knows(understand(SearchQuery("lib -x")), 1_001.0)
 
 
 def test_a_search_that_takes_too_long_is_given_up(

@@ -78,6 +78,27 @@ def test_a_step_that_fails_leaves_nothing(empty_database: str) -> None:
         assert connection.execute("SELECT to_regclass('panal.half')").fetchone() == (None,)
 
 
+def test_an_index_that_was_not_finished_is_made_anew(empty_database: str) -> None:
+    migrate(Database(empty_database, 1), never, (*MIGRATIONS, ADDED))
+    unique = LATER.sql.replace("CREATE", "CREATE UNIQUE")
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("SET search_path = panal")
+        values = "key, name, secret_hash, epoch, sequence, observed_host, port, bound, reachable"
+        for key in "ab":  # both of one colour: the index cannot be unique, and is left half made
+            connection.execute(
+                f"INSERT INTO peers ({values}, reachability, lease_until_s, joined_at_s,"
+                " renewed_at_s, digest, colour)"
+                f" VALUES ('{key}', '', '', 1, 1, '', 1, '', true, '', 1, 1, 1, '', 'red')"
+            )
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute(unique)
+        unfinished = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+        assert connection.execute(unfinished).fetchone() == (1,)
+        migrate(Database(empty_database, 1), never, (*MIGRATIONS, ADDED, LATER))
+        assert connection.execute(unfinished).fetchone() == (0,)
+        assert connection.execute("SELECT to_regclass('peers_by_colour')").fetchone() != (None,)
+
+
 def test_a_step_does_not_wait_long_for_a_table(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

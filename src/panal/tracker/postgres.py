@@ -12,6 +12,7 @@ from panal.errors import Refused
 from panal.tracker import postgres_queries as queries
 from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
+from panal.tracker.known_too_much import KnownTooMuch
 from panal.tracker.own_addresses import own_addresses, own_loopback
 from panal.tracker.postgres_catalogue import CatalogueRows
 from panal.tracker.postgres_database import Database
@@ -111,6 +112,7 @@ class PostgresStorage:
         """
         self.threads = threads
         self._local = threading.local()
+        self._too_much = KnownTooMuch()
         self._loopback = own_loopback() if loopback is None else loopback
         self.database = Database(url, threads + 2)  # one for the feed, one for the members
         self.feed = PostgresFeed(self.database)
@@ -261,7 +263,7 @@ class PostgresStorage:
     def match(self, search: Search, now_s: float) -> Matches:
         """The entries of live peers that meet a search's conditions, exact names first."""
         with self.database.using() as connection:
-            return queries.matches_of(connection, search, now_s)
+            return queries.matches_of(connection, self._too_much, search, now_s)
 
     def is_quick(self, _: Search) -> bool:
         """Never: it is asked of a database."""

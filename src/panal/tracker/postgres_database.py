@@ -44,7 +44,8 @@ _REFUSALS = (
     "not permitted to log in",
 )
 _BEGIN = b"BEGIN; SELECT extract(epoch FROM clock_timestamp())::float8"
-# Compiling a search takes longer than the search; a bitmap of a common word's names has room.
+# Compiling a search takes longer than the search, and so do workers beside it; a bitmap of a common
+# word's names has room. Where a search reads rows from the table's beginning, its pages do so too.
 # What is lost with the last moment before a crash of the database is announced again.
 _SESSION = f"""
 SET search_path = panal;
@@ -53,6 +54,8 @@ SET statement_timeout = '{STATEMENT_S}s';
 SET lock_timeout = '{LOCK_S}s';
 SET work_mem = '16MB';
 SET jit = off;
+SET max_parallel_workers_per_gather = 0;
+SET synchronize_seqscans = off;
 SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_S}s';
 SET client_encoding = 'UTF8'
 """.encode()

@@ -32,6 +32,10 @@ HEAD_CHARACTERS = 600
 """Of a path, for indexes: at four bytes each they fit a B-tree's row, whole paths may not."""
 
 
+LAST_PART_HASH = "hashtextextended(right(searchable, strpos(reverse(searchable), '/') - 1), 0)"
+"""Of what follows the last slash, by which names are found that are exactly so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One step; its number is its place."""
@@ -158,6 +162,13 @@ CREATE TABLE join_lines (
 );
 """,
     ),
+    # An older tracker looks exact names up by their trigrams.
+    Migration(
+        least=1,
+        sql="CREATE INDEX CONCURRENTLY IF NOT EXISTS entries_by_name ON entries"
+        f" ({LAST_PART_HASH})",
+        is_concurrent=True,
+    ),
 )
 
 
@@ -262,6 +273,7 @@ def _make(
 ) -> None:
     note = f"INSERT INTO panal.migrations VALUES ({number}, {migration.least})"
     if migration.is_concurrent:
+        _drop_unfinished(connection)
         connection.execute(migration.sql.encode())
         connection.execute(note.encode())
         return
@@ -276,6 +288,15 @@ def _make(
             if not left:
                 raise
             pause(PAUSE_S)
+
+
+def _drop_unfinished(connection: Connection) -> None:
+    """Indexes that a tracker began to make and that nothing uses: it was stopped meanwhile."""
+    for (name,) in connection.execute(
+        "SELECT quote_ident(relname) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
+        " WHERE NOT indisvalid AND relnamespace = 'panal'::regnamespace"
+    ).fetchall():
+        connection.execute(f"DROP INDEX CONCURRENTLY {name}".encode())
 
 
 def _value(connection: Connection, sql: str) -> object:

@@ -12,8 +12,9 @@ from psycopg import errors
 
 from panal.errors import UsageError
 from panal.tracker.folders import Below
+from panal.tracker.known_too_much import KnownTooMuch
 from panal.tracker.postgres_connection import Connection
-from panal.tracker.postgres_migrations import HEAD_CHARACTERS
+from panal.tracker.postgres_migrations import HEAD_CHARACTERS, LAST_PART_HASH
 from panal.tracker.registry import key_of
 from panal.tracker.search import (
     MARK,
@@ -81,22 +82,21 @@ def provider_counts(
     return counts
 
 
-def matches_of(connection: Connection, search: Search, now_s: float) -> Matches:
+def matches_of(
+    connection: Connection, too_much: KnownTooMuch, search: Search, now_s: float
+) -> Matches:
     """The entries of live peers that meet a search, those that its page is made of.
 
     All names of the page's contents and of the next one. Exact names are never cut off.
     """
     connection.execute(f"SET LOCAL statement_timeout = {MOST_SEARCH_MS}".encode())
     found = _Found(search, now_s)
-    rows, count, unsure = found.of_page(connection)
-    if count > RANK_LIMIT and found.add_exact(connection):
+    if not too_much.knows(search, now_s):
         rows, count, unsure = found.of_page(connection)
-    if unsure:
-        rows = found.all(connection)
-        if (exact := search.exact) is not None:
-            rows.sort(key=lambda row: exact not in row.searchable)
-    limit = RANKED_OF_MORE if count > RANK_LIMIT else RANK_LIMIT
-    return Matches.of(rows[:limit], capped=count > RANK_LIMIT)
+        if count <= RANK_LIMIT:
+            return Matches.of(found.all(connection) if unsure else rows)
+        too_much.note(search, now_s)
+    return Matches.of(found.best(connection), capped=True)
 
 
 class _Found:
@@ -106,29 +106,28 @@ class _Found:
         self._search = search
         self._now_s = now_s
         self._sql, self._values = self._select(search.needles, RANK_LIMIT + 1)
-        self._best_first = ""
-
-    def add_exact(self, connection: Connection) -> bool:
-        """Let exact names come first; whether there are any."""
-        if self._search.exact is None:
-            return False
-        exact, of_exact = self._select((self._search.exact,), RANK_LIMIT)
-        # For one row it would read the table from its beginning, a million rows where none is.
-        connection.execute(b"SET LOCAL enable_seqscan = off")
-        found = _run(connection, f"SELECT EXISTS ({exact})", of_exact)
-        connection.execute(b"SET LOCAL enable_seqscan = on")
-        if found == [(False,)]:
-            return False
-        others, of_others = self._select(
-            self._search.needles, RANK_LIMIT + 1, without=self._search.exact
-        )
-        self._sql, self._values = f"({exact}) UNION ALL ({others})", (*of_exact, *of_others)
-        self._best_first = "ORDER BY position(%s in searchable) = 0"
-        return True
 
     def all(self, connection: Connection) -> list[Match]:
         """All that were found."""
         return [_match(row) for row in _run(connection, self._sql, self._values)]
+
+    def best(self, connection: Connection) -> list[Match]:
+        """Exact names, then those in which words begin where the query's do, then any."""
+        search, limit = self._search, RANKED_OF_MORE
+        best = self._exact(connection, search.exact, limit) if search.exact is not None else {}
+        for needles in (search.beginnings, search.needles):
+            if len(best) < limit:
+                best |= _by_place(_run(connection, *self._select(needles, limit)))
+        return list(best.values())[:limit]
+
+    def _exact(self, connection: Connection, name: str, limit: int) -> dict[tuple[str, str], Match]:
+        where = f"{LAST_PART_HASH} = hashtextextended(%s, 0) AND position(%s in e.searchable) > 0"
+        statement, values = self._select((), limit, (where, name.rpartition("/")[2], name))
+        # Until statistics are gathered it would read the table from its beginning.
+        connection.execute(b"SET LOCAL enable_seqscan = off")
+        found = _run(connection, statement, values)
+        connection.execute(b"SET LOCAL enable_seqscan = on")
+        return _by_place(found)
 
     def of_page(self, connection: Connection) -> tuple[list[Match], int, int]:
         """The page's entries; how many were found; of how many of these the class is unsure.
@@ -144,9 +143,8 @@ class _Found:
             f"WITH found AS MATERIALIZED ({self._sql}),"
             " counted AS (SELECT count(*) AS matches FROM found), ranked AS MATERIALIZED"
             f" (SELECT *, ({quality} || replace(searchable, '{MARK}', '')) COLLATE \"C\" AS key,"
-            f" {is_unsure} AS is_unsure FROM (SELECT * FROM found"
-            f" {self._best_first} LIMIT (SELECT CASE WHEN matches > {RANK_LIMIT}"
-            f" THEN {RANKED_OF_MORE} ELSE matches END FROM counted)) AS few),"
+            f" {is_unsure} AS is_unsure FROM found"
+            f" WHERE (SELECT matches <= {RANK_LIMIT} FROM counted)),"
             " page AS (SELECT content FROM ranked"
             f" GROUP BY content {'HAVING (min(key), content) > (%s, %s)' if behind else ''}"
             " ORDER BY min(key), content LIMIT %s)"
@@ -156,22 +154,21 @@ class _Found:
             " size_bytes, kind, sha256 FROM ranked WHERE content IN (SELECT content FROM page))"
             " AS of_page ON true"
         )
-        best = (self._search.exact,) if self._best_first else ()
-        given = (*self._values, *values, *best, *behind, self._search.page_size + 1)
+        given = (*self._values, *values, *behind, self._search.page_size + 1)
         rows = _run(connection, statement, given)
         count, unsure = rows[0][:2]
         return [_match(row[2:]) for row in rows if row[2] is not None], count, unsure
 
     def _select(
-        self, needles: Iterable[str], limit: int, without: str = ""
+        self, needles: Iterable[str], limit: int, more: Sequence[str] = ()
     ) -> tuple[str, tuple[object, ...]]:
         statement, values = _MATCHING, [cast(object, self._now_s)]
+        if more:
+            statement += f" AND {more[0]}"
+            values += more[1:]
         for needle in needles:
             statement += " AND e.searchable LIKE %s"
             values.append(_pattern(needle))
-        if without:
-            statement += " AND position(%s in e.searchable) = 0"
-            values.append(without)
         for condition, given in _filters(self._search):
             statement += f" AND {condition}"
             values += given
@@ -273,12 +270,22 @@ def _filters(search: Search) -> Iterable[tuple[str, Sequence[Any]]]:
     if search.max_size_bytes is not None:
         yield "e.size_bytes <= %s", (search.max_size_bytes,)
     for group in search.any_of:
-        yield (
-            f"({' OR '.join(['e.searchable LIKE %s'] * len(group))})",
-            [_pattern(ending) for ending in group],
-        )
+        yield _ends_with_one(group)
     for needle in search.unwanted:
         yield "e.searchable NOT LIKE %s", (_pattern(needle),)
+
+
+def _ends_with_one(group: Iterable[str]) -> tuple[str, list[Any]]:
+    """By length: a LIKE for each would go through a name as often."""
+    by_length: dict[int, list[str]] = {}
+    for ending in group:
+        by_length.setdefault(len(ending), []).append(ending)
+    texts = [f"right(e.searchable, {length}) = ANY(%b::text[])" for length in by_length]
+    return f"({' OR '.join(texts)})", list(by_length.values())
+
+
+def _by_place(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], Match]:
+    return {(row.peer, row.path): row for row in map(_match, rows)}
 
 
 def _pattern(needle: str) -> str:
