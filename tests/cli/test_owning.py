@@ -305,6 +305,21 @@ async def test_ls_says_that_what_was_edited_is_being_read(
     )
 
 
+async def test_ls_says_which_folder_is_not_there_though_it_shares_nothing(
+    peer: RunningPeer, tmp_path: Path
+) -> None:
+    at = ("--peer", peer.url)
+    (tmp_path / "disk").mkdir()
+    await panal("add", str(tmp_path / "disk"), *at)
+    assert (await panal("ls", *at)).err == "Nothing is shared yet.\n"
+    (tmp_path / "disk").rmdir()
+    await peer.app.presence.check()
+    assert (await panal("ls", *at)).err == (
+        f"Not there: {tmp_path / 'disk'}. What it shares is offline until it is back, as by "
+        "mounting its disk again.\n"
+    )
+
+
 async def test_verify_tells_how_far_it_has_come(
     peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

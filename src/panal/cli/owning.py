@@ -61,7 +61,13 @@ def ls(peer_url: str, *, as_json: bool) -> None:
         if as_json:
             print_json(LsDocument(files, status.skipped, status.skipped_folders))
             return
-        if is_empty:
+        for place in status.offline:
+            click.echo(
+                f"Not there: {name_words(place)}. What it shares is offline until it is back, as "
+                "by mounting its disk again.",
+                err=True,
+            )
+        if is_empty and not status.offline:
             click.echo(_nothing_words(status), err=True)
         _print_left_out(status.skipped, status.skipped_folders)
         for path, changed in sorted(status.withdrawn.items()):

@@ -59,7 +59,7 @@ class Presence:
         return [
             str(place)
             for name, place in self._root.places().items()
-            if not self._there.get(name, False)
+            if not self._there.get(name, True)  # one just added is there
         ]
 
     def there(self) -> set[str]:
