@@ -1,9 +1,19 @@
 from collections.abc import Iterator
 from itertools import count
 
+import hypothesis
 import pytest
 
 from tests.support.postgres_server import PostgresServer, server_programs
+
+# A loaded machine is no reason to fail; nor are the examples others each time.
+hypothesis.settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
