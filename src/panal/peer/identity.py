@@ -1,10 +1,11 @@
 """What makes a peer the owner of its name: a secret that stays here, and a count of starts."""
 
+import os
 import secrets
 from pathlib import Path
 
 from panal.errors import PanalError
-from panal.store.roots import disk_error
+from panal.store.disk_errors import disk_error, full_words
 from panal.trust.files import private_folder, write_private
 from panal.wire.catalogue import Caller
 from panal.wire.ids import PeerName
@@ -49,7 +50,14 @@ def _next_epoch(path: Path, wall_ms: int) -> int:
     except (FileNotFoundError, ValueError):  # not there yet, or damaged
         last = 0
     epoch = max(wall_ms, last + 1 if 0 < last < _MOST_EPOCH else 0)
-    _write(path, str(epoch))
+    try:
+        _write(path, str(epoch))
+    except OSError as error:
+        if not last or not full_words(error):
+            raise
+        with path.open("r+b") as file:  # in the space that it has: what is here can be served
+            file.write(f"{epoch}\n".encode("ascii"))
+            os.fsync(file)
     return epoch
 
 
