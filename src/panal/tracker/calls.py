@@ -8,7 +8,7 @@ import asyncio
 import inspect
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -60,11 +60,12 @@ class _Call:
         return self.path.rpartition("/")[2]
 
 
-class CallGuard(grpc.aio.ServerInterceptor):
+class CallGuard:
     """Lets the gate look at every call, and gives none more room or time than it may have.
 
     Every call is taken as one whose messages stream in, which is the same on the wire: so this
-    file waits for them, not gRPC, which would wait for ever and refuse nobody before.
+    file waits for them, not gRPC, which would wait for ever and refuse nobody before. It stands
+    around the handlers and is no interceptor: that makes a handler anew for each call.
     """
 
     def __init__(self, gate: Gate, audit: AuditLog, counts: CallCounts, clock: Clock) -> None:
@@ -79,27 +80,19 @@ class CallGuard(grpc.aio.ServerInterceptor):
         self._is_idle = asyncio.Event()
         """Set when a tracker that stops has no call under way."""
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> _Handler:
-        """The service's handler with the guard around it."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
-        metadata = handler_call_details.invocation_metadata
-        call = _Call(handler_call_details.method, metadata, request_id_in(metadata))
+    def around(self, path: str, handler: Any) -> Any:
+        """The handler of a call with the guard around it."""
         if handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(
-                self._streaming(handler, call), None, handler.response_serializer
+                self._streaming(path, handler), None, handler.response_serializer
             )
         return grpc.stream_unary_rpc_method_handler(
-            self._single(handler, call), None, handler.response_serializer
+            self._single(path, handler), None, handler.response_serializer
         )
 
-    def _single(self, handler: Any, call: "_Call") -> Any:
+    def _single(self, path: str, handler: Any) -> Any:
         async def guarded(raws: AsyncIterator[bytes], context: Context) -> Any:
+            call = _called(path, context)
             began_s = self._begin(call)
             place = ""
             try:
@@ -122,8 +115,9 @@ class CallGuard(grpc.aio.ServerInterceptor):
 
         return guarded
 
-    def _streaming(self, handler: Any, call: "_Call") -> Any:
+    def _streaming(self, path: str, handler: Any) -> Any:
         async def guarded(raws: AsyncIterator[bytes], context: Context) -> None:
+            call = _called(path, context)
             began_s = self._begin(call)
             place = ""
             try:
@@ -232,12 +226,51 @@ class CallGuard(grpc.aio.ServerInterceptor):
             del self._under_way[place]
 
 
+def _called(path: str, context: Context) -> _Call:
+    metadata = context.invocation_metadata()
+    return _Call(path, metadata, request_id_in(metadata))
+
+
 def _given_up(context: Context) -> str:
     """How a call counts that ended from outside: by its caller, or by its time."""
     left_s = context.time_remaining()
     if left_s is None:
         return "CANCELLED"
     return "DEADLINE_EXCEEDED" if left_s <= NEARLY_LATE_S else "CANCELLED"
+
+
+class GuardedServer:
+    """Takes a server's place where services are added to it, so that none is without the guard."""
+
+    def __init__(self, server: grpc.aio.Server, guard: CallGuard) -> None:
+        self._server = server
+        self._guard = guard
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+        """As the server's own."""
+        guarded = tuple(_GuardedHandlers(one, self._guard) for one in handlers)
+        self._server.add_generic_rpc_handlers(guarded)
+
+    def add_registered_method_handlers(self, service: str, handlers: object) -> None:
+        """Nothing, as the server's own: they are among the others."""
+
+
+class _GuardedHandlers(grpc.GenericRpcHandler):
+    def __init__(self, handlers: grpc.GenericRpcHandler, guard: CallGuard) -> None:
+        self._handlers = handlers
+        self._guard = guard
+        self._guarded: dict[str, _Handler] = {}
+        """Of the calls that there are; strangers' inventions are not kept."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> _Handler:
+        """The handler of a call; None where there is none."""
+        path = handler_call_details.method
+        if (known := self._guarded.get(path)) is None:
+            handler = self._handlers.service(handler_call_details)
+            if handler is None:
+                return None
+            known = self._guarded[path] = self._guard.around(path, handler)
+        return known
 
 
 async def _messages(raws: AsyncIterator[bytes], handler: Any) -> AsyncIterator[Any]:

@@ -13,6 +13,7 @@ from panal.audit import AuditLog
 from panal.clock import Clock
 from panal.errors import Refused, StoreUnavailable
 from panal.tracker.authority_files import AuthorityFiles
+from panal.tracker.calls import GuardedServer
 from panal.tracker.dialback import TrackerIdentity
 from panal.tracker.gate import Gate
 from panal.tracker.member_file import MemberFile
@@ -105,7 +106,7 @@ class RunningNetwork:
 
     def add_to(
         self,
-        server: grpc.aio.Server,
+        server: GuardedServer,
         records: Records,
         addresses: tuple[str, ...],
         audit: AuditLog,

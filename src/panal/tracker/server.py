@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from panal.audit import AuditLog
 from panal.clock import Clock, SystemClock
@@ -25,7 +25,7 @@ from panal.errors import (
 from panal.monitoring.listener import MonitoringListener
 from panal.tracker import authority_files, limits
 from panal.tracker.call_counts import CallCounts
-from panal.tracker.calls import CallGuard
+from panal.tracker.calls import CallGuard, GuardedServer
 from panal.tracker.changes import Change, ChangeFeed
 from panal.tracker.dialback import Dialback
 from panal.tracker.facts import LOOPBACK, NETWORK, OPEN
@@ -239,11 +239,15 @@ class TrackerServer:
         storage.watch(note_store)
         if storage.feed is not None:
             self._follow(storage.feed, loop)
-        self._server = self._make_server(service, self._guard, watched)
+        self._server = grpc.aio.server(
+            options=options(), maximum_concurrent_rpcs=limits.CALLS_AT_ONCE
+        )
+        guarded = GuardedServer(self._server, self._guard)
+        self._add_services(guarded, service, watched)
         credentials = None if network is None else network.server_credentials()
         self._port = bind(self._server, address, self._settings.port, credentials)
         if network is not None:
-            network.add_to(self._server, records, self.addresses(), self._audit, watched)
+            network.add_to(guarded, records, self.addresses(), self._audit, watched)
             await network.note_address(authority(str(near(address)), self._port))
             self.has_new_network = network.is_new
         await self._server.start()
@@ -303,19 +307,14 @@ class TrackerServer:
             hosts = own_addresses(address.version)[:MAX_ADDRESSES] or [str(near(address))]
         return tuple(authority(host, self._port) for host in hosts)
 
-    def _make_server(
-        self, service: TrackerService, guard: CallGuard, watched: Watched
-    ) -> grpc.aio.Server:
-        server = grpc.aio.server(
-            interceptors=[guard],
-            options=options(),
-            maximum_concurrent_rpcs=limits.CALLS_AT_ONCE,
-        )
-        add_TrackerServicer_to_server(service, server)  # type: ignore[no-untyped-call]  # generated
-        health_pb2_grpc.add_HealthServicer_to_server(watched.health, server)
+    def _add_services(self, to: GuardedServer, service: TrackerService, watched: Watched) -> None:
+        add_TrackerServicer_to_server(service, to)  # type: ignore[no-untyped-call]  # generated
+        health_pb2_grpc.add_HealthServicer_to_server(watched.health, to)  # type: ignore[arg-type]
         names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server)
-        return server
+        reflecting = reflection.aio.ReflectionServicer(names)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
+            reflecting, to
+        )
 
     async def _sweep_for_ever(self) -> None:
         while True:
