@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -697,3 +697,43 @@ def test_what_is_asked_for_again_is_as_it_is_now(index: Index) -> None:
     assert [shared.path for shared in index.by_content(found)] == ["a"]
     forget(index, "a")
     assert index.by_content(found) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "may_pass"),
+    [
+        (sqlite3.SQLITE_IOERR_READ, "cannot be read: as SQLite says it.", True),
+        (sqlite3.SQLITE_CORRUPT, "is damaged (as SQLite says it). Start the peer again", False),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_words(
+    tmp_path: Path, code: int, words: str, may_pass: bool
+) -> None:
+    index = Index(tmp_path / "index.sqlite")
+
+    class Broken:
+        in_transaction = False
+
+        def execute(self, *_: object) -> None:
+            error = sqlite3.DatabaseError("as SQLite says it")
+            error.sqlite_errorcode = code
+            raise error
+
+    index._database, whole = Broken(), index._database  # type: ignore[assignment]
+    questions: list[Callable[[], object]] = [
+        index.totals,
+        index.unchecked,
+        lambda: index.by_path("x"),
+        lambda: index.by_content(ContentId(bytes(32))),
+        lambda: index.manifest(ContentId(bytes(32))),
+        lambda: index.entries_after("", 1),
+        lambda: index.fingerprints(),
+        lambda: index.rows("SELECT 1", ()),
+    ]
+    for ask in questions:
+        with pytest.raises(PanalError) as raised:
+            ask()
+        assert words in str(raised.value)
+        assert raised.value.may_pass is may_pass
+    index._database = whole
+    index.close()

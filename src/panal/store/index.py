@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 from panal.store.catalogue_total import CatalogueTotal
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
-from panal.store.index_file import SELECT_SHARED, open_database, writing_error
+from panal.store.index_file import SELECT_SHARED, disk_failed, open_database
 from panal.store.seen_folders import SeenFolders
 from panal.store.walking import FileRow
 from panal.wire.catalogue import Entry
@@ -239,13 +240,12 @@ class Index:
 
     def entries_after(self, path: str, limit: int) -> list[Entry]:
         """What the tracker is told of the next shared files in path order."""
-        with self._lock:
-            rows = self._database.execute(
-                "SELECT path, content, shared.size_bytes, iif(sha256_checked = 1, sha256, NULL) "
-                "FROM shared JOIN contents ON contents.id = shared.content "
-                "WHERE path > ? ORDER BY path LIMIT ?",
-                (path, limit),
-            ).fetchall()
+        rows = self._read(
+            "SELECT path, content, shared.size_bytes, iif(sha256_checked = 1, sha256, NULL) "
+            "FROM shared JOIN contents ON contents.id = shared.content "
+            "WHERE path > ? ORDER BY path LIMIT ?",
+            (path, limit),
+        )
         return [Entry(row[0], row[1], row[2], Kind.FILE, row[3]) for row in rows]
 
     def files_below(self, prefix: str) -> list[SharedFile]:
@@ -262,20 +262,17 @@ class Index:
         """How many files are shared, and their bytes."""
         with self._lock:
             if self._totals is None:
-                row = self._database.execute(
-                    "SELECT count(*), coalesce(sum(size_bytes), 0) FROM shared"
-                ).fetchone()
+                (row,) = self._read("SELECT count(*), coalesce(sum(size_bytes), 0) FROM shared", ())
                 self._totals = int(row[0]), int(row[1])
             return self._totals
 
     def file_rows(self, after: str, before: str, limit: int) -> list[FileRow]:
         """The next paths between two, and the numbers of their fingerprints, in path order."""
-        with self._lock:
-            return self._database.execute(
-                "SELECT path, device, inode, size_bytes, mtime_ns FROM shared "
-                "WHERE path > ? AND path < ? ORDER BY path LIMIT ?",
-                (after, before, limit),
-            ).fetchall()
+        return self._read(
+            "SELECT path, device, inode, size_bytes, mtime_ns FROM shared "
+            "WHERE path > ? AND path < ? ORDER BY path LIMIT ?",
+            (after, before, limit),
+        )
 
     def fingerprints(self, prefix: str = "") -> dict[SafePath, Fingerprint]:
         """What the shared paths that begin with `prefix` were when they were hashed."""
@@ -284,11 +281,8 @@ class Index:
 
     def encoded_manifest(self, content: ContentId) -> bytes | None:
         """The canonical manifest of a known content."""
-        with self._lock:
-            row = self._database.execute(
-                "SELECT manifest FROM contents WHERE id = ?", (content,)
-            ).fetchone()
-        return None if row is None else bytes(row[0])
+        rows = self._read("SELECT manifest FROM contents WHERE id = ?", (content,))
+        return bytes(rows[0][0]) if rows else None
 
     def manifest(self, content: ContentId) -> Manifest | None:
         """The manifest of a known content, checked against its id."""
@@ -296,9 +290,16 @@ class Index:
         return None if encoded is None else decode(encoded, content)
 
     def rows(self, question: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
-        """The rows that answer a question of one of the index's tables."""
+        """The rows that answer a question of one of the index's tables; PanalError, as `_read`."""
+        return self._read(question, values)
+
+    def _read(self, question: str, values: tuple[object, ...]) -> list[Any]:
+        """What answers a question; PanalError where the disk fails or the index is damaged."""
         with self._lock:
-            return self._database.execute(question, values).fetchall()
+            try:
+                return self._database.execute(question, values).fetchall()
+            except sqlite3.Error as error:
+                raise disk_failed(error, self._folder, "read") or error from None
 
     def write(self, change: str, values: tuple[object, ...]) -> None:
         """One change of one of the index's tables; PanalError, as `writing`."""
@@ -312,8 +313,7 @@ class Index:
             yield from self._files(where.format(",".join("?" * len(some))), some)
 
     def _files(self, where: str, values: tuple[object, ...]) -> Iterator[SharedFile]:
-        with self._lock:
-            rows = self._database.execute(SELECT_SHARED + where, values).fetchall()
+        rows = self._read(SELECT_SHARED + where, values)
         for path, content, device, inode, size_bytes, mtime_ns, ctime_ns, sha256, checked in rows:
             fingerprint = Fingerprint(device, inode, size_bytes, mtime_ns, ctime_ns)
             yield SharedFile(SafePath(path), ContentId(content), fingerprint, sha256, checked == 1)
@@ -331,7 +331,7 @@ class Index:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    raise writing_error(error, self._folder) or error from None
+                    raise disk_failed(error, self._folder, "written") or error from None
                 raise
             finally:
                 self._asked_for.clear()

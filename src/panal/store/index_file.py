@@ -120,13 +120,19 @@ def version_of(database: sqlite3.Connection) -> int:
     return int(version)
 
 
-def writing_error(error: sqlite3.Error, folder: Path) -> PanalError | None:
-    """What a user is told where the index cannot grow or its disk fails; None: a fault of ours."""
+def disk_failed(error: sqlite3.Error, folder: Path, done: str) -> PanalError | None:
+    """What a user is told where an index that is open cannot be `done`; None: a fault of ours."""
+    primary = _code(error) & 0xFF
     if _code(error) in _FULL:
         return NoSpace(_NO_SPACE, str(folder))
-    if _code(error) & 0xFF not in _DISK_FAILED:
+    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return PanalError(
+            f"The index in {folder} is damaged ({error}). Start the peer again: it sets that index "
+            "aside and hashes its folder anew."
+        )
+    if primary not in _DISK_FAILED:
         return None
-    told = PanalError(f"The index in {folder} cannot be written: {error}.")
+    told = PanalError(f"The index in {folder} cannot be {done}: {error}.")
     told.may_pass = True
     return told
 
