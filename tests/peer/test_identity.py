@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from panal.errors import NoSpace
-from panal.peer import identity
 from panal.peer.identity import begin_epoch
+from panal.trust.files import write_private
 from panal.wire.ids import PeerName
 
 
@@ -30,13 +30,13 @@ def test_a_full_disk_keeps_no_peer_from_starting_that_has_started_before(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    one, real = PeerName("one"), identity.write_private
+    one, writes = PeerName("one"), "panal.peer.identity.write_private"
     first = begin_epoch(tmp_path, one, 1_700_000_000.0)
-    monkeypatch.setattr(identity, "write_private", full)
+    monkeypatch.setattr(writes, full)
     second = begin_epoch(tmp_path, one, 1_700_000_001.0)
-    monkeypatch.setattr(identity, "write_private", real)
+    monkeypatch.setattr(writes, write_private)
     third = begin_epoch(tmp_path, one, 1_600_000_000.0)  # its clock was set back
     assert first.epoch < second.epoch < third.epoch
-    monkeypatch.setattr(identity, "write_private", full)
+    monkeypatch.setattr(writes, full)
     with pytest.raises(NoSpace, match="the disk is full"):
         begin_epoch(tmp_path / "new", one, 1_700_000_001.0)
