@@ -17,6 +17,7 @@ from panal.peer.owner_token import (
 )
 from panal.peer.roles import Token
 from tests.support.clock import VirtualClock
+from tests.support.modeless import without_modes
 
 HOST = "127.0.0.1:5000"
 PLACE = "user 1000"
@@ -56,6 +57,19 @@ def test_a_token_that_others_could_read_is_made_anew(tmp_path: Path) -> None:
         assert fresh != token
         assert stat.S_IMODE((tmp_path / TOKEN_FILE).stat().st_mode) == 0o600
         token = fresh
+
+
+def test_on_a_disk_that_keeps_no_modes_it_stays_and_its_user_is_warned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each start would make another one, which others could read as well."""
+    token = owner_token(tmp_path)
+    assert caplog.messages == []
+    without_modes(monkeypatch)
+    assert owner_token(tmp_path) == token
+    (said,) = caplog.messages
+    assert "keeps no modes" in said
+    assert "umask=077" in said
 
 
 def test_an_empty_or_planted_token_is_not_taken(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from panal.trust.files import private_folder, write_private
+from panal.trust.files import private_folder, read_private, write_private
+from tests.support.modeless import without_modes
 
 pytestmark = pytest.mark.p9
 
@@ -53,3 +54,16 @@ def test_whatever_the_umask_nobody_else_may_enter_or_change(tmp_path: Path) -> N
     found = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "a").rglob("*")}
     assert found == {"b": 0o700, "c": 0o700, "key": 0o600}
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+
+
+def test_what_others_may_read_is_no_secret_unless_the_disk_keeps_no_modes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "key"
+    write_private(path, b"secret")
+    assert read_private(path) == "secret"
+    path.chmod(0o644)
+    assert read_private(path) is None
+    without_modes(monkeypatch)
+    assert read_private(path) == "secret"
+    assert [file.name for file in tmp_path.iterdir()] == ["key"]

@@ -8,6 +8,7 @@ counts only from the place that began it.
 """
 
 import hmac
+import logging
 import secrets
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
@@ -19,7 +20,9 @@ from panal.clock import Clock
 from panal.errors import Refused
 from panal.peer.roles import Token
 from panal.store.roots import disk_error
-from panal.trust.files import read_private, write_private
+from panal.trust.files import others_may_read, read_private, write_private
+
+log = logging.getLogger(__name__)
 
 TOKEN_FILE = "owner-token"  # noqa: S105 (a file name)
 TOKEN_BYTES = 32
@@ -36,14 +39,21 @@ _SCHEME = "bearer "
 def owner_token(state: Path) -> str:
     """The token of a state directory, made where there is none that only its user can read."""
     path = state / TOKEN_FILE
-    kept = read_private(path)
-    if kept is not None and len(kept) >= len(_PREFIX) + TOKEN_BYTES and kept.isascii():
-        return kept
-    token = _PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    token = read_private(path) or ""
     try:
-        write_private(path, token.encode("ascii") + b"\n")
+        if len(token) < len(_PREFIX) + TOKEN_BYTES or not token.isascii():
+            token = _PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+            write_private(path, token.encode("ascii") + b"\n")
+        is_open = others_may_read(path)
     except OSError as error:
         raise disk_error(error, f"keep a secret in {state}") from None
+    if is_open:  # though it was made for its owner alone
+        log.warning(
+            "%s is on a disk that keeps no modes, as FAT, exFAT and NTFS: other users of this "
+            "machine can read it and act as this peer's owner. Mount it with umask=077, or start "
+            "the peer with --state DIR on another disk.",
+            state,
+        )
     return token
 
 

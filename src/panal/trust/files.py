@@ -3,9 +3,11 @@
 import contextlib
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 MOST_CHARACTERS = 1_000
+_FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -29,17 +31,39 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def read_private(path: Path) -> str | None:
-    """What stands in a file that is this user's alone; None where there is none such."""
+    """What stands in a file that is this user's alone; None where there is none such.
+
+    Where no file can be (FAT, exFAT, NTFS) it is read too: made anew, others could read it as well.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
         found = os.fstat(descriptor)
-        is_private = not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
-        if not (stat.S_ISREG(found.st_mode) and is_private and found.st_uid == os.getuid()):
+        if not (stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid()):
+            return None
+        if found.st_mode & _FOR_OTHERS and _keeps_modes(path.parent):
             return None
         return file.read(MOST_CHARACTERS).strip()
+
+
+def others_may_read(path: Path) -> bool:
+    """Whether a file is not its owner's alone; OSError."""
+    return bool(path.stat().st_mode & _FOR_OTHERS)
+
+
+def _keeps_modes(folder: Path) -> bool:
+    """Whether a file that is made for its owner alone is so there; found out by making one."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=".panal-", dir=folder)
+    except OSError:
+        return True
+    try:
+        return not os.fstat(descriptor).st_mode & _FOR_OTHERS
+    finally:
+        os.close(descriptor)
+        Path(name).unlink()
 
 
 def private_folder(path: Path) -> None:
@@ -61,7 +85,7 @@ def private_file(path: Path) -> None:
     """
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if others_may_read(path):
         path.chmod(0o600)
 
 
