@@ -273,6 +273,8 @@ async def test_the_index_cannot_grow(network: Network, monkeypatch: pytest.Monke
         is_full = False
         await until(lambda: getter.node.download(identity).state == "done", "done")
     assert getter.app.index.by_path("out.bin") is not None
+    answer = getter.node.download(identity)
+    assert (answer.bytes_resumed, answer.transfer_s > 0) == (0, True)
     assert await getter.node.unfinished() == []
 
 

@@ -115,6 +115,7 @@ class DownloadWay:
             return False
         size = download.record.size_bytes = there.fingerprint.size_bytes
         download.transfer.bytes_done = download.transfer.bytes_resumed = size
+        download.transfer_s = download.earlier.spent_s
         await self._fetching.drop_unfinished(content)
         return True
 
