@@ -95,7 +95,7 @@ class PostgresServer:
             capture_output=True, check=False, cwd="/", **self._as(),
         )  # fmt: skip
         self._end_watch()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)  # it may just remove its socket itself
 
     def hang(self) -> None:
         """From now on it takes connections and says nothing, until `go_on`."""
