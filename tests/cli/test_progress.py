@@ -93,6 +93,19 @@ def test_off_a_terminal_each_reason_is_said_once(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == ""
 
 
+def test_off_a_terminal_a_count_of_seconds_is_no_other_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = VirtualClock()
+    with ProgressLine(clock, enabled=True) as line:
+        for left_s in range(12, 0, -1):
+            line.show(answer(state="waiting", reason=f"away: peer_4, next try in {left_s} s"))
+            clock.advance(1.0)
+    assert capsys.readouterr().err == (
+        "waiting: away: peer_4, next try in 12 s\nwaiting: away: peer_4, next try in 2 s\n"
+    )
+
+
 def test_off_a_terminal_a_line_now_and_then_says_how_it_goes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -1,5 +1,6 @@
 """How a download looks while it runs: one line with a bar on a terminal, few words elsewhere."""
 
+import re
 import sys
 from typing import TYPE_CHECKING, Self
 
@@ -42,6 +43,11 @@ def describe(answer: DownloadAnswer) -> str:
     left = f"  {time_words(answer.eta_s)} left" if answer.eta_s is not None else ""
     whence = f"  from {', '.join(named)}" if named else ""
     return f"{size_words(answer.rate_bytes_s)}/s{left}{whence}"
+
+
+def _without_counts(reason: str) -> str:
+    """A reason without its seconds and sizes, which change all the time."""
+    return re.sub(r"\b[0-9.]+ (?=[a-zA-Z]+\b)", "", reason)
 
 
 class _Line:
@@ -133,7 +139,9 @@ class ProgressLine(_Line):
     def _say(self, answer: DownloadAnswer) -> None:
         reason = describe(answer) if answer.state in {"waiting", "paused"} else ""
         if reason:
-            if reason != self._last_reason:
+            is_due = self._clock.now_s() - self._said_s >= SAY_EVERY_S
+            is_same = _without_counts(reason) == _without_counts(self._last_reason)
+            if reason != self._last_reason and (is_due or not is_same):
                 click.echo(reason if answer.state == "paused" else f"waiting: {reason}", err=True)
                 self._last_reason = reason
                 self._said_s = self._clock.now_s()
