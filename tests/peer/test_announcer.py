@@ -1,6 +1,7 @@
 """A peer's records at the tracker stay right, whatever happens to either."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,9 @@ async def test_a_tracker_that_lost_everything_has_it_back_within_one_renewal(
 
 
 async def test_a_renewal_is_tried_again_and_needs_no_registration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "panal")
     renew, tries = Records.renew, 0
 
     async def away_at_first(*given: Any) -> Any:
@@ -55,6 +57,8 @@ async def test_a_renewal_is_tried_again_and_needs_no_registration(
         told = (await network.peer("one")).app.announcer
         await until(lambda: "away" in told.problem, "it is said")
         await until(lambda: told.problem == "" and tries > 2, "renewed")
+        said = [record.getMessage() for record in caplog.records if "again" in record.getMessage()]
+        assert ["Trying again" in words for words in said] == [True, False]
         assert told.registrations == 1
 
 

@@ -282,6 +282,8 @@ class Announcer:
 
     async def _renew(self) -> None:
         renewal = await self._answered_renewal()
+        if self.problem:
+            log.info("The tracker %s answers again.", self._client.address)
         self._failures = 0
         self.problem = ""
         self._confirmed_at_s = self._clock.now_s()
