@@ -400,6 +400,31 @@ async def test_a_source_that_dies_in_the_middle_is_replaced(network: Network) ->
     assert (small & set(good.asked)).isdisjoint(dying.asked[:20])
 
 
+async def test_a_source_that_starts_again_is_asked_for_small_files_at_once(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.peer.small_files.LOOK_AGAIN_S", 3_600.0)
+    data = [b"one", b"two"]
+    getter = await network.peer("getter")
+    good = FolderPeer("good", [line("0.bin", data[0]), line("1.bin", data[1])], data)
+
+    async def gone(peer: FolderPeer, request: web.Request, data: bytes) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    good.send = gone
+    async with good.running(network.tracker_address):
+        identity = getter.node.get(good.content.hex(), "tree").id
+        await until(
+            lambda: "good does not answer" in getter.node.download(identity).reason, "it waits"
+        )
+    good.send = whole
+    async with good.running(network.tracker_address):
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+    assert [(getter.folder / f"tree/{n}.bin").read_bytes() for n in (0, 1)] == data
+
+
 async def test_a_stopped_folder_goes_on_after_a_restart(network: Network) -> None:
     async def gated(peer: FolderPeer, request: web.Request, data: bytes) -> web.StreamResponse:
         if len(peer.asked) > 30:

@@ -8,10 +8,11 @@ import pytest
 
 from panal.errors import PanalError, Unreachable
 from panal.peer import news
-from panal.peer.news import WATCH_AGAIN_LATER_S, WATCH_AGAIN_S, WHILE_TOLD_S, News
+from panal.peer.news import WATCH_AGAIN_LATER_S, WATCH_AGAIN_S, WHILE_TOLD_S, News, about
 from panal.peer.tracker_client import TrackerClient
 from panal.wire.catalogue import News as Told
 from panal.wire.catalogue import Watched
+from panal.wire.ids import PeerName
 from tests.support.clock import VirtualClock
 from tests.support.network import Network, until
 from tests.tracker.older import older_tracker
@@ -96,6 +97,17 @@ async def test_one_that_went_away_is_watched_again_soon(
     assert pause.done()
     await clock.run_for(WATCH_AGAIN_S)
     assert client.watches == 2
+
+
+async def test_news_of_others_end_no_pause(client: Scripted, clock: VirtualClock) -> None:
+    async with News(client, Watched(), clock, about({"one"})) as feed:
+        pause = pausing(feed)
+        for told in (Told(joined=(PeerName("two"),)), Told(left=(PeerName("one"),))):
+            client.says.put_nowait(told)
+        await clock.run_for(1.0)
+        assert not pause.done()
+        client.says.put_nowait(Told(joined=(PeerName("two"), PeerName("one"))))
+        await pause
 
 
 async def test_a_get_that_waits_begins_when_the_file_comes(

@@ -19,7 +19,7 @@ async def test_a_liar_is_not_asked_under_another_name_either() -> None:
     async def locate(content: ContentId) -> list[Provider]:
         return found
 
-    async def never() -> None:
+    async def never(_: float) -> None:
         raise AssertionError
 
     nobody = cast(Any, None)

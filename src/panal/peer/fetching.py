@@ -7,7 +7,7 @@ into place → index → announce.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Container, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -28,7 +28,7 @@ from panal.peer.identifying import identify, watched_for
 from panal.peer.known_providers import KnownProviders
 from panal.peer.lanes import Lanes
 from panal.peer.neighbourhood import ask_for_peers
-from panal.peer.news import News, news_for_ever
+from panal.peer.news import News, about, news_for_ever
 from panal.peer.placing import to_end
 from panal.peer.rate_limit import RateLimit
 from panal.peer.received import Received
@@ -179,6 +179,11 @@ class Fetching:
     def news_of(self, asked: What) -> News:
         """News of whether somebody shares it."""
         return News(self._client, watched_for(asked), self._clock)
+
+    def news_of_providers(self, content: ContentId, known: Container[str]) -> News:
+        """News of whether a known one has come again, or somebody shares the content."""
+        wanted = Watched(peers=True, contents=(content,))
+        return News(self._client, wanted, self._clock, about(known))
 
     async def manifest(
         self, content: ContentId, transfer: Transfer, likely: Sequence[Provider] = ()

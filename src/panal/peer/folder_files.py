@@ -60,8 +60,9 @@ class FolderFiles:
             fetching.limit,
             fetching.received,
             clock,
-            self.flush,
+            self._wait,
         )
+        self._news = fetching.news_of_providers(folder, self._small.known)
         self._small.banned = transfer.banned
         self._leftovers = {path.name.partition("-")[0]: path for path in scratch.iterdir()}
         """Files that were received before a stop, and not put in place any more, by id."""
@@ -79,6 +80,7 @@ class FolderFiles:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._news.close()
         if self._batch is not None:
             self._batch.close()
         # Whatever ended it: what waits is put in place, if the disk lets it.
@@ -139,6 +141,11 @@ class FolderFiles:
 
     def _new_batch(self) -> Staging:
         return Staging(self._scratch, self._root)
+
+    async def _wait(self, most_s: float) -> None:
+        """Nobody gives a file: until somebody comes who had it, or so long at most."""
+        await self.flush()
+        await self._news.pause(most_s, most_s)
 
     async def flush(self) -> None:
         """Put in place what was gathered; others gather the next batch meanwhile."""

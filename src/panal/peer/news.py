@@ -6,7 +6,7 @@ that is busy tells nobody more, and what another replica was told comes late.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Container
 from types import TracebackType
 
 from panal.clock import Clock
@@ -43,10 +43,23 @@ async def news_for_ever(
         await clock.sleep(again_s)
 
 
+def about(names: Container[str]) -> Callable[[Told], bool]:
+    """Whether news are of peers among these, or of a content, or may be."""
+    return lambda told: told.came or told.missed or any(name in names for name in told.joined)
+
+
 class News:
     """News of one thing; an async context, which watches from the first pause on."""
 
-    def __init__(self, client: TrackerClient, wanted: Watched, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: TrackerClient,
+        wanted: Watched,
+        clock: Clock,
+        matters: Callable[[Told], bool] = lambda _: True,
+    ) -> None:
+        """News that do not matter end no pause."""
+        self._matters = matters
         self._client = client
         self._wanted = wanted
         self._clock = clock
@@ -64,6 +77,10 @@ class News:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Watch no more."""
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
@@ -88,4 +105,5 @@ class News:
             async for news in told:
                 # Where it ends too: the pause under way was meant for one who is told.
                 self.is_told = news is not None
-                self._heard.set()
+                if news is None or self._matters(news):
+                    self._heard.set()

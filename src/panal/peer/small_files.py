@@ -58,16 +58,19 @@ class SmallFiles:
         limit: RateLimit,
         received: Received,
         clock: Clock,
-        before_waiting: Callable[[], Awaitable[None]],
+        wait: Callable[[float], Awaitable[None]],
     ) -> None:
+        """`wait` is called where nobody gives a file, with how long it is worth to wait at most."""
         self._folder = folder
         self._locate = locate
         self.calling = calling
         self.limit = limit
         self.received = received
         self.clock = clock
-        self._before_waiting = before_waiting
+        self._wait = wait
         self._providers: dict[PeerName, Provider] = {}
+        self.known: set[str] = set()
+        """Whoever was named as a provider, those that do not answer now too."""
         self._asked: dict[PeerName, int] = {}
         """How many requests each has now."""
         self.banned: dict[str, str] = {}
@@ -108,8 +111,7 @@ class SmallFiles:
                         transfer.waiting_for = ""
                         return data, manifest, provider.peer
             transfer.waiting_for = reason
-            await self._before_waiting()
-            await self.clock.sleep(pause_s)
+            await self._wait(pause_s)
             pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
 
     async def look(self) -> list[Provider]:
@@ -144,6 +146,7 @@ class SmallFiles:
         except Unreachable as error:
             return str(error)
         self._providers.update({provider.peer: provider for provider in found})
+        self.known.update(provider.peer for provider in found)
         return reason or "nobody online holds this content; the tracker is asked again"
 
     def _next(self, tried: set[PeerName]) -> Provider | None:
