@@ -616,6 +616,21 @@ def test_what_matched_too_much_is_believed_for_seconds(
     assert found("lib", 1.0 + BELIEVED_S) == (left, False)
 
 
+def test_leases_that_were_renewed_since_statistics_were_gathered_are_expected_to_be_many(
+    two: tuple[PostgresStorage, PostgresStorage], database: str
+) -> None:
+    """Else a search would begin at the peers, and read all that they have."""
+    storage, _ = two
+    put(storage, *(f"peer_{number}" for number in range(200)))
+    with psycopg.connect(database) as connection:
+        connection.execute("SET search_path = panal")
+        connection.execute("ANALYZE peers")
+        connection.execute("UPDATE peers SET lease_until_s = 1060")
+        asked = f"EXPLAIN (FORMAT JSON) SELECT FROM peers p WHERE {postgres_queries.LIVE}"
+        ((plan,),) = connection.execute(asked, (1_000.0,)).fetchall()
+    assert plan[0]["Plan"]["Plan Rows"] > 50
+
+
 def test_a_clock_that_was_set_back_lets_nothing_be_believed_for_longer() -> None:
     too_much, search = KnownTooMuch(), understand(SearchQuery("lib"))
     too_much.note(search, 1_000.0)
