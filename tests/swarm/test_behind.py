@@ -1,4 +1,4 @@
-"""Falling behind: against those that still download, by what each gained since it is known."""
+"""Falling behind: by what each of the others gained since it is known."""
 
 from panal.swarm.behind import (
     FEWEST_CHUNKS,
@@ -9,7 +9,7 @@ from panal.swarm.behind import (
     TRIED_S,
     Behind,
 )
-from panal.swarm.messages import ChunksAvailable, ServeFew, Ticked
+from panal.swarm.messages import ChunksAvailable, ChunkWritten, ServeFew, Ticked
 from panal.swarm.sources import Source, Stage
 from panal.wire import bitfield
 from tests.swarm import A, B, C, Driven, only
@@ -42,8 +42,9 @@ def test_of_a_small_file_some_chunks_are_chance() -> None:
 
 def test_seeds_and_who_is_away_are_nobody_to_compare_with() -> None:
     assert not behind(0)
-    assert not behind(0, having(CHUNKS), having(500, stage=Stage.AWAY))
-    assert behind(0, having(CHUNKS), having(500, stage=Stage.AWAY), having(LEAD + 1))
+    seed = having(CHUNKS, first_lead=CHUNKS)
+    assert not behind(0, seed, having(500, stage=Stage.AWAY))
+    assert behind(0, seed, having(500, stage=Stage.AWAY), having(LEAD + 1))
 
 
 def test_who_began_later_is_not_behind_for_that() -> None:
@@ -61,8 +62,8 @@ def test_who_falls_behind_serves_few_until_it_has_caught_up() -> None:
     driven.tell(ChunksAvailable(C, bitfield.full(9)))
     assert only(driven.tell(Ticked(), after_s=0.25), ServeFew) == [ServeFew(True)]
     assert only(driven.tell(Ticked(), after_s=0.25), ServeFew) == []
-    for source in (A, C):
-        driven.tell(ChunksAvailable(source, bitfield.full(16)))
+    for index in range(1, 12):  # as many as the others gained on average
+        driven.tell(ChunkWritten(B, index))
     assert only(driven.tell(Ticked(), after_s=0.25), ServeFew) == [ServeFew(False)]
 
 
@@ -95,8 +96,27 @@ def test_sending_to_few_goes_on_while_it_helps() -> None:
     assert looks.serves_few(200, after_s=TRIED_S - 0.25)
     assert looks.serves_few(int(200 * SHRINKS_TO), after_s=0.25)
     assert looks.serves_few(int(180 * SHRINKS_TO), after_s=TRIED_S)
-    assert not looks.serves_few(LEAD, after_s=0.25)
+    assert looks.serves_few(LEAD, after_s=TRIED_S)
+    assert looks.serves_few(1, after_s=0.25)  # who stopped sooner would fall back
+    assert not looks.serves_few(0, after_s=0.25)
     assert looks.serves_few(LEAD + 1, after_s=0.25)  # it helped: no rest
+
+
+def test_little_that_is_left_of_a_lag_and_stays_ends_it_without_a_rest() -> None:
+    looks = Looks()
+    assert looks.serves_few(100)
+    assert looks.serves_few(100, after_s=SETTLES_S)
+    assert looks.serves_few(LEAD, after_s=TRIED_S)
+    assert not looks.serves_few(LEAD, after_s=TRIED_S)
+    assert looks.serves_few(LEAD + 1, after_s=0.25)
+
+
+def test_who_has_all_by_now_counts_while_it_gained_more() -> None:
+    assert behind(100, having(CHUNKS, first_lead=CHUNKS - 100 - LEAD - 1))
+    assert not behind(100, having(CHUNKS, first_lead=CHUNKS))
+    # It had nearly all when it became known, and could not gain as much as we.
+    done_soon = having(CHUNKS, first_lead=CHUNKS - 50)
+    assert behind(100, having(101 + LEAD), done_soon)
 
 
 def test_sending_to_few_in_vain_is_given_up_and_tried_later() -> None:

@@ -14,6 +14,8 @@ LEAD_SHARE = 0.03
 FEWEST_CHUNKS = 4
 """Neighbours have gained so much more on average than we have, of the file or in chunks: less is
 chance."""
+CAUGHT_UP = 0.0
+"""Few are sent to until the lead is no more than this: who stopped sooner fell back at once."""
 SETTLES_S = 2.0
 """So long after the change the lead may still grow: what had begun is still being sent."""
 TRIED_S = 3.0
@@ -44,7 +46,7 @@ class Behind:
             self.serves_few = True
             self._lead, self._judged_s = 0.0, now_s + SETTLES_S
             return True
-        if lead > self._least_lead:
+        if lead > CAUGHT_UP:
             if now_s < self._judged_s:
                 return False
             if not self._lead or lead <= SHRINKS_TO * self._lead:
@@ -55,12 +57,15 @@ class Behind:
         return True
 
     def lead(self, written: int, near: Iterable[Source]) -> float:
-        """How many chunks more those gained on average that still download, each since we know
-        what it has."""
+        """How many chunks more others gained on average, each since we know what it has.
+
+        Who has all by now counts while that is more than we gained.
+        """
         own = written.bit_count()
-        leads = [
-            source.bits.bit_count() - own - source.first_lead
-            for source in near
-            if source.stage is Stage.READY and source.bits != self._whole
-        ]
+        leads = []
+        for source in near:
+            if source.stage is Stage.READY:
+                lead = source.bits.bit_count() - own - source.first_lead
+                if source.bits != self._whole or lead > 0:
+                    leads.append(lead)
         return sum(leads) / len(leads) if leads else 0.0
