@@ -1,7 +1,7 @@
 """Whole swarms in virtual time: `python -m benchmarks.simulated [NAME…] [--peers N] [--seed N]`.
 
-A name is a scenario of `benchmarks.scenarios`, or begins a fault or a swarm over zones. The same
-seed number gives the same digits.
+A name is a scenario of `benchmarks.scenarios`, or begins a fault or a swarm over zones; with
+`--random` also one that is drawn. The same seed number gives the same digits.
 """
 
 import argparse
@@ -9,9 +9,9 @@ import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from benchmarks.scenarios import SCENARIOS
+from benchmarks.scenarios import SCENARIOS, drawn
 from benchmarks.simulated.large import even
-from benchmarks.simulated.swarm import Setting, simulate
+from benchmarks.simulated.swarm import PAIR_SPREAD, Setting, simulate
 from benchmarks.simulated.troubles import Trouble, troubles
 from benchmarks.simulated.zones import ZonedSetting, settings, simulate_zones
 
@@ -27,10 +27,19 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--cores", type=int, default=0, help="all computing on so many, as in namespaces"
     )
+    parser.add_argument("--random", type=int, help="scenarios drawn from this number, too")
+    parser.add_argument(
+        "--pair-spread", type=float, default=PAIR_SPREAD, help="how unlike connections fare"
+    )
     parser.add_argument("--checked", action="store_true", help="the core's rules after each step")
     asked = parser.parse_args(words)
-    for trouble in _chosen(asked.name, asked.peers, asked.mib):
-        setting = replace(trouble.setting, cores=asked.cores, is_checked=asked.checked)
+    for trouble in _chosen(asked.name, asked.peers, asked.mib, asked.random):
+        setting = replace(
+            trouble.setting,
+            cores=asked.cores,
+            is_checked=asked.checked,
+            pair_spread=asked.pair_spread,
+        )
         for seed in range(asked.seed, asked.seed + asked.rounds):
             crossing = ""
             if isinstance(setting, ZonedSetting):
@@ -51,17 +60,20 @@ def main(words: Sequence[str] | None = None) -> None:
             )
 
 
-def _chosen(names: Sequence[str], peers: int, mib: int) -> Iterator[Trouble]:
+def _chosen(
+    names: Sequence[str], peers: int, mib: int, random_seed: int | None
+) -> Iterator[Trouble]:
     if peers:
         scenario = even(peers, mib)
         yield Trouble(scenario.name, Setting(scenario), scenario.bound_s())
         return
-    scenarios = (Trouble(one.name, Setting(one), one.bound_s()) for one in SCENARIOS)
+    known = (*SCENARIOS, *(() if random_seed is None else drawn(random_seed)))
+    scenarios = (Trouble(one.name, Setting(one), one.bound_s()) for one in known)
     zoned = (
-        Trouble(f"{one.name}{'' if known else ', not told'}", made, one.bound_s())
+        Trouble(f"{one.name}{'' if is_told else ', not told'}", made, one.bound_s())
         for one in settings()
-        for known in (True, False)
-        for made in (replace(one, knows_zones=known),)
+        for is_told in (True, False)
+        for made in (replace(one, knows_zones=is_told),)
     )
     for trouble in (*scenarios, *troubles(), *zoned):
         if not names or any(trouble.name.startswith(name) for name in names):

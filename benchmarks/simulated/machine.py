@@ -15,17 +15,16 @@ FOLLOW_CPU_S = 0.003
 
 
 class Machine:
-    """Cores, each doing one thing at a time; none: as many as there are peers, and more."""
+    """Cores, each doing one thing at a time; none: nothing waits for another, or is counted."""
 
     def __init__(self, cores: int) -> None:
         self.spent_s = 0.0
+        self.is_shared = cores > 0
         self._free_at_s = [0.0] * cores
 
     def delay_s(self, now_s: float, cpu_s: float) -> float:
         """How long until something that comes up now is done."""
         self.spent_s += cpu_s
-        if not self._free_at_s:
-            return cpu_s
         done_s = max(now_s, self._free_at_s[0]) + cpu_s
         heapq.heapreplace(self._free_at_s, done_s)
         return done_s - now_s

@@ -97,6 +97,8 @@ class SimulatedPeer:
         """What this peer has asked of others, and not seen the end of."""
         self.asking: dict[Transfer, None] = {}
         """What it is asked by others: what waits, and what is being sent."""
+        self.weights: dict[SourceId, float] = {}
+        """How well connections to others fare."""
         self.writing: dict[int, Transfer] = {}
         self.disk_free_s = 0.0
         self.followers: dict[SourceId, SimulatedPeer] = {}
@@ -146,7 +148,7 @@ class SimulatedPeer:
             case Fetch(source) | FetchAny(source):
                 assert source not in self.asked, "two requests to one source"
                 provider = swarm.peers[source]
-                transfer = Transfer(provider, self, order, swarm.weight())
+                transfer = Transfer(provider, self, order, swarm.weight(provider, self))
                 self.asked[source] = transfer
                 swarm.later(self, provider, lambda: provider.is_asked(transfer), REQUEST_CPU_S)
             case CancelFetch(source):

@@ -8,7 +8,7 @@ from benchmarks.hosts import Link
 from benchmarks.scenarios import Scenario
 from benchmarks.simulated.__main__ import main
 from benchmarks.simulated.conduct import Conduct
-from benchmarks.simulated.swarm import Outcome, Setting, SimulatedSwarm, simulate
+from benchmarks.simulated.swarm import MOST_APART, Outcome, Setting, SimulatedSwarm, simulate
 from benchmarks.simulated.troubles import Trouble, troubles
 from panal.peer.lanes import BEHIND_AT_ONCE, PEERS_AT_ONCE
 from panal.swarm.messages import ServeFew
@@ -46,6 +46,30 @@ def test_a_run_is_no_faster_than_the_bound_and_sends_nothing_for_nothing() -> No
     assert outcome.ratio > 1514 / 1448
     assert outcome.waste == pytest.approx(1.0, abs=0.05)
     assert outcome.waste >= 0.999
+
+
+def test_connections_of_the_same_two_fare_alike_and_within_bounds() -> None:
+    swarm = SimulatedSwarm(Setting(SMALL, spread=0.0), 1)
+    first, second, *_ = swarm.receivers
+    weights = {swarm.weight(first, second) for _ in range(3)}
+    assert len(weights) == 1
+    assert weights != {swarm.weight(second, first)}
+    assert all(
+        1 / MOST_APART <= swarm.weight(one, other) <= MOST_APART
+        for one in swarm.receivers
+        for other in swarm.receivers
+    )
+
+
+def test_no_core_is_kept_for_what_has_not_arrived() -> None:
+    swarm = SimulatedSwarm(Setting(SMALL, cores=1, latency_s=1.0), 1)
+    peer = swarm.receivers[0]
+    done_s: list[float] = []
+    swarm.later(peer, None, lambda: done_s.append(swarm.time.now_s), cpu_s=0.5)
+    swarm.time.at(0.1, lambda: done_s.append(swarm.machine.delay_s(0.1, 0.2)))
+    while swarm.time.step(10.0):
+        pass
+    assert done_s == [pytest.approx(0.2), pytest.approx(1.5)]
 
 
 @pytest.mark.parametrize("trouble", list(troubles()), ids=lambda trouble: trouble.name)
