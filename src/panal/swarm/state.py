@@ -9,6 +9,7 @@ to have passed.
 """
 
 from panal.swarm.asking import Asking
+from panal.swarm.awaited import AT_ONCE, more_to_ask
 from panal.swarm.behind import Behind
 from panal.swarm.border import Border
 from panal.swarm.messages import (
@@ -62,6 +63,7 @@ LONGEST_REQUEST_BYTES = 64 * 1024 * 1024
 FEWEST_TO_CHOOSE_FROM = 16
 """A file of fewer chunks is not worth asking a seed to choose."""
 _JITTER_STEPS = 1 << 16
+_LOTS = 1 << 16
 
 
 class DownloadState:
@@ -368,21 +370,42 @@ class DownloadState:
         self._send_away(source, why, now_s, REST_AFTER_STALL_S)
         return [Drop(source.id)]
 
+    def _more_to_ask(self, now_s: float) -> int:
+        near = self.neighbours.near
+        if len(near) <= AT_ONCE:
+            return AT_ONCE
+        return more_to_ask(near.values(), self._all, self._counted_at_s(now_s))
+
     def _occupy_idle(self, now_s: float, first: SourceId | None = None) -> list[Order]:
+        more = self._more_to_ask(now_s)
         idle = [source for source in self.neighbours.near.values() if source.is_idle(now_s)]
-        idle.sort(key=lambda source: (source.id != first, source.setbacks))
-        late = self._late(now_s) if idle else []
+        if not more or not idle:
+            return []
+        lots: dict[SourceId, int] = {}
+        if len(self.neighbours.near) > AT_ONCE:  # else nobody is left out
+            lots = {source.id: self._lot(source) for source in idle}
+        idle.sort(key=lambda one: (one.id != first, one.setbacks, lots.get(one.id, 0)))
+        late = self._late(now_s)
         orders: list[Order] = []
         for source in idle:
-            orders += self._occupy(source, now_s, late)
+            orders += self._ask(source, now_s, late)
+            more -= source.fetch is not None
+            if not more:
+                break
         return orders
 
-    def _occupy(
-        self, source: Source, now_s: float, late: list[Source] | None = None
-    ) -> list[Order]:
-        """`late` is what `_late` gave at this time, if that is known."""
-        if not source.is_idle(now_s):
+    def _lot(self, source: Source) -> int:
+        """Who is asked first: a seed that chooses, then any; lower is sooner."""
+        chooses = source.may_choose and source.bits == self._all
+        return -1 if chooses else self._chance.randrange(_LOTS)
+
+    def _occupy(self, source: Source, now_s: float) -> list[Order]:
+        if not source.is_idle(now_s) or not self._more_to_ask(now_s):
             return []
+        return self._ask(source, now_s, None)
+
+    def _ask(self, source: Source, now_s: float, late: list[Source] | None) -> list[Order]:
+        """`late` is what `_late` gave at this time, if that is known."""
         useful = self._border.askable(source, source.bits & self.free)
         if not useful:
             return self._take_over(source, now_s, late)
