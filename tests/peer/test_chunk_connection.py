@@ -1,6 +1,7 @@
 """One connection to a provider: what is read of it counts, and what nobody reads ends it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -144,6 +145,7 @@ async def test_under_a_limit_each_byte_passes_it_and_the_waits_add_up(tmp_path: 
         (ConnectionRefusedError(), "connection refused"),
         (TimeoutError(), "no answer in time"),
         (OSError("no way"), "no way"),
+        (ssl.SSLError(1, "odd"), "it does not speak TLS as a member does (odd)."),
         (EOFError(), "EOFError"),
     ],
 )

@@ -117,7 +117,9 @@ def identity_problem(error: BaseException, who: str) -> WrongIdentity | None:
 
 
 def _reason(error: ssl.SSLError) -> str:
-    return (getattr(error, "verify_message", "") or error.reason or str(error)).lower()
+    return (
+        getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
+    ).lower()
 
 
 def authority_context(authority_pem: bytes) -> ssl.SSLContext:
