@@ -6,8 +6,10 @@ from typing import TypeVar
 from hypothesis import HealthCheck, settings
 
 from panal.swarm import invariants
+from panal.swarm.border import Border
 from panal.swarm.messages import Fact, Fetch, Order, SourceFound, SourceId, SourceOpened
 from panal.swarm.state import DownloadState
+from panal.wire.ids import NO_ZONE, Zone
 
 PROPERTY = settings(
     max_examples=150,
@@ -31,8 +33,15 @@ A, B, C = source_id("peer_a"), source_id("peer_b"), source_id("peer_c")
 class Driven:
     """A DownloadState that a test tells facts at times, all rules checked after each."""
 
-    def __init__(self, chunk_count: int = 8, *, written: int = 0, seed: int = 0) -> None:
-        self.state = DownloadState(CHUNK_BYTES, chunk_count, written, Random(seed))
+    def __init__(
+        self,
+        chunk_count: int = 8,
+        *,
+        written: int = 0,
+        seed: int = 0,
+        border: Border | None = None,
+    ) -> None:
+        self.state = DownloadState(CHUNK_BYTES, chunk_count, written, Random(seed), border)
         self.now_s = 100.0
 
     def tell(self, fact: Fact, *, after_s: float = 0.0) -> list[Order]:
@@ -41,9 +50,9 @@ class Driven:
         invariants.check(self.state)
         return orders
 
-    def open(self, source: SourceId, bits: int) -> list[Order]:
+    def open(self, source: SourceId, bits: int, zone: Zone = NO_ZONE) -> list[Order]:
         """Find a source and let it tell what it has."""
-        self.tell(SourceFound(source))
+        self.tell(SourceFound(source, zone))
         return self.tell(SourceOpened(source, bits))
 
     def open_one_chunk(self, source: SourceId, bits: int) -> int:

@@ -68,7 +68,7 @@ def test_who_falls_behind_serves_few_until_it_has_caught_up() -> None:
 
 
 def test_what_others_had_before_counts_for_nothing() -> None:
-    driven = Driven(100)
+    driven = Driven(100, written=bitfield.full(20) << 80)
     driven.open(A, bitfield.full(50))
     assert only(driven.tell(Ticked(), after_s=0.25), ServeFew) == []
     driven.tell(ChunksAvailable(A, bitfield.full(55)))

@@ -96,6 +96,7 @@ def test_who_has_nothing_makes_room_for_one_who_waits() -> None:
     assert dropped(driven, USELESS_AFTER_S - JUST) == []
     assert dropped(driven, 2 * JUST) == [Drop(source_id("p1"))]
     assert driven.state.sources[source_id("p40")].stage is Stage.OPENING
+    assert driven.state.sources[source_id("p1")].reason == "made room for another"
     assert dropped(driven, 5.0) == []  # p1 rests: nobody waits
 
 
@@ -111,8 +112,10 @@ def test_a_place_in_a_queue_is_kept_for_thirty_seconds(monkeypatch: pytest.Monke
     driven.tell(SourceFound(A))
     assert only(driven.tell(Ticked(), after_s=PLACE_KEPT_S), CancelFetch) == []
     assert only(driven.tell(Ticked(), after_s=0.25), CancelFetch) == [CancelFetch(queued)]
+    assert only(driven.tell(Ticked(), after_s=1.0), CancelFetch) == []  # once is enough
     orders = driven.tell(FetchEnded(queued, Failure.CANCELLED))
     assert only(orders, Drop) == [Drop(queued)]
+    assert driven.state.sources[queued].reason == "made room for another"
     assert Follow(A) in driven.tell(Ticked(), after_s=0.25)
 
 

@@ -25,6 +25,7 @@ from panal.swarm.messages import (
     Finish,
     Follow,
     HearNews,
+    HeldBack,
     NewsHeard,
     SourceCalled,
     SourceClosed,
@@ -45,7 +46,8 @@ from panal.swarm.sources import (
     Stage,
 )
 from panal.swarm.state import DownloadState
-from panal.swarm.takeover import SILENCE_PATIENCE_S
+from panal.swarm.takeover import GAIN_FACTOR, GAIN_S, SILENCE_PATIENCE_S
+from panal.wire import bitfield
 from tests.swarm import CHUNK_BYTES, A, B, C, Driven, only, source_id
 
 pytestmark = [pytest.mark.p6, pytest.mark.p7]
@@ -144,6 +146,43 @@ def test_no_source_is_asked_for_more_than_its_share_of_what_is_left() -> None:
         assert fetch.count <= 4  # a quarter, for others may come
 
 
+@pytest.mark.parametrize(
+    ("rate_in_chunks_s", "left", "count"),
+    [
+        (1_000.0, 400, 20),
+        (125.0, 400, 2),  # two and a half: whole chunks are asked for
+        (1_000.0, 40, 5),  # a quarter of what is left, for each of two that are ready
+        (1_000.0, 20, 2),
+        (1_000.0, 7, 1),
+        (0.0, 400, 1),
+    ],
+)
+def test_how_many_chunks_are_asked_for_at_once(
+    rate_in_chunks_s: float, left: int, count: int
+) -> None:
+    driven = Driven(401, written=bitfield.full(400 - left) << left)  # A has not the last: no seed
+    driven.open(B, 0)
+    driven.tell(SourceFound(A))
+    driven.state.sources[A].fetch_rate_bytes_s = rate_in_chunks_s * CHUNK_BYTES
+    driven.state._chance = First()
+    assert driven.tell(SourceOpened(A, bitfield.full(left))) == [Fetch(A, 0, count)]
+
+
+class First:
+    """No chance at all: always the first."""
+
+    def randrange(self, stop: int, /) -> int:
+        return 0
+
+
+def test_a_seed_is_told_a_whole_number_of_chunks() -> None:
+    driven = Driven(2_000)
+    driven.tell(SourceFound(A))
+    driven.state.sources[A].fetch_rate_bytes_s = 1e12
+    (any_of,) = only(driven.tell(SourceOpened(A, bitfield.full(2_000))), FetchAny)
+    assert repr(any_of.most) == "256"  # it goes on the wire as it is
+
+
 # The seed's choice ----------------------------------------------------------------------------
 
 ALL = (1 << 32) - 1
@@ -169,6 +208,7 @@ def test_what_is_asked_of_others_is_no_choice_and_neither_is_it_for_a_part() -> 
 def test_a_short_file_is_asked_for_as_of_anybody() -> None:
     driven = Driven(15)
     driven.open_one_chunk(A, (1 << 15) - 1)
+    assert only(Driven(16).open(A, (1 << 16) - 1), FetchAny)
 
 
 def test_several_seeds_choose_among_different_chunks_that_are_all_chunks() -> None:
@@ -188,11 +228,24 @@ def test_a_seed_chose_what_another_sends_and_who_wrote_it_counts() -> None:
     assert driven.tell(ChunksGranted(A, asked, 1)) == []
     assert driven.tell(ChunkWritten(A, asked)) == []
     assert driven.state.written == 1 << asked
+    assert driven.state.origins.peers == ["peer_a"]
     (again,) = driven.tell(FetchEnded(A))
     assert isinstance(again, FetchAny)
     (other,) = driven.tell(FetchEnded(B, Failure.TAKEN))
     assert isinstance(other, Fetch)
     assert other.source == B
+
+
+def test_what_a_seed_sends_beside_another_goes_to_no_third_when_that_one_ends() -> None:
+    driven = Driven(32)
+    driven.open(A, ALL)
+    chunk = 1 << driven.open_one_chunk(B, 0b111)
+    driven.tell(ChunksGranted(A, 0, 3))
+    driven.tell(ChunksGranted(A, 3, 2))  # told in two pieces, which count both
+    assert driven.state.free == ALL & ~0b11111
+    assert driven.tell(FetchEnded(B)) == []
+    assert driven.open(C, chunk) == []
+    assert driven.state.free == ALL & ~0b11111
 
 
 # Lies -----------------------------------------------------------------------------------------
@@ -317,14 +370,66 @@ def test_a_stalled_source_rests_a_minute() -> None:
     assert only(driven.tell(Ticked(), after_s=1.0), Follow) == [Follow(A)]
 
 
-def test_a_queued_claim_yields_to_an_idle_holder_after_two_seconds() -> None:
+def test_a_stalled_source_is_cancelled_whoever_idles_before_it() -> None:
+    driven = Driven(1)
+    driven.open(B, 0)
+    driven.open_one_chunk(A, 1)
+    driven.tell(BytesArrived(A, 1))
+    assert only(driven.tell(Ticked(), after_s=STALL_S + 1), CancelFetch) == [CancelFetch(A)]
+
+
+def test_what_our_own_limit_holds_back_is_no_stall() -> None:
+    driven = Driven(1)
+    driven.open_one_chunk(A, 1)
+    driven.tell(BytesArrived(A, 1))
+    for _ in range(int(3 * STALL_S)):
+        assert driven.tell(HeldBack(A, 1.0), after_s=1.0) == []
+        assert only(driven.tell(Ticked()), CancelFetch) == []
+    assert only(driven.tell(Ticked(), after_s=STALL_S + 1), CancelFetch) == [CancelFetch(A)]
+
+
+def test_a_queued_claim_yields_to_an_idle_holder_after_a_moment() -> None:
     driven = Driven(1)
     driven.open_one_chunk(A, 1)
     driven.open(B, 1)
     assert driven.tell(ChunksAvailable(B, 1), after_s=SILENCE_PATIENCE_S) == []
     assert driven.tell(ChunksAvailable(B, 1), after_s=0.25) == [CancelFetch(A)]
     assert driven.tell(FetchEnded(A, Failure.CANCELLED)) == [Fetch(B, 0, 1)]
-    assert driven.state.sources[A].stage is Stage.READY  # it is not blamed
+    source = driven.state.sources[A]
+    assert source.stage is Stage.READY  # it is not blamed
+    assert (source.lost, source.reason) == (1, "peer_b was quicker")
+
+
+def test_a_claim_yields_only_for_silence_up_to_when_bytes_were_last_counted() -> None:
+    driven = Driven(1)
+    driven.open_one_chunk(A, 1)
+    driven.open(B, 1)
+    driven.tell(Ticked())
+    assert driven.tell(ChunksAvailable(B, 1), after_s=2 * SILENCE_PATIENCE_S) == []
+    assert only(driven.tell(Ticked()), CancelFetch) == [CancelFetch(A)]
+
+
+def test_a_claim_is_left_in_a_queue_as_long_as_queues_are_here() -> None:
+    driven = Driven(2)
+    driven.open_one_chunk(A, 0b01)
+    driven.tell(BytesArrived(A, 1), after_s=6.0)
+    driven.tell(BytesArrived(A, 1), after_s=100.0)  # only the first byte shows the queue
+    driven.open_one_chunk(B, 0b10)
+    driven.open(C, 0b10)
+    assert driven.tell(ChunksAvailable(C, 0b10), after_s=GAIN_FACTOR * 6.0) == []
+    assert driven.tell(ChunksAvailable(C, 0b10), after_s=0.25) == [CancelFetch(B)]
+
+
+def test_a_chunk_on_its_way_yields_to_one_who_is_known_to_be_much_quicker() -> None:
+    driven = Driven(1)
+    driven.open_one_chunk(A, 1)
+    for source, chunks_s in ((A, 4.0), (B, 10.0)):
+        driven.tell(SourceFound(source))
+        driven.state.sources[source].fetch_rate_bytes_s = chunks_s * CHUNK_BYTES
+    driven.tell(BytesArrived(A, CHUNK_BYTES // 10))
+    driven.tell(Ticked())
+    assert driven.tell(SourceOpened(B, 1), after_s=GAIN_S - 0.01) == []
+    assert driven.tell(ChunksAvailable(B, 1), after_s=0.05) == [CancelFetch(A)]
 
 
 def test_a_queued_claim_does_not_yield_where_nobody_idle_has_the_chunk() -> None:
@@ -388,9 +493,14 @@ def test_where_the_stream_ends_a_queued_fetch_has_lost_its_queue() -> None:
     driven = Driven(1)
     driven.open_one_chunk(A, 1)
     assert driven.tell(SourceClosed(A, "went away")) == [CancelFetch(A)]
+    rests_until_s = driven.state.sources[A].rests_until_s
+    assert rests_until_s > driven.now_s
     assert driven.open(B, 1) == []
+    assert only(driven.tell(Ticked(), after_s=5.0), CancelFetch) == []  # once is enough
+    driven.now_s -= 5.0
     assert driven.tell(FetchEnded(A, Failure.CANCELLED)) == [Fetch(B, 0, 1)]
-    assert driven.state.sources[A].rests_until_s > driven.now_s
+    source = driven.state.sources[A]
+    assert (source.rests_until_s, source.reason) == (rests_until_s, "went away")
 
 
 def test_where_the_stream_ends_a_fetch_that_sends_goes_on() -> None:
@@ -471,6 +581,52 @@ def test_facts_of_unknown_sources_and_repeated_facts_change_nothing() -> None:
     ):
         assert driven.tell(fact) == []
     assert (driven.state.written, driven.state.free) == (0, 0b10)
+
+
+def test_who_was_not_left_the_choice_grants_nothing() -> None:
+    driven = Driven(2)
+    driven.open(B, 0)
+    assert driven.tell(ChunksGranted(B, 0, 2)) == []  # it was asked for nothing
+    driven.open_one_chunk(A, 0b01)
+    assert driven.tell(ChunksGranted(A, 0, 2)) == []
+    assert driven.state.free == 0b10
+
+
+def test_when_a_source_was_last_in_touch_is_known() -> None:
+    driven = Driven(2)
+    facts = (
+        SourceOpened(A, 0b01),
+        ChunksAvailable(A, 0b10),
+        BytesArrived(A, 1),
+        SourceClosed(A, "gone"),
+    )
+    driven.tell(SourceFound(A))
+    assert driven.state.sources[A].last_seen_s is None
+    for fact in facts:
+        driven.tell(fact, after_s=1.0)
+        assert driven.state.sources[A].last_seen_s == driven.now_s
+
+
+def test_how_long_nothing_came_counts_from_the_beginning_and_then_from_the_last_bytes() -> None:
+    driven = Driven(1)
+    driven.tell(Ticked())
+    began_s = driven.now_s
+    driven.open(A, 1)
+    driven.tell(Ticked(), after_s=1.0)
+    assert driven.state.quiet_since_s == began_s
+    driven.tell(BytesArrived(A, 1), after_s=1.0)
+    driven.tell(Ticked(), after_s=1.0)
+    assert driven.state.quiet_since_s == began_s + 2.0
+
+
+def test_a_sources_rate_is_that_of_the_time_between_ticks() -> None:
+    driven = Driven(1)
+    driven.open(A, 1)
+    driven.tell(Ticked())
+    for rate_bytes_s in (0.3 * 2_000, 0.3 * 2_000 + 0.7 * 0.3 * 2_000):
+        driven.tell(BytesArrived(A, 1_000))
+        driven.tell(Ticked(), after_s=0.5)
+        assert driven.state.sources[A].rate_bytes_s == pytest.approx(rate_bytes_s)
 
 
 # The tracker ----------------------------------------------------------------------------------
@@ -585,7 +741,9 @@ def questions_s(driven: Driven, for_s: float, problem: str = "") -> list[float]:
 def test_while_chunks_are_missing_everywhere_the_tracker_is_asked_with_growing_pauses(
     problem: str,
 ) -> None:
-    times = questions_s(Driven(1), 200.0, problem)
+    driven = Driven(1)
+    times = questions_s(driven, 200.0, problem)
+    assert driven.state.asking.problem == problem
     pauses = [later - earlier for earlier, later in pairwise(times)]
     assert pauses[:5] == [0.5, 1.0, 2.0, 4.0, 8.0]
     assert set(pauses[5:]) == {15.0}

@@ -108,7 +108,7 @@ class DownloadState:
             return []
         if self.quiet_since_s is None:
             self.quiet_since_s = now_s
-        orders = self._take(fact, now_s) if self.missing else []
+        orders = self._take(fact, now_s)
         if self.missing:
             return orders
         self.finished = True
