@@ -9,12 +9,17 @@ from pathlib import Path
 import pytest
 
 from panal.clock import SystemClock
+from panal.peer.calling import Calling
 from panal.peer.chunk_connection import ChunkConnection, words_of
+from panal.peer.provider_connection import WAKE_BYTES, ProviderConnection
 from panal.peer.rate_limit import RateLimit, Waits
 from panal.store.partial import PartialFile
 from panal.swarm.chunk_source import SourceFailure
 from panal.swarm.messages import Failure
 from panal.wire import bitfield
+from panal.wire.chunk_request import ChoiceRequest, RangeRequest, Request, parse
+from panal.wire.manifest import MIN_CHUNK_BYTES
+from panal.wire.ranges import ByteRange
 from tests.peer.test_http_source import CONTENT, DATA, MANIFEST, NO_LIMIT, serving
 
 pytestmark = pytest.mark.p7
@@ -28,18 +33,16 @@ class Provider:
     def __init__(self, next_answer: bytes) -> None:
         self.next_answer = next_answer
         self.connections = 0
-        self.asked: list[bytes] = []
+        self.asked: list[Request | None] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            self.asked.append(head.partition(b"\r\n")[0])
-            if head.startswith(b"POST"):
-                await reader.readexactly(len(bitfield.to_bytes(ALL, MANIFEST.chunk_count)))
-                writer.write(self.next_answer)
-            else:
-                writer.write(part(head))
+            head, body = await reader.readuntil(b"\r\n\r\n"), b""
+            if is_choice := head.startswith(b"POST"):
+                body = await reader.readexactly(len(bitfield.to_bytes(ALL, MANIFEST.chunk_count)))
+            self.asked.append(parse(head + body))
+            writer.write(self.next_answer if is_choice else part(head))
             await writer.drain()
 
 
@@ -91,11 +94,12 @@ async def test_a_text_that_nobody_reads_is_never_taken_for_the_next_answer(
         await asyncio.to_thread(both)
         assert partial.written == 1
     assert provider.connections == connections
-    path = f"/content/{CONTENT.hex()}"
-    assert provider.asked == [
-        f"POST {path}/next?max=2 HTTP/1.1".encode(),
-        f"GET {path} HTTP/1.1".encode(),
-    ]
+    choice, ranged = provider.asked  # each in the exact form that is read
+    assert isinstance(choice, ChoiceRequest)
+    assert (choice.content, choice.most) == (CONTENT, 2)
+    assert choice.body == bitfield.to_bytes(ALL, MANIFEST.chunk_count)
+    assert isinstance(ranged, RangeRequest)
+    assert (ranged.content, ranged.part) == (CONTENT, ByteRange(0, MIN_CHUNK_BYTES))
 
 
 class Slow(RateLimit):
@@ -105,8 +109,10 @@ class Slow(RateLimit):
         super().__init__(SystemClock())
         self.is_on = True
         self.passed: list[tuple[str, int]] = []
+        self.asked_for: set[str] = set()
 
     def piece_bytes(self, peer: str, most: int) -> int:
+        self.asked_for.add(peer)
         return min(most, PIECE_BYTES)
 
     def waits(self, size_bytes: int, peer: str) -> Waits:
@@ -137,6 +143,52 @@ async def test_under_a_limit_each_byte_passes_it_and_the_waits_add_up(tmp_path: 
         assert connection.held_s == pytest.approx(2 * WAIT_S * len(slow.passed))
     assert sum(size_bytes for _, size_bytes in slow.passed) == len(DATA)
     assert all(peer == "evil" and size <= PIECE_BYTES for peer, size in slow.passed)
+    assert slow.asked_for == {"evil"}
+
+
+async def test_no_more_is_waited_for_than_will_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes of the next chunk are not taken with one; a wake for more than is left never comes."""
+    receive, received, wakes = ProviderConnection.receive, list[int](), list[int]()
+    async with connected(Provider(b""), tmp_path) as (connection, partial):
+
+        def all_but_one(self: ProviderConnection, view: memoryview) -> int:
+            came = connection.bytes_received
+            assert len(view) <= min(MIN_CHUNK_BYTES - came % MIN_CHUNK_BYTES, len(DATA) - came)
+            count = receive(self, view[: max(1, len(view) - 1)])
+            received.append(came + count)
+            return count
+
+        def wake_at(self: ProviderConnection, count: int) -> None:
+            assert 1 <= count <= max(1, len(DATA) - received[-1] if received else 1)
+            wakes.append(count)
+
+        monkeypatch.setattr(ProviderConnection, "receive", all_but_one)
+        monkeypatch.setattr(ProviderConnection, "wake_at", wake_at)
+        await asyncio.to_thread(connection.fetch, 0, 4, partial, nothing)
+        assert partial.is_whole
+    assert len(DATA) - 1 in received
+    assert max(wakes) == WAKE_BYTES
+
+
+async def test_who_is_to_be_known_by_name_is_asked_nothing_in_the_clear(tmp_path: Path) -> None:
+    said: list[bytes] = []
+
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said.append(await reader.read(4))
+        writer.write(NOTHING_HERE)
+        await writer.drain()
+
+    partial = PartialFile(tmp_path, CONTENT, MANIFEST)
+    async with serving(plain) as address:
+        calling = Calling(ssl.create_default_context(), pin=bytes(32))
+        connection = ChunkConnection(address, CONTENT, MANIFEST, NO_LIMIT, calling)
+        with pytest.raises(SourceFailure, match="it does not speak TLS as a member does"):
+            await asyncio.to_thread(connection.fetch, 0, 1, partial, nothing)
+    partial.close()
+    assert said
+    assert not any(word.startswith(b"GET") for word in said)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from panal.wire import bitfield
 from panal.wire.catalogue import Provider
 from panal.wire.ids import PeerName
 from panal.wire.manifest import MIN_CHUNK_BYTES
-from tests.peer.test_http_source import NO_LIMIT, saying, serving
+from tests.peer.test_http_source import NO_LIMIT, saying, says_why, serving
 from tests.support.network import Network
 from tests.support.raw_http import RawAnswer, connection, request
 from tests.support.scripted_peer import manifest_of_bytes
@@ -112,7 +112,7 @@ async def choice(
     """How a source ended, what it was granted and which chunks are written."""
     partial = PartialFile(folder, CONTENT, MANIFEST)
     granted: list[tuple[int, int]] = []
-    failure = None
+    failed: SourceFailure | None = None
     async with serving(saying(answer)) as provider:
         source = HttpSource(provider, CONTENT, MANIFEST, NO_LIMIT)
 
@@ -124,12 +124,13 @@ async def choice(
         try:
             await asyncio.to_thread(fetch)
         except SourceFailure as error:
-            failure = error.failure
+            failed = error
         finally:
             source.cancel()
     written = partial.written
     partial.close()
-    return failure, granted, written
+    assert failed is None or says_why(failed)
+    return None if failed is None else failed.failure, granted, written
 
 
 async def test_a_chosen_chunk_is_taken(tmp_path: Path) -> None:
