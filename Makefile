@@ -42,7 +42,7 @@ soak: $(STAMP)
 	  echo "== $$soak"; $(BIN)/python -m soaks.$$soak || exit 1; done
 
 # Guards broken on purpose, one at a time, and which of these mutants no test notices; docs/RELIABILITY.md
-# explains those. It takes long and goes on where it was stopped; M='panal.wire.names*' chooses.
+# explains those. It takes long and goes on where Ctrl-C stopped it; M='panal.wire.names*' chooses, and begins anew.
 mutants: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutants]'
 	$(BIN)/mutmut run $(M)
