@@ -154,7 +154,8 @@ def test_what_is_unsafe_is_refused_in_words(path: str) -> None:
 
 @pytest.mark.parametrize("path", UNSAFE.values(), ids=UNSAFE.keys())
 def test_what_is_unsafe_is_refused_among_others(path: str) -> None:
-    for among in ([path], ["a", path], [path, "b/c"], ["a" * 200, path, "b/" * 31 + "c"]):
+    long = ["a" * 200, path, "b/" * 31 + "c"]
+    for among in ([path], ["a", path], [path, "b/c"], [path, "a", path], long):
         with pytest.raises(UnsafeName) as refused:
             safe_paths(among)
         with pytest.raises(UnsafeName) as alone:
