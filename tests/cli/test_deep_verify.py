@@ -19,7 +19,7 @@ def test_what_is_in_order_is_told_in_a_line(place: Place) -> None:
     answer = said("verify", "--deep", str(place.folder))
     assert (answer.code, answer.out.count("\n")) == (0, 1)
     assert "4 files" in answer.out
-    assert "0 broken, 0 left to the next start" in answer.out
+    assert "0 broken, 0 known to be damaged, 0 left to the next start" in answer.out
 
 
 def test_what_is_broken_is_named_and_ends_with_5(place: Place) -> None:
@@ -44,6 +44,13 @@ def test_what_is_pending_ends_well(place: Place) -> None:
     assert check("verify", answer, code=0)["pending"] == 1
 
 
+def test_what_is_known_to_be_damaged_is_not_left_to_a_start(place: Place) -> None:
+    place.damage("copy.bin")
+    answer = said("verify", "--deep", str(place.folder))
+    assert answer.code == 0
+    assert "0 broken, 1 known to be damaged, 0 left to the next start" in answer.out
+
+
 async def test_while_a_peer_runs_it_refuses_in_words(network: Network) -> None:
     peer = await network.peer("one")
     answer = await panal("verify", "--deep", str(peer.folder))
@@ -52,5 +59,6 @@ async def test_while_a_peer_runs_it_refuses_in_words(network: Network) -> None:
 
 
 def test_what_is_no_peers_folder_is_not_found(tmp_path: Path) -> None:
-    assert said("verify", "--deep", str(tmp_path)).code == 3
+    answer = said("verify", "--deep", str(tmp_path))
+    assert (answer.code, "'panal get' filled has none" in answer.err) == (3, True)
     assert said("verify", "--deep", "a", "b").code == 2

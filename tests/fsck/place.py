@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from panal.store.collection_records import CollectionRecord, CollectionRecords
+from panal.store.damage_records import DamagedFile, DamageRecords
 from panal.store.download_records import DownloadRecord, DownloadRecords
 from panal.store.fingerprints import Skipped
 from panal.store.guest_records import GuestRecords
@@ -117,6 +118,18 @@ class Place:
     def sql(self, change: str, *values: object) -> None:
         with self.database() as database:
             database.execute(change, values)
+
+    def damage(self, path: str) -> None:
+        """A shared file has rotted, and that is known."""
+        index = Index(self.state / "index.sqlite")
+        shared = index.by_path(path)
+        assert shared is not None
+        manifest = index.manifest(shared.content)
+        assert manifest is not None
+        file = DamagedFile(shared.path, shared.content, manifest, shared.fingerprint, 1)
+        DamageRecords(index).add(file)
+        index.forget([(shared.path, shared.fingerprint)])
+        index.close()
 
 
 def overwrite(path: Path, offset: int, data: bytes, *, keep_time: bool = True) -> None:

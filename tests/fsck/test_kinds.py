@@ -13,7 +13,6 @@ import pytest
 from panal.errors import PanalError, StateInUse
 from panal.fsck.findings import KINDS, Kind, Weight
 from panal.store import file_systems
-from panal.store.damage_records import DamagedFile, DamageRecords
 from panal.store.index import Index
 from panal.wire.manifest import content_id
 from tests.fsck.place import FETCHED, LARGE, UPLOAD, Place, overwrite
@@ -116,32 +115,20 @@ def _(place: Place) -> None:
         database.execute("DELETE FROM catalogue_total")
 
 
-def damage(place: Place, path: str) -> None:
-    index = Index(place.state / "index.sqlite")
-    shared = index.by_path(path)
-    assert shared is not None
-    manifest = index.manifest(shared.content)
-    assert manifest is not None
-    file = DamagedFile(shared.path, shared.content, manifest, shared.fingerprint, 1)
-    DamageRecords(index).add(file)
-    index.forget([(shared.path, shared.fingerprint)])
-    index.close()
-
-
 @planting("damaged")
 def _(place: Place) -> None:
-    damage(place, "copy.bin")
+    place.damage("copy.bin")
 
 
 @planting("damaged-touched")
 def _(place: Place) -> None:
-    damage(place, "copy.bin")
+    place.damage("copy.bin")
     (place.folder / "copy.bin").chmod(0o600)
 
 
 @planting("damaged-elsewhere")
 def _(place: Place) -> None:
-    damage(place, "elsewhere/far.txt")
+    place.damage("elsewhere/far.txt")
 
 
 @planting("file-changed")

@@ -23,7 +23,10 @@ def deep_verify(folder: Path, state: Path | None, *, quiet: bool, as_json: bool)
     folder = folder.absolute()
     state = (state or folder / STATE_DIRECTORY).absolute()
     if not state.is_dir():
-        raise NotFound(f"{state} is no peer's state: name the peer's folder, or its --state.")
+        raise NotFound(
+            f"{state} is no peer's state: name the peer's folder, or its --state. A folder "
+            "that only 'panal get' filled has none: what it fetched was verified first."
+        )
     check = StateCheck(folder, state)
     kinds: Counter[str] = Counter()
     weights: Counter[Weight] = Counter()
@@ -56,6 +59,7 @@ def deep_verify(folder: Path, state: Path | None, *, quiet: bool, as_json: bool)
                 looked.unproved_chunks,
                 broken,
                 weights[Weight.PENDING],
+                weights[Weight.KNOWN],
                 listed,
             )
         )
@@ -63,7 +67,8 @@ def deep_verify(folder: Path, state: Path | None, *, quiet: bool, as_json: bool)
         files = "1 file" if looked.files == 1 else f"{looked.files} files"
         click.echo(
             f"{files}, {size_words(looked.size_bytes)} read, {looked.unfinished} unfinished: "
-            f"{broken} broken, {weights[Weight.PENDING]} left to the next start."
+            f"{broken} broken, {weights[Weight.KNOWN]} known to be damaged, "
+            f"{weights[Weight.PENDING]} left to the next start."
         )
     if broken:
         sys.exit(IntegrityError.exit_code)

@@ -62,7 +62,7 @@ class DeepFinding(msgspec.Struct):
     kind: str
     """A stable word."""
     weight: str
-    """broken: no fault may bring it about; pending: the next start sees to it."""
+    """broken: no fault may bring it about; pending: Panal sees to it; known: you mend it."""
     promise: str
     """Which promise of docs/RELIABILITY.md it touches."""
     where: str
@@ -94,6 +94,8 @@ class DeepDocument(msgspec.Struct):
     """How many findings are of that weight."""
     pending: int
     """How many are of that one."""
+    known: int
+    """And of that one."""
     findings: list[DeepFinding]
     """The first thousand of each kind."""
 

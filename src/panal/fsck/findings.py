@@ -1,7 +1,8 @@
 """What a check can find: each kind once, how grave it is, and which promise it touches; pure.
 
 *Broken* is what no fault may bring about: a kill, a full disk and a power cut leave none of it.
-*Pending* is what they may leave, and the next start mends by itself.
+*Pending* is what they may leave, and Panal mends by itself. *Known* was found before and is not
+served; only a person mends it.
 """
 
 from enum import Enum
@@ -14,6 +15,7 @@ class Weight(Enum):
 
     BROKEN = "broken"
     PENDING = "pending"
+    KNOWN = "known"
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -49,6 +51,10 @@ def _broken(slug: str, promise: str, meaning: str) -> Kind:
 
 def _pending(slug: str, promise: str, meaning: str) -> Kind:
     return _kind(slug, Weight.PENDING, promise, meaning)
+
+
+def _known(slug: str, promise: str, meaning: str) -> Kind:
+    return _kind(slug, Weight.KNOWN, promise, meaning)
 
 
 def _kind(slug: str, weight: Weight, promise: str, meaning: str) -> Kind:
@@ -96,17 +102,17 @@ BYTES_DIFFER = _broken(
 SHA256_DIFFERS = _broken(
     "sha256-differs", "P1", "The SHA-256 that is vouched for is not that of the file."
 )
-DAMAGED = _pending(
+DAMAGED = _known(
     "damaged", "P1", "A file that has rotted: not served until 'panal verify --repair' mends it."
 )
-DAMAGED_TOUCHED = _pending(
+DAMAGED_TOUCHED = _known(
     "damaged-touched",
     "P1",
     "A file has other bytes than were shared, and may have been edited and its time set back: not "
     "served, and no repair touches it. Touch it to share it as it is, or remove it and get it "
     "again.",
 )
-DAMAGED_ELSEWHERE = _pending(
+DAMAGED_ELSEWHERE = _known(
     "damaged-elsewhere",
     "P1",
     "A file has rotted where Panal only reads: not served until you put it right there.",

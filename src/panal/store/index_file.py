@@ -12,7 +12,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from panal.errors import NoSpace, PanalError, StateInUse
+from panal.errors import FREE_SOME_SPACE, NoSpace, PanalError, StateInUse
 from panal.store.disk_errors import disk_error
 from panal.trust.files import private_file, private_folder
 
@@ -145,7 +145,7 @@ class IndexDamaged(Exception):
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
 _DISK_FAILED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
-_NO_SPACE = "The index cannot grow: the disk is full or its limit is reached."
+_NO_SPACE = f"The index cannot grow: the disk is full or its limit is reached. {FREE_SOME_SPACE}"
 
 
 def _code(error: sqlite3.Error) -> int:
