@@ -1,6 +1,7 @@
 """The engine with a real partial file, real threads and sources that a test holds in its hand."""
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from panal.swarm.messages import (
     SourceId,
     Ticked,
 )
-from panal.swarm.sources import Stage
+from panal.swarm.sources import STALL_S, Stage
 from panal.swarm.state import DownloadState
 from tests.support.clock import VirtualClock
 from tests.support.fake_source import PATIENCE_S, Content, FakeSource
@@ -317,6 +318,28 @@ async def test_bytes_of_one_fetch_never_seem_to_be_the_next_ones(begin: Begin) -
     assert run.engine.progress().sources[0].state == "queued"
     gates[1 - index].set()
     await run.finish()
+
+
+async def test_a_write_that_does_not_end_is_told_as_the_own_disk(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(3)
+    run.add(A)
+    takes, pwrite = threading.Event(), os.pwrite
+
+    def slowly(descriptor: int, data: memoryview, offset: int) -> int:
+        if descriptor == run.partial.descriptor:
+            takes.wait(PATIENCE_S)
+        return pwrite(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", slowly)
+    run.start()
+    await until(lambda: run.partial.pending_writes.under_way, "a chunk is being written")
+    await run.clock.run_for(2 * STALL_S)
+    assert run.engine.progress().reason == "this machine's own disk takes nothing at the moment"
+    takes.set()
+    await run.finish()
+    assert (run.bans, run.connected) == ([], {A: 1})
 
 
 async def test_a_full_disk_ends_the_run_in_words(

@@ -76,6 +76,14 @@ def test_our_own_limit_while_bytes_come_and_while_none_do() -> None:
     assert words.advice == LIFT
 
 
+def test_a_disk_of_our_own_that_takes_nothing() -> None:
+    still = "this machine's own disk takes nothing at the moment"
+    facts = swarm(sending("p1", 4.0), is_waiting=True, cause=still, disk_is_still=True)
+    words = explain(facts, LIMITS)
+    assert words.why == f"It waits: {still}."
+    assert words.advice.startswith("See what else uses that disk")
+
+
 def test_nothing_is_missing() -> None:
     assert why(swarm(missing=0)) == (
         "All chunks are here: the file is being made durable and put in its place."

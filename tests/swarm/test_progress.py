@@ -4,17 +4,22 @@ import pytest
 
 from panal.swarm.messages import (
     BytesArrived,
+    CancelFetch,
     ChunkCorrupt,
     ChunkWritten,
+    DiskStoodStill,
+    Drop,
     Failure,
     FetchEnded,
     HeldBack,
+    Order,
     SourceClosed,
     SourceFound,
     Ticked,
     TrackerAnswered,
 )
 from panal.swarm.progress import progress_of
+from panal.swarm.snapshot import facts_of
 from tests.swarm import A, B, C, Driven, source_id
 
 
@@ -199,3 +204,28 @@ def test_our_own_limit_is_named_when_it_holds_a_download_back() -> None:
     for _ in range(10):
         driven.tell(Ticked(), after_s=0.25)
     assert not progress_of(driven.state, driven.now_s).held_back
+
+
+def test_a_disk_of_our_own_that_takes_nothing_is_named_before_those_who_send() -> None:
+    driven = started()
+    driven.open(A, 0b1111)
+    driven.tell(BytesArrived(A, 1))
+    for _ in range(12):
+        driven.tell(DiskStoodStill(0.25), after_s=0.25)
+        driven.tell(Ticked())
+    assert reason(driven) == "this machine's own disk takes nothing at the moment"
+    assert facts_of(driven.state, driven.now_s).disk_is_still
+    driven.tell(DiskStoodStill(0.0), after_s=0.25)
+    assert reason(driven) == "nothing comes from peer_a"
+    assert not facts_of(driven.state, driven.now_s).disk_is_still
+
+
+def test_while_the_own_disk_takes_nothing_no_source_is_given_up() -> None:
+    driven = started()
+    driven.open(A, 0b1111)
+    driven.tell(BytesArrived(A, 1))
+    orders: list[Order] = []
+    for _ in range(400):
+        orders += driven.tell(DiskStoodStill(0.25), after_s=0.25)
+        orders += driven.tell(Ticked())
+    assert not [order for order in orders if isinstance(order, CancelFetch | Drop)]

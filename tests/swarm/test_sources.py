@@ -227,6 +227,17 @@ def test_what_a_source_sends_too_slowly_between_is_its_own_fault() -> None:
     assert source.fetch.impatience(60.0) == "slower than 16 KiB/s"
 
 
+def test_a_disk_of_our_own_that_stands_still_is_no_stall_and_no_rate_limit() -> None:
+    source = Source(A, stage=Stage.READY, fetch=running())
+    assert source.fetch is not None
+    source.count(1, 0.0)
+    for quarter in range(1, 400):
+        source.stood_still(0.25, quarter / 4)
+    source.tick(99.75)
+    assert (source.fetch.impatience(99.75), source.fetch.silence_s(99.75)) == ("", 0.0)
+    assert (source.helped_at_s, source.held_share) == (99.75, 0.0)
+
+
 def test_clocks_held_back_are_never_ahead() -> None:
     fetch = running()
     fetch.count(1, 1.0)

@@ -18,6 +18,7 @@ from panal.swarm.messages import (
     ChunksAvailable,
     ChunksGranted,
     ChunkWritten,
+    DiskStoodStill,
     Drop,
     Fact,
     Failure,
@@ -158,6 +159,10 @@ class AnyFacts(RuleBasedStateMachine):
     @rule(source=sources, duration_s=st.floats(0.001, 100.0))
     def held_back(self, source: SourceId, duration_s: float) -> None:
         self.tell(HeldBack(source, duration_s))
+
+    @rule(duration_s=st.sampled_from([0.0, 0.25, 100.0]))
+    def disk_stood_still(self, duration_s: float) -> None:
+        self.tell(DiskStoodStill(duration_s))
 
     @rule(source=sources, index=chunks)
     def any_chunk_written(self, source: SourceId, index: int) -> None:

@@ -22,6 +22,7 @@ from panal.errors import PanalError
 from panal.store.fingerprints import Fingerprint
 from panal.store.journal import Journal, open_private
 from panal.store.journal_records import BATCH, DURABLE, FORGET
+from panal.store.pending_writes import PendingWrites
 from panal.store.roots import disk_error
 from panal.wire import bitfield
 from panal.wire.ids import ContentId
@@ -95,6 +96,7 @@ class PartialFile:
         """One sync at a time: a durable mark means the batch that began last."""
         self._open_writers: set[int] = set()
         self._unsynced_bytes = 0
+        self.pending_writes = PendingWrites()
         self._failure: PanalError | None = None
         self._is_closed = False
         self.published: Fingerprint | None = None
@@ -144,7 +146,7 @@ class PartialFile:
 
     def write_at(self, data: memoryview, offset: int) -> None:
         """Put bytes at their offset, all of them."""
-        with _told_as("write the download"):
+        with self.pending_writes, _told_as("write the download"):
             while data:
                 count = os.pwrite(self.descriptor, data, offset)
                 data, offset = data[count:], offset + count

@@ -25,6 +25,7 @@ from panal.swarm.messages import (
     ChunksAvailable,
     ChunksGranted,
     ChunkWritten,
+    DiskStoodStill,
     Drop,
     Fact,
     Failure,
@@ -101,6 +102,7 @@ class Engine:
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._wakes = False
         self._woken_at_s = clock.now_s() - WAKE_EVERY_S
+        self._looked_at_s = clock.now_s()
         self._workers = Workers(MAX_NEIGHBOURS, "fetch")
         self._syncing = ThreadPoolExecutor(1, thread_name_prefix="sync")
         self._sources: dict[SourceId, ChunkSource] = {}
@@ -187,6 +189,7 @@ class Engine:
             fact = self._facts.popleft()
             match fact:
                 case Ticked():
+                    self._look_at_disk()
                     for source in list(self._sources):
                         self._count_bytes(source)
                 case ChunkWritten(source) | FetchEnded(source):
@@ -316,6 +319,13 @@ class Engine:
             self._partial.sync()
         except PanalError as error:
             self._fail(error)  # here: at the end nobody waits for this thread's result
+
+    def _look_at_disk(self) -> None:
+        now_s = self._clock.now_s()
+        still = self._partial.pending_writes.has_stood_still()
+        if still or self._state.disk_still_s:
+            self._apply(DiskStoodStill(now_s - self._looked_at_s if still else 0.0))
+        self._looked_at_s = now_s
 
     def _count_bytes(self, source_id: SourceId) -> None:
         source = self._sources.get(source_id)

@@ -116,6 +116,8 @@ def _advice(facts: SwarmFacts) -> str:
     """What its reader can do; empty where it goes on as well as it can."""
     if facts.is_held:
         return LIFT_LIMITS
+    if facts.disk_is_still:
+        return "See what else uses that disk, and whether it is well; then it goes on by itself."
     if facts.absent:
         had = [source for source in facts.sources if source.alone]
         away = [source.peer for source in had if _is_usable(source)]

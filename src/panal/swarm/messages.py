@@ -77,6 +77,12 @@ class HeldBack(msgspec.Struct, frozen=True):
     duration_s: float
 
 
+class DiskStoodStill(msgspec.Struct, frozen=True):
+    """For so long since this was last said, our own disk took nothing; 0: it takes again."""
+
+    duration_s: float
+
+
 class ChunksGranted(msgspec.Struct, frozen=True):
     """A source that was left the choice sends these."""
 
@@ -139,6 +145,7 @@ Fact = (
     | SourceClosed
     | BytesArrived
     | HeldBack
+    | DiskStoodStill
     | ChunksGranted
     | ChunkWritten
     | ChunkCorrupt

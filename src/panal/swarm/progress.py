@@ -62,6 +62,8 @@ def parts_of_wait(state: DownloadState, now_s: float) -> list[str]:
     sources = state.neighbours.near.values()
     if any(is_held(source) for source in sources):
         return ["your own rate limit holds it back"]
+    if state.disk_still_s:
+        return ["this machine's own disk takes nothing at the moment"]
     absent = _absent_parts(state, now_s)
     silent = [source for source in sources if state_of(source) == "sending"]
     if silent:

@@ -51,6 +51,8 @@ class SwarmFacts:
     is_waiting: bool
     """Nothing has come for some time."""
     sources: tuple[SourceFacts, ...]
+    disk_is_still: bool = False
+    """Our own disk takes nothing of what has come."""
     tracker_problem: str = ""
     asks_again_s: float = 0.0
 
@@ -75,6 +77,7 @@ def facts_of(state: DownloadState, now_s: float) -> SwarmFacts:
         cause="" if state.finished else parts_of_wait(state, now_s)[0],
         is_waiting=is_waiting(state, now_s),
         sources=tuple(_facts(s, state.missing, absent, now_s) for s in state.sources.values()),
+        disk_is_still=state.disk_still_s > 0,
         tracker_problem=state.asking.problem,
         asks_again_s=state.asking.pause_s(now_s),
     )

@@ -1,8 +1,8 @@
 """What the download core knows of each source, and when patience with it ends.
 
 Clocks start at the first byte: a request that waits in a living source's queue is not
-stalled. They stand still while our own rate limit keeps its bytes from coming. Nothing here
-picks chunks or sends orders.
+stalled. They stand still while our own rate limit or our own disk keeps its bytes from coming.
+Nothing here picks chunks or sends orders.
 """
 
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ class RunningFetch:
     rest_s: float = REST_AFTER_YIELD_S
     """How long the source rests after that."""
     held_s: float = 0.0
-    """How long our own limit kept its bytes from coming, all in all."""
+    """How long we kept its bytes from coming ourselves, all in all."""
     taker: SourceId | None = None
     """For whom it was cancelled: the one who chooses first among what becomes free."""
 
@@ -83,7 +83,7 @@ class RunningFetch:
         self.window_bytes += count
 
     def held_back(self, duration_s: float, now_s: float) -> None:
-        """Our own limit kept its bytes from coming: its clocks stood still for so long."""
+        """We kept its bytes from coming ourselves: its clocks stood still for so long."""
         self.held_s += duration_s
         self.asked_at_s = min(now_s, self.asked_at_s + duration_s)
         self.last_byte_at_s = min(now_s, self.last_byte_at_s + duration_s)
@@ -205,6 +205,10 @@ class Source:
         """Our own limit kept its bytes from coming."""
         self.has_sent = True
         self._tick_held_s += duration_s
+        self.stood_still(duration_s, now_s)
+
+    def stood_still(self, duration_s: float, now_s: float) -> None:
+        """Our own disk took nothing: its clocks stood still for so long."""
         self.helped_at_s = min(now_s, self.helped_at_s + duration_s)
         if self.fetch is not None:
             self.fetch.held_back(duration_s, now_s)

@@ -21,6 +21,7 @@ from panal.swarm.messages import (
     ChunksAvailable,
     ChunksGranted,
     ChunkWritten,
+    DiskStoodStill,
     Drop,
     Fact,
     Failure,
@@ -89,6 +90,8 @@ class DownloadState:
         self.finished = False
         self.quiet_since_s: float | None = None
         """When bytes last came in; before the first, when the download began."""
+        self.disk_still_s = 0.0
+        """How long our own disk has taken nothing by now."""
         self._all = bitfield.full(chunk_count)
         self._chunk_bytes = chunk_bytes
         self._chance = chance
@@ -125,6 +128,9 @@ class DownloadState:
                 return []
             case NewsHeard(joined, is_announced):
                 self._news_heard(joined, now_s, is_announced=is_announced)
+                return []
+            case DiskStoodStill(duration_s):
+                self._disk_stood_still(duration_s, now_s)
                 return []
             case SourceFound(source_id, zone):
                 return self._found(source_id, zone, now_s)
@@ -202,6 +208,11 @@ class DownloadState:
         back = [s.call_back(now_s) for s in self.sources.values() if s.peer in joined]
         if is_announced or any(back):
             self.asking.at_once(now_s)
+
+    def _disk_stood_still(self, duration_s: float, now_s: float) -> None:
+        self.disk_still_s = self.disk_still_s + duration_s if duration_s else 0.0
+        for source in self.neighbours.near.values():
+            source.stood_still(duration_s, now_s)
 
     def _others_have(self, source: Source, chunks: int) -> bool:
         return any(
