@@ -79,6 +79,11 @@ def test_the_line_says_why_nothing_moves() -> None:
     assert describe(answer(reason=reason)) == reason
 
 
+def test_what_is_whole_and_not_in_its_place_yet_is_no_rate_that_dies_away() -> None:
+    assert describe(answer(bytes_done=4096)) == "all of it is here, and is being put in its place"
+    assert describe(answer(size=0, bytes_done=0)).startswith("1.0 KiB/s")
+
+
 def test_off_a_terminal_each_reason_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     with ProgressLine(VirtualClock(), enabled=True) as line:
         for state, reason in [("running", ""), ("waiting", "a"), ("waiting", "a"),

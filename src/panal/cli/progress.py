@@ -34,6 +34,8 @@ def describe(answer: DownloadAnswer) -> str:
         return f"paused; 'panal downloads resume {answer.id}' lets it go on"
     if answer.reason:
         return answer.reason
+    if 0 < answer.size <= answer.bytes_done:
+        return "all of it is here, and is being put in its place"
     least = max(1.0, answer.rate_bytes_s * LEAST_SHARE_NAMED)
     sources = [s for s in answer.sources if s.rate_bytes_s >= least]
     sources.sort(key=lambda source: -source.rate_bytes_s)
