@@ -250,6 +250,18 @@ async def test_a_download_may_begin_before_its_source(network: Network) -> None:
         await until(lambda: getter.node.download(begun.id).state == "done", "done")
 
 
+async def test_a_source_that_comes_is_asked_for_its_manifest_at_once(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "LOOK_AGAIN_S", 3_600.0)
+    getter = await network.peer("getter")
+    late = ScriptedPeer("late", DATA)
+    begun = getter.node.get(late.content.hex(), "out.bin")
+    await until(lambda: getter.node.download(begun.id).state == "waiting", "waiting")
+    async with late.running(network.tracker_address):
+        await until(lambda: getter.node.download(begun.id).state == "done", "done")
+
+
 async def test_other_content_under_the_name_is_left_alone(network: Network) -> None:
     one, two = await network.peer("one"), await network.peer("two")
     uploaded = await one.upload("same.txt", b"theirs")

@@ -193,24 +193,27 @@ class Fetching:
         `likely` are asked first, and the tracker only if they do not have it.
         """
         pause_s = LOOK_AGAIN_S
-        while True:
-            try:
-                providers = likely or await self.locate(content)
-                likely = ()
-                reason = "nobody online holds this content; the tracker is asked again"
-            except Unreachable as error:
-                providers, reason = [], str(error)
-            for provider in sorted(providers, key=lambda provider: not provider.complete):
+        asked: set[str] = set()
+        async with self.news_of_providers(content, asked) as news:
+            while True:
                 try:
-                    asking = fetch_manifest(self.calling, provider, content)
-                    manifest = await self._patiently(asking, provider.peer, transfer)
-                    transfer.waiting_for = ""
-                    return manifest
-                except (Unreachable, IntegrityError) as error:
-                    reason = str(error)
-            transfer.waiting_for = reason
-            await self._clock.sleep(pause_s)
-            pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
+                    providers = likely or await self.locate(content)
+                    likely = ()
+                    reason = "nobody online holds this content; the tracker is asked again"
+                except Unreachable as error:
+                    providers, reason = [], str(error)
+                for provider in sorted(providers, key=lambda provider: not provider.complete):
+                    asked.add(provider.peer)
+                    try:
+                        asking = fetch_manifest(self.calling, provider, content)
+                        manifest = await self._patiently(asking, provider.peer, transfer)
+                        transfer.waiting_for = ""
+                        return manifest
+                    except (Unreachable, IntegrityError) as error:
+                        reason = str(error)
+                transfer.waiting_for = reason
+                await news.pause(pause_s, told_s=pause_s)
+                pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
 
     async def _patiently(
         self, asking: Coroutine[Any, Any, Manifest], peer: PeerName, transfer: Transfer
