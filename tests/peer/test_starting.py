@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from panal.peer import app
+from panal.peer import folder_telling
 from panal.peer.announcer import Announcer
 from panal.peer.comparing import Comparing, Difference
 from panal.wire.catalogue import CatalogueDigest
@@ -85,7 +85,7 @@ async def test_a_long_comparison_does_not_hold_back_the_registration(
         return everything(self, wall_s, *more)
 
     monkeypatch.setattr(Comparing, "everything", comparing)
-    monkeypatch.setattr(app, "COMPARED_FIRST_S", 0.01)
+    monkeypatch.setattr(folder_telling, "COMPARED_FIRST_S", 0.01)
     try:
         ana = await network.peer("ana")
         assert not ana.app.scanning.compared.is_set()

@@ -3,42 +3,36 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from panal import request_ids
 from panal.audit import AuditLog
 from panal.clock import Clock
 from panal.errors import PanalError
 from panal.peer.adding import Adding
 from panal.peer.announcer import Announcer
 from panal.peer.calling import PLAIN
-from panal.peer.chunk_server import ChunkServer
 from panal.peer.collections import Collections
 from panal.peer.config import PeerSettings
 from panal.peer.connections import Connections
 from panal.peer.contents import Contents
 from panal.peer.damage import Damage
-from panal.peer.doorkeeper import Doorkeeper
-from panal.peer.doors import connections_at_most, listen
+from panal.peer.doors import connections_at_most
 from panal.peer.download_way import DownloadWay
 from panal.peer.downloads import Downloads
 from panal.peer.fetching import Fetching
 from panal.peer.folder_downloads import FolderDownloads, FolderParts
-from panal.peer.granting import Granting
+from panal.peer.folder_telling import FolderTelling
 from panal.peer.guest_links import GuestLinks
-from panal.peer.http_door import HttpDoor, Make
 from panal.peer.identity import begin_epoch
 from panal.peer.joining import member_of, trackers_of
 from panal.peer.lanes import Lanes
 from panal.peer.lifetime import Lifetime
-from panal.peer.limits import DRAIN_S, GUEST_CONNECTIONS, GUEST_CONNECTIONS_PER_ADDRESS
 from panal.peer.live_settings import KeptSettings, LiveSettings
 from panal.peer.member_tls import MemberTls
 from panal.peer.membership import Membership
-from panal.peer.never_sent import NeverSent
 from panal.peer.owner_token import OwnerCredentials, owner_token
 from panal.peer.ports import Ports
 from panal.peer.presence import Presence, look_for_roots
@@ -48,8 +42,8 @@ from panal.peer.repairing import Repairing
 from panal.peer.resumable_uploads import ResumableUploads
 from panal.peer.scanning import Scanning
 from panal.peer.scrubbing import Scrubbing
-from panal.peer.sending import Sender
-from panal.peer.sharing import Sharing, entry_pages
+from panal.peer.serving import open_doors
+from panal.peer.sharing import Sharing
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.traffic import Traffic
 from panal.peer.unfinished import Unfinished
@@ -68,17 +62,12 @@ from panal.store.scrub_records import ScrubRecords
 from panal.store.setting_records import SettingRecords
 from panal.store.texts import FOLDER as TEXTS
 from panal.store.texts import Texts
-from panal.wire.catalogue import Entry, Registration
-from panal.wire.dialback import hash_secret
-from panal.wire.manifest import MIN_CHUNK_BYTES
+from panal.wire.catalogue import Registration
 
 if TYPE_CHECKING:
     from panal.peer.access import Route
 
 log = logging.getLogger(__name__)
-
-COMPARED_FIRST_S = 2.0
-"""So long a peer waits at most for its first comparison before it registers."""
 
 
 class PeerApp:
@@ -123,6 +112,7 @@ class PeerApp:
 
         self.root: Mounts
         self.index: Index
+        self.texts: Texts
         self.contents: Contents
         self.sharing: Sharing
         self.scanning: Scanning
@@ -172,7 +162,10 @@ class PeerApp:
         fetching = self._fetch(registration)
         self._look_after_files(fetching)
         self._download(fetching)
-        await self._serve(registration, more_routes)
+        if not self.settings.asked_anew:
+            await self.resumable.restore()
+        self._lifetime.at_end_await(self.resumable.close)
+        await open_doors(self, registration.caller.secret, more_routes, self._lifetime, self._tls)
         self._go_on()
 
     async def _open_folder(self) -> None:
@@ -186,7 +179,7 @@ class PeerApp:
         self._lifetime.at_end(index.close)
         self._placed = PlacedRecords(index)
         self._download_records = DownloadRecords(index)
-        self._texts = Texts(settings.state / TEXTS, keeps_one=settings.asked_anew)
+        self.texts = Texts(settings.state / TEXTS, keeps_one=settings.asked_anew)
         self._root_records = RootRecords(index)
         if settings.asked_anew:
             await asyncio.to_thread(self._placed.begin_run, self.clock.wall_s())
@@ -216,37 +209,19 @@ class PeerApp:
         return partial(look_for_roots, root, self.index, state_is_inside=is_inside)
 
     async def _begin_to_announce(self, registration: Registration, *, all_there: bool) -> None:
-        self.announcer = Announcer(
-            self.client,
-            registration,
-            self._told_pages,
-            self.clock,
-            self.chance,
-            self._is_told,
+        self._telling = FolderTelling(
+            settings=self.settings,
+            root=self.root,
+            index=self.index,
+            offered=lambda: self.collections.offering.entries(),
+            client=self.client,
+            registration=registration,
+            audit=self.audit,
+            clock=self.clock,
+            chance=self.chance,
         )
-        self.announcer.noted = self._note_membership
-        await asyncio.to_thread(self._count_in, all_there=all_there)
-
-    def _is_told(self, entry: Entry) -> bool:
-        # To whom fetches the folder too, the folder says that its small files are here: for
-        # a peer that is gone in a moment, the tracker's work would be greater than the get's.
-        return not self.settings.ends_with_download or entry.size_bytes > MIN_CHUNK_BYTES
-
-    def _told_pages(self) -> Iterator[list[Entry]]:
-        for page in entry_pages(self.index, self.root.shows):
-            yield [entry for entry in page if self._is_told(entry)]
-        yield self.collections.offering.entries()
-
-    def _count_in(self, *, all_there: bool) -> None:
-        """Begin with the digest of what the index remembers of roots that are there."""
-        total = self.index.total
-        if all_there and (known := total.value()) is not None:
-            self.announcer.start_at(known)
-            return
-        digest = self.announcer.start_with(entry_pages(self.index, self.root.shows))
-        if all_there:
-            with contextlib.suppress(PanalError):
-                total.keep(digest)
+        self.announcer = self._telling.announcer
+        await asyncio.to_thread(self._telling.begin, all_there=all_there)
 
     def _withdraw(self, shared: SharedFile) -> None:
         self.sharing.withdraw(shared)
@@ -285,7 +260,7 @@ class PeerApp:
             scanning=self.scanning,
             announcer=self.announcer,
             contents=self.contents,
-            texts=self._texts,
+            texts=self.texts,
             clock=self.clock,
             whole_folder_name=self.settings.name,
         )
@@ -331,7 +306,7 @@ class PeerApp:
         settings, records = self.settings, self._download_records
         self.unfinished = Unfinished(
             settings.partials,
-            self._texts,
+            self.texts,
             lambda: [download.record for download in self.downloads.all()],
             self.clock,
             has_queue=settings.shares_folder,
@@ -358,80 +333,13 @@ class PeerApp:
             collections=self.collections,
             contents=self.contents,
             announcer=self.announcer,
-            texts=self._texts,
+            texts=self.texts,
             placed=self._placed,
             clock=self.clock,
             partials=self.settings.partials,
             ends_with_download=self.settings.ends_with_download,
         )
         return FolderDownloads(parts)
-
-    async def _serve(
-        self, registration: Registration, more_routes: Callable[["PeerApp"], "Sequence[Route]"]
-    ) -> None:
-        contents, lanes = self.contents, self.lanes
-        sender = Sender(self.upload_limit, self.traffic)
-        self._lifetime.at_end(sender.close)
-        never_sent = NeverSent(self.chance)
-        granting = Granting(contents, lanes, never_sent)
-        doorkeeper = Doorkeeper(
-            is_open=self.settings.open,
-            allowed_hosts=self.settings.allowed_hosts,
-            credentials=self.credentials,
-        )
-        if not self.settings.asked_anew:
-            await self.resumable.restore()
-        self._lifetime.at_end_await(self.resumable.close)
-        await self._let_guests_in(sender)
-        behind = contextlib.AsyncExitStack()
-        self._lifetime.at_end_await(behind.aclose)
-
-        async def open_up() -> Make:
-            from panal.peer import http_rooms  # it takes longer to load than a small get does
-
-            self.routes = [
-                *http_rooms.content_routes(
-                    self, sender, never_sent, granting, registration.caller.secret
-                ),
-                *more_routes(self),
-            ]
-            return await http_rooms.answering(
-                self.routes, doorkeeper, self.audit, self.connections, behind
-            )
-
-        door = HttpDoor(open_up)
-        if not self.settings.asked_anew:
-            await door.open()
-        server = ChunkServer(
-            contents,
-            sender,
-            lanes,
-            never_sent,
-            granting,
-            doorkeeper,
-            self.connections,
-            door,
-            hash_secret(registration.caller.secret),
-        )
-        self._lifetime.at_end_await(server.close, DRAIN_S)
-        await listen(self.ports.sockets, server.connection, self._lifetime.stack, self._tls)
-
-    async def _let_guests_in(self, sender: Sender) -> None:
-        sockets = self.ports.guest_sockets
-        if not sockets:
-            return
-        from panal.peer import http_rooms
-        from panal.peer.guest_routes import GuestDoorkeeper, GuestRoutes
-
-        keeper = GuestDoorkeeper(self.guest_links, self.settings.allowed_hosts)
-        self.guest_routes = GuestRoutes(
-            keeper, self.contents, self._texts, sender, self.chance, self.audit
-        ).routes()
-        connections = Connections(GUEST_CONNECTIONS, GUEST_CONNECTIONS_PER_ADDRESS)
-        answered = await http_rooms.answering(
-            self.guest_routes, keeper, self.audit, connections, self._lifetime.stack, enters=True
-        )
-        await listen(sockets, answered, self._lifetime.stack)
 
     def _go_on(self) -> None:
         """Begin what goes on until the end, which comes in reverse: it leaves the tracker first."""
@@ -440,11 +348,11 @@ class PeerApp:
         lifetime.at_end_await(self.downloads.close)
         lifetime.at_end(self.sharing.stop)
         lifetime.at_end(self.verifying.stop)
-        lifetime.at_end_await(self._leave)
+        lifetime.at_end_await(self._telling.leave)
         if self._tls is not None:
             self.announcer.revoked = self._tls.revoke
             lifetime.keep(self._tls.keep_renewed(self.client))
-        lifetime.keep(self._announce())
+        lifetime.keep(self._telling.run(self.scanning.compared))
         lifetime.keep(self.collections.offering.run())
         self.downloads.restore()
         lifetime.keep(self.downloads.look_for_room())
@@ -454,22 +362,6 @@ class PeerApp:
         if settings.shares_folder:
             lifetime.keep(self.watching.run())
             lifetime.keep(self.scrubbing.run())
-
-    async def _announce(self) -> None:
-        """Register once the folder has been compared with the index, if that is soon.
-
-        Telling the tracker everything would take the interpreter from the comparison.
-        """
-        if self.settings.shares_folder:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.scanning.compared.wait(), COMPARED_FIRST_S)
-        await self.announcer.run()
-
-    async def _leave(self) -> None:
-        request_ids.begin(request_ids.new_id())
-        was_known = await self.announcer.leave()
-        if was_known is not None:
-            log.info("Left the tracker%s.", "" if was_known else ", which did not know us")
 
     def _use(self, live: LiveSettings) -> None:
         self.upload_limit.change(live.upload_limit_bytes_s, live.upload_limit_per_peer_bytes_s)
@@ -490,10 +382,6 @@ class PeerApp:
         fatal = self.announcer.fatal
         if not fatal.done():
             fatal.set_result(PanalError(f"A fault in Panal: {error!r}."))
-
-    def _note_membership(self, event: str, why: str) -> None:
-        tracker = f"the tracker {self.client.address}"
-        self.audit.note(event, name=self.settings.name, what=tracker, why=why)
 
     def _note_move(self, before: str, after: str) -> None:
         log.info("The tracker %s is asked from now on, instead of %s.", after, before)
