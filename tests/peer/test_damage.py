@@ -13,7 +13,7 @@ import pytest
 
 from panal.errors import NoSpace, PanalError
 from panal.peer import repairing, scrubbing
-from panal.peer.fetching import Transfer
+from panal.peer.transfer import Transfer
 from panal.store import publish
 from panal.store.index import Index
 from panal.store.partial import PartialFile

@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 
-from panal.peer.fetching import Transfer
 from panal.peer.queueing import Lack
+from panal.peer.transfer import Transfer
 from panal.store.download_records import DownloadRecord
 
 

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Container, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -34,15 +33,15 @@ from panal.peer.rate_limit import RateLimit
 from panal.peer.received import Received
 from panal.peer.sharing import Sharing
 from panal.peer.tracker_client import TrackerClient
+from panal.peer.transfer import Transfer
 from panal.store.index import SharedFile
 from panal.store.partial import PartialFile
 from panal.store.space import allocated_bytes, check_space
 from panal.store.unfinished import leftovers_in, remove
 from panal.swarm.border import Border
 from panal.swarm.engine import Engine
-from panal.swarm.messages import Ban, NewsHeard, Progress, SourceId
+from panal.swarm.messages import Ban, NewsHeard, SourceId
 from panal.swarm.progress import QUIET_S
-from panal.swarm.snapshot import SwarmFacts
 from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState
 from panal.wire.address import is_loopback
@@ -57,76 +56,6 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 1.0
 LONGEST_LOOK_AGAIN_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Swarm:
-    """What works on one content at a moment."""
-
-    path: str
-    """Which of a folder's files it is."""
-    state: DownloadState
-    manifest: Manifest
-
-
-@dataclass(slots=True)
-class Transfer:
-    """How far one content has come; read by others while it runs."""
-
-    path: str = ""
-    """Which of a folder's files it is."""
-    bytes_resumed: int = 0
-    """Here before it began."""
-    bytes_copied: int = 0
-    """Of a folder's files: copied from others here that have the same content."""
-    _engine: Engine | None = None
-    _partial: PartialFile | None = None
-    progress: Progress | None = None
-    bytes_done: int = 0
-    waiting_for: str = ""
-    """Why it has not begun, in words."""
-    banned: dict[str, str] = field(default_factory=dict)
-    """Why each banned peer was, by name."""
-    is_held: bool = False
-    """It waits for our own rate limit before it asks."""
-
-    def follow(self, engine: Engine, partial: PartialFile) -> None:
-        """A swarm works on it from now on."""
-        self._engine, self._partial = engine, partial
-        self.bytes_resumed = partial.bytes_in(partial.resumed)
-
-    def look(self) -> None:
-        """Bring what is told up to now."""
-        if self._engine is not None and self._partial is not None:
-            self.progress = self._engine.progress()
-            self.bytes_done = self._partial.bytes_in(self._partial.written)
-
-    def facts(self) -> SwarmFacts | None:
-        """What there is to say of the swarm at this moment, while one is at work."""
-        return None if self._engine is None else self._engine.facts()
-
-    def swarms(self) -> list[Swarm]:
-        """What is at work on it at this moment, with chunks to be looked at."""
-        if self._engine is None or self._partial is None:
-            return []
-        return [Swarm(self.path, self._engine.state, self._partial.manifest)]
-
-    def unfollow(self) -> None:
-        """The swarm's work is over; what it came to stays."""
-        self.look()
-        self._engine = self._partial = None
-
-    @property
-    def held_back(self) -> bool:
-        """Whether our own rate limit is what holds it back."""
-        return self.is_held or (self.progress is not None and self.progress.held_back)
-
-    @property
-    def reason(self) -> str:
-        """Why nothing moves, in words; empty while something does."""
-        if self._engine is None:
-            return self.waiting_for
-        return "" if self.progress is None else self.progress.reason
 
 
 class Fetching:

@@ -20,13 +20,14 @@ from panal.peer.announcer import Announcer
 from panal.peer.bundles import Group
 from panal.peer.collections import Collections
 from panal.peer.contents import Contents
-from panal.peer.fetching import Fetching, Transfer
+from panal.peer.fetching import Fetching
 from panal.peer.folder_check import Comparison, FolderCheck
 from panal.peer.folder_files import FolderFiles
 from panal.peer.folder_transfer import FolderTransfer
 from panal.peer.placing import to_end
 from panal.peer.sharing import Sharing
 from panal.peer.small_files import is_small
+from panal.peer.transfer import Transfer
 from panal.store.index import Index
 from panal.store.placed_records import PlacedRecords
 from panal.store.roots import Root, disk_error

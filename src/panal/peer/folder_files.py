@@ -9,11 +9,12 @@ from pathlib import Path
 from panal.clock import Clock
 from panal.errors import ContentChanged, PanalError, TargetTaken
 from panal.peer.bundles import Bundles, Group
-from panal.peer.fetching import Fetching, Transfer
+from panal.peer.fetching import Fetching
 from panal.peer.folder_transfer import FolderTransfer
 from panal.peer.placing import Placing, to_end
 from panal.peer.sharing import Sharing
 from panal.peer.small_files import SmallFiles, describes, manifest_of_small, wrong_list
+from panal.peer.transfer import Transfer
 from panal.store.hashing import hash_descriptor
 from panal.store.index import Index, SharedFile
 from panal.store.roots import Root

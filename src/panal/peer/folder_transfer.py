@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from panal.clock import Clock
-from panal.peer.fetching import Swarm, Transfer
+from panal.peer.transfer import Swarm, Transfer
 from panal.swarm.messages import Progress, SourceId, SourceProgress
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import PeerName

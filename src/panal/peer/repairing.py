@@ -13,9 +13,10 @@ from pathlib import Path
 from panal.clock import Clock
 from panal.errors import PanalError, Refused, Unreachable
 from panal.peer.damage import Damage
-from panal.peer.fetching import Fetching, Transfer
+from panal.peer.fetching import Fetching
 from panal.peer.placing import to_end
 from panal.peer.sharing import Sharing
+from panal.peer.transfer import Transfer
 from panal.store.damage_records import DamagedFile
 from panal.store.fingerprints import Fingerprint
 from panal.store.mounts import Mounts

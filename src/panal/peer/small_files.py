@@ -13,12 +13,13 @@ from blake3 import blake3
 from panal.clock import Clock
 from panal.errors import IntegrityError, Unreachable
 from panal.peer.calling import Calling
-from panal.peer.fetching import LONGEST_LOOK_AGAIN_S, LOOK_AGAIN_S, Transfer
+from panal.peer.fetching import LONGEST_LOOK_AGAIN_S, LOOK_AGAIN_S
 from panal.peer.http_source import fetch_manifest
 from panal.peer.questions import Answer, asked
 from panal.peer.queue_patience import queue_patience
 from panal.peer.rate_limit import RateLimit
 from panal.peer.received import Received
+from panal.peer.transfer import Transfer
 from panal.wire.catalogue import Provider
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import ContentId, PeerName

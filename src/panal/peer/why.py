@@ -6,10 +6,10 @@ from panal.clock import Clock
 from panal.errors import NoSpace
 from panal.peer.download import Download
 from panal.peer.explaining import BundleFacts, ContentFacts, DownloadFacts, FolderFacts
-from panal.peer.fetching import Transfer
 from panal.peer.folder_transfer import BundleTransfer, FolderTransfer
 from panal.peer.live_settings import LiveSettings
 from panal.peer.queueing import Turn
+from panal.peer.transfer import Transfer
 from panal.wire.names import printable
 
 MISSING_LISTED = 100

@@ -17,9 +17,9 @@ from panal.api import Node
 from panal.errors import NotFound, PanalError
 from panal.peer.app import PeerApp
 from panal.peer.download import Download, State
-from panal.peer.fetching import Swarm
 from panal.peer.news import News
 from panal.peer.traffic import Taking
+from panal.peer.transfer import Swarm
 from panal.swarm.chunk_picture import picture_of, whole_picture
 from panal.views import download_answer
 from panal.web.board import Board
