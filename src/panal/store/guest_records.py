@@ -47,11 +47,11 @@ class GuestRecords:
         rows = self._index.rows(f"SELECT {_COLUMNS} FROM guest_links {where}", values)  # noqa: S608
         return [
             Grant(
-                bytes(serial),  # type: ignore[call-overload]
-                ContentId(bytes(content)),  # type: ignore[call-overload]
-                Kind(int(str(kind))),
+                bytes(serial),
+                ContentId(bytes(content)),
+                Kind(kind),
                 str(name),
-                int(str(expires_s)),
+                int(expires_s),
             )
             for serial, content, kind, name, expires_s in rows
         ]

@@ -2,10 +2,8 @@
 
 import contextlib
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -13,7 +11,8 @@ from msgspec.structs import replace
 from panal.store.catalogue_total import CatalogueTotal
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
-from panal.store.index_file import SELECT_SHARED, disk_failed, open_database
+from panal.store.index_database import IndexDatabase
+from panal.store.index_file import SELECT_SHARED
 from panal.store.seen_folders import SeenFolders
 from panal.store.walking import FileRow
 from panal.wire.catalogue import Entry
@@ -68,16 +67,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 
-class Index:
-    """The database; safe to call from several threads, one call at a time inside."""
+class Index(IndexDatabase):
+    """Which file is which content, in the database; safe to call from several threads."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the index; StateInUse where another process has it."""
-        self._lock = threading.RLock()
-        self._folder = path.parent
-        self._database = open_database(path)
-        self._path = path
-        self._file = _file_at(path)
+        super().__init__(path)
         self._asked_for: dict[ContentId, list[SharedFile]] = {}
         """What was answered since the last change: a swarm asks for one content all the time."""
         self.changes = 0
@@ -86,18 +81,6 @@ class Index:
         """Files and their bytes, where that is known: a large index takes long to add up."""
         self.total = CatalogueTotal(self.rows, self.writing)
         self.seen_folders = SeenFolders(self.rows, self.writing)
-
-    def close(self) -> None:
-        """Let another process have it."""
-        with self._lock:
-            self._database.close()
-
-    def is_in_its_place(self) -> bool:
-        """Whether the file under its path is the one that is open: its disk may have gone."""
-        try:
-            return _file_at(self._path) == self._file
-        except OSError:
-            return False
 
     def remember(self, files: Sequence[HashedFile]) -> list[tuple[SharedFile | None, SharedFile]]:
         """Record what these paths have now, all or nothing; each as it was before and is now.
@@ -240,7 +223,7 @@ class Index:
 
     def entries_after(self, path: str, limit: int) -> list[Entry]:
         """What the tracker is told of the next shared files in path order."""
-        rows = self._read(
+        rows = self.rows(
             "SELECT path, content, shared.size_bytes, iif(sha256_checked = 1, sha256, NULL) "
             "FROM shared JOIN contents ON contents.id = shared.content "
             "WHERE path > ? ORDER BY path LIMIT ?",
@@ -262,13 +245,13 @@ class Index:
         """How many files are shared, and their bytes."""
         with self._lock:
             if self._totals is None:
-                (row,) = self._read("SELECT count(*), coalesce(sum(size_bytes), 0) FROM shared", ())
+                (row,) = self.rows("SELECT count(*), coalesce(sum(size_bytes), 0) FROM shared", ())
                 self._totals = int(row[0]), int(row[1])
             return self._totals
 
     def file_rows(self, after: str, before: str, limit: int) -> list[FileRow]:
         """The next paths between two, and the numbers of their fingerprints, in path order."""
-        return self._read(
+        return self.rows(
             "SELECT path, device, inode, size_bytes, mtime_ns FROM shared "
             "WHERE path > ? AND path < ? ORDER BY path LIMIT ?",
             (after, before, limit),
@@ -281,30 +264,13 @@ class Index:
 
     def encoded_manifest(self, content: ContentId) -> bytes | None:
         """The canonical manifest of a known content."""
-        rows = self._read("SELECT manifest FROM contents WHERE id = ?", (content,))
+        rows = self.rows("SELECT manifest FROM contents WHERE id = ?", (content,))
         return bytes(rows[0][0]) if rows else None
 
     def manifest(self, content: ContentId) -> Manifest | None:
         """The manifest of a known content, checked against its id."""
         encoded = self.encoded_manifest(content)
         return None if encoded is None else decode(encoded, content)
-
-    def rows(self, question: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
-        """The rows that answer a question of one of the index's tables; PanalError, as `_read`."""
-        return self._read(question, values)
-
-    def _read(self, question: str, values: tuple[object, ...]) -> list[Any]:
-        """What answers a question; PanalError where the disk fails or the index is damaged."""
-        with self._lock:
-            try:
-                return self._database.execute(question, values).fetchall()
-            except sqlite3.Error as error:
-                raise disk_failed(error, self._folder, "read") or error from None
-
-    def write(self, change: str, values: tuple[object, ...]) -> None:
-        """One change of one of the index's tables; PanalError, as `writing`."""
-        with self.writing() as database:
-            database.execute(change, values)
 
     def _files_of_many(self, where: str, values: Sequence[object]) -> Iterator[SharedFile]:
         """The files of a question about many values; the first `{}` of it stands for them."""
@@ -313,7 +279,7 @@ class Index:
             yield from self._files(where.format(",".join("?" * len(some))), some)
 
     def _files(self, where: str, values: tuple[object, ...]) -> Iterator[SharedFile]:
-        rows = self._read(SELECT_SHARED + where, values)
+        rows = self.rows(SELECT_SHARED + where, values)
         for path, content, device, inode, size_bytes, mtime_ns, ctime_ns, sha256, checked in rows:
             fingerprint = Fingerprint(device, inode, size_bytes, mtime_ns, ctime_ns)
             yield SharedFile(SafePath(path), ContentId(content), fingerprint, sha256, checked == 1)
@@ -323,15 +289,10 @@ class Index:
         """Several changes, all or nothing; NoSpace, or PanalError where the disk fails."""
         with self._lock:
             try:
-                self._database.execute("BEGIN IMMEDIATE")
-                yield self._database
-                self._database.execute("COMMIT")
-            except BaseException as error:
+                with super().writing() as database:
+                    yield database
+            except BaseException:
                 self._totals = None
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    raise disk_failed(error, self._folder, "written") or error from None
                 raise
             finally:
                 self._asked_for.clear()
@@ -369,8 +330,3 @@ def _drop_orphans(database: sqlite3.Connection, contents: Iterable[ContentId]) -
         "AND NOT EXISTS (SELECT 1 FROM shared WHERE content = contents.id)",
         ((content,) for content in set(contents)),
     )
-
-
-def _file_at(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino

@@ -1,0 +1,66 @@
+"""An open index: questions and changes, one at a time, whatever asks."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from panal.store.index_file import disk_failed, open_database
+
+
+class IndexDatabase:
+    """The database; safe to call from several threads, one call at a time inside."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file; StateInUse where another process has it."""
+        self._lock = threading.RLock()
+        self._path = path
+        self._database = open_database(path)
+        self._file = _file_at(path)
+
+    def close(self) -> None:
+        """Let another process have it."""
+        with self._lock:
+            self._database.close()
+
+    def is_in_its_place(self) -> bool:
+        """Whether the file under its path is the one that is open: its disk may have gone."""
+        try:
+            return _file_at(self._path) == self._file
+        except OSError:
+            return False
+
+    def rows(self, question: str, values: tuple[object, ...]) -> list[Any]:
+        """What answers a question; PanalError where the disk fails or the index is damaged."""
+        with self._lock:
+            try:
+                return self._database.execute(question, values).fetchall()
+            except sqlite3.Error as error:
+                raise disk_failed(error, self._path.parent, "read") or error from None
+
+    def write(self, change: str, values: tuple[object, ...]) -> None:
+        """One change of one table; PanalError, as `writing`."""
+        with self.writing() as database:
+            database.execute(change, values)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Several changes, all or nothing; NoSpace, or PanalError where the disk fails."""
+        with self._lock:
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException as error:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise disk_failed(error, self._path.parent, "written") or error from None
+                raise
+
+
+def _file_at(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
