@@ -25,6 +25,7 @@ from panal.swarm.messages import (
 )
 from panal.swarm.sources import STALL_S, Stage
 from panal.swarm.state import DownloadState
+from panal.wire.ids import NO_ZONE, Zone
 from tests.support.clock import VirtualClock
 from tests.support.fake_source import PATIENCE_S, Content, FakeSource
 from tests.swarm import A, B
@@ -57,25 +58,18 @@ class Run:
         self.bans: list[Ban] = []
         self.answers: list[BaseException] = []
         """What the tracker's next answers are instead of all sources."""
-        self.opened: list[SourceId] = []
+        self.knows: dict[SourceId, list[SourceId]] = {}
+        """Whom a source names, asked who else fetches."""
+        self.unnamed: set[SourceId] = set()
+        """Whom the tracker does not know."""
         self.serves_few: list[bool] = []
         self.suspects: list[tuple[SourceId, ...]] = []
-        self.news: asyncio.Queue[NewsHeard] = asyncio.Queue()
+        self.told: asyncio.Queue[NewsHeard] = asyncio.Queue()
         manifest = content.manifest
         self.state = DownloadState(
             manifest.chunk_bytes, manifest.chunk_count, self.partial.written, Random(0)
         )
-        self.engine = Engine(
-            self.state,
-            self.partial,
-            connect=self._connect,
-            locate=self._locate,
-            banned=self.bans.append,
-            opened=self._opened,
-            serve_few=self.serves_few.append,
-            news=self._news,
-            clock=self.clock,
-        )
+        self.engine = Engine(self.state, self.partial, self, self.clock)
         self.task: asyncio.Task[None] | None = None
 
     def add(self, source: SourceId, has: int | None = None, connections: int = 1) -> FakeSource:
@@ -94,23 +88,34 @@ class Run:
         assert self.partial.is_whole
         assert self.partial.path.read_bytes() == self.content.data
 
-    def _connect(self, source: SourceId) -> FakeSource:
+    # What the engine is given as others -------------------------------------------------
+
+    def connect(self, source: SourceId) -> FakeSource:
         number = self.connected.get(source, 0)
         self.connected[source] = number + 1
         return self.sources[source][min(number, len(self.sources[source]) - 1)]
 
-    async def _news(self) -> AsyncGenerator[NewsHeard, None]:
+    def zone_of(self, source: SourceId) -> Zone:
+        return NO_ZONE
+
+    def ban(self, ban: Ban) -> None:
+        self.bans.append(ban)
+
+    def serve_few(self, is_so: bool) -> None:
+        self.serves_few.append(is_so)
+
+    async def news(self) -> AsyncGenerator[NewsHeard, None]:
         while True:
-            yield await self.news.get()
+            yield await self.told.get()
 
-    async def _opened(self, source: SourceId) -> None:
-        self.opened.append(source)
+    async def known_to(self, source: SourceId) -> list[SourceId]:
+        return self.knows.get(source, [])
 
-    async def _locate(self, suspects: Sequence[SourceId]) -> list[SourceId]:
+    async def locate(self, suspects: Sequence[SourceId]) -> list[SourceId]:
         self.suspects.append(tuple(suspects))
         if self.answers:
             raise self.answers.pop(0)
-        return list(self.sources)
+        return [source for source in self.sources if source not in self.unnamed]
 
 
 Begin = Callable[[int], Run]
@@ -145,6 +150,16 @@ async def test_it_completes_from_two_sources_with_half_each(begin: Begin) -> Non
     by_source = {source.source: source.bytes for source in shown.sources}
     assert by_source == {A: low.bytes_received, B: high.bytes_received}
     assert sum(by_source.values()) == run.content.manifest.size_bytes
+
+
+async def test_whom_a_source_names_is_a_source_too(begin: Begin) -> None:
+    run = begin(8)
+    run.add(A, 0b00001111)
+    run.knows[A] = [B]
+    run.unnamed = {B}
+    run.add(B, 0b11110000)
+    await run.finish()
+    assert {source.source for source in run.engine.progress().sources} == {A, B}
 
 
 async def test_the_loop_is_not_woken_for_each_chunk_of_a_fast_fetch(
@@ -228,19 +243,21 @@ async def test_a_source_of_which_a_tracker_tells_that_it_has_come_is_tried_at_on
     await until(lambda: run.state.sources.get(A) and run.state.sources[A].failures, "it is away")
     await run.clock.run_for(20.0)
     assert run.connected[A] == 1
-    run.news.put_nowait(NewsHeard(frozenset({"peer_a"})))
+    run.told.put_nowait(NewsHeard(frozenset({"peer_a"})))
     await run.clock.run_for(0.5)
     await run.finish()
 
 
-async def test_news_that_cannot_be_had_do_not_end_the_download(begin: Begin) -> None:
+async def test_news_that_cannot_be_had_do_not_end_the_download(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = begin(1)
 
     async def broken() -> AsyncGenerator[NewsHeard, None]:
         raise RuntimeError("a tracker says what it must not")
         yield NewsHeard()
 
-    run.engine._news = broken
+    monkeypatch.setattr(run, "news", broken)
     run.start()
     await run.clock.run_for(5.0)
     run.add(A)

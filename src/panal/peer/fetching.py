@@ -7,7 +7,7 @@ into place → index → announce.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Container, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Container, Coroutine, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,13 +21,12 @@ from panal.errors import (
 )
 from panal.peer.announcer import Announcer
 from panal.peer.calling import Calling
+from panal.peer.content_swarm import ContentSwarm
 from panal.peer.contents import Contents
-from panal.peer.http_source import HttpSource, fetch_manifest
+from panal.peer.http_source import fetch_manifest
 from panal.peer.identifying import identify, watched_for
-from panal.peer.known_providers import KnownProviders
 from panal.peer.lanes import Lanes
-from panal.peer.neighbourhood import ask_for_peers
-from panal.peer.news import News, about, news_for_ever
+from panal.peer.news import News, about
 from panal.peer.placing import to_end
 from panal.peer.rate_limit import RateLimit
 from panal.peer.received import Received
@@ -40,11 +39,8 @@ from panal.store.space import allocated_bytes, check_space
 from panal.store.unfinished import leftovers_in, remove
 from panal.swarm.border import Border
 from panal.swarm.engine import Engine
-from panal.swarm.messages import Ban, NewsHeard, SourceId
 from panal.swarm.progress import QUIET_S
-from panal.swarm.sources import Stage
 from panal.swarm.state import DownloadState
-from panal.wire.address import is_loopback
 from panal.wire.catalogue import Provider, Registration, Watched
 from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.ids import ContentId, PeerName
@@ -216,14 +212,6 @@ class Fetching:
         """Who holds a content, this peer aside."""
         return await self._client.locate(content, self._name, zone=self._zone)
 
-    def _own_for(self, provider: Provider) -> str:
-        """How a provider may reach us, where we listen to it."""
-        hosts = self._registration.bound
-        reachable = len(hosts) > 1 or "0.0.0.0" in hosts  # noqa: S104 (a comparison)
-        if reachable or is_loopback(provider.host):
-            return f"{self._name}:{self._registration.port}"
-        return ""
-
     async def _transfer(self, content: ContentId, partial: PartialFile, transfer: Transfer) -> None:
         manifest = partial.manifest
         state = DownloadState(
@@ -234,51 +222,24 @@ class Fetching:
             Border(manifest.chunk_count, self._name, self._zone),
         )
         self._announcer.hold(content, complete=False)
-
-        def is_in_use(source: SourceId) -> bool:
-            known = state.sources.get(source)
-            return known is not None and known.stage not in {Stage.AWAY, Stage.BANNED}
-
-        providers = KnownProviders(self._name, is_in_use)
-
-        def connect(source: SourceId) -> HttpSource:
-            provider = providers[source]
-            own = self._own_for(provider)
-            return HttpSource(
-                provider, content, manifest, self.limit, own, self.calling, self._zone
-            )
-
-        async def locate(suspects: Sequence[SourceId]) -> list[SourceId]:
-            providers.forget(state.sources)
-            names = providers.names(suspects)
-            found = await self._client.locate(content, self._name, names, self._zone)
-            return providers.named(found)
-
-        def banned(ban: Ban) -> None:
-            transfer.banned[providers.ban(ban.source).peer] = ban.reason
-            log.warning("%s is not used any more: it %s.", ban.source, ban.reason)
+        others = ContentSwarm(
+            content,
+            manifest,
+            state,
+            registration=self._registration,
+            client=self._client,
+            calling=self.calling,
+            lanes=self._lanes,
+            limit=self.limit,
+            clock=self._clock,
+            banned=transfer.banned.__setitem__,
+        )
+        engine = Engine(state, partial, others, self._clock)
 
         def met(follower: Provider) -> None:
-            if (source := providers.heard(follower)) is not None:
+            if (source := others.met(follower)) is not None:
                 engine.called(source)
 
-        async def opened(source: SourceId) -> None:
-            for known in await ask_for_peers(self.calling, providers[source], content):
-                if (named := providers.heard(known)) is not None:
-                    engine.found(named)
-
-        engine = Engine(
-            state,
-            partial,
-            connect=connect,
-            locate=locate,
-            banned=banned,
-            opened=opened,
-            serve_few=lambda is_so: self._lanes.serve_few(content, is_so=is_so),
-            news=lambda: self._news_of_sources(content),
-            clock=self._clock,
-            zone_of=lambda source: providers[source].zone,
-        )
         self._contents.begin_partial(content, partial, met)
         transfer.follow(engine, partial)
         self.received.begin(engine)
@@ -287,13 +248,6 @@ class Fetching:
         finally:
             self.received.end(engine)
             transfer.unfollow()
-
-    async def _news_of_sources(self, content: ContentId) -> AsyncGenerator[NewsHeard, None]:
-        wanted = Watched(peers=True, contents=(content,))
-        async with contextlib.aclosing(news_for_ever(self._client, wanted, self._clock)) as told:
-            async for news in told:
-                if news is not None:
-                    yield NewsHeard(frozenset(news.joined), news.came or news.missed)
 
 
 async def _opened(folder: Path, content: ContentId, manifest: Manifest) -> PartialFile:

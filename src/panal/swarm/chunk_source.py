@@ -1,10 +1,11 @@
-"""What the engine needs of a provider: to be told what it has, and to fetch from it."""
+"""What the engine needs of others: who they are, what each has, and to fetch from it."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Protocol
 
 from panal.store.partial import PartialFile
-from panal.swarm.messages import Failure
+from panal.swarm.messages import Ban, Failure, NewsHeard, SourceId
+from panal.wire.ids import Zone
 
 
 class SourceFailure(Exception):
@@ -68,4 +69,36 @@ class ChunkSource(Protocol):
 
     def cancel(self) -> None:
         """Make a running fetch end soon, from any thread."""
+        ...
+
+
+class Others(Protocol):
+    """Whoever shares one content, as the engine sees them."""
+
+    def connect(self, source: SourceId) -> ChunkSource:
+        """A provider to fetch from; nothing is opened yet."""
+        ...
+
+    def zone_of(self, source: SourceId) -> Zone:
+        """Where it is, as far as it says."""
+        ...
+
+    async def locate(self, suspects: Sequence[SourceId]) -> list[SourceId]:
+        """Whom a tracker names; it is told who did not answer. PanalError."""
+        ...
+
+    async def known_to(self, source: SourceId) -> list[SourceId]:
+        """Who else fetches it, as this source says; none where it does not answer."""
+        ...
+
+    def news(self) -> AsyncGenerator[NewsHeard, None]:
+        """A tracker's news of sources, for as long as they are listened to."""
+        ...
+
+    def ban(self, ban: Ban) -> None:
+        """Keep this one out for the rest of the download."""
+        ...
+
+    def serve_few(self, is_so: bool) -> None:
+        """Send this content to few at a time from now on, or again to many."""
         ...

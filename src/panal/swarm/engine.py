@@ -8,14 +8,14 @@ that have gathered at once.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from panal.clock import Clock
 from panal.errors import PanalError
 from panal.store.partial import PartialFile
-from panal.swarm.chunk_source import ChunkSource, CorruptChunk, SourceFailure
+from panal.swarm.chunk_source import ChunkSource, CorruptChunk, Others, SourceFailure
 from panal.swarm.messages import (
     AskTracker,
     Ban,
@@ -35,7 +35,6 @@ from panal.swarm.messages import (
     Follow,
     HearNews,
     HeldBack,
-    NewsHeard,
     Order,
     Progress,
     ServeFew,
@@ -52,7 +51,6 @@ from panal.swarm.progress import progress_of
 from panal.swarm.snapshot import SwarmFacts, facts_of
 from panal.swarm.state import DownloadState
 from panal.swarm.workers import Workers
-from panal.wire.ids import NO_ZONE, Zone
 
 TICK_S = 0.25
 WAKE_EVERY_S = 0.01
@@ -67,34 +65,12 @@ class Engine:
     """Runs one download until every chunk is written."""
 
     def __init__(
-        self,
-        state: DownloadState,
-        partial: PartialFile,
-        *,
-        connect: Callable[[SourceId], ChunkSource],
-        locate: Callable[[Sequence[SourceId]], Awaitable[list[SourceId]]],
-        banned: Callable[[Ban], None],
-        opened: Callable[[SourceId], Coroutine[None, None, None]],
-        serve_few: Callable[[bool], None],
-        news: Callable[[], AsyncGenerator[NewsHeard, None]],
-        clock: Clock,
-        zone_of: Callable[[SourceId], Zone] = lambda _: NO_ZONE,
+        self, state: DownloadState, partial: PartialFile, others: Others, clock: Clock
     ) -> None:
-        """`opened` is called with the first few sources that have told what they have.
-
-        `serve_few` is called with whether to send this content to few at a time, and once more
-        with False at the end. `news` are a tracker's for as long as they are listened to.
-        """
         self._state = state
         self._partial = partial
-        self._connect = connect
-        self._locate = locate
-        self._banned = banned
-        self._opened = opened
-        self._serve_few = serve_few
-        self._news = news
+        self._others = others
         self._hearing: asyncio.Task[None] | None = None
-        self._zone_of = zone_of
         self._asked_for_peers = 0
         self._clock = clock
         self._facts: deque[Fact] = deque()
@@ -144,7 +120,7 @@ class Engine:
             self._spawn(self._sync())
             await self._done
         finally:
-            self._serve_few(False)
+            self._others.serve_few(False)
             await self._stop()
         if self._failure is not None:
             raise self._failure
@@ -159,7 +135,7 @@ class Engine:
 
     def found(self, source: SourceId) -> None:
         """Somebody holds part of it, as was learned elsewhere than from the tracker."""
-        self._note(SourceFound(source, self._zone_of(source)))
+        self._note(SourceFound(source, self._others.zone_of(source)))
 
     def called(self, source: SourceId) -> None:
         """A source has called by itself."""
@@ -211,7 +187,7 @@ class Engine:
                 self._sources[source].cancel()
             case Follow(source):
                 self._drop(source)  # its stream may have ended and its connection not
-                made = self._sources[source] = self._connect(source)
+                made = self._sources[source] = self._others.connect(source)
                 self._counted[source], self._held_s[source] = 0, 0.0
                 self._followers[source] = self._spawn(self._follow(source, made))
             case Drop(source):
@@ -223,9 +199,9 @@ class Engine:
                     self._hearing.cancel()
                 self._hearing = self._spawn(self._hear()) if is_so else None
             case Ban():
-                self._banned(order)
+                self._others.ban(order)
             case ServeFew(is_so):
-                self._serve_few(is_so)
+                self._others.serve_few(is_so)
             # Finish asks for nothing: the state is finished now, and that ends the loop.
 
     def _drop(self, source: SourceId) -> None:
@@ -273,7 +249,7 @@ class Engine:
             self._note((SourceOpened if opening else ChunksAvailable)(source_id, bits))
             if opening and self._asked_for_peers < ASKED_FOR_PEERS:
                 self._asked_for_peers += 1
-                self._spawn(self._opened(source_id))
+                self._spawn(self._ask_source(source_id))
 
         try:
             await source.follow(tell)
@@ -284,17 +260,21 @@ class Engine:
         except Exception as error:  # nothing that a peer sends may end the download
             self.report(SourceClosed(source_id, repr(error), misbehaved=True))
 
+    async def _ask_source(self, source_id: SourceId) -> None:
+        for known in await self._others.known_to(source_id):
+            self.found(known)
+
     async def _hear(self) -> None:
         with contextlib.suppress(Exception):  # nothing that a tracker sends may end the download
-            async with contextlib.aclosing(self._news()) as told:
+            async with contextlib.aclosing(self._others.news()) as told:
                 async for news in told:
                     self._note(news)
 
     async def _ask(self, suspects: tuple[SourceId, ...]) -> None:
         try:
-            named = await self._locate(suspects)
+            named = await self._others.locate(suspects)
             for source in named:
-                self.report(SourceFound(source, self._zone_of(source)))
+                self.report(SourceFound(source, self._others.zone_of(source)))
         except PanalError as error:
             self.report(TrackerAnswered(str(error)))
         else:
