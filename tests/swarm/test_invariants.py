@@ -30,11 +30,11 @@ def fetch_while_connecting(state: DownloadState) -> None:
 
 
 def forget_a_claim(state: DownloadState) -> None:
-    state.free = 0b0111
+    state.chunks.free = 0b0111
 
 
 def lose_a_chunk(state: DownloadState) -> None:
-    state.written = 0
+    state.chunks.written = 0
 
 
 def miscount(state: DownloadState) -> None:

@@ -1,12 +1,14 @@
 """What DownloadState leaves out changes nothing: whole runs are equal to those of a plain one."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from panal.swarm.messages import Order
+from panal.swarm.requests import Requests, end_fetch
 from panal.swarm.sources import REST_AFTER_YIELD_S, RunningFetch, Source
-from panal.swarm.state import DownloadState, _end
+from panal.swarm.state import DownloadState
 from tests.support import simulated_swarm
 from tests.support.simulated_swarm import KIB, SimulatedPeer, run_swarm
 from tests.swarm import source_id
@@ -25,13 +27,15 @@ KINDS = (
 class PlainState(DownloadState):
     """Looks at every source each time."""
 
-    taken = 0
+    def __init__(self, *what: Any) -> None:
+        super().__init__(*what)
+        self._requests.__class__ = PlainRequests
 
     def _tick(self, now_s: float) -> list[Order]:
-        if self._ticked_at_s is not None:
+        if self._requests.counted_at_s is not None:
             for source in self.sources.values():
                 if not source.has_sent:
-                    source.tick(now_s - self._ticked_at_s)
+                    source.tick(now_s - self._requests.counted_at_s)
         return super()._tick(now_s)
 
     def _let_go_of(self, ended: RunningFetch) -> None:
@@ -40,23 +44,29 @@ class PlainState(DownloadState):
                 passes = ended.claimed & fetch.granted & self.missing
                 fetch.claimed |= passes
                 ended.claimed ^= passes
-        self.free |= ended.claimed
+        self.chunks.free |= ended.claimed
+
+
+class PlainRequests(Requests):
+    """Looks at every fetch each time."""
+
+    taken = 0
 
     def _take_over(
         self, source: Source, now_s: float, late: list[Source] | None = None
     ) -> list[Order]:
-        fetching = [(s, s.fetch) for s in self.neighbours.near.values() if s.fetch is not None]
+        fetching = [(s, s.fetch) for s in self._neighbours.near.values() if s.fetch is not None]
         if any(fetch.taker == source.id for _, fetch in fetching):
             return []
-        counted_at_s = now_s if self._ticked_at_s is None else self._ticked_at_s
+        counted_at_s = self._last_counted_s(now_s)
         may = self._take_overs.may
         for other, fetch in fetching:
             if fetch.claimed & source.bits and may(other, source, now_s, counted_at_s):
                 self._take_overs.taken()
                 other.lost += 1
                 fetch.taker, source.is_taking = source.id, True
-                PlainState.taken += 1
-                return [_end(other, fetch, f"{source.peer} was quicker", REST_AFTER_YIELD_S)]
+                PlainRequests.taken += 1
+                return [end_fetch(other, fetch, f"{source.peer} was quicker", REST_AFTER_YIELD_S)]
         return []
 
 
@@ -78,4 +88,4 @@ def test_runs_with_every_fault_are_those_of_a_plain_state(monkeypatch: pytest.Mo
             plain = run_swarm(peers, chunk_count=48, seed=seed, checked=False)
         assert outcome.done_s is not None
         assert outcome == plain
-    assert PlainState.taken > 0
+    assert PlainRequests.taken > 0

@@ -164,7 +164,7 @@ def test_how_many_chunks_are_asked_for_at_once(
     driven.open(B, 0)
     driven.tell(SourceFound(A))
     driven.state.sources[A].fetch_rate_bytes_s = rate_in_chunks_s * CHUNK_BYTES
-    driven.state._chance = First()
+    driven.state._requests._chance = First()
     assert driven.tell(SourceOpened(A, bitfield.full(left))) == [Fetch(A, 0, count)]
 
 
@@ -192,7 +192,7 @@ def test_a_seed_is_left_the_choice_until_it_has_sent_each_chunk_once() -> None:
     driven = Driven(32)
     assert driven.open(A, ALL) == [FetchAny(A, ALL, 1)]
     assert driven.tell(ChunksGranted(A, 7, 1)) == []
-    assert driven.state.free == ALL & ~(1 << 7)
+    assert driven.state.chunks.free == ALL & ~(1 << 7)
     driven.tell(ChunkWritten(A, 7))
     assert driven.tell(FetchEnded(A)) == [FetchAny(A, ALL & ~(1 << 7), 1)]
     (fetch,) = driven.tell(FetchEnded(A, Failure.NOTHING_UNSENT))
@@ -242,10 +242,10 @@ def test_what_a_seed_sends_beside_another_goes_to_no_third_when_that_one_ends() 
     chunk = 1 << driven.open_one_chunk(B, 0b111)
     driven.tell(ChunksGranted(A, 0, 3))
     driven.tell(ChunksGranted(A, 3, 2))  # told in two pieces, which count both
-    assert driven.state.free == ALL & ~0b11111
+    assert driven.state.chunks.free == ALL & ~0b11111
     assert driven.tell(FetchEnded(B)) == []
     assert driven.open(C, chunk) == []
-    assert driven.state.free == ALL & ~0b11111
+    assert driven.state.chunks.free == ALL & ~0b11111
 
 
 # Lies -----------------------------------------------------------------------------------------
@@ -580,7 +580,7 @@ def test_facts_of_unknown_sources_and_repeated_facts_change_nothing() -> None:
         SourceOpened(A, 0b11),
     ):
         assert driven.tell(fact) == []
-    assert (driven.state.written, driven.state.free) == (0, 0b10)
+    assert (driven.state.written, driven.state.chunks.free) == (0, 0b10)
 
 
 def test_who_was_not_left_the_choice_grants_nothing() -> None:
@@ -589,7 +589,7 @@ def test_who_was_not_left_the_choice_grants_nothing() -> None:
     assert driven.tell(ChunksGranted(B, 0, 2)) == []  # it was asked for nothing
     driven.open_one_chunk(A, 0b01)
     assert driven.tell(ChunksGranted(A, 0, 2)) == []
-    assert driven.state.free == 0b10
+    assert driven.state.chunks.free == 0b10
 
 
 def test_when_a_source_was_last_in_touch_is_known() -> None:
@@ -842,4 +842,4 @@ def test_what_a_seed_chose_although_it_was_asked_of_another_is_not_asked_again_a
     assert isinstance(other, Fetch)
     assert other.first != asked
     assert driven.tell(FetchEnded(A, Failure.BROKEN)) != []  # now it is free again
-    assert driven.state.free >> asked & 1
+    assert driven.state.chunks.free >> asked & 1

@@ -18,7 +18,7 @@ def check(state: DownloadState) -> None:
         assert running, f"{source.id} fetches while {source.stage.value}"
     assert state.missing == bitfield.full(state.chunk_count) & ~state.written, "missing is wrong"
     assert not claimed & state.written, "a written chunk is fetched again"
-    assert state.free == state.missing & ~claimed, "claims and fetches differ"
+    assert state.chunks.free == state.missing & ~claimed, "claims and fetches differ"
     _check_neighbours(state)
     for index in range(state.chunk_count):
         counted = sum(

@@ -1,22 +1,18 @@
 """One download's decisions: facts in, orders out.
 
-One request a source at a time, each chunk claimed by one source only. A seed is left the
-choice among what nobody is asked for, until it has sent each chunk once; of everybody else,
-and of a seed from then on, the rarest chunks are asked. Opens no connection, reads no clock,
-draws no number of its own: time comes with each fact, chance is an argument. Each kind of
-fact looks only at what it can change; what time alone changes is looked at when time is told
-to have passed.
+Opens no connection, reads no clock, draws no number of its own: time comes with each fact,
+chance is an argument. Each kind of fact looks only at what it can change; what time alone
+changes is looked at when time is told to have passed.
 """
 
 from panal.swarm.asking import Asking
-from panal.swarm.awaited import AT_ONCE, more_to_ask
 from panal.swarm.behind import Behind
 from panal.swarm.border import Border
+from panal.swarm.chunks import Chunks
 from panal.swarm.messages import (
     AskTracker,
     Ban,
     BytesArrived,
-    CancelFetch,
     ChunkCorrupt,
     ChunksAvailable,
     ChunksGranted,
@@ -25,8 +21,6 @@ from panal.swarm.messages import (
     Drop,
     Fact,
     Failure,
-    Fetch,
-    FetchAny,
     FetchEnded,
     Finish,
     HearNews,
@@ -44,27 +38,19 @@ from panal.swarm.messages import (
 )
 from panal.swarm.neighbours import Neighbours
 from panal.swarm.origins import Origins
-from panal.swarm.picker import Chance, pick_span, share
+from panal.swarm.picker import Chance
+from panal.swarm.requests import Requests, end_fetch
 from panal.swarm.sources import (
     REST_AFTER_STALL_S,
-    REST_AFTER_YIELD_S,
     RunningFetch,
     Source,
     Stage,
 )
-from panal.swarm.takeover import TakeOvers, is_late
+from panal.swarm.takeover import TakeOvers
 from panal.wire import bitfield
 from panal.wire.ids import Zone
 
-REQUEST_S = 0.02
-"""A request should last this long at its source's rate, so that asking costs little beside it."""
-LONE_REQUEST_S = 0.1
-"""The same where there is one source: nobody else could bring sooner what it is asked for."""
-LONGEST_REQUEST_BYTES = 64 * 1024 * 1024
-FEWEST_TO_CHOOSE_FROM = 16
-"""A file of fewer chunks is not worth asking a seed to choose."""
 _JITTER_STEPS = 1 << 16
-_LOTS = 1 << 16
 
 
 class DownloadState:
@@ -79,11 +65,7 @@ class DownloadState:
         border: Border | None = None,
     ) -> None:
         """`border` where this peer has a zone."""
-        self.chunk_count = chunk_count
-        self.written = written
-        self.missing = bitfield.full(chunk_count) & ~written
-        self.free = self.missing
-        """Missing, and nobody is asked for it."""
+        self.chunks = Chunks(chunk_bytes, chunk_count, written)
         self.neighbours = Neighbours(chunk_count, chance)
         self.asking = Asking()
         self.origins = Origins(chunk_count)
@@ -92,13 +74,28 @@ class DownloadState:
         """When bytes last came in; before the first, when the download began."""
         self.disk_still_s = 0.0
         """How long our own disk has taken nothing by now."""
-        self._all = bitfield.full(chunk_count)
-        self._chunk_bytes = chunk_bytes
         self._chance = chance
         self._take_overs = TakeOvers(chunk_bytes)
-        self._ticked_at_s: float | None = None
         self._behind = Behind(chunk_count)
         self._border = border or Border(chunk_count)
+        self._requests = Requests(
+            self.chunks, self.neighbours, self._border, self._take_overs, chance
+        )
+
+    @property
+    def chunk_count(self) -> int:
+        """How many chunks the content has."""
+        return self.chunks.count
+
+    @property
+    def written(self) -> int:
+        """The chunks that are here, as bits."""
+        return self.chunks.written
+
+    @property
+    def missing(self) -> int:
+        """The chunks that are not, as bits."""
+        return self.chunks.missing
 
     @property
     def sources(self) -> dict[SourceId, Source]:
@@ -112,7 +109,7 @@ class DownloadState:
         if self.quiet_since_s is None:
             self.quiet_since_s = now_s
         orders = self._take(fact, now_s)
-        if self.missing:
+        if self.chunks.missing:
             return orders
         self.finished = True
         return [*map(Drop, self.neighbours.near), Finish()]
@@ -165,11 +162,11 @@ class DownloadState:
                 return self._ban(source, index, f"sent a wrong chunk {index}", now_s)
 
     def _tick(self, now_s: float) -> list[Order]:
-        if self._ticked_at_s is not None:
+        if self._requests.counted_at_s is not None:
             for source in self.sources.values():
                 if source.has_sent:
-                    source.tick(now_s - self._ticked_at_s)
-        self._ticked_at_s = now_s
+                    source.tick(now_s - self._requests.counted_at_s)
+        self._requests.counted_at_s = now_s
         orders: list[Order] = []
         for source in self.neighbours.near.values():
             fetch = source.fetch
@@ -177,18 +174,18 @@ class DownloadState:
                 continue
             only = fetch.is_measured(now_s) and not self._others_have(source, fetch.claimed)
             if why := fetch.impatience(now_s, is_only_source=only):
-                orders.append(_end(source, fetch, why, REST_AFTER_STALL_S))
+                orders.append(end_fetch(source, fetch, why, REST_AFTER_STALL_S))
         near = self.neighbours.near.values()
-        self._border.look(near, self.free, now_s)
+        self._border.look(near, self.chunks.free, now_s)
         orders += self._make_room(now_s)
         orders += self.neighbours.fill(now_s)
-        orders += self._occupy_idle(now_s)
+        orders += self._requests.ask_idle(now_s)
         if self.asking.begin_if_due(now_s):
             away = [source.id for source in self.sources.values() if source.stage is Stage.AWAY]
             orders.append(AskTracker(tuple(away)))
         if self.asking.look(self._is_starving(), now_s):
             orders.append(HearNews(self.asking.hears_news))
-        if self._behind.look(self.written, near, now_s):
+        if self._behind.look(self.chunks.written, near, now_s):
             orders.append(ServeFew(self._behind.serves_few))
         return orders
 
@@ -235,17 +232,17 @@ class DownloadState:
     def _opened(self, source: Source, bits: int, now_s: float) -> list[Order]:
         if source.stage is not Stage.OPENING:
             return []
-        self.neighbours.opened(source, bits & self._all, now_s)
+        self.neighbours.opened(source, bits & self.chunks.all, now_s)
         self._border.meet(self.neighbours.near.values())
-        source.first_lead = source.bits.bit_count() - self.written.bit_count()
-        return self._occupy(source, now_s)
+        source.first_lead = source.bits.bit_count() - self.chunks.written.bit_count()
+        return self._requests.ask(source, now_s)
 
     def _more_available(self, source: Source, bits: int, now_s: float) -> list[Order]:
         if source.stage is not Stage.READY:
             return []
-        self.neighbours.has_more(source, bits & self._all, now_s)
-        self._border.has_more(source, bits & self._all)
-        return self._occupy(source, now_s)
+        self.neighbours.has_more(source, bits & self.chunks.all, now_s)
+        self._border.has_more(source, bits & self.chunks.all)
+        return self._requests.ask(source, now_s)
 
     def _granted(self, source: Source, first: int, count: int) -> None:
         fetch = source.fetch
@@ -253,18 +250,18 @@ class DownloadState:
             return
         # Where another is asked for it too, whoever comes first writes it: the other's fetch
         # ends there, as taken.
-        chosen = bitfield.full(count) << first & self.missing
+        chosen = bitfield.full(count) << first & self.chunks.missing
         fetch.granted |= chosen
-        claimed = chosen & self.free
+        claimed = chosen & self.chunks.free
         fetch.claimed |= claimed
-        self.free ^= claimed
+        self.chunks.free ^= claimed
 
     def _chunk_written(self, source: Source, index: int, now_s: float) -> None:
         fetch, bit = source.fetch, 1 << index
-        if not self.missing & bit:
+        if not self.chunks.missing & bit:
             return
-        self.written |= bit
-        self.missing ^= bit
+        self.chunks.written |= bit
+        self.chunks.missing ^= bit
         self.origins.came(index, source.peer)
         source.failures = source.lost = 0
         if fetch is not None and fetch.claimed & bit:
@@ -272,7 +269,7 @@ class DownloadState:
             self._border.chunk_came(source, fetch.bytes / max(now_s - fetch.asked_at_s, 1e-4))
             return
         # A seed chose what another is asked for, or what is free: the disk has the last word.
-        self.free &= ~bit
+        self.chunks.free &= ~bit
         for other in self.neighbours.near.values():
             if other.fetch is not None:
                 other.fetch.claimed &= ~bit
@@ -285,7 +282,7 @@ class DownloadState:
         orders: list[Order] = []
         fetch = source.fetch
         if fetch is not None and not fetch.ending and fetch.first_byte_at_s is None:
-            orders.append(_end(source, fetch, reason, 0.0))  # its queue has gone
+            orders.append(end_fetch(source, fetch, reason, 0.0))  # its queue has gone
         self._send_away(source, reason, now_s, source.back_off_s(self._jitter(), Failure.BROKEN))
         return orders
 
@@ -301,7 +298,7 @@ class DownloadState:
         self._let_go_of(fetch)
         orders = self._judge(source, fetch, failure, reason, now_s)
         self.neighbours.let_go(source)
-        return orders + self._occupy_idle(now_s, first=fetch.taker)
+        return orders + self._requests.ask_idle(now_s, first=fetch.taker)
 
     def _let_go_of(self, ended: RunningFetch) -> None:
         """What was claimed is free again, but for what a seed sends of its own choice."""
@@ -309,10 +306,10 @@ class DownloadState:
             return  # as at the end of nearly every fetch
         for source in self.neighbours.near.values():
             if (fetch := source.fetch) is not None:
-                passes = ended.claimed & fetch.granted & self.missing
+                passes = ended.claimed & fetch.granted & self.chunks.missing
                 fetch.claimed |= passes
                 ended.claimed ^= passes
-        self.free |= ended.claimed
+        self.chunks.free |= ended.claimed
 
     def _judge(
         self,
@@ -348,7 +345,7 @@ class DownloadState:
             return []
         orders: list[Order] = []
         if source.fetch is not None and not source.fetch.ending:
-            orders.append(_end(source, source.fetch, reason, 0.0))
+            orders.append(end_fetch(source, source.fetch, reason, 0.0))
         self._leave(source, Stage.BANNED, reason, now_s)
         return [*orders, Ban(source.id, index, reason), Drop(source.id)]
 
@@ -366,121 +363,15 @@ class DownloadState:
         return self._chance.randrange(_JITTER_STEPS) / _JITTER_STEPS
 
     def _is_starving(self) -> bool:
-        return self.missing & self.neighbours.available != self.missing
-
-    # What is to be done -------------------------------------------------------------------
+        return self.chunks.missing & self.neighbours.available != self.chunks.missing
 
     def _make_room(self, now_s: float) -> list[Order]:
         quiet_since_s = now_s if self.quiet_since_s is None else self.quiet_since_s
-        source = self.neighbours.who_makes_room(self.missing, quiet_since_s, now_s)
+        source = self.neighbours.who_makes_room(self.chunks.missing, quiet_since_s, now_s)
         if source is None:
             return []
         why = "made room for another"
         if source.fetch is not None:
-            return [_end(source, source.fetch, why, REST_AFTER_STALL_S)]
+            return [end_fetch(source, source.fetch, why, REST_AFTER_STALL_S)]
         self._send_away(source, why, now_s, REST_AFTER_STALL_S)
         return [Drop(source.id)]
-
-    def _more_to_ask(self, now_s: float) -> int:
-        near = self.neighbours.near
-        if len(near) <= AT_ONCE:
-            return AT_ONCE
-        return more_to_ask(near.values(), self._all, self._counted_at_s(now_s))
-
-    def _occupy_idle(self, now_s: float, first: SourceId | None = None) -> list[Order]:
-        more = self._more_to_ask(now_s)
-        idle = [source for source in self.neighbours.near.values() if source.is_idle(now_s)]
-        if not more or not idle:
-            return []
-        lots: dict[SourceId, int] = {}
-        if len(self.neighbours.near) > AT_ONCE:  # else nobody is left out
-            lots = {source.id: self._lot(source) for source in idle}
-        idle.sort(key=lambda one: (one.id != first, one.setbacks, lots.get(one.id, 0)))
-        late = self._late(now_s)
-        orders: list[Order] = []
-        for source in idle:
-            orders += self._ask(source, now_s, late)
-            more -= source.fetch is not None
-            if not more:
-                break
-        return orders
-
-    def _lot(self, source: Source) -> int:
-        """Who is asked first: a seed that chooses, then any; lower is sooner."""
-        chooses = source.may_choose and source.bits == self._all
-        return -1 if chooses else self._chance.randrange(_LOTS)
-
-    def _occupy(self, source: Source, now_s: float) -> list[Order]:
-        if not source.is_idle(now_s) or not self._more_to_ask(now_s):
-            return []
-        return self._ask(source, now_s, None)
-
-    def _ask(self, source: Source, now_s: float, late: list[Source] | None) -> list[Order]:
-        """`late` is what `_late` gave at this time, if that is known."""
-        useful = self._border.askable(source, source.bits & self.free)
-        if not useful:
-            return self._take_over(source, now_s, late)
-        longest = self._longest(source, useful)
-        if source.may_choose and (among := useful & self._share_of(source)):
-            source.fetch = RunningFetch(0, now_s, is_choice=True)
-            return [FetchAny(source.id, among, longest)]
-        first, count = pick_span(useful, self.neighbours.rarity, longest, self._chance)
-        source.fetch = RunningFetch(((1 << count) - 1) << first, now_s)
-        self.free ^= source.fetch.claimed
-        return [Fetch(source.id, first, count)]
-
-    def _share_of(self, source: Source) -> int:
-        """Among which chunks a seed may choose; none for who is no seed."""
-        if self.chunk_count < FEWEST_TO_CHOOSE_FROM or source.bits != self._all:
-            return 0
-        seeds = sorted(s.id for s in self.neighbours.near.values() if s.bits == self._all)
-        return share(self.chunk_count, seeds.index(source.id), len(seeds))
-
-    def _counted_at_s(self, now_s: float) -> float:
-        return now_s if self._ticked_at_s is None else self._ticked_at_s
-
-    def _late(self, now_s: float) -> list[Source]:
-        """Those that some other might take chunks from."""
-        counted_at_s = self._counted_at_s(now_s)
-        return [
-            source
-            for source in self.neighbours.near.values()
-            if source.fetch is not None and is_late(source.fetch, now_s, counted_at_s)
-        ]
-
-    def _take_over(self, source: Source, now_s: float, late: list[Source] | None) -> list[Order]:
-        bits = source.bits & (self.missing ^ self.free)
-        if not bits or source.is_taking:
-            return []
-        may, may_move = self._take_overs.may, self._border.may_move
-        counted_at_s = self._counted_at_s(now_s)
-        for other in self._late(now_s) if late is None else late:
-            fetch = other.fetch
-            if (
-                fetch is not None
-                and fetch.claimed & bits
-                and may(other, source, now_s, counted_at_s)
-                and may_move(other, source, now_s)
-            ):
-                break
-        else:
-            return []
-        self._take_overs.taken()
-        other.lost += 1
-        fetch.taker, source.is_taking = source.id, True
-        self._border.give_up(other, source, fetch.claimed & source.bits)
-        return [_end(other, fetch, f"{source.peer} was quicker", REST_AFTER_YIELD_S)]
-
-    def _longest(self, source: Source, useful: int) -> int:
-        """How many chunks to ask for at most: a fair share, and as much as helps its rate."""
-        lasts_s = LONE_REQUEST_S if len(self.neighbours.near) == 1 else REQUEST_S
-        by_rate = int(source.fetch_rate_bytes_s * lasts_s) // self._chunk_bytes
-        if (longest := min(by_rate, LONGEST_REQUEST_BYTES // self._chunk_bytes)) <= 1:
-            return 1
-        ready = sum(other.stage is Stage.READY for other in self.neighbours.near.values())
-        return max(1, min(longest, useful.bit_count() // (4 * ready)))
-
-
-def _end(source: Source, fetch: RunningFetch, why: str, rest_s: float) -> Order:
-    fetch.ending, fetch.rest_s = why, rest_s
-    return CancelFetch(source.id)
