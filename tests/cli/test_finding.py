@@ -74,6 +74,16 @@ async def test_folders_and_further_names_are_told(
             assert f"  1 copy (two), also under {also}  " in line
 
 
+async def test_who_has_it_under_a_name_that_does_not_match_is_counted_apart(
+    network: Network, tracker: tuple[str, str]
+) -> None:
+    for peer, name in (("one", "unlike.bin"), ("two", "all.bin")):
+        await network.peers[peer].upload(name, b"the same")
+        assert await network.peers[peer].app.announcer.announced(30.0)
+    (line,) = (await panal("search", *tracker, "unlike")).out.splitlines()
+    assert line.startswith("unlike.bin  8 B  2 copies (one and 1 more)  ")
+
+
 async def test_what_was_not_ranked_is_told(
     tracker: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

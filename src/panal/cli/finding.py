@@ -62,8 +62,11 @@ def _print_hit(hit: HitInfo) -> None:
     names = "name" if (others, least) == (1, "") else "names"
     also = f", also under {others}{least} other {names}" if others else ""
     copies = "1 copy" if hit.providers == 1 else f"{hit.providers} copies"
-    peers = ", ".join(sorted({named.peer for named in hit.names}))
-    click.echo(f"{name_words(path)}  {size}  {copies} ({peers}){also}  {hit.id}")
+    peers = sorted({named.peer for named in hit.names})
+    # Some have it under a name that does not match, or only a part of it so far.
+    unnamed = f" and {hit.providers - len(peers)} more" if hit.providers > len(peers) else ""
+    whose = f"{', '.join(peers)}{unnamed}"
+    click.echo(f"{name_words(path)}  {size}  {copies} ({whose}){also}  {hit.id}")
 
 
 def tracker_of(trackers: Sequence[str], join: JoinLine | None) -> Tracker:
