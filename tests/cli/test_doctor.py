@@ -13,7 +13,7 @@ import pytest
 from panal.cli import checks
 from panal.errors import StoreUnavailable
 from tests.cli.running import Said, panal
-from tests.support.network import Network
+from tests.support.network import Network, until
 from tests.support.replicas import Trackers
 
 NOBODY = ("--peer", "http://127.0.0.1:1")
@@ -34,6 +34,15 @@ async def test_all_is_well_beside_a_running_peer(network: Network) -> None:
     assert str(peer.folder) in found.out
     assert not list(peer.folder.glob(".panal-doctor*"))
     assert "ok    tracker: " in (await panal(*words)).out
+
+
+async def test_a_download_that_waits_is_told_with_its_reason(network: Network) -> None:
+    peer = await network.peer("one")
+    begun = peer.node.get("ab" * 32, "never.bin")
+    await until(lambda: peer.node.download(begun.id).state == "waiting", "waiting")
+    found = await panal("doctor", "--peer", peer.url, "--tracker", network.tracker_address)
+    assert "warn  download: never.bin waits: nobody online holds this content" in found.out
+    assert f"'panal why {begun.id}' says more." in found.out
 
 
 async def test_without_a_peer_one_is_tried_out(network: Network, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import click
 
 from panal.cli.checks import check_machine
 from panal.cli.documents import DoctorDocument, Finding
-from panal.cli.network_checks import check_network, running_status
+from panal.cli.network_checks import check_downloads, check_network, running_status
 from panal.cli.output import print_json
 from panal.wire.ids import parse_peer_name
 from panal.wire.join_line import JoinLine
@@ -58,6 +58,7 @@ async def _examine(subject: Subject) -> list[Finding]:
             subject.join,
             is_open=subject.is_open,
         ),
+        *([] if status is None else await check_downloads(subject.peer_url)),
         *await asyncio.to_thread(lambda: list(check_machine(folder.absolute()))),
     ]
 

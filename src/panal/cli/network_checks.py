@@ -10,6 +10,7 @@ from panal.answers import StatusAnswer
 from panal.api import Node
 from panal.asking import Tracker
 from panal.cli.documents import Finding
+from panal.cli.output import name_words
 from panal.cli.remote import RemotePeer
 from panal.clock import SystemClock
 from panal.errors import PanalError, Refused, StoreUnavailable, Unreachable
@@ -20,6 +21,7 @@ from panal.wire.ids import parse_peer_name
 from panal.wire.join_line import JoinLine
 
 PROBE_PATIENCE_S = 15.0
+WAITING_NAMED = 5
 
 
 async def running_status(peer_url: str) -> StatusAnswer | None:
@@ -29,6 +31,25 @@ async def running_status(peer_url: str) -> StatusAnswer | None:
             return await remote.status()
     except Unreachable:
         return None
+
+
+async def check_downloads(peer_url: str) -> list[Finding]:
+    """What the running peer's downloads wait for; nothing where none waits."""
+    try:
+        async with RemotePeer(peer_url) as remote:
+            downloads = await remote.downloads()
+    except PanalError:  # the peer's own line says so
+        return []
+    waiting = [download for download in downloads if download.state == "waiting"]
+    return [
+        Finding(
+            "download",
+            "warn",
+            f"{name_words(download.name or download.what)} waits: {download.reason}",
+            f"'panal why {download.id}' says more.",
+        )
+        for download in waiting[:WAITING_NAMED]
+    ]
 
 
 async def check_network(
