@@ -7,6 +7,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -697,6 +698,30 @@ def test_what_is_asked_for_again_is_as_it_is_now(index: Index) -> None:
     assert [shared.path for shared in index.by_content(found)] == ["a"]
     forget(index, "a")
     assert index.by_content(found) == []
+
+
+def test_a_disk_that_was_made_read_only_is_not_called_full(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ReadOnly:
+        in_transaction = False
+
+        def execute(self, *_: object) -> None:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+            raise error
+
+    def read_only(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    index._database, whole = ReadOnly(), index._database  # type: ignore[assignment]
+    with pytest.raises(NoSpace, match="its limit is reached"):
+        index.write("DELETE FROM shared", ())
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    with pytest.raises(Refused, match="Could not write the index: Read-only") as raised:
+        index.write("DELETE FROM shared", ())
+    assert raised.value.may_pass
+    index._database = whole
 
 
 @pytest.mark.parametrize(

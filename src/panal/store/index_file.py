@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+import tempfile
 from pathlib import Path
 
 from panal.errors import FREE_SOME_SPACE, NoSpace, PanalError, StateInUse
@@ -123,8 +124,8 @@ def version_of(database: sqlite3.Connection) -> int:
 def disk_failed(error: sqlite3.Error, folder: Path, done: str) -> PanalError | None:
     """What a user is told where an index that is open cannot be `done`; None: a fault of ours."""
     primary = _code(error) & 0xFF
-    if _code(error) in _FULL:
-        return NoSpace(_NO_SPACE, str(folder))
+    if _code(error) in _NOT_WRITTEN:
+        return _write_failed(error, folder)
     if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return PanalError(
             f"The index in {folder} is damaged ({error}). Start the peer again: it sets that index "
@@ -141,11 +142,21 @@ class IndexDamaged(Exception):
     """The file is no index, or one that cannot be read to its end."""
 
 
-# Under a file-size limit SQLite says "disk I/O error" where it means no space.
-_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
+_NOT_WRITTEN = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
 _DISK_FAILED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _NO_SPACE = f"The index cannot grow: the disk is full or its limit is reached. {FREE_SOME_SPACE}"
+
+
+def _write_failed(error: sqlite3.Error, folder: Path) -> PanalError:
+    # SQLite calls a failed write an I/O error under a file-size limit, and where the disk was
+    # made read-only; which of them it is shows a file beside it.
+    if _code(error) != sqlite3.SQLITE_FULL:
+        try:
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as found:
+            return disk_error(found, "write the index")
+    return NoSpace(_NO_SPACE, str(folder))
 
 
 def _code(error: sqlite3.Error) -> int:
@@ -177,8 +188,8 @@ def _opening_error(path: Path, error: sqlite3.Error) -> Exception:
         )
     if primary in _DAMAGED:
         return IndexDamaged(str(error))
-    if code in _FULL:
-        return NoSpace(_NO_SPACE)
+    if code in _NOT_WRITTEN:
+        return _write_failed(error, path.parent)
     return PanalError(f"The index {path} cannot be opened: {error}.")
 
 
