@@ -123,6 +123,10 @@ class Node:
         download, turn = downloads.get(download_id), downloads.turn(download_id)
         return why_answer(facts_of_download(download, turn, app.live_settings.now, app.clock))
 
+    async def make_orders_durable(self) -> None:
+        """Put on the disk what was ordered until now; PanalError."""
+        await asyncio.to_thread(self._app.index.make_durable)
+
     async def pause_download(self, download_id: str) -> DownloadAnswer:
         """Stop a download, keeping what is there."""
         return download_answer(await self._app.downloads.pause(download_id))

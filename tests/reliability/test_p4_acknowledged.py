@@ -1,6 +1,7 @@
 """P4: file, then name, then folder: all of it durable before anything is acknowledged."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -8,6 +9,10 @@ from random import Random
 import pytest
 
 from panal.store import durable, publish, staging
+from panal.store.download_records import DownloadRecords
+from panal.store.index import Index
+from panal.store.index_database import IndexDatabase
+from panal.store.root_records import RootRecords
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.checker import assert_settled
 from tests.support.network import Network, RunningPeer
@@ -134,3 +139,54 @@ async def test_p4_is_seen_broken_where_nothing_is_synced(
     monkeypatch.setattr(Watched, "_syncing", lambda *_: lambda descriptor: None)
     with pytest.raises(AssertionError, match=r"before its bytes|in memory alone"):
         await acknowledged(network, monkeypatch)
+
+
+class LeftByPowerCut:
+    """Of an index what its last sync has put on the disk."""
+
+    def __init__(self, state: Path, place: Path, change: pytest.MonkeyPatch) -> None:
+        self._log = state / "index.sqlite-wal"
+        self._place = place
+        self._fsync = os.fsync
+        change.setattr(os, "fsync", self._noting)
+
+    def _noting(self, descriptor: int) -> None:
+        self._fsync(descriptor)
+        if os.fstat(descriptor).st_ino == self._log.stat().st_ino:
+            self._place.mkdir(exist_ok=True)
+            for path in (self._log, self._log.with_name("index.sqlite")):
+                shutil.copy(path, self._place / path.name)
+
+    def index(self) -> Index:
+        """As the next start finds it."""
+        return Index(self._place / "index.sqlite")
+
+
+async def test_p4_what_is_ordered_outlives_a_power_cut(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = await network.peer("getter")
+    elsewhere = tmp_path / "music"
+    elsewhere.mkdir()
+    with monkeypatch.context() as patched:
+        left = LeftByPowerCut(peer.app.settings.state, tmp_path / "left", patched)
+        orders = {
+            "/api/v1/downloads": {"what": "ab" * 32},
+            "/api/v1/files": {"paths": [str(elsewhere)]},
+        }
+        for where, what in orders.items():
+            answer = await peer.request("POST", where, json=what)
+            assert answer.status in {201, 202}, answer.body
+            index = left.index()
+            found = {"/api/v1/downloads": DownloadRecords(index).all(),
+                     "/api/v1/files": RootRecords(index).roots()}  # fmt: skip
+            index.close()
+            assert found[where], where
+
+
+async def test_p4_is_seen_broken_where_an_order_is_not_synced(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(IndexDatabase, "make_durable", lambda _: None)
+    with pytest.raises(AssertionError, match="/api/v1/downloads"):
+        await test_p4_what_is_ordered_outlives_a_power_cut(network, tmp_path, monkeypatch)

@@ -1,12 +1,14 @@
 """An open index: questions and changes, one at a time, whatever asks."""
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from panal.store.disk_errors import disk_error
 from panal.store.index_file import disk_failed, open_database
 
 
@@ -45,6 +47,19 @@ class IndexDatabase:
         with self.writing() as database:
             database.execute(change, values)
 
+    def make_durable(self) -> None:
+        """Put on the disk what has been written until now; PanalError; blocks on the disk.
+
+        Without it a power cut may undo the last seconds, whole changes at a time: SQLite syncs
+        its log (WAL) only before it moves it into the database.
+        """
+        with _told(self._path.parent):
+            descriptor = os.open(self._path.with_name(f"{self._path.name}-wal"), os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Several changes, all or nothing; NoSpace, or PanalError where the disk fails."""
@@ -59,6 +74,14 @@ class IndexDatabase:
                 if isinstance(error, sqlite3.Error):
                     raise disk_failed(error, self._path.parent, "written") or error from None
                 raise
+
+
+@contextlib.contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, f"make the index in {folder} durable") from None
 
 
 def _file_at(path: Path) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from panal.web.events import event_routes
 from panal.web.finding import FindRoutes
 from panal.web.links import LinkRoutes
 from panal.web.monitoring import MonitoringRoutes
+from panal.web.orders import kept
 from panal.web.page_files import PageRoutes
 from panal.web.queries import LogQuery
 from panal.web.reference import ReferenceRoutes
@@ -63,7 +64,7 @@ class PeerRoutes:
                 "PATCH",
                 settings,
                 owner,
-                self.change_settings,
+                kept(self._node, self.change_settings),
                 takes=SettingsChange,
                 gives=SettingsAnswer,
                 fails=(NoSpace,),

@@ -13,6 +13,7 @@ from panal.peer.access import Route
 from panal.peer.http_answers import json_answer
 from panal.peer.roles import Role
 from panal.web.bodies import GuestLinkRequest, LinkRequest, QrRequest, read_body
+from panal.web.orders import kept
 from panal.web.queries import GuestLinkPath
 
 
@@ -33,7 +34,7 @@ class LinkRoutes:
             owner(
                 "POST",
                 guests,
-                handler=self.make_guest_link,
+                handler=kept(self._node, self.make_guest_link),
                 takes=GuestLinkRequest,
                 gives=GuestLinkAnswer,
                 status=201,
@@ -41,7 +42,7 @@ class LinkRoutes:
             owner(
                 "DELETE",
                 guests + "/{id}",
-                handler=self.revoke_guest_link,
+                handler=kept(self._node, self.revoke_guest_link),
                 where=GuestLinkPath,
                 status=204,
             ),

@@ -185,7 +185,7 @@ def _tag(route: Route) -> str:
 
 
 def _holder(route: Route) -> object:
-    return getattr(route.handler, "__self__", None)
+    return getattr(inspect.unwrap(route.handler), "__self__", None)
 
 
 def _template(path: str) -> str:

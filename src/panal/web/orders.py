@@ -1,0 +1,27 @@
+"""What its owner ordered is on the disk before that is answered: no power cut forgets it."""
+
+import functools
+import logging
+
+from aiohttp import web
+
+from panal.api import Node
+from panal.errors import PanalError
+from panal.peer.access import Handler
+
+log = logging.getLogger(__name__)
+
+
+def kept(node: Node, handler: Handler) -> Handler:
+    """A handler whose changes are durable once it has answered."""
+
+    @functools.wraps(handler)
+    async def handle(request: web.Request) -> web.StreamResponse:
+        answer = await handler(request)
+        try:
+            await node.make_orders_durable()
+        except PanalError as error:  # it is carried out all the same
+            log.warning("%s A power cut may undo what was ordered just now.", error)
+        return answer
+
+    return handle
