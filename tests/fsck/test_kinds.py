@@ -390,8 +390,11 @@ def test_a_state_that_is_used_is_refused_in_words(place: Place) -> None:
     index.close()
 
 
-def test_an_index_that_was_thrown_away_is_not_missed(place: Place) -> None:
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_an_index_that_was_thrown_away_is_not_missed(place: Place, is_begun: bool) -> None:
     (place.state / "index.sqlite").unlink()
+    if is_begun:  # as a power cut leaves it that came before its first sync
+        (place.state / "index.sqlite").touch(mode=0o600)
     found = assert_sound(place.folder, manifests=[place.manifest])
     assert {one.kind.slug for one in found} == {"partial-unowned"}
 

@@ -54,8 +54,16 @@ def test_who_fits_tries_again(asked: list[Waiting], usable_bytes: int, chosen: l
 @pytest.mark.parametrize(
     ("wanted_bytes", "usable_bytes", "words"),
     [
-        (2048, 1024, "needs 2.0 KiB more on /a; 1.0 KiB free. It goes on when there is room."),
-        (2048, -5, "needs 2.0 KiB more on /a; 1.0 KiB free. It goes on when there is room."),
+        (
+            2048,
+            1024,
+            "needs 2.0 KiB more on /a; 1.0 KiB free. It goes on when 1.0 KiB more are free.",
+        ),
+        (
+            2048,
+            -512,
+            "needs 2.0 KiB more on /a; 1.0 KiB free. It goes on when 2.5 KiB more are free.",
+        ),
         (0, -2048, "/a is full: 2.0 KiB more must be free, then it goes on."),
         (
             1024,

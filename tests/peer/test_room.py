@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -343,6 +344,31 @@ async def test_a_folder_that_meets_a_full_disk_goes_on(
     for number, data in enumerate(FILES):
         assert (getter.folder / "tree" / f"{number}.bin").read_bytes() == data
     assert list(getter.app.settings.partials.glob("*.folder")) == []
+
+
+async def test_a_folder_that_meets_a_full_disk_says_what_all_of_it_needs(
+    network: Network, disk: SimpleNamespace
+) -> None:
+    disk.f_bavail = TOTAL
+    files = [Random(number).randbytes(300_000 + number) for number in range(24)]
+    lines = [line(f"{number:02}.bin", data) for number, data in enumerate(files)]
+    getter = await network.peer("getter")
+    async with FolderPeer("good", lines, files).running(network.tracker_address) as good:
+
+        async def send(peer: FolderPeer, request: Any, data: bytes) -> Any:
+            disk.f_bavail = reserve_bytes(TOTAL)
+            return await whole(peer, request, data)
+
+        good.send = send
+        identity = getter.node.get(good.content.hex(), "tree").id
+        await lacks_room(getter, identity)
+        reason = getter.node.download(identity).reason
+        assert "0 B are free beyond a reserve of 50.0 MiB. It goes on when " in reason, reason
+        (needed,) = re.findall(r"needs ([\d.]+) MiB more", reason)
+        assert float(needed) * MIB > 4 * len(files[0])  # not of one alone
+        good.send = whole
+        disk.f_bavail = TOTAL
+        await until(lambda: getter.node.download(identity).state == "done", "done")
 
 
 # A real disk -----------------------------------------------------------------------------

@@ -105,6 +105,8 @@ class StateCheck:
             try:
                 if version := version_of(database):
                     yield from self._rows(IndexReading(database), version)
+                else:  # a power cut came before its first sync: nothing is in it yet
+                    yield from self._unfinished(set(), lambda _: None)
             except DatabaseError as error:
                 yield f.INDEX_DAMAGED.at(INDEX, str(error))
 

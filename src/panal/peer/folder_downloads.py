@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,7 +153,8 @@ class FolderDownloads:
             if found.missing or not self._parts.ends_with_download:
                 self._parts.contents.begin_own(content, self._parts.texts.path(content), manifest)
                 self._parts.announcer.hold(content, complete=True)
-                await self._fetch_files(content, found, scratch, transfer)
+                with self._saying_what_is_missing(found, scratch, transfer):
+                    await self._fetch_files(content, found, scratch, transfer)
             await asyncio.to_thread(make_folders, self._parts.root, found.empty_folders)
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
         except NoSpace as error:
@@ -170,18 +171,30 @@ class FolderDownloads:
         found = await check.look(entries)
         if found.missing or not parts.ends_with_download:
             await check.share_placed_before()
-        wanted = sum(map(on_disk_bytes, found.missing))
-        here = await asyncio.to_thread(self._here, found, scratch)
-        await asyncio.to_thread(check_space, parts.partials, wanted - here)
+        wanted_bytes = await asyncio.to_thread(self._wanted_bytes, found.missing, scratch)
+        await asyncio.to_thread(check_space, parts.partials, wanted_bytes)
         return found
 
-    def _here(self, found: Comparison, scratch: Path) -> int:
-        """What the disk has given already to files that are on their way."""
+    @contextlib.contextmanager
+    def _saying_what_is_missing(
+        self, found: Comparison, scratch: Path, transfer: FolderTransfer
+    ) -> Iterator[None]:
+        """Not the one file that found no room counts, but all that are still to come."""
+        try:
+            yield
+        except NoSpace as error:
+            missing = [entry for entry in found.missing if entry.path in transfer.missing]
+            wanted_bytes = max(error.wanted_bytes, self._wanted_bytes(missing, scratch))
+            place = error.place or str(self._parts.partials)
+            raise NoSpace(str(error), place, wanted_bytes) from None
+
+    def _wanted_bytes(self, missing: Sequence[CollectionEntry], scratch: Path) -> int:
+        """What the disk has still to give to files that are missing or on their way."""
         here = sum(allocated_bytes(leftover) for leftover in scratch.iterdir())
-        for content in {entry.content for entry in found.missing if not is_small(entry)}:
+        for content in {entry.content for entry in missing if not is_small(entry)}:
             assert content is not None  # noqa: S101 (files only)
             here += allocated_bytes(self._parts.partials / f"{content.hex()}.part")
-        return here
+        return max(0, sum(map(on_disk_bytes, missing)) - here)
 
     async def _fetch_files(
         self, content: ContentId, found: Comparison, scratch: Path, transfer: FolderTransfer

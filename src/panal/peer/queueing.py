@@ -91,8 +91,11 @@ def failures_in_a_row(before: int, ran_s: float) -> int:
 def lack_words(lack: Lack, usable_bytes: int, free_words: str) -> str:
     """Why a download waits, with numbers; `free_words` says what is free."""
     if lack.wanted_bytes > max(0, usable_bytes):
-        needs = size_words(lack.wanted_bytes)
-        return f"needs {needs} more on {lack.place}; {free_words}. It goes on when there is room."
+        needs, lacks = size_words(lack.wanted_bytes), size_words(lack.wanted_bytes - usable_bytes)
+        return (
+            f"needs {needs} more on {lack.place}; {free_words}. It goes on when {lacks} more are "
+            "free."
+        )
     if usable_bytes < 0:
         return (
             f"{lack.place} is full: {size_words(-usable_bytes)} more must be free, then it goes on."
