@@ -6,7 +6,9 @@ from random import Random
 
 import pytest
 
+from panal.answers import DownloadAnswer
 from panal.cli import getting
+from panal.errors import RootOffline
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.cli.running import panal
 from tests.peer.test_downloads import gated
@@ -48,3 +50,19 @@ async def test_a_command_that_is_stopped_says_that_the_peer_goes_on(
     assert said.code == 130
     assert f"The peer at {getter.url} goes on with it; " in said.err
     assert f"'panal downloads cancel {download.id}' ends it." in said.err
+
+
+@pytest.mark.parametrize(("done", "kept"), [(0, False), (5, True)])
+async def test_what_a_disk_that_went_away_has_is_said_to_be_kept(done: int, kept: bool) -> None:
+    answer = DownloadAnswer(
+        id="1", what="x", content=None, name="x", state="failed", size=9, priority=0,
+        bytes_done=done, bytes_resumed=0, rate_bytes_s=0.0, eta_s=None, transfer_s=0.0,
+        reason="The folder is not there now.", error=RootOffline.slug, sources=[],
+    )  # fmt: skip
+
+    async def current() -> DownloadAnswer:
+        return answer
+
+    with pytest.raises(RootOffline, match="is not there now") as raised:
+        await getting._watch(current, asyncio.sleep, quiet=True)
+    assert ("What has come is kept" in str(raised.value)) is kept

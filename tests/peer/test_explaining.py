@@ -200,7 +200,9 @@ def test_a_folder_that_waits_says_what_its_files_wait_for() -> None:
     facts = folder("a", state="waiting", reason=reason, contents=(ContentFacts("a", lacking),))
     why, _, advice = said(facts)
     assert why == "It waits: no provider of 1 chunk is online."
-    assert advice == "See that p1 runs and can be reached; then it goes on by itself."
+    assert advice == (
+        "See that p1 runs, can be reached and still shares it; then it goes on by itself."
+    )
     nobody = folder("a", state="waiting", reason=reason)
     assert said(nobody)[2] == "Somebody who has all of the folder must be online."
 

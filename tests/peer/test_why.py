@@ -74,7 +74,7 @@ async def test_a_slow_source_a_liar_and_a_missing_chunk(
         assert rest.startswith("no provider of 1 chunk is online; not used: liar sent a wrong ch")
         assert "Nobody online has 1 chunk (11)." in why.more
         assert "Only liar, who is not used any more, had them." in why.more
-        assert "Have the owner of liar run 'panal verify'" in why.advice
+        assert "Or have the owner of liar run 'panal verify'" in why.advice
         (content,) = why.contents
         assert (content.path, content.chunks, content.chunks_missing) == ("", CHUNKS, CHUNKS)
         assert content.chunks_absent == [CHUNKS - 1]

@@ -115,7 +115,9 @@ def test_missing_chunks_who_had_them_and_what_helps() -> None:
         "p1 had 3 of them, until 12 min ago.",
         "The tracker is asked for others again in 4 s.",
     )
-    assert words.advice == ("See that p1 or p2 runs and can be reached; then it goes on by itself.")
+    assert words.advice == (
+        "See that p1 or p2 runs, can be reached and still shares it; then it goes on by itself."
+    )
 
 
 def test_the_last_who_had_them_all_is_enough() -> None:
@@ -169,8 +171,9 @@ def test_only_a_liar_had_them() -> None:
     assert "Of those who are known here, nobody had them." not in words.more
     assert "Only p1, who is not used any more, had them." in words.more
     assert words.advice == (
-        "Have the owner of p1 run 'panal verify', or have somebody else share the same file; "
-        "then it goes on by itself."
+        "Have somebody else share the same file; then it goes on by itself. Or have the owner of "
+        "p1 run 'panal verify', which says what mends it, then pause and resume this download: it "
+        "is not asked again before."
     )
 
 

@@ -20,7 +20,7 @@ from panal.cli.output import name_words, print_json
 from panal.cli.programs import collect_as_usual, run_until_stopped
 from panal.cli.progress import ProgressLine
 from panal.clock import SystemClock
-from panal.errors import NoSpace, PanalError, Unreachable, UsageError, by_slug
+from panal.errors import NoSpace, PanalError, RootOffline, Unreachable, UsageError, by_slug
 from panal.peer.config import PeerSettings
 from panal.peer.user_identity import as_member, get_name
 from panal.python import running_peer
@@ -231,8 +231,15 @@ async def _watch(
         async for answer in _until_ended(current, pause):
             line.show(answer)
     if answer.state != "done":
-        raise by_slug(answer.error or PanalError.slug, answer.reason)
+        raise by_slug(answer.error or PanalError.slug, _failed_words(answer))
     return answer
+
+
+def _failed_words(answer: DownloadAnswer) -> str:
+    """Why it failed, and where only the disk is to blame, that nothing is lost."""
+    if answer.bytes_done and answer.error in {NoSpace.slug, RootOffline.slug}:
+        return f"{answer.reason} What has come is kept: the same command goes on with it."
+    return answer.reason
 
 
 async def _until_ended(

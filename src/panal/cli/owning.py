@@ -198,7 +198,7 @@ def _verified_words(answer: VerifyAnswer, *, repair: bool) -> str:
     came = f"{files}, {size_words(answer.bytes)} read, "
     if not repair:
         return f"{came}{left} differ{away}."
-    next_step = ": the reasons are above, and what has come is kept" if left else ""
+    next_step = ": the reasons are above" if left else ""
     return f"{came}{len(answer.repaired)} repaired, {left} not{away}{next_step}."
 
 

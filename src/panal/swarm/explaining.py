@@ -123,12 +123,11 @@ def _advice(facts: SwarmFacts) -> str:
         away = [source.peer for source in had if _is_usable(source)]
         banned = [source.peer for source in had if not _is_usable(source)]
         if away:
-            return f"See that {or_words(away)} runs and can be reached; then it goes on by itself."
+            runs = f"See that {or_words(away)} runs, can be reached and still shares it"
+            return f"{runs}; then it goes on by itself.{_after_ban(banned)}"
         if banned:
-            return (
-                f"Have the owner of {or_words(banned)} run 'panal verify', or have somebody else "
-                "share the same file; then it goes on by itself."
-            )
+            other = "Have somebody else share the same file; then it goes on by itself."
+            return f"{other}{_after_ban(banned)}"
         if facts.tracker_problem:
             return "See that the tracker runs and can be reached; then it goes on by itself."
         return "Somebody who has all of it must run their peer; then it goes on by itself."
@@ -139,6 +138,15 @@ def _advice(facts: SwarmFacts) -> str:
             "once it is given up."
         )
     return ""
+
+
+def _after_ban(banned: list[str]) -> str:
+    if not banned:
+        return ""
+    return (
+        f" Or have the owner of {or_words(banned)} run 'panal verify', which says what mends it, "
+        "then pause and resume this download: it is not asked again before."
+    )
 
 
 # One source -------------------------------------------------------------------------------
