@@ -9,9 +9,12 @@ from random import Random
 import pytest
 from aiohttp import web
 
+from panal.store.staging import Staging
+from panal.store.turn import COMPUTING
 from panal.wire.bundle import MAX_IDS, encode_request
+from panal.wire.collection import CollectionEntry
 from panal.wire.ids import ContentId, parse_content_id
-from panal.wire.manifest import MIN_CHUNK_BYTES
+from panal.wire.manifest import MIN_CHUNK_BYTES, Manifest
 from tests.support.folder_peer import FolderPeer, SendBundle, all_of_them, line, tar, whole
 from tests.support.network import Network, RunningPeer, until
 from tests.support.raw_http import RawAnswer, connection, request
@@ -152,6 +155,27 @@ async def test_a_folder_comes_in_bundles(network: Network) -> None:
     total = sum(map(len, FILES))
     assert (answer.bytes_done, sum(source.bytes for source in answer.sources)) == (total, total)
     assert not any((getter.folder / ".panal/partial").iterdir())
+
+
+async def test_what_bundles_bring_is_stored_one_bundle_at_a_time(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored: set[bool] = set()
+    real_write = Staging.write
+
+    def write(
+        batch: Staging, data: bytes | memoryview, entry: CollectionEntry, manifest: Manifest
+    ) -> None:
+        stored.add(COMPUTING.locked())
+        real_write(batch, data, entry, manifest)
+
+    monkeypatch.setattr(Staging, "write", write)
+    getter = await network.peer("getter")
+    good = FolderPeer("good", LINES, FILES, bundle=all_of_them)
+    async with good.running(network.tracker_address):
+        answer = await getter.fetched(good.content.hex(), "tree")
+    assert (answer.state, stored) == ("done", {True})
+    assert not COMPUTING.locked()
 
 
 async def test_several_providers_share_the_work(network: Network) -> None:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from random import Random
 
@@ -22,6 +22,7 @@ from panal.store.hashing import HashedFile
 from panal.store.index import MANY, UNCHECKED, Index, Moved, SharedFile
 from panal.store.index_file import SCHEMA_VERSION, SELECT_SHARED
 from panal.store.roots import Fingerprint
+from panal.store.turn import COMPUTING
 from panal.wire.catalogue import CatalogueDigest
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, content_id
@@ -41,6 +42,22 @@ def index(path: Path) -> Iterator[Index]:
     index = Index(path)
     yield index
     index.close()
+
+
+def test_what_is_remembered_is_written_in_its_turn(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[bool] = []
+    real_writing = index.writing
+
+    def writing() -> AbstractContextManager[sqlite3.Connection]:
+        turns.append(COMPUTING.locked())  # before the index's own: who reads it is not kept waiting
+        return real_writing()
+
+    monkeypatch.setattr(index, "writing", writing)
+    remember(index, "one")
+    assert turns == [True]
+    assert not COMPUTING.locked()
 
 
 def content(seed: int) -> tuple[Manifest, ContentId]:

@@ -11,9 +11,10 @@ from panal.store import durable, publish, staging
 from panal.store.hashing import hash_file
 from panal.store.roots import Root
 from panal.store.staging import Staging, publish_all
+from panal.store.turn import COMPUTING
 from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.manifest import content_id
-from panal.wire.names import safe_path
+from panal.wire.names import SafePath, safe_path
 from tests.support.scripted_peer import manifest_of_bytes
 
 pytestmark = pytest.mark.p4
@@ -93,6 +94,31 @@ def test_names_come_after_the_files_are_durable_and_are_made_so_too(
     assert steps[: len(before) + 20] == before + ["name"] * 20
     assert set(steps[len(before) + 20 :]) == folders
     assert sorted(names) == sorted(map(str, range(20)))
+
+
+def test_a_batch_is_named_in_its_turn_and_synced_out_of_it(
+    tmp_path: Path, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: dict[str, set[bool]] = {"sync": set(), "name": set()}
+    real_publish, real_fsync = publish.publish_at, os.fsync
+
+    def publish_at(source: str, folder: int, name: str, path: SafePath) -> None:
+        turns["name"].add(COMPUTING.locked())
+        real_publish(source, folder, name, path)
+
+    def fsync(descriptor: int) -> None:
+        turns["sync"].add(COMPUTING.locked())
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(staging, "publish_at", publish_at)
+    monkeypatch.setattr(os, "fsync", fsync)
+    for module in (durable, staging):
+        monkeypatch.setattr(module, "syncs_whole", lambda descriptor: False)
+    batch = some(tmp_path, root)
+    publish_all([batch])
+    batch.close()
+    assert turns == {"sync": {False}, "name": {True}}
+    assert not COMPUTING.locked()
 
 
 def test_several_batches_are_made_durable_by_the_descriptor_that_was_there_first(

@@ -18,6 +18,7 @@ from panal.peer.placing import to_end
 from panal.peer.queue_patience import queue_patience
 from panal.peer.small_files import SmallFiles, manifest_of_small
 from panal.store.staging import Staging
+from panal.store.turn import COMPUTING
 from panal.wire.bundle import WrongMember, members
 from panal.wire.catalogue import Provider
 from panal.wire.collection import CollectionEntry
@@ -163,7 +164,8 @@ def _receive(
     batch.check_room()  # others write to the disk too
     try:
         tar, outcome.failed = source.receive(sizes_bytes, begun, transfer.hold)
-        _stage(tar, sizes_bytes, left, batch, transfer)
+        with COMPUTING:
+            _stage(tar, sizes_bytes, left, batch, transfer)
     except Unreachable as error:
         outcome.failed = error
     except WrongMember as error:

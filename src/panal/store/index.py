@@ -14,6 +14,7 @@ from panal.store.hashing import HashedFile
 from panal.store.index_database import IndexDatabase
 from panal.store.index_file import SELECT_SHARED
 from panal.store.seen_folders import SeenFolders
+from panal.store.turn import COMPUTING
 from panal.store.walking import FileRow
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId
@@ -88,7 +89,7 @@ class Index(IndexDatabase):
         No path may be there twice.
         """
         paths = [file.path for file in files]
-        with self.writing() as database:
+        with COMPUTING, self.writing() as database:
             before = self.by_paths(paths)
             if self._checks_others(files):
                 self.total.forget(database)

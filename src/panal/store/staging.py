@@ -17,6 +17,7 @@ from panal.store.parents import Parents
 from panal.store.publish import as_named, publish_at
 from panal.store.roots import Root, disk_error
 from panal.store.space import check_reserve
+from panal.store.turn import COMPUTING
 from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath
@@ -105,7 +106,7 @@ def publish_all(batches: Sequence[Staging]) -> tuple[list[HashedFile], list[Coll
     root, descriptor = first.root, first.descriptor
     try:
         sync_files(descriptor, [staged.name for batch in batches for staged in batch.files])
-        with Parents(partial(root.parent_for_writing, sync=False)) as parents:
+        with COMPUTING, Parents(partial(root.parent_for_writing, sync=False)) as parents:
             for batch in batches:
                 _publish(batch, parents, placed, taken)
         _sync_folders(root, descriptor, [file.path for file in placed])
