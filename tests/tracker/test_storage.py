@@ -750,6 +750,37 @@ def test_a_listing_has_the_order_of_paths_then_contents_then_peers(storage: Stor
     assert listed(peer="Peer_1") == [row for row in everything if row[2] == ONE]
 
 
+def test_a_listing_begins_anew_after_each_change(storage: Storage) -> None:
+    def listed() -> list[str]:
+        return [row.path for row in _everything(storage)]
+
+    def taken_back() -> None:
+        with storage.transaction():
+            storage.apply(TWO, announcement(removed=("a",)))
+            assert listed() == ["c"]
+            raise ZeroDivisionError
+
+    assert listed() == []
+    _announce(storage, ONE, entry("b", 1), entry("c", 2))
+    _announce(storage, TWO, entry("d", 3))
+    assert listed() == ["b", "c", "d"]
+    _announce(storage, TWO, entry("a", 4), removed=("d",))
+    _announce(storage, ONE, removed=("b",))
+    assert listed() == ["a", "c"]
+    with pytest.raises(ZeroDivisionError):
+        taken_back()
+    assert listed() == ["a", "c"]
+    with storage.transaction():
+        storage.forget(TWO)
+        storage.put_peer(record("peer_2", port=5001))
+    assert listed() == ["c"]
+    _announce(storage, TWO, entry("0", 5))
+    assert listed() == ["0", "c"]
+    with storage.transaction():
+        storage.end_lease(TWO, 1.0)
+    assert listed() == ["c"]
+
+
 @only_sqlite
 def test_a_listing_sorts_nothing(storage: Storage) -> None:
     plans = []

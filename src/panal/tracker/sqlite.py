@@ -11,7 +11,7 @@ from types import TracebackType
 from panal.tracker.database import begin, errors_in_words, open_database, roll_back
 from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
-from panal.tracker.name_counts import NameCounts
+from panal.tracker.name_counts import KeptCounts
 from panal.tracker.registry import LEASE_S, PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
 from panal.tracker.sqlite_catalogue import CatalogueRows
@@ -74,7 +74,7 @@ class SqliteStorage:
         self._ids = count(first_free_id(self._connection))
         self._generations = count(1)
         self._peers = PeerRows(self._connection, now_s, lease_s)
-        self._counts = NameCounts()
+        self._counts = KeptCounts()
         self._behind = unindexed(self._connection)
         """At most so many names are not in the index yet."""
         self._transaction = _Transaction(self._connection, self._peers)
@@ -169,7 +169,7 @@ class SqliteStorage:
 
     def is_quick(self, search: Search) -> bool:
         """Whether `match` is known to take a millisecond or so."""
-        return self._behind <= FEW_ROWS and is_quick(self._counts, search)
+        return self._behind <= FEW_ROWS and is_quick(self._counts.names, search)
 
     def entries_in_order(self, search: Search, now_s: float) -> Generator[Match]:
         """The entries that a listing shows, from a page's beginning on, all there are."""
@@ -246,8 +246,8 @@ class SqliteStorage:
     def index_names(self, limit: int) -> int:
         """Let the index of searches catch up by up to `limit` names; how many are left, about."""
         begin(self._connection)
-        left, changed = index_slice(self._connection, limit)
-        self._counts.note_changes(changed)
+        left, came, gone = index_slice(self._connection, limit)
+        self._counts.note_indexed(came, gone)
         self._behind = left
         return left
 
@@ -261,6 +261,6 @@ class SqliteStorage:
 
     def _save(self, key: str, rows: CatalogueRows, sequence: int | None = None) -> bytes:
         digest = rows.save(sequence)
-        self._counts.note_changes(rows.changed)
+        self._counts.note_rows(rows.changed)
         self._peers.told(key, sequence, digest)
         return digest

@@ -26,19 +26,31 @@ def entries_in_order(
     conditions = list(filters(search))
     narrowed = "".join(f" AND {condition}" for condition, _ in conditions)
     given = [value for _, values in conditions for value in values]
-    # What narrows it is asked when a peer's entries are due: nobody's are looked through before.
-    first = f"SELECT path {_OF_ONE.format('peers.id')} ORDER BY path LIMIT 1"
-    firsts = f"SELECT ({first}) AS first, id FROM peers WHERE id NOT IN temp.absent"  # noqa: S608
-    values: list[object] = [begin]
-    if search.peer:
-        firsts += " AND key = ?"
-        values.append(key_of(search.peer))
     # The unique index has this order: nothing is sorted.
     all_of_one = f"{COLUMNS} {_OF_ONE.format('?')}{narrowed} ORDER BY path"
     with bounded(connection):
-        rows = connection.execute(firsts, values).fetchall()
-        beginnings = sorted(row for row in rows if row[0] is not None)
+        beginnings = sorted(_beginnings(connection, peers, search.peer, begin))
         yield from _merged(connection, peers, all_of_one, given, beginnings)
+
+
+def _beginnings(
+    connection: sqlite3.Connection, peers: PeerRows, only: str, begin: str
+) -> list[tuple[str, int]]:
+    """The first path from `begin` on of each peer that has one, with the peer's row id.
+
+    What narrows a listing is asked when a peer's entries are due: nobody's are looked through
+    before.
+    """
+    if not begin and not only:
+        return peers.first_paths()
+    first = f"SELECT path {_OF_ONE.format('peers.id')} ORDER BY path LIMIT 1"
+    firsts = f"SELECT ({first}) AS first, id FROM peers WHERE id NOT IN temp.absent"  # noqa: S608
+    values = [begin]
+    if only:
+        firsts += " AND key = ?"
+        values.append(key_of(only))
+    rows = connection.execute(firsts, values).fetchall()
+    return [row for row in rows if row[0] is not None]
 
 
 def _merged(

@@ -5,6 +5,7 @@ A renewal writes nothing: a restart grants leases anew. Which peers are not here
 """
 
 import heapq
+import json
 import math
 import sqlite3
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.sec
     reachable = excluded.reachable, reachability = excluded.reachability,
     zone = excluded.zone, is_gone = FALSE
 RETURNING id, digest
+"""
+_FIRST_PATHS = """
+SELECT value, coalesce(
+    (SELECT path FROM entries WHERE peer = value AND path >= '' ORDER BY path LIMIT 1), '')
+FROM json_each(?)
 """
 
 
@@ -65,6 +71,8 @@ class PeerRows:
         self.absences = 0
         """Grows whenever that changes."""
         self._changed: dict[str, KnownPeer | None] = {}
+        self._first_paths: dict[int, str] = {}
+        """By row id, of those that were asked for since; empty for nothing shared."""
         self._cleared: set[int] = set()
         """Dropped peers of which a transaction under way leaves nothing."""
         for key, is_gone, row_id, *values in connection.execute(
@@ -152,9 +160,17 @@ class PeerRows:
     def told(self, key: str, sequence: int | None, digest: bytes) -> None:
         """What the catalogue's rows have written of a peer: in memory, too."""
         known = self._by_key[key]
+        self._first_paths.pop(known.id, None)
         last = known.record.sequence if sequence is None else sequence
         record = replace(known.record, sequence=last, digest=digest)
         self._change(key, KnownPeer(known.id, record, known.gone_at_s))
+
+    def first_paths(self) -> list[tuple[str, int]]:
+        """The first path of each peer that shares something and is not absent, with its row id."""
+        here = self._by_id.keys() - self.absent
+        unknown = json.dumps(list(here - self._first_paths.keys()))
+        self._first_paths.update(self._connection.execute(_FIRST_PATHS, (unknown,)).fetchall())
+        return [(path, row_id) for row_id in here if (path := self._first_paths[row_id])]
 
     def end_lease(self, name: str, now_s: float) -> None:
         """From now on a peer is gone."""
@@ -225,6 +241,7 @@ class PeerRows:
         """It has failed: everything is as it was before."""
         for key, known in self._changed.items():
             self._set(key, known)
+        self._first_paths.clear()
         self._changed.clear()
         self.absences += 1
         self.absent |= self._cleared
@@ -241,6 +258,7 @@ class PeerRows:
         before = self._by_key.get(key)
         if before is not None and (known is None or known.id != before.id):
             del self._by_id[before.id]
+            self._first_paths.pop(before.id, None)
             self._set_absent(before.id, is_absent=True)
         if known is None:
             self._by_key.pop(key, None)

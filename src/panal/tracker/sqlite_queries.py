@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from panal.tracker.name_counts import NameCounts
+from panal.tracker.name_counts import KeptCounts, NameCounts
 from panal.tracker.search import RANK_LIMIT, RANKED_OF_MORE, Match, Matches, Search
 from panal.tracker.sqlite_keys import known_by
 from panal.tracker.sqlite_peers import KnownPeer, PeerRows
@@ -49,7 +49,7 @@ that the text index does not know yet are looked through, too."""
 
 
 def matches_of(
-    connection: sqlite3.Connection, peers: PeerRows, counts: NameCounts, search: Search
+    connection: sqlite3.Connection, peers: PeerRows, counts: KeptCounts, search: Search
 ) -> Matches:
     """The entries of live peers that meet a search; exact names are never cut off."""
     only = peers.get(search.peer) if search.peer else None
@@ -67,15 +67,15 @@ def matches_of(
 
 
 def is_quick(counts: NameCounts, search: Search) -> bool:
-    """Whether kept counts say that a search reads a thousand rows at most, and by words alone."""
+    """Whether kept counts say that a search reads about a thousand rows, and by words alone."""
     is_narrowed = search.peer or search.content or search.sha256 or any(filters(search))
     if is_narrowed or not search.needles or min(map(len, search.needles)) < TRIGRAM:
         return False
     if counts.is_known_more(search.needles, RANK_LIMIT):
         return True
     grams = [gram for needle in search.needles for gram in grams_of(needle)]
-    most = [counts.known_most(gram) for gram in grams]
-    known = [count for count in most if count is not None]
+    about = [counts.known_about(gram) for gram in grams]
+    known = [count for count in about if count is not None]
     return len(known) == len(grams) and min(known) <= FEW_ROWS
 
 
@@ -95,7 +95,7 @@ class _Finding:
         self,
         connection: sqlite3.Connection,
         peers: PeerRows,
-        counts: NameCounts,
+        counts: KeptCounts,
         search: Search,
         only: KnownPeer | None,
     ) -> None:
@@ -131,13 +131,13 @@ class _Finding:
         has_key = search.content is not None or search.sha256 is not None
         if self._few or has_key or not are_known:
             return False
-        text, most = self._looked_up(search.needles)
-        if not text or most <= RANK_LIMIT:
+        text, about = self._looked_up(search.needles)
+        if not text or about <= RANK_LIMIT:
             return False
         if len(self._conditions) == 1:
-            return self._counts.is_more(search.needles, RANK_LIMIT, self._count_text)
+            return self._counts.names.is_more(search.needles, RANK_LIMIT, self._count_text)
         asked = (search.needles, self._absences, *self._conditions, *self._values)
-        return self._counts.is_more(asked, RANK_LIMIT, self._count_rows)
+        return self._counts.rows.is_more(asked, RANK_LIMIT, self._count_rows)
 
     def _count_text(self) -> int:
         """How many names have all trigrams of the needles, as far as it matters."""
@@ -197,7 +197,7 @@ class _Finding:
         return self._run(known, (crc, crc, crc, *values), limit)
 
     def _looked_up(self, needles: Sequence[str]) -> tuple[str, int]:
-        """What is asked of the text index, and at most how many names have it.
+        """What is asked of the text index, and about how many names have it.
 
         Empty where the index knows nothing of it.
         """
@@ -216,7 +216,7 @@ class _Finding:
         return known
 
     def _about(self, gram: str) -> int:
-        return self._counts.at_most(gram, lambda: count_gram(self._connection, gram, _ENOUGH))
+        return self._counts.names.about(gram, lambda: count_gram(self._connection, gram, _ENOUGH))
 
     def _run(self, statement: str, values: Sequence[object], limit: int) -> list[_Found]:
         return self._connection.execute(

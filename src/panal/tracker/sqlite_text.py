@@ -58,10 +58,10 @@ def unindexed(connection: sqlite3.Connection) -> int:
     return max(0, int(last) - indexed_until(connection))
 
 
-def index_slice(connection: sqlite3.Connection, limit: int) -> tuple[int, int]:
+def index_slice(connection: sqlite3.Connection, limit: int) -> tuple[int, int, int]:
     """Take up to `limit` names out of the index and into it.
 
-    How many are left, about; how many it took.
+    How many are left, about; how many it took in; how many it took out.
     """
     removed = 0
     (gone,) = connection.execute(_LAST_REMOVED, (limit,)).fetchone()
@@ -69,14 +69,14 @@ def index_slice(connection: sqlite3.Connection, limit: int) -> tuple[int, int]:
         removed = connection.execute(_REMOVE, (gone,)).rowcount
         connection.execute("DELETE FROM text_removed WHERE id <= ?", (gone,))
         if removed == limit:
-            return limit, removed
+            return limit, 0, removed
     until = indexed_until(connection)
     (last,) = connection.execute(_LAST_ADDED, (until, limit)).fetchone()
     if last is None:
-        return 0, removed
+        return 0, 0, removed
     added = connection.execute(_ADD, (until, last)).rowcount
     connection.execute("UPDATE text_state SET indexed_until = ?", (last,))
-    return unindexed(connection), removed + added
+    return unindexed(connection), added, removed
 
 
 def drop_entries(connection: sqlite3.Connection, ids: str) -> int:
@@ -108,8 +108,8 @@ def matching(needle: str) -> str:
 def matching_rarest(needles: Iterable[str], about: Callable[[str], int]) -> tuple[str, int]:
     """In FTS5's query language: has the rarest trigrams of needles of three letters or more.
 
-    And at most how many have, `about` which of each. A common trigram beside a rare one costs more
-    to look through than it spares of names that are then compared.
+    And how many have the rarest, by what `about` says of each. A common trigram beside a rare one
+    costs more to look through than it spares of names that are then compared.
     """
     chosen: dict[str, int] = {}
     for needle in needles:
