@@ -9,7 +9,7 @@ from panal.tracker.records import LEFTOVER_SLICES, Records
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.sqlite import SqliteStorage
 from tests.support.clock import VirtualClock
-from tests.tracker.makers import announcement, caller, entry, record
+from tests.tracker.makers import announcement, caller, digest_of, entry, record
 
 
 async def test_what_dropped_peers_left_is_cleared_in_turn_with_announcements(
@@ -67,4 +67,21 @@ async def test_few_names_wait_for_more_before_they_go_to_the_index(
             pass
         indexing.cancel()
         await asyncio.gather(indexing, return_exceptions=True)
+    storage.close()
+
+
+async def test_what_a_replacement_left_out_goes_with_the_message_that_says_all_is_told() -> None:
+    clock, storage = VirtualClock(), SqliteStorage(None, now_s=0.0)
+    with storage.transaction():
+        storage.put_peer(record(now_s=clock.now_s()))
+    async with RecordsThreads() as threads:
+        records = Records(storage, threads, clock)
+        await records.announce(caller(), announcement(entry("old")))
+        _, begun = await records.announce(caller(), announcement(replace_all=True))
+        told, _ = await records.announce(caller(), announcement(entry("new")), begun)
+        assert told == digest_of(entry("old"), entry("new"))
+        last = announcement(all_told=True)
+        assert (await records.announce(caller(), last))[0] == told  # of a stream that began none
+        again, _ = await records.announce(caller(), last, begun)  # a replay ends it all the same
+        assert again == digest_of(entry("new"))
     storage.close()

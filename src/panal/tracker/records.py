@@ -184,36 +184,31 @@ class Records:
         await self._run(lambda _: self._storage.forget(name))
 
     async def announce(
-        self, caller: Caller, announcement: Announcement
+        self, caller: Caller, announcement: Announcement, replacement: int | None = None
     ) -> tuple[bytes, int | None]:
         """Apply one message unless it is a replay; the digest after it.
 
-        Where it begins a replacement, its generation too: `finish_replacement` ends it.
+        Where it begins a replacement, its generation too. Given that again with the message that
+        says all is told, what the replacement did not name is dropped.
         """
 
         def work(now_s: float) -> tuple[bytes, int | None]:
             record = registry.check_caller(
                 self._storage.peer_for_update(caller.name), caller, now_s
             )
-            if not registry.is_fresh(record, announcement.sequence):
-                return record.digest, None
-            generation = None
-            if announcement.replace_all:
-                generation = self._storage.begin_replacement(caller.name)
-            return self._storage.apply(caller.name, announcement), generation
+            digest, begun = record.digest, None
+            if registry.is_fresh(record, announcement.sequence):
+                if announcement.replace_all:
+                    begun = self._storage.begin_replacement(caller.name)
+                digest = self._storage.apply(caller.name, announcement)
+            ended = begun if replacement is None else replacement
+            if announcement.all_told and ended is not None:
+                digest = self._storage.end_replacement(caller.name, ended)
+            return digest, begun
 
         answer = await self._run(work, Urgency.CHANGE)
         self._note_told(len(announcement.entries) + len(announcement.removed_paths))
         return answer
-
-    async def finish_replacement(self, caller: Caller, generation: int) -> bytes:
-        """Drop what the stream that began a replacement did not name; the digest."""
-
-        def work(now_s: float) -> bytes:
-            registry.check_caller(self._storage.peer_for_update(caller.name), caller, now_s)
-            return self._storage.end_replacement(caller.name, generation)
-
-        return await self._run(work, Urgency.CHANGE)
 
     async def live_peers(self, names: Iterable[PeerName]) -> list[PeerRecord]:
         """The records of those named peers that are here."""

@@ -123,10 +123,8 @@ class TrackerService(TrackerServicer):
                 digest, generation = await self._records.announce(caller, announcement)
             else:
                 # Only what the first message began may be ended.
-                digest, _ = await self._records.announce(caller, announcement)
+                digest, _ = await self._records.announce(caller, announcement, generation)
             self._newsroom.announced(caller.name, announcement)
-            if announcement.all_told and generation is not None:
-                digest = await self._records.finish_replacement(caller, generation)
         if caller is None:
             raise UsageError("An announce has at least one message.")
         return pb.AnnounceResponse(digest=digest)
