@@ -750,6 +750,24 @@ def test_a_listing_has_the_order_of_paths_then_contents_then_peers(storage: Stor
     assert listed(peer="Peer_1") == [row for row in everything if row[2] == ONE]
 
 
+def test_entries_are_kept_as_they_were_told(storage: Storage) -> None:
+    told = (
+        Entry("a 'b\\\",{c}%s", content(1), 0),
+        Entry("año/🐝.png", content(2), MAX_CONTENT_BYTES, Kind.COLLECTION, b"\xff" * 32),
+        Entry("b", content(2), 256, Kind.FILE, b"\x00\x0a" * 16),
+    )
+    digest = _announce(storage, ONE, *told)
+    assert digest == digest_of(*told)
+    assert tuple(storage.entries_between(ONE, "a", "z", 10)) == told
+    with storage.transaction():
+        storage.begin_replacement(ONE)
+    other = structs.replace(told[1], sha256=None, size_bytes=7, kind=Kind.FILE)
+    digest = _announce(storage, ONE, told[0], other, entry("c", 3), removed=("b", "b"))
+    assert digest == digest_of(told[0], other, entry("c", 3))
+    expected = [told[0], other, entry("c", 3)]
+    assert storage.entries_between(ONE, "a", "z", 10) == expected
+
+
 def test_a_listing_begins_anew_after_each_change(storage: Storage) -> None:
     def listed() -> list[str]:
         return [row.path for row in _everything(storage)]

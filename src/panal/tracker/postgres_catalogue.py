@@ -11,27 +11,24 @@ from typing import Any
 from panal.errors import TooLarge
 from panal.tracker.postgres_connection import Connection
 from panal.tracker.postgres_migrations import HEAD_CHARACTERS
-from panal.tracker.search import searchable
+from panal.tracker.postgres_told import ENTRIES, PATHS, joined, values_of
+from panal.tracker.search import searchable_all
 from panal.tracker.storage import MAX_ITEMS_PER_PEER
 from panal.wire.catalogue import CatalogueDigest, Entry, Holding
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Kind
 
-# Lists are sent in binary (%b): one of ids takes ten times as long to write as text.
 _COLUMNS = "e.path, e.content, e.size_bytes, e.kind, e.sha256"
 _SAME_PATH = (
-    f"e.peer = %s AND left(e.path, {HEAD_CHARACTERS}) = left(g.path, {HEAD_CHARACTERS})"
-    " AND e.path = g.path"
+    f"e.peer = %(peer)s AND left(e.path, {HEAD_CHARACTERS}) = left(told.path, {HEAD_CHARACTERS})"
+    " AND e.path = told.path"
 )
-_GIVEN = "unnest(%b::text[]) AS g (path)"
 # What is as it was stays in the database: only what is new or other comes back.
 _COMPARED = (
-    "SELECT g.place, g.path, e.path IS NOT NULL AS is_known, e.content, e.size_bytes, e.kind,"
+    "SELECT told.place, told.path, e.path IS NOT NULL AS is_known, e.content, e.size_bytes, e.kind,"
     " e.sha256, e.generation, (e.content, e.size_bytes, e.kind, e.sha256)"
-    " IS NOT DISTINCT FROM (g.content, g.size_bytes, g.kind, g.sha256) AS is_same"
-    " FROM unnest(%b::text[], %b::bytea[], %b::bigint[], %b::smallint[], %b::bytea[])"
-    " WITH ORDINALITY AS g (path, content, size_bytes, kind, sha256, place)"
-    f" LEFT JOIN entries e ON {_SAME_PATH}"
+    " IS NOT DISTINCT FROM (told.content, told.size_bytes, told.kind, told.sha256) AS is_same"
+    f" FROM {ENTRIES} LEFT JOIN entries e ON {_SAME_PATH}"
 )
 _OTHERS = (
     "SELECT place, is_known, content, size_bytes, kind, sha256 FROM compared WHERE NOT is_same"
@@ -41,12 +38,12 @@ _COMPARE = f"WITH compared AS ({_COMPARED}) {_OTHERS}".encode()
 _COMPARE_AND_KEEP = (
     f"WITH compared AS MATERIALIZED ({_COMPARED}), named AS ("
     "INSERT INTO kept (peer, generation, hashes)"
-    " SELECT %s, %s, array_agg(hashtextextended(path, 0)) FROM compared"
-    " WHERE is_same AND generation <> %s HAVING count(*) > 0"
+    " SELECT %(peer)s, %(generation)s, array_agg(hashtextextended(path, 0)) FROM compared"
+    " WHERE is_same AND generation <> %(generation)s HAVING count(*) > 0"
     " RETURNING cardinality(hashes) AS count)"
     f" {_OTHERS} UNION ALL SELECT -count, true, NULL, NULL, NULL, NULL FROM named"
 ).encode()
-_DROP = f"DELETE FROM entries e USING {_GIVEN} WHERE {_SAME_PATH} RETURNING {_COLUMNS}".encode()
+_DROP = f"DELETE FROM entries e USING {PATHS} WHERE {_SAME_PATH} RETURNING {_COLUMNS}".encode()
 _DROP_STALE = (
     "WITH named AS MATERIALIZED"
     " (SELECT unnest(hashes) AS hash FROM kept WHERE peer = %(peer)s AND generation >= %(least)s)"
@@ -57,15 +54,13 @@ _DROP_STALE = (
 # Nothing is known of how much a replacement named: a nested loop would be its square.
 _PATIENTLY = b"SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = off"
 _INSERT = (
-    b"INSERT INTO entries (peer, path, searchable, content, size_bytes, kind, sha256, generation)"
-    b" SELECT %s, g.*, %s FROM"
-    b" unnest(%b::text[], %b::text[], %b::bytea[], %b::bigint[], %b::smallint[], %b::bytea[]) AS g"
-)
+    "INSERT INTO entries (peer, path, searchable, content, size_bytes, kind, sha256, generation)"
+    " SELECT %(peer)s, path, searchable, content, size_bytes, kind, sha256, %(generation)s"
+    f" FROM {ENTRIES}"
+).encode()
 _CHANGE = (
-    "UPDATE entries e SET content = g.content, size_bytes = g.size_bytes, kind = g.kind,"
-    " sha256 = g.sha256, generation = %s FROM"
-    " unnest(%b::text[], %b::bytea[], %b::bigint[], %b::smallint[], %b::bytea[])"
-    f" AS g (path, content, size_bytes, kind, sha256) WHERE {_SAME_PATH}"
+    "UPDATE entries e SET content = told.content, size_bytes = told.size_bytes, kind = told.kind,"
+    f" sha256 = told.sha256, generation = %(generation)s FROM {ENTRIES} WHERE {_SAME_PATH}"
 ).encode()
 _HOLD = (
     b"INSERT INTO holdings (peer, content, complete, generation)"
@@ -108,7 +103,8 @@ class CatalogueRows:
     def remove_paths(self, paths: Iterable[str]) -> None:
         """Drop the entries at these paths."""
         if paths := list(paths):
-            self._count_out(self._ask(_DROP, (paths, self.peer)))
+            given = {"paths": joined(paths), "peer": self.peer}
+            self._count_out(self._ask(_DROP, given))
 
     def put_holdings(self, holdings: Iterable[Holding]) -> None:
         """Add holdings, or change whether they are complete; of one content the last counts."""
@@ -140,14 +136,16 @@ class CatalogueRows:
         self.generation += 1
         self.kept = 0
         # Of the one before a late end may still come.
-        self._forget_kept(self.generation - 2)
+        if self.generation > 2:
+            self._forget_kept(self.generation - 2)
 
     def drop_before(self, generation: int) -> None:
         """Drop what was last announced before a generation; a million may go."""
         self.connection.execute(_PATIENTLY)
         given = {"peer": self.peer, "least": generation}
         self._count_out(self._ask(_DROP_STALE, given))
-        self._drop_holdings("generation < %s", generation)
+        if self.holdings:
+            self._drop_holdings("generation < %s", generation)
         self._forget_kept(generation)
         if generation == self.generation:
             self.kept = None
@@ -175,13 +173,9 @@ class CatalogueRows:
         """
         if not self.entries:
             return wanted, [], []
-        given: tuple[object, ...] = ([one.path for one in wanted], *_columns(wanted), self.peer)
-        statement = _COMPARE
-        if self.kept is not None:
-            statement = _COMPARE_AND_KEEP
-            given = (*given, self.peer, self.generation, self.generation)
+        statement = _COMPARE if self.kept is None else _COMPARE_AND_KEEP
         new, known, changed = [], [], []
-        for place, is_known, *values in self._ask(statement, given):
+        for place, is_known, *values in self._ask(statement, self._given(wanted)):
             if place < 0:
                 self.kept = (self.kept or 0) - place
             elif is_known:
@@ -190,6 +184,10 @@ class CatalogueRows:
             else:
                 new.append(wanted[place - 1])
         return new, known, changed
+
+    def _given(self, entries: Sequence[Entry], texts: Sequence[str] = ()) -> dict[str, object]:
+        more = {"peer": self.peer, "generation": self.generation}
+        return values_of(entries, texts) | more
 
     def _forget_kept(self, last_generation: int) -> None:
         self.connection.execute(
@@ -204,19 +202,14 @@ class CatalogueRows:
         if not entries:
             return
         paths = [entry.path for entry in entries]
-        texts = [searchable(path) for path in paths]
-        values = (self.peer, self.generation, paths, texts, *_columns(entries))
-        self.connection.execute(_INSERT, values)
-        for entry in entries:
-            self.digest.add(entry)
+        self.connection.execute(_INSERT, self._given(entries, searchable_all(paths)))
+        self.digest.add_entries([entry.facts() for entry in entries], paths)
         self.entries += len(entries)
 
     def _change(self, known: Sequence[Entry], entries: Sequence[Entry]) -> None:
         if not entries:
             return
-        paths = [entry.path for entry in entries]
-        values = (self.generation, paths, *_columns(entries), self.peer)
-        self.connection.execute(_CHANGE, values)
+        self.connection.execute(_CHANGE, self._given(entries))
         for entry in known:
             self.digest.remove(entry)
         for entry in entries:
@@ -236,16 +229,6 @@ class CatalogueRows:
         for content, complete in dropped:
             self.digest.remove(Holding(ContentId(content), complete))
             self.holdings -= 1
-
-
-def _columns(entries: Sequence[Entry]) -> tuple[list[Any], ...]:
-    """Content, size, kind and SHA-256 of entries, a list each."""
-    return (
-        [entry.content for entry in entries],
-        [entry.size_bytes for entry in entries],
-        [int(entry.kind) for entry in entries],
-        [entry.sha256 for entry in entries],
-    )
 
 
 def _entry_of(row: Sequence[Any]) -> Entry:
