@@ -19,6 +19,7 @@ LATER = Migration(
     least=1,
     is_concurrent=True,
 )
+REPAINTED = Migration("CREATE TABLE paint (colour text)", least=1)
 OTHER = Migration("ALTER TABLE peers DROP COLUMN bound", least=2)
 
 
@@ -117,6 +118,29 @@ def test_a_step_does_not_wait_long_for_a_table(
     migrate(Database(empty_database, 1), pause, (*MIGRATIONS, ADDED))
     assert len(pauses) == 2
     busy.close()
+
+
+def test_a_concurrent_step_waits_for_older_transactions_however_long(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panal.tracker.postgres_migrations.LOCK_S", 0.01)
+    migrate(Database(empty_database, 1), never, (*MIGRATIONS, ADDED))
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        " AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND clock_timestamp() > query_start + '0.02s'"
+    )
+    with psycopg.connect(empty_database) as older, ThreadPoolExecutor(1) as tracker:
+        older.execute("SET idle_in_transaction_session_timeout = '20s'")  # a failure is to end
+        older.execute("DELETE FROM panal.peers")
+        steps = (*MIGRATIONS, ADDED, REPAINTED, LATER)
+        made = tracker.submit(migrate, Database(empty_database, 1), never, steps)
+        with psycopg.connect(empty_database, autocommit=True) as looking:
+            while not made.done() and looking.execute(waiting).fetchone() == (0,):
+                pass
+        assert not made.done()
+        older.rollback()
+        made.result()
+    assert len(versions(empty_database)) == len(steps)
 
 
 def test_an_old_server_is_said_in_words(

@@ -273,6 +273,8 @@ def _make(
 ) -> None:
     note = f"INSERT INTO panal.migrations VALUES ({number}, {migration.least})"
     if migration.is_concurrent:
+        # It waits for whatever transaction is older, and nobody waits for it meanwhile.
+        connection.execute("SET lock_timeout = 0")
         _drop_unfinished(connection)
         connection.execute(migration.sql.encode())
         connection.execute(note.encode())
