@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from panal.errors import IntegrityError, Unreachable
 from panal.peer.calling import PLAIN, Calling
-from panal.peer.provider_connection import WAKE_BYTES, ProviderConnection
+from panal.peer.provider_connection import ProviderConnection
 from panal.peer.rate_limit import RateLimit
 from panal.wire.bundle import MAX_BUNDLE_BYTES, bundle_bytes, encode_request
 from panal.wire.catalogue import Provider
@@ -97,7 +97,7 @@ class BundleSource:
                 if time.monotonic() > ends_s:
                     raise TimeoutError
                 most = length - filled
-                connection.wake_at(min(WAKE_BYTES, most))
+                connection.wake_at(connection.far_wake_bytes(most))
                 if self._limit.is_on:
                     most = self._limit.piece_bytes(self._provider.peer, most)
                 count = connection.receive(buffer[filled : filled + most])

@@ -18,6 +18,8 @@ from panal.wire.response import END, MAX_HEAD_BYTES, ResponseHead, parse_head
 
 WAKE_BYTES = 32 * 1024
 """Half of what a new connection's window holds: the kernel would clamp the window to more."""
+FAR_WAKE_BYTES = 256 * 1024
+"""The same at most, where the kernel has made the buffer larger."""
 FAR_OFF_S = 86_400.0
 """Others decide how long to wait, and cancel; but only a socket with a timeout is polled before
 it is read, and only a poll waits for WAKE_BYTES without taking any of them."""
@@ -71,6 +73,15 @@ class ProviderConnection:
         if count != self._wakes_at and self._socket is not None:
             self._wakes_at = count
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+
+    def far_wake_bytes(self, left_bytes: int) -> int:
+        """When to wake who uses none of `left_bytes` before all of it is there."""
+        if self._socket is None:
+            return 1
+        # The window is about half of the buffer. A slow link's buffer stays small, so that what
+        # comes at all is noticed soon.
+        quarter = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 4
+        return min(left_bytes, max(WAKE_BYTES, min(quarter, FAR_WAKE_BYTES)))
 
     def wait_at_most(self, timeout_s: float) -> None:
         """For the next bytes, each time; TimeoutError then."""
