@@ -204,11 +204,11 @@ def test_a_full_disk_is_no_space_and_the_chunk_may_come_again(
     number: int, part: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     partial = part()
-    for name in ("pwrite", "write"):
+    for name, doing in (("pwrite", "write the download"), ("write", "record the download's")):
         writer = partial.begin_chunk(2)
         with monkeypatch.context() as patch:
             fail(patch, name, number)
-            with pytest.raises(NoSpace):
+            with pytest.raises(NoSpace, match=f"Could not {doing}"):
                 write_whole(writer, 2)
         writer.abandon()
         assert partial.written == 0
@@ -739,6 +739,7 @@ def test_a_publishable_file_has_the_mode_and_the_time_that_are_asked_for(
 ) -> None:
     partial = part()
     write(partial, 0, 1, 2, 3, 4)
+    assert partial.published is None
     partial.make_publishable(mtime_ns=10**18 + 7, **given)
     found = part.path.stat()
     assert (found.st_mode & 0o777, found.st_mtime_ns) == (mode, 10**18 + 7)
@@ -794,7 +795,7 @@ def test_a_mode_that_cannot_be_set_loses_nothing(
     partial = part()
     write(partial, 0)
     fail(monkeypatch, "fchmod", errno.EPERM)
-    with pytest.raises(PanalError, match="set the mode"):
+    with pytest.raises(PanalError, match="Could not set the mode of the download:"):
         partial.make_publishable()
     assert partial.written == bits(0)
     partial.sync()
@@ -810,7 +811,7 @@ def fail_sync(partial: PartialFile, patch: pytest.MonkeyPatch, how: str) -> None
             fail(one, "fdatasync", errno.EIO, lambda descriptor: descriptor == real)
         else:
             fail(one, "fsync" if how == "publishing" else "fdatasync", errno.EIO)
-        with pytest.raises(PanalError, match="make the download durable"):
+        with pytest.raises(PanalError, match="Could not make the download durable:"):
             partial.make_publishable() if how == "publishing" else partial.sync()
 
 

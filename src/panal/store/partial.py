@@ -264,7 +264,7 @@ class PartialFile:
         """Durably: what gets its name from now on is not what the journal speaks of."""
         with _told_as("finish the repair"):
             self._journal_path.unlink(missing_ok=True)
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            folder = os.open(self.path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
             finally:
