@@ -228,6 +228,15 @@ def test_a_link_to_a_folder_outside_is_not_entered(
     assert snapshot(tmp_path / "outside") == {}
 
 
+def test_a_link_in_the_place_of_the_source_gives_no_name_to_what_it_leads_to(
+    one_way: Force, source: Path, root: Root, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(source)
+    publish(tmp_path / "link", root, sp("file"))
+    assert (folder / "file").is_symlink()
+    assert source.stat().st_nlink == 1
+
+
 # The next way, or a named end -------------------------------------------------------------
 
 UNSUPPORTED = [errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM]
@@ -487,7 +496,7 @@ def test_a_file_that_may_have_been_edited_keeps_its_place(
     """It was changed since, though its time does not say so; or when is not known."""
     expected, ctime_ns = standing(old, root)
     earlier = structs.replace(expected, ctime_ns=ctime_ns - 1 if is_known else 0)
-    refused(source, old, root, earlier, "set back")
+    refused(source, old, root, earlier, "set back.*; touch it to share it so, or remove it and")
 
 
 def refused(source: Path, old: Path, root: Root, expected: Fingerprint, words: str) -> None:

@@ -57,7 +57,7 @@ def exchange(source: Path, root: Root, path: SafePath, expected: Fingerprint) ->
             found = Fingerprint.of(_status(name, folder), root.device)
             _refuse_other(found, expected, path)
             with read_lease(name, folder) as is_untouched:
-                refuse_touched(Fingerprint.of(_status(name, folder), root.device), expected, path)
+                refuse_touched(Fingerprint.of(_status(name, folder)), expected, path)
                 _exchange_at(source, folder, name)
                 try:
                     _refuse_other(Fingerprint.of(source.stat(), root.device), expected, path)
