@@ -118,6 +118,7 @@ def test_a_journal_that_is_not_this_contents_says_nothing(
     assert path.read_bytes() == HEAD
     # One that was killed while it was begun is no news.
     assert ("is fetched anew" in caplog.text) == (not HEAD.startswith(held))
+    assert ("(00010203…)" in caplog.text) == (not HEAD.startswith(held))  # whose it was to be
 
 
 def short_then(number: int, written_bytes: int) -> Callable[..., int]:

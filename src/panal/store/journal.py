@@ -91,7 +91,6 @@ class Journal:
     def _cut(self) -> None:
         """Drop what a failed write left: part of a record would shift all that follow."""
         os.ftruncate(self._descriptor, self._size_bytes)
-        self._is_torn = False
 
 
 def said(path: Path, content: ContentId, chunk_count: int) -> int:
