@@ -31,7 +31,7 @@ def test_a_new_name_is_admitted_with_a_lease() -> None:
 
 
 def test_a_live_name_is_kept_from_another_secret_in_any_case() -> None:
-    with pytest.raises(NameTaken, match="peer_1"):
+    with pytest.raises(NameTaken, match=r"peer_1 .*, or stop that peer first"):
         admit(record(), [], registration(secret=OTHER_SECRET), "127.0.0.1", REACHED, now_s=59.9)
 
 
@@ -80,7 +80,7 @@ def test_a_new_epoch_starts_its_sequence_anew() -> None:
 
 
 def test_an_older_epoch_is_superseded() -> None:
-    with pytest.raises(Superseded):
+    with pytest.raises(Superseded, match="A later start of peer_1"):
         check_claim(record(epoch=5), caller(epoch=4), now_s=1.0)
 
 
@@ -121,7 +121,7 @@ def test_the_largest_epoch_that_a_store_can_keep_is_taken() -> None:
 
 
 def test_an_epoch_that_no_store_can_keep_is_refused() -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=str(MAX_COUNTER)):
         check_claim(None, caller(epoch=MAX_COUNTER + 1), now_s=1.0)
 
 
@@ -154,17 +154,17 @@ def test_a_peer_is_no_rival_of_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("who", "now_s", "expected"),
+    ("who", "now_s", "expected", "words"),
     [
-        (caller(), 60.0, NotRegistered),
-        (caller(secret=OTHER_SECRET), 60.0, NotRegistered),
-        (caller(secret=OTHER_SECRET), 1.0, Refused),
-        (caller(epoch=4), 1.0, Superseded),
-        (caller(epoch=6), 1.0, NotRegistered),
+        (caller(), 60.0, NotRegistered, "register again"),
+        (caller(secret=OTHER_SECRET), 60.0, NotRegistered, "register again"),
+        (caller(secret=OTHER_SECRET), 1.0, Refused, "not the secret"),
+        (caller(epoch=4), 1.0, Superseded, "later start"),
+        (caller(epoch=6), 1.0, NotRegistered, "not registered yet"),
     ],
 )
-def test_who_may_not_change_a_record(who, now_s, expected) -> None:
-    with pytest.raises(expected) as caught:
+def test_who_may_not_change_a_record(who, now_s, expected, words) -> None:
+    with pytest.raises(expected, match=words) as caught:
         check_caller(record(epoch=5), who, now_s)
     assert type(caught.value) is expected
 
@@ -180,7 +180,7 @@ def test_the_owner_may() -> None:
 
 def test_another_address_needs_a_new_registration() -> None:
     check_same_place(record(host="10.0.0.5"), "::ffff:10.0.0.5")
-    with pytest.raises(NotRegistered, match=r"10\.0\.0\.6"):
+    with pytest.raises(NotRegistered, match=r"10\.0\.0\.6.*; register again"):
         check_same_place(record(host="10.0.0.5"), "10.0.0.6")
 
 
@@ -190,5 +190,5 @@ def test_only_a_later_sequence_is_fresh() -> None:
     assert is_fresh(record(), 1)
     assert is_fresh(known, MAX_COUNTER)
     for impossible in (0, MAX_COUNTER + 1):
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match=f"1 to {MAX_COUNTER}"):
             is_fresh(known, impossible)
