@@ -1,9 +1,12 @@
 """Of many neighbours not all are asked at once."""
 
+from random import Random
+
 import pytest
 
-from panal.swarm.awaited import AT_ONCE, SILENT_S
-from panal.swarm.messages import BytesArrived, FetchAny, Ticked
+from panal.swarm.awaited import AT_ONCE, SILENT_S, more_to_ask
+from panal.swarm.messages import BytesArrived, FetchAny, FetchEnded, Ticked
+from panal.swarm.sources import RunningFetch, Source, Stage
 from panal.swarm.state import DownloadState
 from tests.swarm import CHUNK_BYTES, Driven, source_id
 
@@ -17,7 +20,10 @@ def asked(state: DownloadState) -> int:
 
 
 def meeting(count: int) -> Driven:
-    driven = Driven(CHUNKS)
+    return meet(Driven(CHUNKS), count)
+
+
+def meet(driven: Driven, count: int) -> Driven:
     for number in range(count):
         driven.open(source_id(f"p{number}"), NEARLY_ALL)
     return driven
@@ -34,6 +40,30 @@ def test_of_those_who_have_all_everybody_is_asked() -> None:
         driven.open(source_id(f"p{number}"), 2**CHUNKS - 1)
     driven.open(source_id("last"), NEARLY_ALL)
     assert asked(driven.state) == MANY
+
+
+@pytest.mark.parametrize(
+    ("near", "silent_s", "expected"),
+    [
+        (AT_ONCE + 1, 0.0, AT_ONCE - 3),
+        (AT_ONCE + 1, SILENT_S, AT_ONCE),
+        (AT_ONCE, 0.0, AT_ONCE),
+    ],
+)
+def test_three_that_are_awaited_are_three_fewer_to_ask(
+    near: int, silent_s: float, expected: int
+) -> None:
+    sources = [Source(source_id(f"p{number}"), stage=Stage.READY) for number in range(near)]
+    for source in sources[:3]:
+        source.fetch = RunningFetch(1, asked_at_s=10.0)
+    assert more_to_ask(sources, 1, 10.0 + silent_s) == expected
+
+
+def test_of_those_left_out_no_more_are_asked_than_are_enough() -> None:
+    driven = meeting(3 * AT_ONCE)
+    driven.tell(Ticked())
+    driven.tell(Ticked(), after_s=2 * SILENT_S)
+    assert asked(driven.state) == 2 * AT_ONCE
 
 
 def test_who_is_silent_does_not_count() -> None:
@@ -57,8 +87,24 @@ def test_who_sends_counts_however_long_it_takes() -> None:
     assert asked(driven.state) == AT_ONCE
 
 
-def test_a_seed_that_chooses_comes_before_all_others() -> None:
+def test_whose_request_ends_before_bytes_were_ever_counted_makes_room_for_one() -> None:
     driven = meeting(MANY)
+    ended = next(source.id for source in driven.state.sources.values() if source.fetch is not None)
+    driven.tell(FetchEnded(ended))
+    assert asked(driven.state) == AT_ONCE
+
+
+class Lowest(Random):
+    """The smallest lot for everybody."""
+
+    def randrange(self, *_: object) -> int:
+        return 0
+
+
+def test_a_seed_that_chooses_comes_before_all_others() -> None:
+    driven = Driven(CHUNKS)
+    driven.state = DownloadState(CHUNK_BYTES, CHUNKS, 0, Lowest())
+    meet(driven, MANY)
     seed = source_id("seed")
     assert driven.open(seed, 2**CHUNKS - 1) == []
     driven.tell(Ticked())

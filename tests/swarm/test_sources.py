@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from panal.swarm.messages import Failure
 from panal.swarm.sources import (
+    CALLED_BACK_EVERY_S,
     FAILED_ASKS,
     FIRST_BACK_OFF_S,
     LONGEST_BACK_OFF_S,
@@ -138,6 +139,13 @@ def test_a_source_learns_its_rate_from_fetches_that_brought_bytes() -> None:
     assert source.fetch is None
 
 
+def test_a_rate_is_learned_from_a_fetch_of_less_than_a_second_too() -> None:
+    source = Source(A, stage=Stage.READY, fetch=running(asked_at_s=0.0))
+    source.count(1_000, 0.25)
+    source.fetch_done(0.5)
+    assert source.fetch_rate_bytes_s == pytest.approx(2_000.0)
+
+
 def test_the_shown_rate_is_smoothed_over_ticks_and_fades() -> None:
     source = Source(A)
     for _ in range(40):
@@ -148,6 +156,10 @@ def test_the_shown_rate_is_smoothed_over_ticks_and_fades() -> None:
         source.tick(0.25)
     assert source.rate_bytes_s < 1.0
     assert source.bytes == 10_000
+    source.count(250, 1.0)
+    source.tick(0.0)  # two ticks at one time
+    source.tick(0.25)
+    assert source.rate_bytes_s == pytest.approx(300.0, rel=0.01)
 
 
 def test_the_learned_rate_is_smoothed_over_fetches() -> None:
@@ -185,6 +197,18 @@ def test_who_has_not_what_it_says_rests_longest_after_three_times() -> None:
     pauses = [source.back_off_s(1.0, Failure.NOT_HERE_YET) for _ in range(4)]
     assert FAILED_ASKS == 3
     assert pauses == [1.0, 2.0, LONGEST_BACK_OFF_S, LONGEST_BACK_OFF_S]
+
+
+def test_word_that_it_is_there_anew_ends_a_pause_every_five_seconds_at_most() -> None:
+    source = Source(A, stage=Stage.AWAY, rests_until_s=60.0)
+    assert source.call_back(1.0)
+    assert (source.rests_until_s, source.called_back_at_s) == (1.0, 1.0)
+    source.rests_until_s = 60.0
+    assert not source.call_back(1.0 + CALLED_BACK_EVERY_S - JUST)
+    assert source.rests_until_s == 60.0
+    assert source.call_back(1.0 + CALLED_BACK_EVERY_S)
+    assert not Source(A, stage=Stage.READY, rests_until_s=60.0).call_back(1.0)
+    assert not Source(A, stage=Stage.AWAY, rests_until_s=1.0).call_back(1.0)  # it is over
 
 
 def test_the_third_misbehaviour_is_too_many() -> None:
