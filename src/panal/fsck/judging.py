@@ -72,7 +72,7 @@ def judge_file(file: SharedFile) -> Iterator[Finding]:
         detail = f"{file.size_bytes} bytes, {file.expected.size_bytes} in the manifest"
         yield f.CONTENT_ROW_WRONG.at(file.path, detail)
         return
-    match file.stands:
+    match file.stands:  # a root that is away is told once, and not here
         case Stands.UNREADABLE:
             yield f.FILE_UNREADABLE.at(file.path, file.problem)
         case Stands.NOTHING:
@@ -81,8 +81,6 @@ def judge_file(file: SharedFile) -> Iterator[Finding]:
             yield f.FILE_CHANGED.at(file.path)
         case Stands.SAME if file.expected is not None and file.found is not None:
             yield from _judge_bytes(file, file.expected, file.found)
-        case _:
-            pass  # a root that is away is told once
 
 
 def _judge_bytes(file: SharedFile, expected: Manifest, found: Manifest) -> Iterator[Finding]:
