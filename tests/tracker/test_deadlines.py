@@ -54,3 +54,20 @@ async def test_what_was_in_time_is_not_ended_later() -> None:
         pass
     await asyncio.sleep(0.005)  # a few looks
     assert of.late == set()
+
+
+async def test_what_comes_next_has_its_own_time() -> None:
+    of = Deadlines()
+    with of.within(0.0) as deadline:
+        deadline.begin_anew(None)
+        await asyncio.sleep(0.005)  # a few looks
+
+    async def waits_anew() -> None:
+        with of.within(3_600.0) as deadline:
+            deadline.begin_anew(0.0)
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await waits_anew()
+    assert of.until_s == {}
+    assert of.late == set()

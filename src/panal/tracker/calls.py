@@ -33,6 +33,7 @@ from panal.wire.tracker import ERROR_METADATA
 
 _log = logging.getLogger("panal.tracker")
 
+_TOO_SLOW = f"A call's message is to come within {MESSAGE_S:g} s."
 NEARLY_LATE_S = 0.1
 """A caller ends its call at its deadline a little before ours, which gRPC rounds up."""
 MAX_DETAILS_CHARACTERS = 1_000
@@ -49,15 +50,13 @@ class _Call:
     """One call, as it is counted."""
 
     path: str
+    method: str
+    """The last part of its path."""
     metadata: Metadata
     request_id: str
     """Its caller's, or one of ours where it fails; empty for none."""
     code: str = "CANCELLED"
     """How it ended, unless its caller went first."""
-
-    @property
-    def method(self) -> str:
-        return self.path.rpartition("/")[2]
 
 
 class CallGuard:
@@ -91,17 +90,19 @@ class CallGuard:
         )
 
     def _single(self, path: str, handler: Any) -> Any:
+        answered = _answered_stream if handler.request_streaming else self._answered
+        method = path.rpartition("/")[2]
+
         async def guarded(raws: AsyncIterator[bytes], context: Context) -> Any:
-            call = _called(path, context)
+            call = _called(path, method, context)
             began_s = self._begin(call)
             place = ""
             try:
                 place = self._place(context)
-                await self._let_in(call)
-                if handler.request_streaming:
-                    answer = await handler.stream_unary(_messages(raws, handler), context)
-                else:
-                    answer = await self._answered(handler, context)
+                if (is_behind := self._gate.catch_up(path, call.metadata)) is not None:
+                    await is_behind
+                self._let_in(call)
+                answer = await answered(handler, raws, context)
                 call.code = "OK"
                 return answer
             except asyncio.CancelledError:
@@ -110,19 +111,24 @@ class CallGuard:
             except Exception as error:
                 await self._abort(call, context, error)
             finally:
-                self._leave(place)
+                if place:
+                    self._leave(place)
                 self._end(call, began_s)
 
         return guarded
 
     def _streaming(self, path: str, handler: Any) -> Any:
+        method = path.rpartition("/")[2]
+
         async def guarded(raws: AsyncIterator[bytes], context: Context) -> None:
-            call = _called(path, context)
+            call = _called(path, method, context)
             began_s = self._begin(call)
             place = ""
             try:
                 place = self._place(context)
-                await self._let_in(call)
+                if (is_behind := self._gate.catch_up(path, call.metadata)) is not None:
+                    await is_behind
+                self._let_in(call)
                 if handler.request_streaming:
                     answers = handler.stream_stream(_messages(raws, handler), context)
                 else:
@@ -139,29 +145,33 @@ class CallGuard:
             except Exception as error:
                 await self._abort(call, context, error)
             finally:
-                self._leave(place)
+                if place:
+                    self._leave(place)
                 self._end(call, began_s)
 
         return guarded
 
-    async def _answered(self, handler: Any, context: Context) -> Any:
-        message = await self._one(context, handler)
-        # Typed float, but None without a deadline.
-        if context.time_remaining() is not None:
-            return await handler.unary_unary(message, context)
-        with self._deadlines.within(DEADLINE_S):
-            return await handler.unary_unary(message, context)
+    async def _answered(self, handler: Any, _: AsyncIterator[bytes], context: Context) -> Any:
+        message = None
+        try:
+            with self._deadlines.within(MESSAGE_S) as deadline:
+                # Not the iterator: one that is not read to its end costs a task to be closed.
+                message = _message_in(await context.read(), handler)
+                # Typed float, but None without a deadline.
+                is_bounded = context.time_remaining() is not None
+                deadline.begin_anew(None if is_bounded else DEADLINE_S)
+                return await handler.unary_unary(message, context)
+        except TimeoutError:
+            if message is None:
+                raise TooSlow(_TOO_SLOW) from None
+            raise
 
     async def _one(self, context: Context, handler: Any) -> Any:
-        # Not the iterator of messages: one that is not read to its end costs a task to be closed.
         try:
             with self._deadlines.within(MESSAGE_S):
-                raw = await context.read()
+                return _message_in(await context.read(), handler)
         except TimeoutError:
-            raise TooSlow(f"A call's message is to come within {MESSAGE_S:g} s.") from None
-        if raw is grpc.aio.EOF:
-            raise UsageError("The call has no message.")
-        return _parsed(raw, handler.request_deserializer or bytes)
+            raise TooSlow(_TOO_SLOW) from None
 
     async def drain(self, most_s: float) -> None:
         """Refuse every further call, so that peers ask another tracker; wait for those that run."""
@@ -200,9 +210,8 @@ class CallGuard:
             trailing_metadata=tuple(given),
         )
 
-    async def _let_in(self, call: "_Call") -> None:
+    def _let_in(self, call: "_Call") -> None:
         """Raises what refuses it."""
-        await self._gate.catch_up(call.path, call.metadata)
         self._gate.check(call.path, call.metadata)
         if self._is_stopping and call.path != HEALTH:
             raise Unreachable(STOPPING)
@@ -219,16 +228,18 @@ class CallGuard:
         return place
 
     def _leave(self, place: str) -> None:
-        if not place:
-            return
         self._under_way[place] -= 1
         if not self._under_way[place]:
             del self._under_way[place]
 
 
-def _called(path: str, context: Context) -> _Call:
+def _called(path: str, method: str, context: Context) -> _Call:
     metadata = context.invocation_metadata()
-    return _Call(path, metadata, request_id_in(metadata))
+    return _Call(path, method, metadata, request_id_in(metadata))
+
+
+async def _answered_stream(handler: Any, raws: AsyncIterator[bytes], context: Context) -> Any:
+    return await handler.stream_unary(_messages(raws, handler), context)
 
 
 def _given_up(context: Context) -> str:
@@ -277,6 +288,13 @@ async def _messages(raws: AsyncIterator[bytes], handler: Any) -> AsyncIterator[A
     parse = handler.request_deserializer or bytes
     async for raw in raws:
         yield _parsed(raw, parse)
+
+
+def _message_in(raw: Any, handler: Any) -> Any:
+    """The one message of a call, as it was read."""
+    if raw is grpc.aio.EOF:
+        raise UsageError("The call has no message.")
+    return _parsed(raw, handler.request_deserializer or bytes)
 
 
 def _parsed(raw: bytes, parse: _Parse) -> Any:

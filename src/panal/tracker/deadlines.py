@@ -4,6 +4,8 @@ A timer of its own costs a short call a twentieth of its time, twice.
 """
 
 import asyncio
+import math
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -29,7 +31,7 @@ class Deadlines:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
-        now_s = loop.time()
+        now_s = monotonic()
         for task in [task for task, until_s in self.until_s.items() if until_s <= now_s]:
             del self.until_s[task]
             self.late.add(task)
@@ -53,9 +55,14 @@ class Within:
         if task is None:
             raise RuntimeError("only a task has a deadline")
         self._task = task
-        self._deadlines.until_s[task] = loop.time() + self._most_s
+        self._deadlines.until_s[task] = monotonic() + self._most_s
         self._deadlines.watch(loop)
         return self
+
+    def begin_anew(self, most_s: float | None) -> None:
+        """From now on it may last so long again; None: for ever."""
+        until_s = math.inf if most_s is None else monotonic() + most_s
+        self._deadlines.until_s[self._task] = until_s
 
     def __exit__(
         self,

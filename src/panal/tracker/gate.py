@@ -5,7 +5,7 @@ and whoever reaches it counts as a member.
 """
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -71,17 +71,18 @@ class Gate:
         """Whether only members may call."""
         return self._network is not None
 
-    async def catch_up(self, method: str, metadata: Metadata) -> None:
-        """Before `check`: another tracker may have let the caller in a moment ago.
+    def catch_up(self, method: str, metadata: Metadata) -> Awaitable[None] | None:
+        """What to wait for before `check`: another tracker may have let the caller in just now.
 
-        StoreUnavailable where that has to be asked and cannot be.
+        None for nothing. Awaited it raises StoreUnavailable where that cannot be asked.
         """
         if self._network is None or ENTRANCES.role_of(method) is Role.OWNER:
-            return
+            return None
         with suppress(NotAMember):  # said by `check`, where it matters
             credential = credential_in(metadata)
             if credential is not None:
-                await self._network.catch_up(credential)
+                return self._network.catch_up(credential)
+        return None
 
     def check(self, method: str, metadata: Metadata) -> None:
         """NotAMember, Removed or Refused unless a caller that shows this may make the call."""
