@@ -172,6 +172,31 @@ def test_leases_of_many_are_put_together(storage: Storage) -> None:
         assert storage.sweep(159.0) == []
 
 
+def test_a_lease_that_was_over_and_runs_again_is_found_again(storage: Storage) -> None:
+    _announce(storage, ONE, entry("a.txt"))
+    assert _search(storage, "a.txt", now_s=61.0) == set()
+    with storage.transaction():
+        known = storage.peer_for_update(ONE)
+        assert known is not None
+        storage.put_leases([known.renewed(61.0, 60.0)])
+    assert _search(storage, "a.txt", now_s=120.0) == {(ONE, "a.txt")}
+    assert _search(storage, "a.txt", now_s=121.0) == set()
+
+
+def test_a_lease_put_in_vain_runs_as_before(storage: Storage) -> None:
+    before = storage.peer(ONE)
+    assert before is not None
+
+    def put_and_fail() -> None:
+        with storage.transaction():
+            storage.put_leases([before.renewed(100.0, 60.0)])
+            storage.begin_replacement(PeerName("nobody"))
+
+    with pytest.raises(KeyError):
+        put_and_fail()
+    assert storage.peer(ONE) == before
+
+
 def test_totals_are_of_live_peers(storage: Storage) -> None:
     held = (Holding(content(8), complete=False), Holding(content(9), complete=True))
     _announce(storage, ONE, entry("a.txt"), entry("b.txt", 2), holdings=held)

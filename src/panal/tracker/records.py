@@ -6,7 +6,7 @@ event loop never waits for a disk, and no two changes of one peer overlap.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from typing import TypeVar
@@ -119,21 +119,21 @@ class Records:
 
         return await self._run(work)
 
-    async def renew(self, caller: Caller, observed_host: str) -> PeerRecord:
+    def renew(self, caller: Caller, observed_host: str) -> Awaitable[PeerRecord]:
         """Extend the caller's lease; its record, as `registry.check_caller` allows."""
         renewal = Renewal(caller, observed_host)
         if self._storage.is_embedded:
-            return await self._renew_alone(renewal)
-        return await self._renewals.renew(renewal)
+            return self._renew_alone(renewal)
+        return self._renewals.renew(renewal)
 
-    async def _renew_alone(self, renewal: Renewal) -> PeerRecord:
+    def _renew_alone(self, renewal: Renewal) -> Awaitable[PeerRecord]:
         def work(now_s: float) -> PeerRecord:
             found = self._storage.peer_for_update(renewal.caller.name)
             renewed = self._renewed(found, renewal, now_s)
-            self._storage.put_peer(renewed)
+            self._storage.put_leases((renewed,))
             return renewed
 
-        return await self._ask(work)
+        return self._ask(work)
 
     async def _renew_together(self, renewals: Sequence[Renewal]) -> list[Outcome]:
         def work(now_s: float) -> list[Outcome]:
@@ -344,8 +344,8 @@ class Records:
     def _index_names(self, _: float) -> int:
         return self._storage.index_names(NAMES_AT_ONCE)
 
-    async def _ask(self, work: Callable[[float], _Result]) -> _Result:
-        return await self._threads.ask(partial(self._transact, work))
+    def _ask(self, work: Callable[[float], _Result]) -> Awaitable[_Result]:
+        return self._threads.ask(partial(self._transact, work))
 
     async def _run(
         self, work: Callable[[float], _Result], urgency: Urgency = Urgency.QUESTION

@@ -109,7 +109,7 @@ class SqliteStorage:
     def put_leases(self, records: Sequence[PeerRecord]) -> None:
         """Record until when the leases of recorded peers run, and when they were renewed."""
         for record in records:
-            self.put_peer(record)
+            self._peers.put_lease(record)
 
     def put_peer(self, record: PeerRecord) -> None:
         """Record a peer; its catalogue and digest stay what they are, empty if it is new."""

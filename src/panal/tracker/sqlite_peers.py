@@ -157,6 +157,18 @@ class PeerRows:
         ((row_id, digest),) = self._connection.execute(_PUT, values).fetchall()
         self._change(key, KnownPeer(row_id, replace(record, digest=digest), None))
 
+    def put_lease(self, record: PeerRecord) -> None:
+        """As `put` of a recorded peer of which nothing but its lease has changed."""
+        key = key_of(record.name)
+        known = self._by_key[key]
+        if known.gone_at_s is not None or known.id in self.absent:
+            self.put(record)
+            return
+        self._changed.setdefault(key, known)
+        renewed = KnownPeer(known.id, record, None)
+        self._by_key[key] = self._by_id[known.id] = renewed
+        self._look_at(known.id, record.lease_until_s)
+
     def told(self, key: str, sequence: int | None, digest: bytes) -> None:
         """What the catalogue's rows have written of a peer: in memory, too."""
         known = self._by_key[key]

@@ -32,9 +32,10 @@ _LONG_AGO_S = 1e10
 
 def caller_from(message: pb.Caller) -> Caller:
     """Who calls."""
-    if len(message.secret) != SECRET_BYTES:
+    secret = message.secret
+    if len(secret) != SECRET_BYTES:
         raise UsageError(f"An owner secret has {SECRET_BYTES} bytes.")
-    return Caller(parse_peer_name(message.name), message.secret, message.epoch)
+    return Caller(parse_peer_name(message.name), secret, message.epoch)
 
 
 def caller_to(caller: Caller) -> pb.Caller:
@@ -94,6 +95,16 @@ def renewal_from(message: pb.RenewResponse) -> Renewal:
     """The tracker's answer to a renewal."""
     return Renewal(
         message.in_step, message.reachable, message.reachability, revocations_from(message)
+    )
+
+
+def renewal_to(renewal: Renewal) -> pb.RenewResponse:
+    """The tracker's answer to a renewal, as a message."""
+    return pb.RenewResponse(
+        in_step=renewal.in_step,
+        reachable=renewal.reachable,
+        reachability=renewal.reachability,
+        revocations=revocations_to(renewal.revocations),
     )
 
 
