@@ -2,12 +2,16 @@
 
 import asyncio
 import threading
+from collections.abc import Iterable
+from random import Random
 
 import pytest
 
+from panal.tracker.handout import Asker, Handout, Holder
 from panal.tracker.records import LEFTOVER_SLICES, Records
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.sqlite import SqliteStorage
+from panal.wire.ids import ContentId
 from tests.support.clock import VirtualClock
 from tests.tracker.makers import announcement, caller, digest_of, entry, record
 
@@ -85,3 +89,29 @@ async def test_what_a_replacement_left_out_goes_with_the_message_that_says_all_i
         again, _ = await records.announce(caller(), last, begun)  # a replay ends it all the same
         assert again == digest_of(entry("new"))
     storage.close()
+
+
+async def test_what_very_many_hold_is_not_read_by_the_event_loop_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("panal.tracker.records.FEW_HOLDERS", 2)
+    content = ContentId(bytes(32))
+    holders = [Holder(record(f"peer-{number}"), complete=True) for number in range(3)]
+    read_by: list[int] = []
+    storage = SqliteStorage(None, now_s=0.0)
+
+    def locate(contents: Iterable[ContentId], _: float) -> dict[ContentId, list[Holder]]:
+        read_by.append(threading.get_ident())
+        return dict.fromkeys(contents, holders)
+
+    monkeypatch.setattr(storage, "locate", locate)
+    async with RecordsThreads(may_answer_here=True) as threads:
+        records = Records(storage, threads, VirtualClock())
+        handout = Handout(Asker("127.0.0.1"), 50, Random(1))
+        for still in (3, 3, 2, 2):
+            del holders[still:]
+            ((_, named),) = await records.locate([content], handout)
+            assert len(named) == still
+    storage.close()
+    here = threading.get_ident()
+    assert [thread == here for thread in read_by] == [True, False, False, True]

@@ -70,19 +70,23 @@ class Handout:
         Up to half of the places go to complete holders first, so that a crowd of beginners
         does not hide the one seed that has the rarest chunk.
         """
-        able = [holder for holder in holders if self._is_able(holder.peer)]
+        own = self._asker_key
+        able = [
+            holder
+            for holder in holders
+            if holder.peer.reachable and key_of(holder.peer.name) != own
+        ]
         looked_at = self._fewer(able)
         providers = self._providers(looked_at)
         if looked_at is not able and len(providers) < self._limit:  # few have an address for it
             providers = self._providers(able)
-        complete = [provider for provider in providers if provider.complete]
-        partial = [provider for provider in providers if not provider.complete]
-        if len(complete) + len(partial) > self._limit:
+        if len(providers) > self._limit:
+            complete = [provider for provider in providers if provider.complete]
             seeds = self._some(complete, min(len(complete), (self._limit + 1) // 2))
             chosen = set(seeds)
-            others = [provider for provider in complete + partial if provider not in chosen]
-            complete, partial = seeds, self._some(others, self._limit - len(seeds))
-        named = self._chance.sample(complete + partial, len(complete) + len(partial))
+            others = [provider for provider in providers if provider not in chosen]
+            providers = seeds + self._some(others, self._limit - len(seeds))
+        named = self._chance.sample(providers, len(providers)) if len(providers) > 1 else providers
         if self._asker.zone:
             named.sort(key=lambda provider: provider.zone != self._asker.zone)
         return tuple(named)
@@ -98,9 +102,6 @@ class Handout:
             *self._chance.sample(near, places - far_places),
             *self._chance.sample(far, far_places),
         ]
-
-    def _is_able(self, peer: PeerRecord) -> bool:
-        return peer.reachable and key_of(peer.name) != self._asker_key
 
     def _fewer(self, holders: list[Holder]) -> list[Holder]:
         """Of very many a part, in which each kind that is told apart has enough."""

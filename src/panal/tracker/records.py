@@ -38,6 +38,9 @@ _log = logging.getLogger("panal.tracker")
 
 FEW_CONTENTS = 8
 """So many are located by the event loop itself, where the store allows it."""
+FEW_HOLDERS = 500
+"""So many of one content are read in a millisecond."""
+MOST_WIDELY_HELD = 10_000
 LEFTOVERS_AT_ONCE = 1_000
 LEFTOVER_SLICES = 50
 """In one sweep, which ends leases only when it is done."""
@@ -76,6 +79,8 @@ class Records:
         self._told_much = asyncio.Event()
         self._names_told = 0
         self._renewals = Renewals(self._renew_together, self._renew_alone)
+        self._widely_held: set[ContentId] = set()
+        """Of more than `FEW_HOLDERS`, when they were last asked for."""
         self.waiting = 0
         """Questions that are not answered yet."""
 
@@ -236,11 +241,27 @@ class Records:
     ) -> list[tuple[ContentId, tuple[Provider, ...]]]:
         """The providers chosen for each content, in the order asked for."""
 
-        def work(now_s: float) -> list[tuple[ContentId, tuple[Provider, ...]]]:
+        def work(now_s: float) -> dict[ContentId, tuple[int, tuple[Provider, ...]]]:
             located = self._storage.locate(dict.fromkeys(contents), now_s)
-            return [(content, handout.choose(located[content])) for content in contents]
+            return {
+                content: (len(holders), handout.choose(holders))
+                for content, holders in located.items()
+            }
 
-        return await (self._ask if len(contents) <= FEW_CONTENTS else self._run)(work)
+        is_short = len(contents) <= FEW_CONTENTS and self._widely_held.isdisjoint(contents)
+        located = await (self._ask if is_short else self._run)(work)
+        for content, (holders, _) in located.items():
+            self._note_holders(content, holders)
+        return [(content, located[content][1]) for content in contents]
+
+    def _note_holders(self, content: ContentId, holders: int) -> None:
+        """What very many hold takes milliseconds: a thread reads it the next time."""
+        if holders <= FEW_HOLDERS:
+            self._widely_held.discard(content)
+            return
+        if len(self._widely_held) >= MOST_WIDELY_HELD:
+            self._widely_held.pop()
+        self._widely_held.add(content)
 
     async def search(self, query: SearchQuery) -> SearchPage:
         """One page of hits."""

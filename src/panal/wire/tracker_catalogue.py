@@ -5,6 +5,7 @@ neither the tracker nor a peer sees an unchecked value.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 
 from panal.errors import UsageError
@@ -125,7 +126,7 @@ def contents_from(message: pb.LocateRequest) -> tuple[ContentId, ...]:
     """The contents that are asked for."""
     if not 1 <= len(message.contents) <= MAX_LOCATED:
         raise UsageError(f"1 to {MAX_LOCATED} contents can be located at once.")
-    return tuple(content_id_from_bytes(raw) for raw in message.contents)
+    return tuple(map(content_id_from_bytes, message.contents))
 
 
 def provider_from(message: pb.Provider) -> Provider:
@@ -134,8 +135,9 @@ def provider_from(message: pb.Provider) -> Provider:
     return Provider(name, message.host, port, message.complete, parse_zone(message.zone))
 
 
+@lru_cache(maxsize=16_384)
 def provider_to(provider: Provider) -> pb.Provider:
-    """One provider, as a message."""
+    """One provider, as a message that nobody changes: the same ones are named again and again."""
     return pb.Provider(
         peer=provider.peer,
         host=provider.host,
