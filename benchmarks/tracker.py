@@ -96,8 +96,9 @@ class Run:
                         yield row
                 if "calls" in parts:
                     await peers.register_all()
-                    rates = await tracker_calls.compare(tracker, peers, catalogue, 3)
-                    for row in tracker_calls.rate_rows(rates, kind):
+                    rounds = tracker_calls.ROUNDS
+                    found = await tracker_calls.compare(tracker, peers, catalogue, rounds)
+                    for row in tracker_calls.rate_rows(found, kind):
                         yield row
                 grown = tracker.program.resident_bytes() - idle_bytes
                 print(
@@ -130,19 +131,16 @@ class Run:
         """Trackers side by side on one database."""
         if self._server is None:
             return
-        found = []
-        for count in tracker_several.TRACKERS:
-            name = f"several_{count}"
-            self._server.sql(f"CREATE DATABASE {name}")
-            trackers: list[RunningTracker] = []
-            try:
-                for number in range(count):
-                    state = self._place / f"{name}_{number}"
-                    trackers.append(RunningTracker(state, self._server, name))
-                found.append(await tracker_several.renew_together(trackers))
-            finally:
-                for tracker in trackers:
-                    tracker.program.stop()
+        self._server.sql("CREATE DATABASE several")
+        trackers: list[RunningTracker] = []
+        try:
+            for number in range(max(tracker_several.TRACKERS)):
+                state = self._place / f"several_{number}"
+                trackers.append(RunningTracker(state, self._server, "several"))
+            found = await tracker_several.renew_together(trackers)
+        finally:
+            for tracker in trackers:
+                tracker.program.stop()
         for row in tracker_several.rows(found):
             yield row
 

@@ -1,14 +1,16 @@
 """What a call costs: Renew and Locate beside a service that does nothing, and ten thousand peers.
 
-Both services run in a process each, in turn, and are called in the same way over as many
-connections. The ten thousand peers have a connection each and renew every 20 s, as real ones do.
+Each service runs in a process of its own, and they are called in turn, by the same client, with
+the same bytes, over as many connections; `benchmarks.empty_service` says what the empty one does.
+The ten thousand peers have a connection each and renew every 20 s, as real ones do.
 """
 
 import asyncio
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks.bare_calls import BareConnection, calls_a_second, prepare
 from benchmarks.processes import Program
@@ -20,24 +22,43 @@ from panal.wire import tracker_pb2 as pb
 _PYTHON = (sys.executable,)
 SERVICE = "/panal.tracker.v1.Tracker/"
 CONNECTIONS, AT_ONCE = 8, 8
-ROUND_S = 3.0
+ROUND_S = 1.0
+ROUNDS = 12
 RENEW_S = 20.0
 
 
 @dataclass(frozen=True)
-class Rate:
-    """One method's calls a second, and the processor time of each."""
+class Round:
+    """One service called for a few seconds."""
 
-    tracker: float
+    calls_a_second: float
     cpu: Cpu
-    empty: float
-    empty_us: float
+    """Of one call."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One method's rounds, of each service as many, in turn."""
+
+    tracker: Sequence[Round]
+    empty: Sequence[Round]
+    registered: Sequence[Round]
+    """Of the empty service as generated code registers it."""
+
+    def ratios(self) -> list[float]:
+        """The tracker's calls a second beside the empty service's, round by round."""
+        pairs = zip(self.tracker, self.empty, strict=True)
+        return [ours.calls_a_second / bare.calls_a_second for ours, bare in pairs]
 
 
 async def compare(
     tracker: RunningTracker, peers: Peers, catalogue: Catalogue, rounds: int
-) -> dict[str, Rate]:
-    """Renew and Locate, in turn with the empty service."""
+) -> dict[str, Compared]:
+    """Renew and Locate: the same calls, of the same client, to three processes in turn.
+
+    Every second round in the opposite order. A first round of each, in which all is warmed up,
+    does not count.
+    """
     prepared = {
         "Renew": [
             prepare(f"{SERVICE}Renew", peers.renewal(peer)) for peer in range(min(peers.count, 500))
@@ -52,49 +73,89 @@ async def compare(
             for number in range(0, catalogue.files, max(1, catalogue.files // 500))
         ],
     }
-    empty = Program([*_PYTHON, "-m", "benchmarks.empty_service"])
-    rates: dict[str, Rate] = {}
+    answers = [(await _answer(tracker.address, calls[0])).hex() for calls in prepared.values()]
+    words = [*_PYTHON, "-m", "benchmarks.empty_service", *answers]
+    empty, registered = Program(words), Program([*words, "--registered"])
+    found: dict[str, Compared] = {}
     try:
-        address = empty.wait_for("listens on").split()[-1].rstrip(".")
+        called = [(tracker.address, tracker.cpu)]
+        for program in (empty, registered):
+            address = program.wait_for("listens on").split()[-1].rstrip(".")
+            called.append((address, partial(_cpu_of, program)))
         for method, calls in prepared.items():
-            found: list[tuple[float, ...]] = []
-            for _ in range(rounds):
-                empty_before_s = empty.cpu_s()
-                bare = await calls_a_second(address, calls, ROUND_S, CONNECTIONS, AT_ONCE)
-                empty_s = empty.cpu_s() - empty_before_s
-                before = tracker.cpu()
-                rate = await calls_a_second(tracker.address, calls, ROUND_S, CONNECTIONS, AT_ONCE)
-                cpu = tracker.cpu() - before
-                found.append(
-                    (
-                        rate,
-                        cpu.tracker_s / (rate * ROUND_S),
-                        cpu.database_s / (rate * ROUND_S),
-                        bare,
-                        empty_s / (bare * ROUND_S),
-                    )
-                )
-            print(f"{method}: {found}", flush=True)
-            rate, tracker_s, database_s, bare, empty_s = map(
-                statistics.median, zip(*found, strict=True)
-            )
-            rates[method] = Rate(rate, Cpu(tracker_s, database_s), bare, 1e6 * empty_s)
+            each: list[list[Round]] = [[], [], []]
+            turns = list(zip(each, called, strict=True))
+            for number in range(rounds + 1):
+                await _renew_all(tracker.address, peers)  # else their leases end
+                for kept, (address, cpu) in turns:
+                    one = await _round(address, cpu, calls)
+                    if number:
+                        kept.append(one)
+                turns.reverse()
+            found[method] = Compared(*each)
     finally:
         empty.stop()
-    return rates
+        registered.stop()
+    return found
 
 
-def rate_rows(rates: dict[str, Rate], store: str) -> Iterator[Row]:
+async def _renew_all(address: str, peers: Peers) -> None:
+    connection = await BareConnection.open(address)
+    calls = [prepare(f"{SERVICE}Renew", peers.renewal(peer)) for peer in range(peers.count)]
+    try:
+        await in_lanes(calls, connection.call, AT_ONCE)
+    finally:
+        connection.close()
+
+
+async def _answer(address: str, call: bytes) -> bytes:
+    connection = await BareConnection.open(address)
+    try:
+        return await connection.call(call)
+    finally:
+        connection.close()
+
+
+def _cpu_of(program: Program) -> Cpu:
+    return Cpu(program.cpu_s(), 0.0)
+
+
+async def _round(address: str, cpu: Callable[[], Cpu], calls: list[bytes]) -> Round:
+    before = cpu()
+    rate = await calls_a_second(address, calls, ROUND_S, CONNECTIONS, AT_ONCE)
+    spent, count = cpu() - before, rate * ROUND_S
+    return Round(rate, Cpu(spent.tracker_s / count, spent.database_s / count))
+
+
+def rate_rows(found: dict[str, Compared], store: str) -> Iterator[Row]:
     """The lines of the table."""
-    for method, rate in rates.items():
+    for method, one in found.items():
+        rates = {
+            name: statistics.median(each.calls_a_second for each in kept)
+            for name, kept in vars(one).items()
+        }
+        ratios = one.ratios()
+        cpu, bare_s = _median_cpu(one.tracker), _median_cpu(one.empty).tracker_s
+        spent_s = cpu.tracker_s
         yield Row(
             f"{method}, unary, {store}",
-            f"{rate.tracker:,.0f}/s",
-            f"empty grpc.aio {rate.empty:,.0f}/s",
-            rate.tracker / rate.empty,
+            f"{rates['tracker']:,.0f}/s",
+            f"empty grpc.aio {rates['empty']:,.0f}/s",
+            rates["tracker"] / rates["empty"],
             Aim(0.85),
-            f"{rate.cpu.each(1)}, empty {rate.empty_us:.0f} µs",
+            f"medians of {len(ratios)} rounds in turn, {min(ratios):.3f} to {max(ratios):.3f} by"
+            f" round; {cpu.each(1)}, empty {1e6 * bare_s:.1f} µs, by that {bare_s / spent_s:.3f};"
+            f" empty with its methods registered {rates['registered']:,.0f}/s,"
+            f" {1e6 * _median_cpu(one.registered).tracker_s:.1f} µs,"
+            f" ratio {rates['tracker'] / rates['registered']:.3f}",
         )
+
+
+def _median_cpu(rounds: Sequence[Round]) -> Cpu:
+    return Cpu(
+        statistics.median(one.cpu.tracker_s for one in rounds),
+        statistics.median(one.cpu.database_s for one in rounds),
+    )
 
 
 @dataclass(frozen=True)

@@ -221,13 +221,13 @@ def _serialized(message: Any) -> bytes:
     return bytes(message.SerializeToString())
 
 
-async def in_lanes(numbers: Iterable[int], do: Any, at_once: int) -> None:
-    """`do` for each number, so many at a time."""
-    left = iter(numbers)
+async def in_lanes(things: Iterable[Any], do: Any, at_once: int) -> None:
+    """`do` for each of them, so many at a time."""
+    left = iter(things)
 
     async def lane() -> None:
-        for number in left:
-            await do(number)
+        for thing in left:
+            await do(thing)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(at_once):
