@@ -1,6 +1,6 @@
 """A grpc.aio service that does nothing but answer: what the tracker's calls are compared with.
 
-    python -m benchmarks.empty_service RENEWED LOCATED [--registered]
+    python -m benchmarks.empty_service RENEWED LOCATED [--registered | --guarded]
 
 It has the tracker's own schema and generated code, gRPC's defaults, no guard and no records. It
 parses the question, does not look at it, and answers with the same message each time: one that the
@@ -8,7 +8,8 @@ tracker has answered, in hex, so that both send as many bytes.
 
 gRPC takes methods in two ways: looked up in handlers, as the tracker's are, or registered one by
 one besides, which is what generated code does. With ten methods the second is slower, so the first
-is the measure.
+is the measure. Guarded it stands behind the tracker's guard and limits: what is left to the tracker
+is its work.
 """
 
 import argparse
@@ -18,6 +19,13 @@ from typing import Any
 
 import grpc.aio
 
+from panal.audit import AuditLog
+from panal.clock import SystemClock
+from panal.tracker.call_counts import CallCounts
+from panal.tracker.calls import CallGuard, GuardedServer
+from panal.tracker.gate import Gate
+from panal.tracker.limits import CALLS_AT_ONCE
+from panal.tracker.port import options
 from panal.wire import tracker_pb2 as pb
 from panal.wire.tracker_pb2_grpc import TrackerServicer, add_TrackerServicer_to_server
 
@@ -48,9 +56,19 @@ class HandlersOnly:
         """Nothing."""
 
 
-async def _serve(service: Empty, *, is_registered: bool) -> None:
-    server = grpc.aio.server()
-    to: Any = server if is_registered else HandlersOnly(server)
+def _server(how: str) -> tuple[grpc.aio.Server, Any]:
+    """A server, and what a service is added to."""
+    if how != "guarded":
+        server = grpc.aio.server()
+        return server, server if how == "registered" else HandlersOnly(server)
+    server = grpc.aio.server(options=options(), maximum_concurrent_rpcs=CALLS_AT_ONCE)
+    clock = SystemClock()
+    guard = CallGuard(Gate(), AuditLog(None, clock), CallCounts(), clock)
+    return server, GuardedServer(server, guard)
+
+
+async def _serve(service: Empty, how: str) -> None:
+    server, to = _server(how)
     add_TrackerServicer_to_server(service, to)  # type: ignore[no-untyped-call]  # generated
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -64,11 +82,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.empty_service")
     parser.add_argument("renewed", type=bytes.fromhex)
     parser.add_argument("located", type=bytes.fromhex)
-    parser.add_argument("--registered", action="store_true")
+    for how in ("registered", "guarded"):
+        parser.add_argument(f"--{how}", dest="how", action="store_const", const=how, default="")
     asked = parser.parse_args()
     renewed = pb.RenewResponse.FromString(asked.renewed)
     located = pb.LocateResponse.FromString(asked.located)
-    asyncio.run(_serve(Empty(renewed, located), is_registered=asked.registered))
+    asyncio.run(_serve(Empty(renewed, located), asked.how))
 
 
 if __name__ == "__main__":

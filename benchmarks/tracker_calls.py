@@ -44,6 +44,8 @@ class Compared:
     empty: Sequence[Round]
     registered: Sequence[Round]
     """Of the empty service as generated code registers it."""
+    guarded: Sequence[Round]
+    """Of the empty service behind the tracker's guard."""
 
     def ratios(self) -> list[float]:
         """The tracker's calls a second beside the empty service's, round by round."""
@@ -54,7 +56,7 @@ class Compared:
 async def compare(
     tracker: RunningTracker, peers: Peers, catalogue: Catalogue, rounds: int
 ) -> dict[str, Compared]:
-    """Renew and Locate: the same calls, of the same client, to three processes in turn.
+    """Renew and Locate: the same calls, of the same client, to four processes in turn.
 
     Every second round in the opposite order. A first round of each, in which all is warmed up,
     does not count.
@@ -75,15 +77,15 @@ async def compare(
     }
     answers = [(await _answer(tracker.address, calls[0])).hex() for calls in prepared.values()]
     words = [*_PYTHON, "-m", "benchmarks.empty_service", *answers]
-    empty, registered = Program(words), Program([*words, "--registered"])
+    others = [Program([*words, *how]) for how in ([], ["--registered"], ["--guarded"])]
     found: dict[str, Compared] = {}
     try:
         called = [(tracker.address, tracker.cpu)]
-        for program in (empty, registered):
+        for program in others:
             address = program.wait_for("listens on").split()[-1].rstrip(".")
             called.append((address, partial(_cpu_of, program)))
         for method, calls in prepared.items():
-            each: list[list[Round]] = [[], [], []]
+            each: list[list[Round]] = [[] for _ in called]
             turns = list(zip(each, called, strict=True))
             for number in range(rounds + 1):
                 await _renew_all(tracker.address, peers)  # else their leases end
@@ -94,8 +96,8 @@ async def compare(
                 turns.reverse()
             found[method] = Compared(*each)
     finally:
-        empty.stop()
-        registered.stop()
+        for program in others:
+            program.stop()
     return found
 
 
@@ -135,8 +137,8 @@ def rate_rows(found: dict[str, Compared], store: str) -> Iterator[Row]:
             for name, kept in vars(one).items()
         }
         ratios = one.ratios()
-        cpu, bare_s = _median_cpu(one.tracker), _median_cpu(one.empty).tracker_s
-        spent_s = cpu.tracker_s
+        cpu = {name: _median_cpu(kept) for name, kept in vars(one).items()}
+        cpu_us = {name: 1e6 * of.tracker_s for name, of in cpu.items()}
         yield Row(
             f"{method}, unary, {store}",
             f"{rates['tracker']:,.0f}/s",
@@ -144,10 +146,9 @@ def rate_rows(found: dict[str, Compared], store: str) -> Iterator[Row]:
             rates["tracker"] / rates["empty"],
             Aim(0.85),
             f"medians of {len(ratios)} rounds in turn, {min(ratios):.3f} to {max(ratios):.3f} by"
-            f" round; {cpu.each(1)}, empty {1e6 * bare_s:.1f} µs, by that {bare_s / spent_s:.3f};"
-            f" empty with its methods registered {rates['registered']:,.0f}/s,"
-            f" {1e6 * _median_cpu(one.registered).tracker_s:.1f} µs,"
-            f" ratio {rates['tracker'] / rates['registered']:.3f}",
+            f" round; {cpu['tracker'].each(1)}; empty {cpu_us['empty']:.1f} µs, by that"
+            f" {cpu_us['empty'] / cpu_us['tracker']:.3f}, guarded {cpu_us['guarded']:.1f} µs,"
+            f" methods registered {cpu_us['registered']:.1f} µs and {rates['registered']:,.0f}/s",
         )
 
 
