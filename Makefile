@@ -41,7 +41,7 @@ soak: $(STAMP)
 	@for soak in $(or $(SOAK),kills disk_errors fill power swarm_kills fuzz); do \
 	  echo "== $$soak"; $(BIN)/python -m soaks.$$soak || exit 1; done
 
-# Guards broken on purpose, one at a time, and which of these mutants no test notices; docs/RELIABILITY.md
+# Guards broken on purpose, one at a time, and which of these mutants no test notices; docs/MUTANTS.md
 # explains those. It takes long and goes on where Ctrl-C stopped it; M='panal.wire.names*' chooses, and begins anew.
 mutants: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutants]'
