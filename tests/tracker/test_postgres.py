@@ -263,7 +263,7 @@ async def test_whose_record_another_has_in_hand_keeps_nobody_waiting(
             await records.admit(registration(name, port=5000 + number), "127.0.0.1", REACHED)
         with other.transaction():
             other.peer_for_update(PeerName("a"))
-            waiting = asyncio.create_task(records.renew(caller("a"), "127.0.0.1"))
+            waiting = asyncio.ensure_future(records.renew(caller("a"), "127.0.0.1"))
             renewed = await records.renew(caller("b"), "127.0.0.1")
             assert renewed.name == "b"
             assert not waiting.done()

@@ -195,9 +195,9 @@ async def test_a_tracker_hears_which_download_asks(
     heard: list[tuple[str, str]] = []
     real = calls._Call
 
-    def noting(path: str, metadata: Any, request_id: str) -> Any:
-        made = real(path, metadata, request_id)
-        heard.append((made.method, request_id))
+    def noting(path: str, method: str, metadata: Any, request_id: str) -> Any:
+        made = real(path, method, metadata, request_id)
+        heard.append((method, request_id))
         return made
 
     monkeypatch.setattr(calls, "_Call", noting)
