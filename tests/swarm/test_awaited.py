@@ -4,8 +4,16 @@ from random import Random
 
 import pytest
 
-from panal.swarm.awaited import AT_ONCE, SILENT_S, more_to_ask
-from panal.swarm.messages import BytesArrived, FetchAny, FetchEnded, Ticked
+from panal.swarm.awaited import AT_ONCE, SILENT_S, Awaited
+from panal.swarm.messages import (
+    BytesArrived,
+    ChunksAvailable,
+    Failure,
+    FetchAny,
+    FetchEnded,
+    SourceClosed,
+    Ticked,
+)
 from panal.swarm.sources import RunningFetch, Source, Stage
 from panal.swarm.state import DownloadState
 from tests.swarm import CHUNK_BYTES, Driven, source_id
@@ -56,7 +64,9 @@ def test_three_that_are_awaited_are_three_fewer_to_ask(
     sources = [Source(source_id(f"p{number}"), stage=Stage.READY) for number in range(near)]
     for source in sources[:3]:
         source.fetch = RunningFetch(1, asked_at_s=10.0)
-    assert more_to_ask(sources, 1, 10.0 + silent_s) == expected
+    awaited = Awaited()
+    awaited.counted(sources, 10.0 + silent_s)
+    assert awaited.more_to_ask(near) == expected
 
 
 def test_of_those_left_out_no_more_are_asked_than_are_enough() -> None:
@@ -85,6 +95,34 @@ def test_who_sends_counts_however_long_it_takes() -> None:
             driven.tell(BytesArrived(source, CHUNK_BYTES // 64))
         driven.tell(Ticked())
     assert asked(driven.state) == AT_ONCE
+
+
+def test_who_breaks_a_silence_counts_at_once() -> None:
+    driven = meeting(MANY)
+    driven.tell(Ticked())
+    driven.tell(Ticked(), after_s=2 * SILENT_S)
+    assert asked(driven.state) == MANY
+    first, *others = [source.id for source in driven.state.sources.values()]
+    driven.tell(Ticked(), after_s=2 * SILENT_S)
+    assert not driven.state.awaited
+    driven.tell(BytesArrived(first, 1))
+    assert driven.state.awaited == {first}
+    driven.tell(FetchEnded(first, Failure.BROKEN))
+    assert first not in driven.state.awaited
+    assert all(driven.state.sources[one].fetch is not None for one in others)
+
+
+def test_a_neighbour_that_becomes_whole_downloads_no_more() -> None:
+    driven = meeting(2)
+    assert driven.state.neighbours.downloading == 2
+    whole = source_id("p0")
+    driven.tell(ChunksAvailable(whole, 2**CHUNKS - 1))
+    driven.tell(ChunksAvailable(whole, 2**CHUNKS - 1))
+    assert driven.state.neighbours.downloading == 1
+    driven.tell(SourceClosed(whole, "gone"))
+    assert driven.state.neighbours.downloading == 1
+    driven.tell(SourceClosed(source_id("p1"), "gone"))
+    assert driven.state.neighbours.downloading == 0
 
 
 def test_whose_request_ends_before_bytes_were_ever_counted_makes_room_for_one() -> None:

@@ -45,6 +45,14 @@ def forget_a_neighbour(state: DownloadState) -> None:
     del state.neighbours.near[B]
 
 
+def miscount_who_downloads(state: DownloadState) -> None:
+    state.neighbours.downloading += 1
+
+
+def await_one_that_is_not_asked(state: DownloadState) -> None:
+    state.awaited.add(C)
+
+
 def keep_bits_of_one_away(state: DownloadState) -> None:
     state.sources[C] = Source(C, stage=Stage.AWAY, bits=1)
 
@@ -67,6 +75,8 @@ def finish_early(state: DownloadState) -> None:
         (lose_a_chunk, "missing is wrong"),
         (miscount, "copies of chunk 0 are miscounted"),
         (forget_a_neighbour, "neighbours are miscounted"),
+        (miscount_who_downloads, "who downloads is miscounted"),
+        (await_one_that_is_not_asked, "who is awaited is not asked"),
         (keep_bits_of_one_away, "away with chunks"),
         (exceed_the_end, "has chunks beyond the end"),
         (finish_early, "finished while chunks are missing"),

@@ -38,6 +38,14 @@ def _check_neighbours(state: DownloadState) -> None:
         if source.stage in {Stage.OPENING, Stage.READY} or source.fetch is not None
     }
     assert near == set(state.neighbours.near), "neighbours are miscounted"
+    downloading = [
+        source
+        for source in state.sources.values()
+        if source.stage is Stage.READY and source.bits.bit_count() < state.chunk_count
+    ]
+    assert len(downloading) == state.neighbours.downloading, "who downloads is miscounted"
+    asked = {source.id for source in state.sources.values() if source.fetch is not None}
+    assert state.awaited <= asked, "who is awaited is not asked"
     assert len(near) <= MAX_NEIGHBOURS, "too many neighbours"
     assert len(state.sources) <= MAX_SOURCES_KNOWN, "too many sources known"
     for source in state.sources.values():

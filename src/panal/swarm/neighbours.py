@@ -40,6 +40,8 @@ class Neighbours:
         self.known: dict[SourceId, Source] = {}
         self.near: dict[SourceId, Source] = {}
         self.rarity = Rarity(chunk_count)
+        self.downloading = 0
+        """How many of those that are ready have not all of it."""
         self._swapped_at_s = 0.0
 
     @property
@@ -140,6 +142,7 @@ class Neighbours:
         """It told what it has."""
         source.stage, source.reason, source.last_seen_s = Stage.READY, "", now_s
         source.bits = bits
+        self.downloading += bits != self._all
         self.rarity.add(bits)
 
     def has_more(self, source: Source, bits: int, now_s: float) -> None:
@@ -147,12 +150,15 @@ class Neighbours:
         source.last_seen_s = now_s
         fresh = bits ^ bits & source.bits
         source.bits |= fresh
+        if fresh and source.bits == self._all:
+            self.downloading -= 1
         self.rarity.add(fresh)
 
     def leave(self, source: Source, stage: Stage, reason: str, now_s: float) -> None:
         """It is away or banned: nothing that it has counts."""
         if source.stage is Stage.READY:
             source.last_seen_s = now_s
+            self.downloading -= source.bits != self._all
             self.rarity.remove(source.bits)
         source.had = source.bits or source.had
         source.bits, source.stage, source.reason = 0, stage, reason

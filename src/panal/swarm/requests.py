@@ -5,7 +5,7 @@ among what nobody is asked for, until it has sent each chunk once; of everybody 
 from then on, the rarest chunks are asked.
 """
 
-from panal.swarm.awaited import AT_ONCE, more_to_ask
+from panal.swarm.awaited import AT_ONCE, Awaited
 from panal.swarm.border import Border
 from panal.swarm.chunks import Chunks
 from panal.swarm.messages import CancelFetch, Fetch, FetchAny, Order, SourceId
@@ -40,20 +40,28 @@ class Requests:
         self._border = border
         self._take_overs = take_overs
         self._chance = chance
+        self.awaited = Awaited()
         self.counted_at_s: float | None = None
         """When all bytes were last counted."""
 
+    def counted(self, now_s: float) -> None:
+        """The bytes of all neighbours are counted now."""
+        self.counted_at_s = now_s
+        self.awaited.counted(self._neighbours.near.values(), now_s)
+
     def ask_idle(self, now_s: float, first: SourceId | None = None) -> list[Order]:
         """Ask whoever is idle and has something; `first` chooses before the others."""
-        more = self._more_to_ask(now_s)
-        idle = [source for source in self._neighbours.near.values() if source.is_idle(now_s)]
-        if not more or not idle:
+        more = self.awaited.more_to_ask(self._neighbours.downloading)
+        if not more:
+            return []
+        late = self._late(now_s)
+        idle = self._idle_with_any_of(self._chunks.free | _claimed_of(late), now_s)
+        if not idle:
             return []
         lots: dict[SourceId, int] = {}
         if len(self._neighbours.near) > AT_ONCE:  # else nobody is left out
             lots = {source.id: self._lot(source) for source in idle}
         idle.sort(key=lambda one: (one.id != first, one.setbacks, lots.get(one.id, 0)))
-        late = self._late(now_s)
         orders: list[Order] = []
         for source in idle:
             orders += self._ask_now(source, now_s, late)
@@ -64,15 +72,18 @@ class Requests:
 
     def ask(self, source: Source, now_s: float) -> list[Order]:
         """Ask this one, where it is idle and has something."""
-        if not source.is_idle(now_s) or not self._more_to_ask(now_s):
+        if not source.is_idle(now_s):
+            return []
+        if not self.awaited.more_to_ask(self._neighbours.downloading):
             return []
         return self._ask_now(source, now_s, None)
 
-    def _more_to_ask(self, now_s: float) -> int:
-        near = self._neighbours.near
-        if len(near) <= AT_ONCE:
-            return AT_ONCE
-        return more_to_ask(near.values(), self._chunks.all, self._last_counted_s(now_s))
+    def _idle_with_any_of(self, chunks: int, now_s: float) -> list[Source]:
+        return [
+            source
+            for source in self._neighbours.near.values()
+            if source.bits & chunks and source.is_idle(now_s)
+        ]
 
     def _lot(self, source: Source) -> int:
         """Who is asked first: a seed that chooses, then any; lower is sooner."""
@@ -87,9 +98,11 @@ class Requests:
         longest = self._longest(source, useful)
         if source.may_choose and (among := useful & self._share_of(source)):
             source.fetch = RunningFetch(0, now_s, is_choice=True)
+            self.awaited.hears(source)
             return [FetchAny(source.id, among, longest)]
         first, count = pick_span(useful, self._neighbours.rarity, longest, self._chance)
         source.fetch = RunningFetch(((1 << count) - 1) << first, now_s)
+        self.awaited.hears(source)
         self._chunks.free ^= source.fetch.claimed
         return [Fetch(source.id, first, count)]
 
@@ -143,6 +156,14 @@ class Requests:
 
     def _last_counted_s(self, now_s: float) -> float:
         return now_s if self.counted_at_s is None else self.counted_at_s
+
+
+def _claimed_of(sources: list[Source]) -> int:
+    claimed = 0
+    for source in sources:
+        if source.fetch is not None:
+            claimed |= source.fetch.claimed
+    return claimed
 
 
 def end_fetch(source: Source, fetch: RunningFetch, why: str, rest_s: float) -> Order:

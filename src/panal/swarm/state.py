@@ -102,6 +102,11 @@ class DownloadState:
         """Every source that is known."""
         return self.neighbours.known
 
+    @property
+    def awaited(self) -> set[SourceId]:
+        """Those that are asked for chunks, and are not silent."""
+        return self._requests.awaited.sources
+
     def apply(self, fact: Fact, now_s: float) -> list[Order]:
         """Take one fact in; what is to be done about it."""
         if self.finished:
@@ -166,7 +171,7 @@ class DownloadState:
             for source in self.sources.values():
                 if source.has_sent:
                     source.tick(now_s - self._requests.counted_at_s)
-        self._requests.counted_at_s = now_s
+        self._requests.counted(now_s)
         orders: list[Order] = []
         for source in self.neighbours.near.values():
             fetch = source.fetch
@@ -221,6 +226,7 @@ class DownloadState:
         if (fetch := source.fetch) is not None and fetch.first_byte_at_s is None:
             self._take_overs.first_byte_came(now_s - fetch.asked_at_s)
         source.count(count, now_s)
+        self._requests.awaited.hears(source)
         return []
 
     def _found(self, source_id: SourceId, zone: Zone, now_s: float) -> list[Order]:
@@ -293,6 +299,7 @@ class DownloadState:
         if fetch is None:
             return []
         source.fetch_done(now_s)
+        self._requests.awaited.ended(source)
         if fetch.taker is not None and (taker := self.sources.get(fetch.taker)) is not None:
             taker.is_taking = False
         self._let_go_of(fetch)
