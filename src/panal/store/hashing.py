@@ -14,7 +14,10 @@ from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, chunk_size_for, content_id, manifest_of
 from panal.wire.names import SafePath, printable
 
-READ_BYTES = 1024 * 1024
+_MIB = 1024 * 1024
+READ_BYTES = max(_MIB, min(4 * _MIB, 32 * _MIB // (os.cpu_count() or 1)))
+"""Smaller blocks change hands more often between the threads of the two hashes; but as many files
+as there are cores are hashed at once, with two blocks each."""
 _INLINE_BYTES = 128 * 1024  # below it, handing a block to another thread costs more than it wins
 
 
