@@ -440,6 +440,15 @@ def test_a_queued_claim_does_not_yield_where_nobody_idle_has_the_chunk() -> None
     assert only(driven.tell(Ticked(), after_s=60.0), CancelFetch) == []
 
 
+@pytest.mark.parametrize(("bits", "late"), [(0b01, A), (0b10, B)])
+def test_of_several_who_are_late_whose_chunk_it_has_yields(bits: int, late: SourceId) -> None:
+    driven = Driven(2)
+    driven.open_one_chunk(A, 0b01)
+    driven.open_one_chunk(B, 0b10)
+    driven.open(C, bits)
+    assert only(driven.tell(Ticked(), after_s=3.0), CancelFetch) == [CancelFetch(late)]
+
+
 def test_an_idle_holder_takes_over_one_claim_at_a_time() -> None:
     driven = Driven(2)
     driven.open_one_chunk(A, 0b11)
