@@ -390,6 +390,11 @@ def test_a_state_that_is_used_is_refused_in_words(place: Place) -> None:
     index.close()
 
 
+def test_what_a_download_of_a_name_may_need_is_not_nobodys(place: Place) -> None:
+    place.sql("UPDATE downloads SET content = NULL, path = NULL, state = 'queued' WHERE id = 'd2'")
+    assert_settled(place.folder, manifests=[place.manifest])
+
+
 @pytest.mark.parametrize("is_begun", [False, True])
 def test_an_index_that_was_thrown_away_is_not_missed(place: Place, is_begun: bool) -> None:
     (place.state / "index.sqlite").unlink()

@@ -147,15 +147,18 @@ class StateCheck:
 
     def _downloads(self, index: IndexReading, root: Mounts) -> Iterator[Finding]:
         wanted: set[bytes] = set()
+        is_any_unknown = False
         for identity, path, state, content, size_bytes, slug in index.downloads():
             row = DownloadRow(
                 identity, path, state, content, size_bytes, slug, is_there(root, path)
             )
             yield from judging.judge_download(row)
-            if content is not None and state not in {"done", "failed"}:
-                wanted.add(content)
+            if state not in {"done", "failed"}:
+                is_any_unknown |= content is None  # a power cut forgot what its name stands for
+                wanted |= set() if content is None else {content}
         yield from self._folders(index, wanted)
-        yield from self._unfinished(wanted | self._inside(wanted), index.manifest)
+        owned = None if is_any_unknown else wanted | self._inside(wanted)
+        yield from self._unfinished(owned, index.manifest)
 
     def _folders(self, index: IndexReading, wanted: set[bytes]) -> Iterator[Finding]:
         texts = Texts(self.state / TEXTS)
@@ -181,13 +184,16 @@ class StateCheck:
         return inside
 
     def _unfinished(
-        self, owned: set[bytes], known: Callable[[bytes], Manifest | None]
+        self, owned: set[bytes] | None, known: Callable[[bytes], Manifest | None]
     ) -> Iterator[Finding]:
+        """`owned` is what downloads need; None: it may be any."""
         for folder in (self.own_place / "partial", self.state / TEXTS):
             for leftover in leftovers_in(folder):
                 content = leftover.content
                 manifest = self.manifests.get(content) or known(content)
-                there = look_at_partial(folder, content, manifest, is_owned=content in owned)
+                there = look_at_partial(
+                    folder, content, manifest, is_owned=owned is None or content in owned
+                )
                 self.looked.unfinished += 1
                 if there is None:
                     self.looked.in_use += 1
