@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from panal.store import durable, publish, staging
+from panal.store.collection_records import CollectionRecords
 from panal.store.download_records import DownloadRecords
 from panal.store.index import Index
 from panal.store.index_database import IndexDatabase
@@ -168,18 +169,21 @@ async def test_p4_what_is_ordered_outlives_a_power_cut(
     peer = await network.peer("getter")
     elsewhere = tmp_path / "music"
     elsewhere.mkdir()
+    await peer.upload("tree/one.bin", b"one")
     with monkeypatch.context() as patched:
         left = LeftByPowerCut(peer.app.settings.state, tmp_path / "left", patched)
         orders = {
             "/api/v1/downloads": {"what": "ab" * 32},
             "/api/v1/files": {"paths": [str(elsewhere)]},
+            "/api/v1/folders": {"path": "tree"},
         }
         for where, what in orders.items():
             answer = await peer.request("POST", where, json=what)
             assert answer.status in {201, 202}, answer.body
             index = left.index()
             found = {"/api/v1/downloads": DownloadRecords(index).all(),
-                     "/api/v1/files": RootRecords(index).roots()}  # fmt: skip
+                     "/api/v1/files": RootRecords(index).roots(),
+                     "/api/v1/folders": CollectionRecords(index).all()}  # fmt: skip
             index.close()
             assert found[where], where
 

@@ -31,13 +31,11 @@ from panal.web.sharing import ShareRoutes
 def owner_routes(app: PeerApp) -> Sequence[Route]:
     """The owner's API of a peer, for its route table."""
     node = Node(app)
+    ordering = (PeerRoutes(node), ShareRoutes(node), DownloadRoutes(node), LinkRoutes(node))
     return [
-        *PeerRoutes(node).routes(),
+        *(kept(node, route) for routes in ordering for route in routes.routes()),
         *MonitoringRoutes(app).routes(),
-        *ShareRoutes(node).routes(),
         *FindRoutes(node).routes(),
-        *DownloadRoutes(node).routes(),
-        *LinkRoutes(node).routes(),
         *SessionRoutes(app.credentials, app.audit).routes(),
         *ReferenceRoutes(lambda: [*app.routes, *app.guest_routes]).routes(),
         *event_routes(app, node),
@@ -64,7 +62,7 @@ class PeerRoutes:
                 "PATCH",
                 settings,
                 owner,
-                kept(self._node, self.change_settings),
+                self.change_settings,
                 takes=SettingsChange,
                 gives=SettingsAnswer,
                 fails=(NoSpace,),

@@ -20,7 +20,6 @@ from panal.peer.query import read_query
 from panal.peer.roles import Role
 from panal.web.bodies import DownloadChange, DownloadRequest, PlanRequest, read_body
 from panal.web.finding import ASKING
-from panal.web.orders import kept
 from panal.web.queries import DownloadPath, RemoveDownload
 
 
@@ -34,7 +33,6 @@ class DownloadRoutes:
         """The routes, all of them the owner's."""
         owner, downloads = Role.OWNER, "/api/v1/downloads"
         one = downloads + "/{id}"
-        ordered = partial(kept, self._node)
         of_one = partial(
             Route, role=owner, where=DownloadPath, gives=DownloadAnswer, fails=(NotFound, NoSpace)
         )
@@ -44,25 +42,25 @@ class DownloadRoutes:
                 "POST",
                 downloads,
                 owner,
-                ordered(self.begin_download),
+                self.begin_download,
                 takes=DownloadRequest,
                 gives=DownloadAnswer,
                 status=202,
                 fails=(NoSpace,),
             ),
             of_one("GET", one, handler=self.download),
-            of_one("PATCH", one, handler=ordered(self.change_download), takes=DownloadChange),
+            of_one("PATCH", one, handler=self.change_download, takes=DownloadChange),
             of_one(
                 "DELETE",
                 one,
-                handler=ordered(self.remove_download),
+                handler=self.remove_download,
                 query=RemoveDownload,
                 gives=(),
                 status=204,
             ),
             of_one("GET", one + "/why", handler=self.why, gives=WhyAnswer),
-            of_one("POST", one + "/pause", handler=ordered(self.pause_download)),
-            of_one("POST", one + "/resume", handler=ordered(self.resume_download)),
+            of_one("POST", one + "/pause", handler=self.pause_download),
+            of_one("POST", one + "/resume", handler=self.resume_download),
             Route(
                 "POST",
                 "/api/v1/plan",

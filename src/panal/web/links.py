@@ -13,7 +13,6 @@ from panal.peer.access import Route
 from panal.peer.http_answers import json_answer
 from panal.peer.roles import Role
 from panal.web.bodies import GuestLinkRequest, LinkRequest, QrRequest, read_body
-from panal.web.orders import kept
 from panal.web.queries import GuestLinkPath
 
 
@@ -34,7 +33,7 @@ class LinkRoutes:
             owner(
                 "POST",
                 guests,
-                handler=kept(self._node, self.make_guest_link),
+                handler=self.make_guest_link,
                 takes=GuestLinkRequest,
                 gives=GuestLinkAnswer,
                 status=201,
@@ -42,7 +41,7 @@ class LinkRoutes:
             owner(
                 "DELETE",
                 guests + "/{id}",
-                handler=kept(self._node, self.revoke_guest_link),
+                handler=self.revoke_guest_link,
                 where=GuestLinkPath,
                 status=204,
             ),

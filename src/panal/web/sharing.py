@@ -14,7 +14,6 @@ from panal.peer.http_answers import NDJSON, json_answer, ndjson_answer
 from panal.peer.query import read_query
 from panal.peer.roles import Role
 from panal.web.bodies import AddRequest, FolderRequest, VerifyRequest, read_body
-from panal.web.orders import kept
 from panal.web.queries import FilesPage
 
 
@@ -34,7 +33,7 @@ class ShareRoutes:
                 "POST",
                 files,
                 owner,
-                kept(self._node, self.add),
+                self.add,
                 takes=AddRequest,
                 gives=AddedAnswer,
                 status=201,
@@ -44,7 +43,7 @@ class ShareRoutes:
                 "DELETE",
                 files + "/{path:.+}",
                 owner,
-                kept(self._node, self.unshare),
+                self.unshare,
                 where=FilePath,
                 status=204,
                 fails=(NotFound, NoSpace),
