@@ -146,18 +146,18 @@ class StateCheck:
         yield from self._downloads(index, root)
 
     def _downloads(self, index: IndexReading, root: Mounts) -> Iterator[Finding]:
-        wanted: set[bytes] = set()
-        is_any_unknown = False
+        asked_for: list[bytes | None] = []
         for identity, path, state, content, size_bytes, slug in index.downloads():
             row = DownloadRow(
                 identity, path, state, content, size_bytes, slug, is_there(root, path)
             )
             yield from judging.judge_download(row)
             if state not in {"done", "failed"}:
-                is_any_unknown |= content is None  # a power cut forgot what its name stands for
-                wanted |= set() if content is None else {content}
+                asked_for.append(content)
+        wanted = {content for content in asked_for if content is not None}
         yield from self._folders(index, wanted)
-        owned = None if is_any_unknown else wanted | self._inside(wanted)
+        # A power cut may have forgotten what a name stands for.
+        owned = None if None in asked_for else wanted | self._inside(wanted)
         yield from self._unfinished(owned, index.manifest)
 
     def _folders(self, index: IndexReading, wanted: set[bytes]) -> Iterator[Finding]:

@@ -185,8 +185,7 @@ class FolderDownloads:
         except NoSpace as error:
             missing = [entry for entry in found.missing if entry.path in transfer.missing]
             wanted_bytes = max(error.wanted_bytes, self._wanted_bytes(missing, scratch))
-            place = error.place or str(self._parts.partials)
-            raise NoSpace(str(error), place, wanted_bytes) from None
+            raise NoSpace(str(error), error.place, wanted_bytes) from None
 
     def _wanted_bytes(self, missing: Sequence[CollectionEntry], scratch: Path) -> int:
         """What the disk has still to give to files that are missing or on their way."""
