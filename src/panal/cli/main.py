@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from panal.cli.settings_file import settings_for
-from panal.cli.words import finding, network, owning, running, upkeep
+from panal.cli.words import downloading, finding, network, owning, running, upkeep
 from panal.errors import PanalError, UsageError
 
 INTERRUPTED = 130
@@ -60,7 +60,7 @@ def panal(context: click.Context, config: Path | None, token_file: Path | None) 
 for _command in (
     *(running.tracker, running.peer, network.network),
     *(finding.search, finding.get, finding.peers),
-    *(owning.ls, owning.add, owning.unshare, owning.downloads, owning.why),
+    *(owning.ls, owning.add, owning.unshare, downloading.downloads, downloading.why),
     *(owning.verify, owning.settings, owning.link, owning.log, owning.page),
     *(upkeep.doctor, upkeep.config, upkeep.schema, upkeep.completion, upkeep.version),
 ):
