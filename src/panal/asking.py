@@ -2,8 +2,9 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from panal.answers import (
     PeerAnswer,
@@ -33,8 +34,7 @@ from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 from panal.wire.names import STATE_DIRECTORY
 
 
-@dataclass(frozen=True, slots=True)
-class Only:
+class Only(msgspec.Struct, frozen=True):
     """What a search is narrowed to; what is left as it is narrows nothing."""
 
     peer: str = ""

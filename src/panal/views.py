@@ -1,8 +1,9 @@
 """The peer's own values as the API gives them."""
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from panal.answers import (
     BrowseAnswer,

@@ -1,6 +1,7 @@
 """What `panal get` loads: it counts in the time of each, and most of it serves somebody else."""
 
 import asyncio
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,10 +9,11 @@ from tests.support.network import Network
 
 NOT_LOADED = {
     *("aiohttp", "cryptography", "prometheus_client", "psycopg", "rich", "segno"),
+    *("http.cookies", "tomllib"),
     *("panal.web", "panal.tracker", "panal.fsck", "panal.monitoring", "panal.sync"),
 }
-"""The HTTP server, the page, metrics, networks, the tracker: what a get may need them for, it loads
-then."""
+"""The HTTP server, the page, metrics, networks, the tracker, a settings file: what a get may need
+them for, it loads then."""
 GET = """
 import sys
 from panal.cli.main import main
@@ -34,3 +36,17 @@ async def test_a_get_loads_no_more_than_it_uses(network: Network, tmp_path: Path
     assert (tmp_path / "into/data.bin").read_bytes() == b"0123456789"
     loaded = set(said.split()) & {name.encode() for name in NOT_LOADED}
     assert loaded == set()
+
+
+DEFINED = """
+import sys
+import panal.cli.getting
+for name, module in sys.modules.items():
+    if name.startswith("panal.") and "dataclass" in vars(module):
+        print(name)
+"""
+
+
+def test_a_get_defines_no_dataclasses() -> None:
+    done = subprocess.run([sys.executable, "-c", DEFINED], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), "a struct takes a fortieth of the time"

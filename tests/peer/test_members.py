@@ -361,7 +361,7 @@ async def test_a_secret_is_not_sent_to_another_authority(
     async with Network(tmp_path / "other", has_members=True) as other:
         assert other.join_line is not None
         assert members.join_line is not None
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         forged = replace(members.join_line, addresses=other.join_line.addresses)
         monkeypatch.setattr(NetworkService, "Enrol", note)

@@ -1,9 +1,9 @@
 """Every sentence about one content's download, from facts that a test makes up."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from panal.swarm.explaining import NO_LIMIT, explain, or_words, runs_words, source_words, stopped
 from panal.swarm.snapshot import SourceFacts, SwarmFacts

@@ -1,10 +1,9 @@
 """Capabilities: only the key's holder can make one, and it opens one grant alone."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from panal.wire.capability import CHARACTERS, Grant, capability, is_signed, serial_of
 from panal.wire.ids import ContentId

@@ -1,7 +1,6 @@
 """The settings file: TOML, a table a command, what stands above the tables for all of them."""
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ def settings_for(group: click.Group, named: Path | None) -> dict[str, Any]:
     path = settings_path(named)
     if named is None and not path.exists():
         return {}
+    import tomllib  # most people have no such file
+
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

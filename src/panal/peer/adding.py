@@ -6,8 +6,9 @@ Nothing here ever deletes, moves or writes a file of the user's.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from panal.errors import NotFound, Refused, TargetTaken, UsageError
 from panal.peer.config import refuse_whole_home
@@ -21,14 +22,13 @@ from panal.store.roots import Root, Skipped, disk_error
 from panal.wire.names import SafePath, printable, safe_path, visible_path
 
 
-@dataclass(slots=True)
-class Added:
+class Added(msgspec.Struct):
     """What came of adding."""
 
-    in_place: list[FurtherRoot] = field(default_factory=list)
-    again: list[str] = field(default_factory=list)
+    in_place: list[FurtherRoot] = msgspec.field(default_factory=list)
+    again: list[str] = msgspec.field(default_factory=list)
     """Paths below the folder or a root: shared again where they were left out, else as before."""
-    copied: list[SharedFile] = field(default_factory=list)
+    copied: list[SharedFile] = msgspec.field(default_factory=list)
 
 
 class Adding:

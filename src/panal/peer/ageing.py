@@ -1,16 +1,16 @@
 """How long unfinished files are kept; pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import msgspec
 
 KEPT_S = 24 * 3600.0
 """What no download wants any more; asked for again within it, it goes on."""
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Aged(Generic[Item]):
+class Aged(msgspec.Struct, Generic[Item], frozen=True):
     """One unfinished file: when it was last written to, and whether a download needs it."""
 
     item: Item

@@ -7,8 +7,9 @@ does not come is left over, to be asked for one by one.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from panal.errors import IntegrityError, Unreachable
 from panal.peer.bundle_plan import BundlePlan
@@ -34,8 +35,7 @@ Group = Sequence[CollectionEntry]
 """The entries of one content."""
 
 
-@dataclass(slots=True)
-class _Outcome:
+class _Outcome(msgspec.Struct):
     """What came of one request."""
 
     missing: list[Group]

@@ -6,15 +6,15 @@ One context for all; whom a call means is compared within the handshake.
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.trust.tls import HANDSHAKE_S
 from panal.wire.certified_names import peer_host
 from panal.wire.ids import PeerName
 
 
-@dataclass(frozen=True, slots=True)
-class Calling:
+class Calling(msgspec.Struct, frozen=True):
     """Plain where there is no context."""
 
     context: ssl.SSLContext | None = None

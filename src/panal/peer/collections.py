@@ -10,8 +10,8 @@ are not kept. It stays what it was until it is made again, and then takes the ol
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from panal.clock import Clock
@@ -48,8 +48,7 @@ TOO_DEEP = "too deep to be fetched with its folder"
 LONGEST_PEER_NAME = "n" * 63
 
 
-@dataclass(frozen=True, slots=True)
-class AddedFolder:
+class AddedFolder(msgspec.Struct, frozen=True):
     """One snapshot that is shared now."""
 
     record: CollectionRecord

@@ -6,7 +6,8 @@ index knows the same inode unchanged under another name: then it was only moved.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+
+import msgspec
 
 from panal.errors import PanalError
 from panal.store.fingerprints import Fingerprint, Seen, Skipped
@@ -26,17 +27,16 @@ _BEHIND = "\x00"
 """A path with it is the next one in order: no path contains control characters."""
 
 
-@dataclass(slots=True)
-class Difference:
+class Difference(msgspec.Struct):
     """What is otherwise than the index has it."""
 
-    fresh: list[Seen] = field(default_factory=list)
-    moved: list[Moved] = field(default_factory=list)
+    fresh: list[Seen] = msgspec.field(default_factory=list)
+    moved: list[Moved] = msgspec.field(default_factory=list)
     """Known under another name: no need to hash."""
-    gone: list[Seen] = field(default_factory=list)
+    gone: list[Seen] = msgspec.field(default_factory=list)
     """As it was indexed; it may be there and unsettled."""
-    unsettled: list[SafePath] = field(default_factory=list)
-    skipped: Skipped = field(default_factory=Skipped)
+    unsettled: list[SafePath] = msgspec.field(default_factory=list)
+    skipped: Skipped = msgspec.field(default_factory=Skipped)
 
 
 class Settled:

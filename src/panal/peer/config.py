@@ -1,7 +1,8 @@
 """What a peer is told when it starts; checked, then never changed."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from panal.errors import NotExposed, Refused, UsageError
 from panal.peer import membership
@@ -16,8 +17,7 @@ LOOPBACK = "127.0.0.1"
 ANY_HOST = "0.0.0.0"  # noqa: S104 (bound only where its user says so)
 
 
-@dataclass(frozen=True, slots=True)
-class PeerSettings:
+class PeerSettings(msgspec.Struct, frozen=True):
     """One peer's settings; `check` before use."""
 
     name: str
@@ -47,7 +47,7 @@ class PeerSettings:
     """A stand-alone `get`: what earlier ones have put in place is known, and not shared yet."""
     ends_with_download: bool = False
     """A folder that is whole when it is asked for is not shared: nobody could come for it."""
-    allowed_hosts: frozenset[str] = field(default_factory=frozenset)
+    allowed_hosts: frozenset[str] = msgspec.field(default_factory=frozenset)
     """Host names that requests may use besides literals and localhost."""
     metrics: tuple[str, int] | None = None
     """Where metrics and probes are told over HTTP, to whoever asks; None: nowhere. Port 0: any."""

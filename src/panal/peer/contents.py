@@ -3,8 +3,9 @@
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from panal.errors import ContentChanged, NotFound, PanalError, RootOffline
 from panal.peer.availability import Availability, Followers
@@ -31,8 +32,7 @@ from panal.wire.ranges import ByteRange
 UNKNOWN = "This peer does not have that content."
 
 
-@dataclass(slots=True)
-class OpenContent:
+class OpenContent(msgspec.Struct):
     """One content, open for reading; close it when done."""
 
     descriptor: int
@@ -94,8 +94,7 @@ class OpenContent:
         return self.bits & wanted == wanted
 
 
-@dataclass(frozen=True, slots=True)
-class OwnFile:
+class OwnFile(msgspec.Struct, frozen=True):
     """A content of Panal's own making, in its state directory: a folder's text."""
 
     path: Path

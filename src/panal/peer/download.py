@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
 from enum import Enum
+
+import msgspec
 
 from panal.peer.queueing import Lack
 from panal.peer.transfer import Transfer
@@ -25,23 +26,21 @@ class State(Enum):
 ENDED = {State.DONE, State.FAILED}
 
 
-@dataclass(slots=True)
-class Earlier:
+class Earlier(msgspec.Struct):
     """What a download's tries have brought before it waited for its disk, or was paused."""
 
     fetched_bytes: int = 0
     copied_bytes: int = 0
-    by_peer: Counter[str] = field(default_factory=Counter)
+    by_peer: Counter[str] = msgspec.field(default_factory=Counter)
     spent_s: float = 0.0
 
 
-@dataclass(slots=True)
-class Download:
+class Download(msgspec.Struct):
     """One download, as its owner sees it."""
 
     record: DownloadRecord
-    transfer: Transfer = field(default_factory=Transfer)
-    earlier: Earlier = field(default_factory=Earlier)
+    transfer: Transfer = msgspec.field(default_factory=Transfer)
+    earlier: Earlier = msgspec.field(default_factory=Earlier)
     transfer_s: float = 0.0
     """From the first request until the final name exists, without what it waited for its disk."""
     waiting_for: str = ""

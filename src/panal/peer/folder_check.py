@@ -4,8 +4,9 @@ import asyncio
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from panal.errors import PanalError, TargetTaken, UnsafeName
 from panal.peer.sharing import Sharing
@@ -27,17 +28,16 @@ BATCH_BYTES = 64 * 1024 * 1024
 """What is hashed before it is remembered together; a larger file goes alone."""
 
 
-@dataclass(slots=True)
-class Comparison:
+class Comparison(msgspec.Struct):
     """A folder's entries, by what is to be done with them."""
 
-    missing: list[CollectionEntry] = field(default_factory=list)
-    kept: list[CollectionEntry] = field(default_factory=list)
+    missing: list[CollectionEntry] = msgspec.field(default_factory=list)
+    kept: list[CollectionEntry] = msgspec.field(default_factory=list)
     """Files that are there already, the same."""
-    empty_folders: list[CollectionEntry] = field(default_factory=list)
-    unsure: list[CollectionEntry] = field(default_factory=list)
+    empty_folders: list[CollectionEntry] = msgspec.field(default_factory=list)
+    unsure: list[CollectionEntry] = msgspec.field(default_factory=list)
     """Files of the same size are there: only hashing can tell."""
-    conflicts: list[str] = field(default_factory=list)
+    conflicts: list[str] = msgspec.field(default_factory=list)
 
     def take_in(self, other: "Comparison") -> None:
         """Add what further entries have shown."""

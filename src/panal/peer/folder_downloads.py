@@ -11,8 +11,9 @@ import os
 import shutil
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from panal.clock import Clock
 from panal.errors import NoSpace, TargetTaken, TooLarge
@@ -48,8 +49,7 @@ BLOCK_BYTES = 4096
 """What even the smallest file takes of most disks."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderParts:
+class FolderParts(msgspec.Struct, frozen=True):
     """What a folder's download works with."""
 
     root: Root

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from panal.clock import Clock
 from panal.peer.transfer import Swarm, Transfer
@@ -13,7 +14,6 @@ from panal.wire.ids import PeerName
 RATE_OVER_S = 2.0
 
 
-@dataclass(slots=True)
 class BundleTransfer(Transfer):
     """One bundle; a thread counts what it has verified of it."""
 
@@ -23,7 +23,7 @@ class BundleTransfer(Transfer):
     files: int = 0
     copied_files: int = 0
     """Further paths of what came once."""
-    came: list[str] = field(default_factory=list)
+    came: list[str] = msgspec.field(default_factory=list)
     """The paths of all of them."""
 
     def hold(self, is_held: bool) -> None:
@@ -40,22 +40,21 @@ class BundleTransfer(Transfer):
         self.came += [entry.path for entry in entries]
 
 
-@dataclass(slots=True, kw_only=True)
-class FolderTransfer(Transfer):
+class FolderTransfer(Transfer, kw_only=True):
     """One folder's transfers, those that ended summed up."""
 
     clock: Clock
     files: int = 0
     files_done: int = 0
-    missing: set[str] = field(default_factory=set)
+    missing: set[str] = msgspec.field(default_factory=set)
     """Paths that are not here, nor on their way into their places."""
     kept_bytes: int = 0
     """Of files that were there before."""
-    active: list[Transfer] = field(default_factory=list)
+    active: list[Transfer] = msgspec.field(default_factory=list)
     """One for each content that is on its way."""
     ended_bytes: int = 0
     ended_resumed_bytes: int = 0
-    bytes_by_peer: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    bytes_by_peer: defaultdict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
     _rate_since: tuple[float, int] = (0.0, 0)
     _rate_bytes_s: float = 0.0
 

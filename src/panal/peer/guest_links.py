@@ -1,8 +1,9 @@
 """Links for guests: made for one content, listed, revoked, and looked at when one is used."""
 
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from panal.audit import AuditLog
 from panal.clock import Clock
@@ -24,8 +25,7 @@ MAX_S = 30 * 24 * 3600
 MOST_LINKS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(msgspec.Struct, frozen=True):
     """A shared content under a name."""
 
     content: ContentId

@@ -6,7 +6,9 @@ change counts at once and is kept.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+
+import msgspec
+from msgspec.structs import asdict, replace
 
 from panal.errors import UsageError
 from panal.peer.downloads import ACTIVE_AT_ONCE
@@ -19,8 +21,7 @@ log = logging.getLogger(__name__)
 MAX_ACTIVE_DOWNLOADS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class LiveSettings:
+class LiveSettings(msgspec.Struct, frozen=True):
     """The values at one moment; a limit of 0 is none."""
 
     active_downloads: int = ACTIVE_AT_ONCE
@@ -45,7 +46,7 @@ class LiveSettings:
                 check_limit(value)
 
 
-NAMES = tuple(field.name for field in fields(LiveSettings))
+NAMES = LiveSettings.__struct_fields__
 
 
 class KeptSettings:

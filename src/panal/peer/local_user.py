@@ -6,9 +6,10 @@ Elsewhere, and where that cannot be read, nothing is known. The only file that r
 
 import os
 import sys
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+
+import msgspec
 
 from panal.peer.socket_diag import ESTABLISHED, LISTENING, Endpoint, owner_told, socket_told
 from panal.wire.address import parse_address
@@ -20,8 +21,7 @@ _ESTABLISHED = "01"
 _LISTENING = "0A"
 
 
-@dataclass(frozen=True, slots=True)
-class LocalUser:
+class LocalUser(msgspec.Struct, frozen=True):
     """Whoever is at the other end of a loopback connection."""
 
     uid: int | None = None

@@ -7,7 +7,6 @@ file that names the member is written last, so a membership is there whole or no
 import shlex
 import ssl
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -35,8 +34,7 @@ class _Revoked(msgspec.Struct):
     serials: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(msgspec.Struct, frozen=True):
     """One member's identity in one network."""
 
     folder: Path

@@ -11,7 +11,6 @@ import hmac
 import logging
 import secrets
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 
 from blake3 import blake3
@@ -123,6 +122,10 @@ def _bound(secret: str, place: str) -> str:
 
 
 def _cookie(header: str, name: str) -> str:
+    if not header:
+        return ""
+    from http.cookies import CookieError, SimpleCookie  # only browsers have any
+
     try:
         found = SimpleCookie(header).get(name)
     except CookieError:

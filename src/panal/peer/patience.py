@@ -5,8 +5,9 @@ rate, so that a long transfer may take its time and a trickle may not. Waiting f
 and for this peer's own disk or rate limit, is nobody's fault and costs no patience.
 """
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from panal.peer.limits import HEAD_S, IDLE_S, LEAST_BYTES_S, SLOW_S
 
@@ -34,8 +35,7 @@ class Verdict(Enum):
     """Its body comes too slowly: answer so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """A connection as it is now; numbers are totals since it began."""
 
     phase: Phase

@@ -4,8 +4,9 @@ A download that runs counts for itself, and is only looked at here; once it has 
 to is added up.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 
 class Tally(Protocol):
@@ -20,8 +21,7 @@ class Tally(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedTotals:
+class ReceivedTotals(msgspec.Struct, frozen=True):
     """Numbers that only grow."""
 
     size_bytes: int

@@ -7,8 +7,9 @@ import asyncio
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from panal.clock import Clock
 from panal.errors import PanalError, Refused, Unreachable
@@ -32,8 +33,7 @@ kept for the next."""
 LOOK_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(msgspec.Struct, frozen=True):
     """What a damaged file has beside its bytes; it cannot change unnoticed until it is replaced."""
 
     mode: int

@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.errors import TooLarge
 from panal.peer.placing import to_end
@@ -22,8 +23,7 @@ from panal.wire.manifest import Manifest
 SYNC_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(slots=True)
-class ResumableUpload:
+class ResumableUpload(msgspec.Struct):
     """One upload."""
 
     files: UploadFiles

@@ -3,8 +3,9 @@
 Deny is what is left over: whoever is not proven to be more is the public.
 """
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from panal.entrances import Role as Role
 from panal.wire.ids import PeerName
@@ -25,8 +26,7 @@ class Token(Enum):
     RIGHT = "right"
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True):
     """What is known of who asks."""
 
     on_loopback: bool = False

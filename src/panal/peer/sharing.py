@@ -5,9 +5,10 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
+
+import msgspec
 
 from panal.clock import Clock
 from panal.errors import ContentChanged, PanalError, Refused, TargetTaken
@@ -38,8 +39,7 @@ def entry_pages(index: Index, shows: Callable[[str], bool]) -> Iterator[list[Ent
         after = page[-1].path
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True):
     """A file under its name, and whether it was put there just now."""
 
     file: SharedFile

@@ -5,8 +5,9 @@ One question and one answer, however many sockets there are: the tables under /p
 
 import socket
 import struct
-from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+import msgspec
 
 from panal.wire.address import parse_address
 
@@ -29,8 +30,7 @@ _MAX_ANSWER_BYTES = 4_096
 _TIMEOUT_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class ToldSocket:
+class ToldSocket(msgspec.Struct, frozen=True):
     """What the kernel says of a socket."""
 
     state: int

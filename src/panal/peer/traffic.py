@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.peer.visitors import member_at
 from panal.wire.ids import ContentId, PeerName
@@ -11,8 +12,7 @@ MOST_KEPT = 1_000
 """So many connections and contents are told apart; then those known are forgotten."""
 
 
-@dataclass(slots=True)
-class Taking:
+class Taking(msgspec.Struct):
     """What one connection has taken of one content."""
 
     host: str

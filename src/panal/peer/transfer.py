@@ -1,6 +1,6 @@
 """How far one content has come; filled by what fetches it, read by what shows it."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from panal.store.partial import PartialFile
 from panal.swarm.engine import Engine
@@ -10,8 +10,7 @@ from panal.swarm.state import DownloadState
 from panal.wire.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Swarm:
+class Swarm(msgspec.Struct, frozen=True):
     """What works on one content at a moment."""
 
     path: str
@@ -20,8 +19,7 @@ class Swarm:
     manifest: Manifest
 
 
-@dataclass(slots=True)
-class Transfer:
+class Transfer(msgspec.Struct):
     """How far one content has come; read by others while it runs."""
 
     path: str = ""
@@ -36,7 +34,7 @@ class Transfer:
     bytes_done: int = 0
     waiting_for: str = ""
     """Why it has not begun, in words."""
-    banned: dict[str, str] = field(default_factory=dict)
+    banned: dict[str, str] = msgspec.field(default_factory=dict)
     """Why each banned peer was, by name."""
     is_held: bool = False
     """It waits for our own rate limit before it asks."""

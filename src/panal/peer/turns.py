@@ -6,8 +6,9 @@ that no place, however slowly it receives, shuts others out. So at most twice th
 """
 
 from collections import Counter, deque
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import msgspec
 
 Who = TypeVar("Who")
 
@@ -15,8 +16,7 @@ SHARES = 4
 """A place's share is this part of the slots, and one at least."""
 
 
-@dataclass(frozen=True, slots=True)
-class LaneFacts:
+class LaneFacts(msgspec.Struct, frozen=True):
     """One queue and its slots at a moment."""
 
     slots: int

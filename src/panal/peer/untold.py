@@ -1,9 +1,10 @@
 """Changes that the tracker has not been told yet, and which of them go first; pure."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
+
+import msgspec
 
 from panal.wire.catalogue import Entry, Holding
 from panal.wire.ids import ContentId
@@ -12,12 +13,11 @@ _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 
-@dataclass(slots=True)
-class Changes:
+class Changes(msgspec.Struct):
     """The last value of each path and content that changed; None is shared no more."""
 
-    entries: dict[str, Entry | None] = field(default_factory=dict)
-    holdings: dict[ContentId, Holding | None] = field(default_factory=dict)
+    entries: dict[str, Entry | None] = msgspec.field(default_factory=dict)
+    holdings: dict[ContentId, Holding | None] = msgspec.field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.holdings)

@@ -10,8 +10,9 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from panal.errors import TooLarge
 from panal.peer.limits import UPLOADS_AT_ONCE
@@ -29,8 +30,7 @@ BATCH_BYTES = 1024 * 1024
 """Received bytes are hashed and written in batches of about this size."""
 
 
-@dataclass(slots=True)
-class Incoming:
+class Incoming(msgspec.Struct):
     """One upload on its way."""
 
     id: str

@@ -10,9 +10,10 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+from msgspec.structs import replace
 from platformdirs import user_state_path
 
 from panal.errors import PanalError, Refused
@@ -28,8 +29,7 @@ FOLDER = "networks"
 MOST_NAMES = 100
 
 
-@dataclass(frozen=True, slots=True)
-class HeldName:
+class HeldName(msgspec.Struct, frozen=True):
     """A name that nobody else uses while this is held."""
 
     folder: Path

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from panal.errors import ContentChanged, NotFound, PanalError, RootOffline
 from panal.peer import damage
@@ -20,8 +21,7 @@ TELL_S = 0.2
 """How often it is told how far it has come."""
 
 
-@dataclass(slots=True)
-class Verified:
+class Verified(msgspec.Struct):
     """What re-reading found."""
 
     files: int = 0
@@ -29,9 +29,9 @@ class Verified:
     """What was read of them."""
     offline: int = 0
     """Files whose folder or disk is not there now: not read, and not withdrawn."""
-    differing: dict[SafePath, str] = field(default_factory=dict)
+    differing: dict[SafePath, str] = msgspec.field(default_factory=dict)
     """Why each path that is not what it was is not, in words."""
-    repaired: list[SafePath] = field(default_factory=list)
+    repaired: list[SafePath] = msgspec.field(default_factory=list)
     """Damaged ones that are whole again."""
     of_files: int = 0
     of_bytes: int = 0

@@ -1,8 +1,9 @@
 """What a connection says of whoever is at its other end, and of what that has taken."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from panal.peer.connections import OWNER
 from panal.peer.local_user import user_at
@@ -30,8 +31,7 @@ def member_at(connection: Connection | None) -> PeerName | None:
     return None if connection is None else name_in(connection.get_extra_info("peercert"))
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(msgspec.Struct, frozen=True):
     """Who is at the other end of a connection, as far as that itself tells."""
 
     place: str = ""

@@ -1,7 +1,8 @@
 """The folders that a peer shares as collections, as its index remembers them between starts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.store.index import Index
 from panal.wire.catalogue import Entry
@@ -26,8 +27,7 @@ _TABLES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionRecord:
+class CollectionRecord(msgspec.Struct, frozen=True):
     """One folder's row: the snapshot that was made of it last."""
 
     path: SafePath

@@ -1,6 +1,6 @@
 """The downloads that a peer was asked for, as its index remembers them between starts."""
 
-from dataclasses import dataclass
+import msgspec
 
 from panal.store.index import Index
 from panal.wire.ids import ContentId
@@ -9,8 +9,7 @@ from panal.wire.names import SafePath
 _COLUMNS = "id, what, path, priority, wait, state, content, size_bytes, error_slug, error_text"
 
 
-@dataclass(slots=True)
-class DownloadRecord:
+class DownloadRecord(msgspec.Struct):
     """One download's row."""
 
     id: str

@@ -1,7 +1,6 @@
 """What a file was when it was hashed, and what a walk left out."""
 
 import os
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -73,14 +72,13 @@ Seen = tuple[SafePath, Fingerprint]
 """A file as it was found."""
 
 
-@dataclass(slots=True)
-class Skipped:
+class Skipped(msgspec.Struct):
     """What a walk left out, by reason, with a few examples each."""
 
-    counts: dict[str, int] = field(default_factory=dict)
-    folders: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+    folders: dict[str, int] = msgspec.field(default_factory=dict)
     """How many of them are folders: what is in those is not looked at, nor counted."""
-    examples: dict[str, list[str]] = field(default_factory=dict)
+    examples: dict[str, list[str]] = msgspec.field(default_factory=dict)
 
     def add(self, reason: str, path: str, *, is_folder: bool = False) -> None:
         """Count one path left out."""

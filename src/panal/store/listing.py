@@ -6,7 +6,6 @@ read.
 
 import marshal
 import os
-from dataclasses import dataclass, field
 
 import msgspec
 from blake3 import blake3
@@ -22,12 +21,11 @@ NamedNumbers = tuple[str, int, int, int, int]
 root's own."""
 
 
-@dataclass(slots=True)
-class Listing:
+class Listing(msgspec.Struct):
     """What lies in a folder, in no particular order."""
 
-    files: list[NamedNumbers] = field(default_factory=list)
-    others: list[tuple[str, bool, bool]] = field(default_factory=list)
+    files: list[NamedNumbers] = msgspec.field(default_factory=list)
+    others: list[tuple[str, bool, bool]] = msgspec.field(default_factory=list)
     """Name, whether it is a folder, whether it is a link."""
 
     def names(self) -> list[str]:

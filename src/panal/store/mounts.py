@@ -8,10 +8,10 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import astuple
 
 from panal.errors import Refused
@@ -20,8 +20,7 @@ from panal.store.walking import Listed, Piece, Recall, Stretch, name_problem
 from panal.wire.names import SafePath, printable
 
 
-@dataclass(frozen=True, slots=True)
-class FurtherRoot:
+class FurtherRoot(msgspec.Struct, frozen=True):
     """What is remembered of a further root."""
 
     name: str

@@ -1,6 +1,6 @@
 """How far the background re-reading has come, as the index keeps it between starts."""
 
-from dataclasses import dataclass
+import msgspec
 
 from panal.store.index import Index
 
@@ -13,8 +13,7 @@ _TABLE = """CREATE TABLE IF NOT EXISTS scrub (
 )"""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """Where a pass over all shared files stands."""
 
     path: str = ""

@@ -1,8 +1,9 @@
 """How much room a disk has for us, a reserve left free."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from panal.errors import FREE_SOME_SPACE, NoSpace
 from panal.wire.amounts import size_words
@@ -17,8 +18,7 @@ def reserve_bytes(total_bytes: int) -> int:
     return min(_GIB, total_bytes // 20)
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(msgspec.Struct, frozen=True):
     """What a disk has at a moment."""
 
     total_bytes: int

@@ -10,8 +10,9 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from panal.errors import NotFound, RootOffline
 from panal.store.roots import Fingerprint, Skipped, disk_error
@@ -24,8 +25,7 @@ _NO_FOLDER = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
-class TreeFile:
+class TreeFile(msgspec.Struct, frozen=True):
     """What a snapshot has of a file; a stat result takes four times the memory."""
 
     fingerprint: Fingerprint
@@ -40,14 +40,13 @@ class TreeFile:
         return cls(fingerprint, status.st_mtime_ns, bool(status.st_mode & 0o100))
 
 
-@dataclass(slots=True)
-class Tree:
+class Tree(msgspec.Struct):
     """The files and folders below a folder; paths are below the shared one."""
 
-    files: dict[SafePath, TreeFile] = field(default_factory=dict)
-    folders: dict[SafePath, int] = field(default_factory=dict)
+    files: dict[SafePath, TreeFile] = msgspec.field(default_factory=dict)
+    folders: dict[SafePath, int] = msgspec.field(default_factory=dict)
     """All of them with their mtimes in ns, the one that was read aside."""
-    skipped: Skipped = field(default_factory=Skipped)
+    skipped: Skipped = msgspec.field(default_factory=Skipped)
 
 
 def read_tree(top: Path, base: str, prefix: str, left_out: LeftOut) -> Tree:
@@ -120,13 +119,12 @@ class _Reading:
             os.close(descriptor)
 
 
-@dataclass(slots=True)
-class Standing:
+class Standing(msgspec.Struct):
     """What stands under wanted paths."""
 
-    found: dict[SafePath, os.stat_result] = field(default_factory=dict)
+    found: dict[SafePath, os.stat_result] = msgspec.field(default_factory=dict)
     """By path, of whatever kind it is, links not followed."""
-    no_folders: set[str] = field(default_factory=set)
+    no_folders: set[str] = msgspec.field(default_factory=set)
     """Paths that must be folders and are something else."""
 
 

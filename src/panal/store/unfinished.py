@@ -12,8 +12,9 @@ import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from panal.errors import StateInUse
 from panal.store.journal import open_locked, said
@@ -26,8 +27,7 @@ _NAME = re.compile(r"([0-9a-f]{64})\.(part|journal|folder|names)")
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+class Leftover(msgspec.Struct, frozen=True):
     """What there is of one content in one directory."""
 
     content: ContentId

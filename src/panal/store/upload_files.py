@@ -8,7 +8,6 @@ was waited for counts, which `<id>.durable` says. It is never ahead of the bytes
 import contextlib
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -39,8 +38,7 @@ class UploadRecord(msgspec.Struct):
     mtime_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class UploadFiles:
+class UploadFiles(msgspec.Struct, frozen=True):
     """The files of one upload."""
 
     folder: Path

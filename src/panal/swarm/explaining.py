@@ -4,7 +4,7 @@ The first sentence has the cause that a download shows of itself (swarm.progress
 follows says which chunks are missing, who had them, and what each source does.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from panal.swarm.progress import NAMED, QUIET_S, ago_words
 from panal.swarm.snapshot import SourceFacts, SwarmFacts
@@ -18,8 +18,7 @@ RUNS_NAMED = 5
 """So many runs of chunks are named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(msgspec.Struct, frozen=True):
     """An answer: one sentence, further ones, and what its reader can do."""
 
     why: str

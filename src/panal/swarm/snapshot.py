@@ -3,15 +3,14 @@
 Taken from the state that decides; the words are made of it elsewhere (swarm.explaining).
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from panal.swarm.progress import is_held, is_waiting, parts_of_wait, state_of
 from panal.swarm.sources import Source
 from panal.swarm.state import DownloadState
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFacts:
+class SourceFacts(msgspec.Struct, frozen=True):
     """One source at one moment."""
 
     peer: str
@@ -37,8 +36,7 @@ class SourceFacts:
     next_try_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class SwarmFacts:
+class SwarmFacts(msgspec.Struct, frozen=True):
     """One content's download at one moment."""
 
     chunk_count: int

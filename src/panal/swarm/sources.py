@@ -5,8 +5,9 @@ stalled. They stand still while our own rate limit or our own disk keeps its byt
 Nothing here picks chunks or sends orders.
 """
 
-from dataclasses import dataclass, field
 from enum import Enum
+
+import msgspec
 
 from panal.swarm.messages import Failure, SourceId
 from panal.wire.ids import NO_ZONE, Zone
@@ -44,8 +45,7 @@ class Stage(Enum):
     BANNED = "banned"
 
 
-@dataclass(slots=True)
-class RunningFetch:
+class RunningFetch(msgspec.Struct):
     """Consecutive chunks asked of one source, and its clocks."""
 
     claimed: int
@@ -123,8 +123,7 @@ class RunningFetch:
         return ""
 
 
-@dataclass(slots=True)
-class Source:
+class Source(msgspec.Struct):
     """One source: what it has, how it did, what it does now."""
 
     id: SourceId
@@ -166,8 +165,8 @@ class Source:
     called_back_at_s: float | None = None
     """When its pause was last ended before its time."""
     zone: Zone = NO_ZONE
-    _tick_bytes: int = field(default=0)
-    _tick_held_s: float = field(default=0.0)
+    _tick_bytes: int = 0
+    _tick_held_s: float = 0.0
 
     @property
     def peer(self) -> str:

@@ -7,7 +7,8 @@ serial, so that it can be listed and revoked; who reads that list can make no ca
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Kind
@@ -18,8 +19,7 @@ _MAC_BYTES = 20
 _PURPOSE = b"panal guest link 1\0"
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """What a guest gets."""
 
     serial: bytes

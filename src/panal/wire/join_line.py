@@ -6,9 +6,10 @@ secret is sent. A line is a secret itself.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from panal.errors import UsageError
 from panal.wire.links import is_host_and_port
@@ -22,8 +23,7 @@ _TIME_FORM = "%Y-%m-%dT%H:%M:%SZ"
 _HEX = re.compile(r"(?:[0-9a-f]{2})*")
 
 
-@dataclass(frozen=True, slots=True)
-class JoinLine:
+class JoinLine(msgspec.Struct, frozen=True):
     """Where a network's tracker is, how it is known, and what lets one in."""
 
     pin: bytes

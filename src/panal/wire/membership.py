@@ -1,7 +1,8 @@
 """What passes between a network's tracker and its members; pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.errors import NotAMember, UsageError
 
@@ -12,8 +13,7 @@ MAX_SERIAL_BYTES = 20
 MAX_REVOKED = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Revocations:
+class Revocations(msgspec.Struct, frozen=True):
     """The certificates that count no more though they have not expired."""
 
     version: int

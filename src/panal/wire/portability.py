@@ -6,7 +6,8 @@ fold names or to refuse characters.
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.wire.names import brief
 
@@ -14,8 +15,7 @@ PROBED_CHARACTERS = '\\:*?"<>|'
 """What some file systems refuse in a name."""
 
 
-@dataclass(frozen=True, slots=True)
-class TargetLimits:
+class TargetLimits(msgspec.Struct, frozen=True):
     """What a file system does with names, as probing it has shown."""
 
     folds_case: bool = False

@@ -1,6 +1,6 @@
 """How a tracker stands: its message to domain values and back."""
 
-from dataclasses import dataclass
+import msgspec
 
 from panal.wire import tracker_pb2 as pb
 
@@ -8,8 +8,7 @@ ACCESS = ("loopback", "open", "network")
 """Who may call: whoever is on its machine, whoever reaches it, a network's members."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrackerDetails:
+class TrackerDetails(msgspec.Struct, frozen=True):
     """What only a tracker's owner is told."""
 
     version: str
@@ -26,8 +25,7 @@ class TrackerDetails:
     calls_per_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class TrackerStatus:
+class TrackerStatus(msgspec.Struct, frozen=True):
     """How a tracker stands."""
 
     problem: str

@@ -1,6 +1,5 @@
 """The words for what others share: `panal search`, `panal peers`, `panal get`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -171,6 +170,8 @@ def get(
     until somebody has it. A dry run ends with the code that the real one would end with; what
     would wait for room (--peer, --wait) says so and ends with 0.
     """
+    from msgspec.structs import replace
+
     from panal.cli import getting
 
     # A peer that is only a setting gives way to a folder that was typed.
