@@ -320,6 +320,7 @@ class PeerApp:
             waits_for_room=settings.shares_folder,
             let_go=self.unfinished.let_go,
             check=self.sharing.check_unchecked,
+            sent_bytes=lambda: self.traffic.up_bytes,
         )
         kept = SettingRecords(self.index)
         self.live_settings = KeptSettings(kept, settings.given_limits(), self._use)

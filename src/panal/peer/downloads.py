@@ -60,11 +60,12 @@ class Downloads:
         waits_for_room: bool,
         let_go: Callable[[DownloadRecord], Awaitable[None]],
         check: Callable[[], Awaitable[None]],
+        sent_bytes: Callable[[], int],
     ) -> None:
         """`state` is where the index lies.
 
         Without `waits_for_room` only downloads with `wait` do; others fail. `let_go` is told
-        of those that failed or were cancelled, `check` runs when some are done.
+        of those that failed or were cancelled, `check` runs when some are done and nothing is sent.
         """
         self._way = way
         self._records = records
@@ -76,7 +77,7 @@ class Downloads:
         self._downloads: dict[str, Download] = {}
         self._unsaved: set[str] = set()
         """Whose rows are not as they should be: the index could not grow."""
-        self._checking = Checking(check, self.are_running, clock)
+        self._checking = Checking(check, self.are_running, sent_bytes, clock)
         self._is_closing = False
 
     # What the owner does ------------------------------------------------------------------
