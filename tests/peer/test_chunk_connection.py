@@ -10,7 +10,7 @@ import pytest
 
 from panal.clock import SystemClock
 from panal.peer.calling import Calling
-from panal.peer.chunk_connection import ChunkConnection, words_of
+from panal.peer.chunk_connection import ChunkConnection, quick_bytes, words_of
 from panal.peer.provider_connection import WAKE_BYTES, ProviderConnection
 from panal.peer.rate_limit import RateLimit, Waits
 from panal.store.partial import PartialFile
@@ -169,7 +169,22 @@ async def test_no_more_is_waited_for_than_will_come(
         await asyncio.to_thread(connection.fetch, 0, 4, partial, nothing)
         assert partial.is_whole
     assert len(DATA) - 1 in received
-    assert max(wakes) == WAKE_BYTES
+    assert max(wakes) >= WAKE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "took_s", "wakes_at"),
+    [
+        (MIN_CHUNK_BYTES, 10.0, WAKE_BYTES),
+        (MIN_CHUNK_BYTES, 0.1, MIN_CHUNK_BYTES // 2),
+        (MIN_CHUNK_BYTES, 0.05, MIN_CHUNK_BYTES),
+        (0, 0.0, WAKE_BYTES),  # all of it had come with the head
+    ],
+)
+def test_a_quick_source_wakes_as_often_as_any(
+    size_bytes: int, took_s: float, wakes_at: int
+) -> None:
+    assert quick_bytes(size_bytes, took_s) == wakes_at
 
 
 async def test_who_is_to_be_known_by_name_is_asked_nothing_in_the_clear(tmp_path: Path) -> None:

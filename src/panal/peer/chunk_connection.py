@@ -5,6 +5,7 @@ interpreter's lock.
 """
 
 import contextlib
+import time
 from collections.abc import Callable
 
 from panal.errors import IntegrityError
@@ -24,6 +25,8 @@ from panal.wire.ranges import ByteRange
 from panal.wire.response import ResponseHead, parse_chunks, refusal_words
 
 BUFFER_BYTES = 256 * 1024
+WAKE_EVERY_S = 0.05
+"""What comes within so little time is taken at once: nobody looks more often than that."""
 _ABSENT = {404, 410, 416, 503}
 _NO_CHOICE = {204, 404, 405, 501}
 
@@ -46,6 +49,7 @@ class ChunkConnection:
         self._connection = ProviderConnection(provider, BUFFER_BYTES, calling)
         self._body_bytes = 0
         """Of the running answer's body, what was not received yet."""
+        self._wake_bytes = self._quick_bytes = WAKE_BYTES
         self.bytes_received = 0
         self.held_s = 0.0
         """How long our own limit kept bytes from coming."""
@@ -163,7 +167,12 @@ class ChunkConnection:
     ) -> None:
         self._body_bytes = self._bytes_of(first, count).length - len(self._connection.ahead)
         for index in range(first, first + count):
+            began_s, left_bytes = time.monotonic(), self._body_bytes
+            self._wake_bytes = self._connection.far_wake_bytes(self._quick_bytes)
             self._receive_chunk(index, into)
+            self._quick_bytes = quick_bytes(
+                left_bytes - self._body_bytes, time.monotonic() - began_s
+            )
             wrote(index)
 
     def _receive_chunk(self, index: int, into: PartialFile) -> None:
@@ -192,7 +201,7 @@ class ChunkConnection:
             count = connection.receive(buffer[filled : filled + most])
             self._body_bytes -= count
             # Not before the first bytes: they show that the wait is over.
-            connection.wake_at(max(1, min(WAKE_BYTES, self._body_bytes)))
+            connection.wake_at(max(1, min(self._wake_bytes, self._body_bytes)))
             filled += count
             self._count(count)
         return buffer[:want]
@@ -210,6 +219,11 @@ class ChunkConnection:
                 self._connection.cancelled.wait(wait_s)
                 self._stop_if_cancelled()
                 self.held_s += wait_s
+
+
+def quick_bytes(size_bytes: int, took_s: float) -> int:
+    """What comes within WAKE_EVERY_S, where so much took so long; at least WAKE_BYTES."""
+    return max(WAKE_BYTES, int(size_bytes * WAKE_EVERY_S / max(took_s, 1e-6)))
 
 
 def words_of(error: BaseException) -> str:
