@@ -162,6 +162,30 @@ async def test_whom_a_source_names_is_a_source_too(begin: Begin) -> None:
     assert {source.source for source in run.engine.progress().sources} == {A, B}
 
 
+async def test_what_the_loop_learns_is_taken_at_once_and_one_after_the_other(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(2)
+    run.add(A)
+    run.add(B)
+    run.unnamed = {A, B}
+    steps: list[tuple[str, SourceId]] = []
+    connect = run.connect
+
+    def naming_the_other(source: SourceId) -> FakeSource:
+        steps.append(("begins", source))
+        if source == A:
+            run.engine.found(B)
+        steps.append(("ends", source))
+        return connect(source)
+
+    monkeypatch.setattr(run, "connect", naming_the_other)
+    run.start()
+    run.engine.found(A)
+    assert steps == [("begins", A), ("ends", A), ("begins", B), ("ends", B)]
+    await run.finish()
+
+
 async def test_the_loop_is_not_woken_for_each_chunk_of_a_fast_fetch(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

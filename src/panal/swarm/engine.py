@@ -77,6 +77,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._wakes = False
+        self._is_taking = False
         self._woken_at_s = clock.now_s() - WAKE_EVERY_S
         self._looked_at_s = clock.now_s()
         self._workers = Workers(MAX_NEIGHBOURS, "fetch")
@@ -131,7 +132,7 @@ class Engine:
         if not self._wakes:  # else the loop has still to look, and will find this one too
             self._wakes = True
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to care
-                self._loop.call_soon_threadsafe(self._take_facts)
+                self._loop.call_soon_threadsafe(self._wake)
 
     def found(self, source: SourceId) -> None:
         """Somebody holds part of it, as was learned elsewhere than from the tracker."""
@@ -143,20 +144,25 @@ class Engine:
         self._note(SourceCalled(source))
 
     def _note(self, fact: Fact) -> None:
-        """Leave a fact, on the loop itself: nothing has to be woken across threads."""
+        """Take a fact, on the loop itself: a further turn of it would cost more than the fact."""
         self._facts.append(fact)
-        if not self._wakes:
-            self._wakes = True
-            self._loop.call_soon(self._take_facts)
+        if not self._is_taking:  # else it comes after what is being taken
+            self._take_facts()
+
+    def _wake(self) -> None:
+        self._wakes = False
+        self._take_facts()
 
     def _take_facts(self) -> None:
-        self._wakes = False
         if self._done.done():
             return
+        self._is_taking = True
         try:
             self._take_all()
         except Exception as error:
             self._fail(error)
+        finally:
+            self._is_taking = False
         if self._failure is not None or self._state.finished:
             self._done.set_result(None)
 
