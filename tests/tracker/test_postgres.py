@@ -27,7 +27,8 @@ from panal.errors import (  # noqa: E402
 from panal.tracker import postgres_queries  # noqa: E402
 from panal.tracker.known_too_much import BELIEVED_S, KnownTooMuch  # noqa: E402
 from panal.tracker.own_addresses import own_addresses  # noqa: E402
-from panal.tracker.postgres import PostgresStorage, outer_host  # noqa: E402
+from panal.tracker.postgres import PostgresStorage  # noqa: E402
+from panal.tracker.postgres_peers import outer_host  # noqa: E402
 from panal.tracker.records import Records  # noqa: E402
 from panal.tracker.records_threads import RecordsThreads  # noqa: E402
 from panal.tracker.registry import PeerRecord, Reach  # noqa: E402

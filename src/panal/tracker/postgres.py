@@ -1,6 +1,5 @@
 """The shared store: the records of any number of trackers in one PostgreSQL database."""
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -13,61 +12,24 @@ from panal.tracker import postgres_queries as queries
 from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
 from panal.tracker.known_too_much import KnownTooMuch
-from panal.tracker.own_addresses import own_addresses, own_loopback
+from panal.tracker.own_addresses import own_loopback
 from panal.tracker.postgres_catalogue import CatalogueRows
 from panal.tracker.postgres_database import Database
 from panal.tracker.postgres_feed import PostgresFeed
 from panal.tracker.postgres_members import PostgresMembers
 from panal.tracker.postgres_migrations import migrate
+from panal.tracker.postgres_peers import FIELDS, PeerRows
 from panal.tracker.registry import PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
 from panal.tracker.storage import SAME_AUTHORITY, ListedPeer, Totals
-from panal.wire.address import dialling_problem, is_loopback, parse_address
-from panal.wire.catalogue import DIGEST_BYTES, Announcement, CatalogueDigest, Entry
-from panal.wire.ids import ContentId, PeerName, Zone
+from panal.wire.catalogue import Announcement, CatalogueDigest, Entry
+from panal.wire.ids import ContentId, PeerName
 
 THREADS = 8
-NOWHERE = "0.0.0.0"  # noqa: S104 (nobody is called there)
-"""Where a peer is that listens only on another machine's loopback."""
-ABSENT_S = 15.0
-"""Without a sweep, which each tracker does every 5 s: nobody could renew a lease."""
-
-_FIELDS = (
-    "name, secret_hash, epoch, sequence, observed_host, port, bound, reachable,"
-    " reachability, zone, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer_host,"
-    " entries"
-)
-_SELECT = f"SELECT {_FIELDS} FROM peers "
-_LOCKED = f"SELECT {_FIELDS}, id, generation, holdings, kept FROM peers WHERE key = %s FOR UPDATE"
-_PUT = """
-INSERT INTO peers (key, name, secret_hash, epoch, sequence, observed_host, port, bound,
-    reachable, reachability, zone, lease_until_s, joined_at_s, renewed_at_s, digest, loopback,
-    outer_host)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.secret_hash,
-    epoch = excluded.epoch, sequence = excluded.sequence,
-    observed_host = excluded.observed_host, port = excluded.port, bound = excluded.bound,
-    reachable = excluded.reachable, reachability = excluded.reachability,
-    zone = excluded.zone, lease_until_s = excluded.lease_until_s,
-    joined_at_s = excluded.joined_at_s,
-    renewed_at_s = excluded.renewed_at_s, gone_at_s = NULL,
-    loopback = excluded.loopback, outer_host = excluded.outer_host
-"""
-_PUT_LEASES = (
-    b"UPDATE peers SET lease_until_s = g.until_s, renewed_at_s = g.now_s, gone_at_s = NULL"
-    b" FROM unnest(%b::text[], %b::float8[], %b::float8[]) AS g (key, until_s, now_s)"
-    b" WHERE peers.key = g.key"
-)
-# Nobody renews in the time to come.
-_SET_BACK = (
-    b"UPDATE peers SET lease_until_s = %s + (lease_until_s - renewed_at_s), renewed_at_s = %s"
-    b" WHERE gone_at_s IS NULL AND renewed_at_s > %s"
-)
 _HOLDERS = (
-    f"SELECT holders.content, holders.complete, peers.id, {_FIELDS}"
+    f"SELECT holders.content, holders.complete, peers.id, {FIELDS}"
     f" FROM ({queries.HOLDERS}) AS holders JOIN peers ON peers.id = holders.peer"
 ).encode()
-_LOCK = b"SELECT pg_advisory_xact_lock(%s)"
 _GENERATION_BITS = 32
 """Below the peer's row in what names a replacement: each peer counts its generations from 0."""
 
@@ -113,8 +75,8 @@ class PostgresStorage:
         self.threads = threads
         self._local = threading.local()
         self._too_much = KnownTooMuch()
-        self._loopback = own_loopback() if loopback is None else loopback
         self.database = Database(url, threads + 2)  # one for the feed, one for the members
+        self._peers = PeerRows(self.database, own_loopback() if loopback is None else loopback)
         self.feed = PostgresFeed(self.database)
         self.members = PostgresMembers(self.database)
         try:
@@ -145,82 +107,37 @@ class PostgresStorage:
 
     def peer(self, name: PeerName) -> PeerRecord | None:
         """What is recorded under a name, its lease over or not; None for nothing."""
-        found = self._records("WHERE key = %s", key_of(name))
-        return found[0] if found else None
+        return self._peers.get(name)
 
     def peer_for_update(self, name: PeerName) -> PeerRecord | None:
         """As `peer`; until the transaction ends nobody else changes what is under that name."""
-        key = key_of(name)
-        row = self._locked_row(key)
-        if row is None:
-            # There is no row to lock; and whoever had the name locked may just have made one.
-            self._lock(f"name {key}")
-            row = self._locked_row(key)
-        return None if row is None else self._record_of(row)
+        row = self._locked_row(key_of(name))
+        return None if row is None else self._peers.record_of(row)
 
     def peers_at(self, host: str, port: int, now_s: float) -> list[PeerRecord]:
         """The live peers recorded at an observed host and port."""
-        loopback = self._loopback_of(host)
-        self._lock(f"address {host} {port} {loopback}")
-        return self._records(
-            "WHERE observed_host = %s AND port = %s AND loopback = %s AND lease_until_s > %s"
-            " ORDER BY key FOR UPDATE",
-            host,
-            port,
-            loopback,
-            now_s,
-        )
+        return self._peers.live_at(host, port, now_s)
 
     def peers_free_for_update(self, names: Sequence[PeerName]) -> list[PeerRecord]:
         """As `peer_for_update` of many; whom another transaction has in hand is left out."""
-        condition = "WHERE key = ANY(%b::text[]) FOR UPDATE SKIP LOCKED"
-        return self._records(condition, list({key_of(name) for name in names}))
+        return self._peers.free_for_update(names)
 
     def put_leases(self, records: Sequence[PeerRecord]) -> None:
         """Record until when the leases of recorded peers run, and when they were renewed."""
-        self._run(
-            _PUT_LEASES,
-            [key_of(record.name) for record in records],
-            [record.lease_until_s for record in records],
-            [record.renewed_at_s for record in records],
-        )
+        self._peers.put_leases(records)
 
     def put_peer(self, record: PeerRecord) -> None:
         """Record a peer; its catalogue and digest stay what they are, empty if it is new."""
-        self._run(
-            _PUT.encode(),
-            key_of(record.name),
-            record.name,
-            record.secret_hash,
-            record.epoch,
-            record.sequence,
-            record.observed_host,
-            record.port,
-            ",".join(record.bound),
-            record.reachable,
-            record.reachability,
-            record.zone,
-            record.lease_until_s,
-            record.joined_at_s,
-            record.renewed_at_s,
-            bytes(DIGEST_BYTES),
-            self._loopback_of(record.observed_host),
-            outer_host(record.bound) if is_loopback(record.observed_host) else None,
-        )
+        self._peers.put(record)
 
     def end_lease(self, name: PeerName, now_s: float) -> None:
         """From now on a peer is gone: named to nobody, its catalogue kept."""
-        self._run(
-            b"UPDATE peers SET lease_until_s = %s, gone_at_s = %s WHERE key = %s",
-            now_s,
-            now_s,
-            key_of(name),
-        )
+        self._peers.end_lease(name, now_s)
 
     def forget(self, name: PeerName) -> bool:
         """Drop a peer with all its records at once; whether there was one."""
         self._begun.forget(key_of(name))
-        return bool(self._drop("key = %s", key_of(name)))
+        return self._peers.drop(name)
 
     def apply(self, name: PeerName, announcement: Announcement) -> bytes:
         """Make one message's changes and note its sequence; the digest after it."""
@@ -256,7 +173,7 @@ class PostgresStorage:
                 _HOLDERS, given, binary=True
             ):
                 if peer not in known:
-                    known[peer] = self._record_of(fields)
+                    known[peer] = self._peers.record_of(fields)
                 located[ContentId(content)].append(Holder(known[peer], complete))
         return located
 
@@ -294,88 +211,42 @@ class PostgresStorage:
 
     def list_peers(self, after: str, limit: int, now_s: float) -> list[ListedPeer]:
         """The live peers by name without case, those after `after`, at most `limit`."""
-        condition = b"WHERE key > %s AND lease_until_s > %s ORDER BY key LIMIT %s"
-        rows = self._run(_SELECT.encode() + condition, key_of(after), now_s, limit)
-        return [ListedPeer(self._record_of(row), row[-1]) for row in rows]
+        return self._peers.listed(after, limit, now_s)
 
     def totals(self, now_s: float) -> Totals:
         """What is recorded of the live peers, from the counts that stand beside each."""
-        (row,) = self._run(
-            b"SELECT count(*), count(*) FILTER (WHERE reachable), coalesce(sum(entries), 0),"
-            b" coalesce(sum(holdings), 0) FROM peers WHERE lease_until_s > %s",
-            now_s,
-        )
-        return Totals(*map(int, row))
+        return self._peers.totals(now_s)
 
     def extend_leases(self, now_s: float) -> None:
         """Let leases go on for as long as no tracker of this store could be asked.
 
         And not for longer than they were granted where the database's clock was set back.
         """
-        found = self._run(b"SELECT value::float8 FROM facts WHERE name = 'swept_at_s' FOR UPDATE")
-        last_s = found[0][0] if found else now_s
-        self._run(_SET_BACK, now_s, now_s, now_s)
-        if now_s - last_s > ABSENT_S:
-            self._run(
-                b"UPDATE peers SET lease_until_s = lease_until_s + %s"
-                b" WHERE gone_at_s IS NULL AND lease_until_s > %s",
-                now_s - last_s,
-                last_s,
-            )
-        if now_s > last_s or last_s - now_s > ABSENT_S or not found:
-            self._run(
-                b"INSERT INTO facts VALUES ('swept_at_s', %s)"
-                b" ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                repr(now_s),
-            )
+        self._peers.extend_leases(now_s)
 
     def sweep(self, now_s: float) -> list[PeerRecord]:
         """End what is left of leases that are over; whose they were, each told once.
 
         By one of the trackers: what another has in hand is passed over until the next time.
         """
-        rows = self._run(
-            b"UPDATE peers SET lease_until_s = %s, gone_at_s = %s WHERE id IN"
-            b" (SELECT id FROM peers WHERE lease_until_s <= %s AND gone_at_s IS NULL"
-            b" FOR UPDATE SKIP LOCKED) RETURNING " + _FIELDS.encode(),
-            now_s,
-            now_s,
-            now_s,
-        )
-        return sorted(map(self._record_of, rows), key=lambda record: key_of(record.name))
+        return self._peers.sweep(now_s)
 
     def drop_gone(self, before_s: float) -> None:
         """Drop the peers that have been gone since then or longer, with all their records."""
-        self._drop(
-            "id IN (SELECT id FROM peers WHERE gone_at_s <= %s FOR UPDATE SKIP LOCKED)", before_s
-        )
+        self._peers.drop_gone(before_s)
 
     def clear_leftovers(self, limit: int) -> bool:
         """Remove up to `limit` rows of peers dropped before; whether more are left."""
-        found = self._run(b"SELECT peer FROM leftovers LIMIT 1 FOR UPDATE SKIP LOCKED")
-        if not found:
-            return False
-        ((peer,),) = found
-        slice_of = (
-            b"WITH dropped AS (DELETE FROM %s WHERE ctid = ANY(ARRAY("
-            b"SELECT ctid FROM %s WHERE peer = %%s LIMIT %%s)) RETURNING 1)"
-            b" SELECT count(*) FROM dropped"
-        )
-        ((entries,),) = self._run(slice_of % (b"entries", b"entries"), peer, limit)
-        left = limit - entries
-        ((held,),) = self._run(slice_of % (b"holdings", b"holdings"), peer, left)
-        if held < left:
-            self._run(b"DELETE FROM leftovers WHERE peer = %s", peer)
-        return True
+        return self._peers.clear_leftovers(limit)
 
     def whose(self) -> str | None:
         """What `claim` noted first; None before that."""
-        found = self._run(b"SELECT value FROM facts WHERE name = 'whose'")
+        found = self.database.run(b"SELECT value FROM facts WHERE name = 'whose'")
         return found[0][0] if found else None
 
     def claim(self, whose: str) -> None:
         """Note whose records these are; Refused where they are somebody else's."""
-        self._run(b"INSERT INTO facts VALUES ('whose', %s) ON CONFLICT DO NOTHING", whose)
+        self.database.run(b"INSERT INTO facts VALUES ('whose', %s) ON CONFLICT DO NOTHING", whose)
         kept = self.whose()
         if kept == whose:
             return
@@ -409,9 +280,10 @@ class PostgresStorage:
         self.database.close()
 
     def _locked_row(self, key: str) -> Sequence[Any] | None:
-        found = self._run(_LOCKED.encode(), key)
-        self._begun.locked.update((key, row) for row in found)
-        return found[0] if found else None
+        row = self._peers.locked_row(key)
+        if row is not None:
+            self._begun.locked[key] = row
+        return row
 
     def _catalogue(self, name: PeerName) -> CatalogueRows:
         """A recorded peer's, saved when the transaction ends; KeyError for an unknown one."""
@@ -433,61 +305,3 @@ class PostgresStorage:
     def _begun(self) -> "_Begun":
         """The transaction's; outside one nothing is in hand."""
         return getattr(self._local, "begun", None) or _Begun()
-
-    def _records(self, condition: str, *values: object) -> list[PeerRecord]:
-        return [self._record_of(row) for row in self._run((_SELECT + condition).encode(), *values)]
-
-    def _drop(self, condition: str, value: object) -> list[tuple[Any, ...]]:
-        return self._run(
-            b"WITH dropped AS (DELETE FROM peers WHERE "
-            + condition.encode()
-            + b" RETURNING id) INSERT INTO leftovers SELECT id FROM dropped RETURNING peer",
-            value,
-        )
-
-    def _lock(self, what: str) -> None:
-        number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
-        self._run(_LOCK, number)
-
-    def _run(self, statement: bytes, *values: object) -> list[tuple[Any, ...]]:
-        with self.database.using() as connection:
-            cursor = connection.execute(statement, values)
-            return cursor.fetchall() if cursor.description else []
-
-    def _loopback_of(self, host: str) -> str:
-        return self._loopback if is_loopback(host) else ""
-
-    def _record_of(self, row: Sequence[Any]) -> PeerRecord:
-        """A record as this tracker is to see it: another machine's loopback is not ours."""
-        name, secret_hash, epoch, sequence, host, port, bound, reachable, *rest = row
-        words, zone, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer, *_ = rest
-        if loopback not in {"", self._loopback}:
-            host, reachable = outer or NOWHERE, reachable and outer is not None
-        return PeerRecord(
-            name=PeerName(name),
-            secret_hash=secret_hash,
-            epoch=epoch,
-            sequence=sequence,
-            observed_host=host,
-            port=port,
-            bound=tuple(bound.split(",")),
-            reachable=reachable,
-            reachability=words,
-            zone=Zone(zone),
-            lease_until_s=lease_until_s,
-            joined_at_s=joined_at_s,
-            renewed_at_s=renewed_at_s,
-            digest=digest,
-        )
-
-
-def outer_host(bound: Iterable[str]) -> str | None:
-    """Where whoever listens on these addresses of this machine is to be called from elsewhere."""
-    listening = [parse_address(literal) for literal in bound]
-    for address in listening:
-        if dialling_problem(str(address), 1, over_loopback=False) is None:
-            return str(address)
-    for address in listening:
-        if address.is_unspecified and (own := own_addresses(address.version)):
-            return own[0]
-    return None

@@ -4,6 +4,7 @@ A database that is away is noticed by the first transaction that meets it. From 
 fail at once, not each after a wait, until a probe gets through.
 """
 
+import hashlib
 import logging
 import threading
 from collections.abc import Iterator
@@ -140,6 +141,17 @@ class Database:
             return
         with self.transaction():
             yield self._local.connection
+
+    def run(self, statement: bytes, *values: object) -> list[tuple[Any, ...]]:
+        """The rows that a statement gives, in this thread's transaction or one for the moment."""
+        with self.using() as connection:
+            cursor = connection.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def lock(self, what: str) -> None:
+        """Until the transaction ends nobody else comes past here with the same words."""
+        number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big", signed=True)
+        self.run(b"SELECT pg_advisory_xact_lock(%s)", number)
 
     def now_s(self) -> float:
         """Seconds since 1970 by the database's clock, when this thread's transaction began."""
