@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from itertools import count
+from time import monotonic
 
 import hypothesis
 import pytest
@@ -55,8 +56,26 @@ def _kept_database(postgres: PostgresServer) -> str:
     return postgres.url("kept")
 
 
+PATIENCE_S = 5.0
+"""Whose connection was closed a moment ago may still be ending."""
+
+
+def check_nothing_is_open(url: str) -> None:
+    """AssertionError where a transaction was left open: the tests to come would wait for it."""
+    import psycopg
+
+    until_s = monotonic() + PATIENCE_S
+    with psycopg.connect(url, autocommit=True) as connection:
+        while left := connection.execute(
+            "SELECT state, query FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND xact_start IS NOT NULL"
+            " AND pid <> pg_backend_pid()"
+        ).fetchall():
+            assert monotonic() < until_s, f"left open in the database of all tests: {left}"
+
+
 @pytest.fixture
-def database(_kept_database: str) -> str:
+def database(_kept_database: str) -> Iterator[str]:
     """The URL of a database without records; its tables are kept from test to test."""
     import psycopg
 
@@ -68,7 +87,8 @@ def database(_kept_database: str) -> str:
                 " INSERT INTO panal.membership DEFAULT VALUES;"
                 " DELETE FROM panal.facts WHERE name <> 'id'"
             )
-    return _kept_database
+    yield _kept_database
+    check_nothing_is_open(_kept_database)
 
 
 _numbers = count(1)

@@ -643,9 +643,9 @@ def test_a_clock_that_was_set_back_lets_nothing_be_believed_for_longer() -> None
 def test_a_search_that_takes_too_long_is_given_up(
     two: tuple[PostgresStorage, PostgresStorage], database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_queries, "MOST_SEARCH_MS", 20)
     storage, _ = two
-    with psycopg.connect(database) as connection:
+    with psycopg.connect(database) as connection, monkeypatch.context() as hurried:
+        hurried.setattr(postgres_queries, "MOST_SEARCH_MS", 20)
         connection.execute("LOCK TABLE panal.entries IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(UsageError, match="three letters"):
             paths(storage, "a b")
@@ -774,7 +774,7 @@ def test_a_long_question_is_waited_for_where_the_database_answers_others(
 
 
 def test_a_connection_that_is_dead_alone_is_given_up(
-    two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
+    two: tuple[PostgresStorage, PostgresStorage], database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("panal.tracker.postgres_database.GIVEN_UP_S", 0.0)
     storage, _ = two
@@ -786,6 +786,12 @@ def test_a_connection_that_is_dead_alone_is_given_up(
     with pytest.raises(StoreUnavailable):
         asked()
     assert not storage.database.presence.is_away
+    with psycopg.connect(database, autocommit=True) as connection:
+        # The server does not look whether anybody still wants the answer.
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE query = 'SELECT pg_sleep(9)'"
+        )
 
 
 def test_a_tracker_is_not_started_on_a_database_that_is_away(away_server: PostgresServer) -> None:
