@@ -46,10 +46,17 @@ async def join(line: JoinLine, name: PeerName, folder: Path, wall_s: float) -> M
         except Unreachable as error:
             silent = silent or error
             continue
-        others = [other for other in line.addresses if not is_on_loopback(other)]
-        trackers = tuple(dict.fromkeys((address, *others)))
+        trackers = trackers_known(address, line.addresses)
         return await _kept(enrolled, key, folder, name, trackers, authority_pem, line.pin)
     raise silent or Unreachable("The join line names no tracker.")
+
+
+def trackers_known(joined_at: str, addresses: Sequence[str]) -> tuple[str, ...]:
+    """Which of a join line's trackers a new member keeps, the one that let it in first."""
+    # Elsewhere a line's loopback is not its maker's machine.
+    here = is_on_loopback(joined_at)
+    others = [other for other in addresses if here or not is_on_loopback(other)]
+    return tuple(dict.fromkeys((joined_at, *others)))
 
 
 async def join_further(sponsor: Membership, name: PeerName, folder: Path) -> Membership:
