@@ -1,9 +1,10 @@
 #!/bin/sh
 # Installs, or installs anew, a peer on this host: sh install-peer.sh TRACKER [NAME [ADDRESS]]
-# As root, in a directory with panal-*.whl, deploy/ and, for a network, join.txt. Without NAME the peer
-# is called as its host is; without ADDRESS it listens on the address that leads to the tracker, of
-# several (HOST:PORT,HOST:PORT) to the first.
+# As root, in a directory with panal-*.whl, deploy/ and, for a network, join.txt; further settings, if there
+# are any, in peer.env. Without NAME the peer is called as its host is; without ADDRESS it listens on the
+# address that leads to the tracker, of several (HOST:PORT,HOST:PORT) to the first.
 set -eu
+test $# -ge 1 || { echo "Name the tracker: sh install-peer.sh TRACKER [NAME [ADDRESS]]" >&2; exit 2; }
 tracker=$1
 name=${2:-$(uname -n | cut -d. -f1)}
 first=${tracker%%,*}
@@ -24,6 +25,7 @@ mkdir -p "$settings"
 umask 077
 if ! test -e "$settings/peer-$name.env"; then
     printf 'PANAL_TRACKER=%s\nPANAL_HOST=%s\n' "$tracker" "$address" > "$settings/peer-$name.env"
+    if test -e peer.env; then cat peer.env >> "$settings/peer-$name.env"; fi
 fi
 if test -e join.txt; then
     install -m 600 join.txt "$settings/join.txt"
