@@ -160,9 +160,11 @@ class RecordedPeer:
         self._running = asyncio.create_task(self.announcer.run())
 
     def _pages(self) -> Iterator[list[Entry]]:
-        entries = list(self.shared.values())
-        for first in range(0, len(entries), 100):
-            yield entries[first : first + 100]
+        paths = list(self.shared)
+        for first in range(0, len(paths), 100):
+            # As an index answers: what has changed since the page before is in it.
+            page = [self.shared.get(path) for path in paths[first : first + 100]]
+            yield [entry for entry in page if entry is not None]
 
     def change(self, path: str, *, is_shared: bool) -> None:
         """Share other content under a path, or none; noted as told once a tracker has said so."""
