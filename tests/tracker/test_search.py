@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import panal.tracker
 from panal.errors import UsageError
+from panal.tracker.query_words import EXTENSIONS
 from panal.tracker.search import (
     MAX_NAMES_PER_HIT,
     MAX_PAGE_BYTES,
@@ -18,6 +19,8 @@ from panal.tracker.search import (
     Matches,
     RankedPage,
     _marked,
+    common_kind,
+    common_kind_of_all,
     fold,
     listed,
     match_class,
@@ -168,6 +171,31 @@ def test_filters_beside_the_words_and_in_them_agree_or_are_refused() -> None:
     for query in (SearchQuery("peer:b", peer="a"), SearchQuery("kind:folder", kind=Kind.FILE)):
         with pytest.raises(UsageError, match="is of one"):
             understand(query)
+
+
+def test_a_name_is_of_the_kind_whose_extension_it_ends_with() -> None:
+    texts = {
+        name: common_kind(searchable(name)) for name in ("a.JPG", "b.png", "a.tar.gz", "ａ．ｇｚ")
+    }
+    assert texts["a.JPG"] == texts["b.png"] != texts["a.tar.gz"] == texts["ａ．ｇｚ"]
+    for name in ("jpg", "a.jpg2", "jpg/a", "a.jpg.part", "a.jpg ", "", "."):
+        assert common_kind(searchable(name)) is None
+
+
+def test_endings_are_of_one_common_kind_or_of_none() -> None:
+    for name, extensions in EXTENSIONS.items():
+        whole = understand(SearchQuery(f"kind:{name}")).any_of[0]
+        kind, is_whole = common_kind_of_all(whole)
+        assert kind is not None
+        assert is_whole
+        assert common_kind_of_all(whole[1:]) == (kind, False)
+        assert common_kind_of_all((*whole[1:], whole[1])) == (kind, False)
+        for extension in extensions.split():
+            assert common_kind(searchable(f"a.{extension}")) == kind
+    for query in ("ext:jpg,q", "ext:jpg,mp3", "ext:q"):
+        assert common_kind_of_all(understand(SearchQuery(query)).any_of[0]) == (None, False)
+    longer = EXTENSIONS["archive"].replace("gz", "tar.gz", 1).replace(" ", ",")
+    assert common_kind_of_all(understand(SearchQuery(f"ext:{longer}")).any_of[0])[1] is False
 
 
 def test_a_quoted_name_comes_first() -> None:

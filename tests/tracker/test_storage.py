@@ -628,6 +628,19 @@ def test_a_search_that_would_hold_everybody_up_is_given_up(
 
 
 @only_sqlite
+def test_a_listing_of_a_common_kind_reads_only_what_is_of_it(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _announce(storage, ONE, *(entry(f"{number}.bin", 1) for number in range(5_000)))
+    _announce(storage, ONE, entry("z.jpg", 2), entry("z.PNG", 3), entry("z.pdf", 4))
+    monkeypatch.setattr(sqlite_rows, "MOST_STEPS", 2_000)
+    monkeypatch.setattr(sqlite_rows, "_STEPS_AT_ONCE", 1_000)
+    for words, found in {"kind:image": ["z.PNG", "z.jpg"], "ext:jpg,gif": ["z.jpg"]}.items():
+        rows = storage.entries_in_order(understand(SearchQuery(words)), 1.0)
+        assert [row.path for row in rows] == found
+
+
+@only_sqlite
 def test_one_letter_is_looked_up_as_longer_words_are(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

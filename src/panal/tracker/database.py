@@ -18,7 +18,7 @@ from panal.trust.files import private_file
 
 _log = logging.getLogger("panal.tracker")
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 MEMORY = ":memory:"
 CACHE_KIB = 256 * 1024
 """At most: a catalogue that does not fit is read from the disk's cache again and again."""
@@ -54,8 +54,11 @@ CREATE TABLE entries (
     facts BLOB NOT NULL,  -- content, kind, size, SHA-256, as the digest counts them
     size_bytes INTEGER NOT NULL,
     kind INTEGER NOT NULL,
+    common_kind INTEGER,  -- by the end of the name: a song, a picture
     UNIQUE (peer, path)
 );
+CREATE INDEX entries_by_common_kind ON entries (peer, common_kind, path)
+    WHERE common_kind IS NOT NULL;
 CREATE TABLE holdings (
     peer INTEGER NOT NULL,
     content BLOB NOT NULL,

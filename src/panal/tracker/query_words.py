@@ -22,14 +22,14 @@ _UNFINISHED = re.compile(r"-?ext:|kind:|peer:|size:[<>]?=?")
 _SIZE = re.compile(r"(>=?|<=?|)(.+)")
 
 _KINDS = {"file": Kind.FILE, "folder": Kind.COLLECTION}
-_EXTENSIONS = {
+EXTENSIONS = {
     "archive": "zip tar gz tgz bz2 xz zst 7z rar iso deb rpm jar whl",
     "audio": "mp3 flac ogg opus m4a aac wav wma aiff mid",
     "document": "pdf doc docx odt rtf txt md tex epub xls xlsx ods csv ppt pptx odp",
     "image": "jpg jpeg png gif webp svg bmp tif tiff heic avif raw",
     "video": "mp4 mkv webm avi mov m4v mpg mpeg wmv flv ogv ts",
 }
-"""What is commonly in a file, judged by the end of its name."""
+"""What is commonly in a file, judged by the end of its name; none is of two kinds."""
 
 
 @dataclass
@@ -90,10 +90,10 @@ def _filter(query: QueryWords, key: str, value: str, *, is_unwanted: bool) -> No
 def _kind(query: QueryWords, value: str) -> None:
     if value in _KINDS:
         query.kind = _KINDS[value]
-    elif value in _EXTENSIONS:
-        query.ends.append(tuple(_EXTENSIONS[value].split()))
+    elif value in EXTENSIONS:
+        query.ends.append(tuple(EXTENSIONS[value].split()))
     else:
-        known = ", ".join([*_KINDS, *sorted(_EXTENSIONS)])
+        known = ", ".join([*_KINDS, *sorted(EXTENSIONS)])
         raise UsageError(f"{value!r} is no kind. Write one of: {known}.")
 
 

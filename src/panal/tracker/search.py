@@ -17,7 +17,7 @@ import heapq
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -26,7 +26,7 @@ from operator import itemgetter
 import msgspec
 
 from panal.errors import UsageError
-from panal.tracker.query_words import QueryWords, parse_query
+from panal.tracker.query_words import EXTENSIONS, QueryWords, parse_query
 from panal.tracker.registry import key_of
 from panal.wire.catalogue import Hit, NamedBy, SearchQuery
 from panal.wire.ids import ContentId, PeerName
@@ -381,6 +381,25 @@ def _needle(word: str) -> str:
 
 def _ending(extension: str) -> str:
     return f"{_marked('.' + fold(extension))}{_END}"
+
+
+_ENDINGS = [frozenset(map(_ending, extensions.split())) for extensions in EXTENSIONS.values()]
+_KIND_OF_LAST = {
+    ending.removeprefix("."): kind for kind, endings in enumerate(_ENDINGS) for ending in endings
+}
+
+
+def common_kind(text: str) -> int | None:
+    """Of which of `EXTENSIONS` the ending of a searchable form is; None for none of them."""
+    return _KIND_OF_LAST.get(text[text.rfind(".") + 1 :])
+
+
+def common_kind_of_all(endings: Collection[str]) -> tuple[int | None, bool]:
+    """The common kind of all names that end so, if it is one; and whether no others are of it."""
+    kind, *others = {common_kind(ending) for ending in endings}
+    if kind is None or others:
+        return None, False
+    return kind, _ENDINGS[kind] <= set(endings)
 
 
 def _name_marked(name: str) -> str:

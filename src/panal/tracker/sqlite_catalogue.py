@@ -12,7 +12,7 @@ import msgspec
 
 from panal.errors import TooLarge
 from panal.tracker import sqlite_replacements as replacements
-from panal.tracker.search import searchable_all
+from panal.tracker.search import common_kind, searchable_all
 from panal.tracker.sqlite_keys import add_keys, add_keys_again, remove_keys
 from panal.tracker.sqlite_text import drop_entries, name_crc
 from panal.tracker.storage import MAX_ITEMS_PER_PEER
@@ -38,9 +38,10 @@ _OTHERS = (
     f" WHERE entries.facts IS NOT {_FACTS}"
 )
 _NAMED = f"SELECT entries.id, entries.facts, entries.path {_AT.format(join='CROSS')}"
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT = (
-    "INSERT INTO entries (id, peer, path, searchable, name_crc, facts, size_bytes, kind) VALUES "
+    "INSERT INTO entries"
+    " (id, peer, path, searchable, name_crc, facts, size_bytes, kind, common_kind) VALUES "
 )
 _ROWS_AT_ONCE = 64
 _INSERT_MANY = _INSERT + ", ".join([_ROW] * _ROWS_AT_ONCE)
@@ -213,7 +214,17 @@ class CatalogueRows:
         self.digest.add_entries(facts, paths)
         peer = self.peer
         rows = [
-            (row_id, peer, path, text, name_crc(text), about, entry.size_bytes, int(entry.kind))
+            (
+                row_id,
+                peer,
+                path,
+                text,
+                name_crc(text),
+                about,
+                entry.size_bytes,
+                int(entry.kind),
+                common_kind(text),
+            )
             for entry, path, text, about, row_id in zip(
                 entries, paths, searchable_all(paths), facts, self.ids, strict=False
             )

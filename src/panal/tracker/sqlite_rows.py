@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from panal.errors import UsageError
-from panal.tracker.search import TOO_MUCH, Match, Search
+from panal.tracker.search import TOO_MUCH, Match, Search, common_kind_of_all
 from panal.tracker.sqlite_peers import PeerRows
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Kind
@@ -66,8 +66,12 @@ def filters(search: Search) -> Iterable[tuple[str, Sequence[object]]]:
     if search.max_size_bytes is not None:
         yield "entries.size_bytes <= ?", (search.max_size_bytes,)
     for group in search.any_of:
-        endings = sorted((ending.encode() for ending in group), key=len)
-        yield _ends_with_one(endings), endings
+        kind, is_whole = common_kind_of_all(group)
+        if kind is not None:
+            yield "entries.common_kind = ?", (kind,)
+        if not is_whole:
+            endings = sorted((ending.encode() for ending in group), key=len)
+            yield _ends_with_one(endings), endings
     for needle in search.unwanted:
         yield f"NOT {CONTAINS}", (needle,)
 
