@@ -33,6 +33,8 @@ schemathesis.serializer.alias(tus.CONTENT_TYPE, OCTETS)
 EXAMPLES = int(os.environ.get("PANAL_EXAMPLES", "6"))
 """For each operation, half of them made not to fit."""
 PATIENCE_S = 20.0
+STREAM_S = 2.0
+"""An event stream has no end: it is read for so long, or until it is silent for so long."""
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -112,7 +114,14 @@ def _can_be_wrong(operation: Any) -> bool:
     )
 
 
+def _is_stream(operation: Any) -> bool:
+    answers = operation.definition.raw["responses"].values()
+    return any("text/event-stream" in answer.get("content", ()) for answer in answers)
+
+
 def _try(operation: Any, mode: GenerationMode, base: str, known: Known) -> None:
+    patience_s = STREAM_S if _is_stream(operation) else PATIENCE_S
+
     @settings(
         max_examples=EXAMPLES // 2,
         derandomize="PANAL_EXAMPLES" not in os.environ,
@@ -124,6 +133,6 @@ def _try(operation: Any, mode: GenerationMode, base: str, known: Known) -> None:
     def once(case: Any, is_known: bool) -> None:
         if is_known and operation.path != "/content/{id}/have":  # which has no end
             known.put_into(case)
-        case.call_and_validate(base_url=base, timeout=PATIENCE_S, checks=CHECKS)
+        case.call_and_validate(base_url=base, timeout=patience_s, checks=CHECKS)
 
     once()
