@@ -59,9 +59,11 @@ class PlainRequests(Requests):
         if any(fetch.taker == source.id for _, fetch in fetching):
             return []
         counted_at_s = self._last_counted_s(now_s)
-        may = self._take_overs.may
+        may, all_asked = self._take_overs.may, self._chunks.free == 0
         for other, fetch in fetching:
-            if fetch.claimed & source.bits and may(other, source, now_s, counted_at_s):
+            if fetch.claimed & source.bits and may(
+                other, source, now_s, counted_at_s, all_asked=all_asked
+            ):
                 self._take_overs.taken()
                 other.lost += 1
                 fetch.taker, source.is_taking = source.id, True

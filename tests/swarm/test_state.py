@@ -432,6 +432,19 @@ def test_a_chunk_on_its_way_yields_to_one_who_is_known_to_be_much_quicker() -> N
     assert driven.tell(ChunksAvailable(B, 1), after_s=0.05) == [CancelFetch(A)]
 
 
+def test_a_chunk_on_its_way_is_left_to_come_until_all_that_is_missing_is_asked_for() -> None:
+    driven = Driven(2)
+    driven.open_one_chunk(A, 0b01)
+    for source, chunks_s in ((A, 4.0), (B, 10.0)):
+        driven.tell(SourceFound(source))
+        driven.state.sources[source].fetch_rate_bytes_s = chunks_s * CHUNK_BYTES
+    driven.tell(BytesArrived(A, CHUNK_BYTES // 10))
+    driven.tell(Ticked())
+    assert driven.tell(SourceOpened(B, 0b01), after_s=GAIN_S + 0.01) == []
+    driven.open_one_chunk(C, 0b10)
+    assert driven.tell(ChunksAvailable(B, 0b01)) == [CancelFetch(A)]
+
+
 def test_a_queued_claim_does_not_yield_where_nobody_idle_has_the_chunk() -> None:
     driven = Driven(2)
     driven.open_one_chunk(A, 0b01)

@@ -30,9 +30,12 @@ def yields(
     now_s: float,
     take_overs: TakeOvers | None = None,
     counted_at_s: float | None = None,
+    *,
+    all_asked: bool = True,
 ) -> bool:
     counted_at_s = now_s if counted_at_s is None else counted_at_s
-    return (take_overs or TakeOvers(CHUNK_BYTES)).may(source, taker, now_s, counted_at_s)
+    rules = take_overs or TakeOvers(CHUNK_BYTES)
+    return rules.may(source, taker, now_s, counted_at_s, all_asked=all_asked)
 
 
 def test_a_claim_in_a_queue_yields_after_a_while() -> None:
@@ -126,6 +129,18 @@ def test_a_quick_source_takes_over_from_one_that_needs_much_longer() -> None:
     assert not yields(early, quick, GAIN_S - JUST)  # too early to tell
     assert yields(early, quick, GAIN_S + JUST)
     assert not yields(slow, Source(B), 1.0)  # nobody knows whether it is quick
+
+
+def test_what_has_come_is_not_thrown_away_for_moments_while_chunks_are_asked_of_nobody() -> None:
+    quick = Source(B, fetch_rate_bytes_s=4.0 * CHUNK_BYTES)
+    slow = holder()
+    for second in range(12):
+        slow.count(CHUNK_BYTES // 100, float(second))
+    assert yields(slow, quick, 1.0)
+    assert not yields(slow, quick, LATE_CHUNK_S, all_asked=False)
+    assert yields(slow, quick, LATE_CHUNK_S + JUST, all_asked=False)  # it is late now
+    silent = holder()
+    assert yields(silent, quick, SILENCE_PATIENCE_S + JUST, all_asked=False)
 
 
 def test_a_trickle_yields_even_to_one_of_whom_nothing_is_known() -> None:

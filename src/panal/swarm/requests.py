@@ -127,13 +127,14 @@ class Requests:
         if not bits or source.is_taking:
             return []
         may, may_move = self._take_overs.may, self._border.may_move
+        all_asked = not self._chunks.free
         counted_at_s = self._last_counted_s(now_s)
         for other in self._late(now_s) if late is None else late:
             fetch = other.fetch
             if (
                 fetch is not None
                 and fetch.claimed & bits
-                and may(other, source, now_s, counted_at_s)
+                and may(other, source, now_s, counted_at_s, all_asked=all_asked)
                 and may_move(other, source, now_s)
             ):
                 break

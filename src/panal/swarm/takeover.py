@@ -3,6 +3,8 @@
 A place in a queue is worth something: it is given up for a shorter queue, as far as lengths
 are known, and the less readily the more often that helped nobody. Else sources that never
 bring a chunk would take it from each other, and from an honest one that is slow, for ever.
+What has come of a chunk is thrown away with it. That is worth a gain of moments only when all
+that is missing is asked for: until then there is other work, and downlinks may be what is full.
 """
 
 from panal.swarm.sources import RunningFetch, Source
@@ -55,10 +57,19 @@ class TakeOvers:
         """One was ordered."""
         self._in_vain += 1
 
-    def may(self, holder: Source, taker: Source, now_s: float, counted_at_s: float) -> bool:
+    def may(
+        self,
+        holder: Source,
+        taker: Source,
+        now_s: float,
+        counted_at_s: float,
+        *,
+        all_asked: bool,
+    ) -> bool:
         """Whether `taker`, idle and in possession of the chunks, may have them.
 
         All bytes were last counted at `counted_at_s`: what began to come since is not silent.
+        `all_asked` says whether every missing chunk is asked of somebody.
         """
         fetch = holder.fetch
         if fetch is None or fetch.ending:
@@ -74,6 +85,8 @@ class TakeOvers:
             return False
         if spent_s > patience * max(LATE_CHUNK_S, LATE_CHUNK_FACTOR * self._chunk_s):
             return True
+        if not all_asked:
+            return False
         left_bytes = fetch.claimed.bit_count() * self._chunk_bytes - fetch.chunk_bytes
         left_s = left_bytes * spent_s / max(1, fetch.chunk_bytes)
         return left_s > patience * (GAIN_S + GAIN_FACTOR * self._needs_s(taker))
