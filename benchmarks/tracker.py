@@ -131,16 +131,24 @@ class Run:
         """Trackers side by side on one database."""
         if self._server is None:
             return
+        try:
+            quotas = tracker_several.quotas()
+        except OSError as error:
+            print(f"several trackers: skipped, for no part of a core can be given: {error}")
+            return
         self._server.sql("CREATE DATABASE several")
         trackers: list[RunningTracker] = []
         try:
-            for number in range(max(tracker_several.TRACKERS)):
+            for number, quota in enumerate(quotas):
                 state = self._place / f"several_{number}"
                 trackers.append(RunningTracker(state, self._server, "several"))
+                quota.hold(trackers[-1].program.pid)
             found = await tracker_several.renew_together(trackers)
         finally:
             for tracker in trackers:
                 tracker.program.stop()
+            for quota in quotas:
+                quota.remove()
         for row in tracker_several.rows(found):
             yield row
 

@@ -1,132 +1,107 @@
-"""Several trackers on one PostgreSQL: what a renewal costs when others do the same beside it.
+"""Several trackers on one PostgreSQL: how many renewals they answer together.
 
-The machine's cores are shared by trackers, database and the peers that ask, so here no more calls
-are answered by more trackers. What can be seen all the same is whether they stand in each other's
-way: each tracker gets as many renewals a second, few enough that cores are idle, from one tracker
-or from two, in turn. Where a renewal takes as much processor time of its tracker and of the
-database, and waits no longer, two trackers on cores of their own do twice as much, until the
-database's cores are full.
-
-It does not show what many cores share besides (memory, caches), nor locks that only more trackers
-than these wait for.
+The machine's cores are too few for trackers, database and the peers that ask. So each tracker gets
+a part of one core and no more, as if it had a small machine of its own, and is asked for as much as
+it answers. The database and those who ask have what is left: as long as that is enough, so many
+trackers should answer so many times what one does.
 """
 
 import asyncio
 import statistics
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.bare_calls import BareConnection, prepare
+from benchmarks.bare_calls import calls_a_second, prepare
+from benchmarks.cpu_quota import CpuQuota
+from benchmarks.processes import MachineLoad
 from benchmarks.rows import Aim, Row
 from benchmarks.tracker_calls import SERVICE
 from benchmarks.tracker_load import Cpu, Peers, RunningTracker
 
-TRACKERS = (1, 2)
-PEERS_EACH = 200
-RENEWALS_A_SECOND_EACH = 200
-ROUND_S = 5.0
+TRACKERS = (1, 2, 4)
+SHARE_OF_A_CORE = 0.2
+PEERS_EACH = 100
+ROUND_S = 4.0
 ROUNDS = 5
+CONNECTIONS = 4
+AT_ONCE = 4
 
 
 @dataclass(frozen=True)
 class Together:
-    """What so many trackers did together for a few seconds."""
+    """What so many trackers answered together."""
 
     trackers: int
-    renewals: int
+    calls_a_second: float
     cpu: Cpu
-    """Of one renewal, what the trackers and the database do besides taken off."""
-    p50_s: float
-    p99_s: float
+    """Of all of them in one second."""
+    busy: float
+    """The machine's cores, as a share."""
+
+
+def quotas() -> list[CpuQuota]:
+    """A part of a core for each tracker, to be removed; OSError where there are none."""
+    return [CpuQuota(f"tracker_{number}", SHARE_OF_A_CORE) for number in range(max(TRACKERS))]
 
 
 async def renew_together(trackers: Sequence[RunningTracker]) -> list[Together]:
-    """By one of them and by all of them, in turn, every second time in the opposite order."""
-    peers = Peers(trackers[0].address, PEERS_EACH * len(trackers))
+    """So many of them at once as TRACKERS says, in turn, then the other way round."""
     found = []
-    async with peers:
+    async with Peers(trackers[0].address, PEERS_EACH * len(trackers)) as peers:
         await peers.register_all()
         calls = [prepare(f"{SERVICE}Renew", peers.renewal(one)) for one in range(peers.count)]
-        counts = [count for count in TRACKERS if count <= len(trackers)]
-        idle = await _spent(trackers, asyncio.sleep(ROUND_S))
+        counts = list(TRACKERS)
         for number in range(ROUNDS + 1):
             for count in counts:
-                one = await _round(trackers, count, calls, idle)
+                one = await _round(trackers[:count], calls)
                 if number:  # the first is to warm up
                     found.append(one)
             counts.reverse()
     return found
 
 
-async def _round(
-    trackers: Sequence[RunningTracker], count: int, calls: Sequence[bytes], idle: Cpu
-) -> Together:
-    waits_s: list[float] = []
-
-    async def renew_all() -> None:
-        async with asyncio.TaskGroup() as group:
-            for place, tracker in enumerate(trackers[:count]):
-                group.create_task(_renew(tracker.address, calls[place::count], waits_s))
-
-    cpu = await _spent(trackers, renew_all()) - idle
-    waits_s.sort()
-    done = len(waits_s)
-    p50_s, p99_s = (waits_s[int(done * share)] for share in (0.5, 0.99))
-    each = Cpu(cpu.tracker_s / done, cpu.database_s / done)
-    return Together(count, done, each, p50_s, p99_s)
-
-
-async def _renew(address: str, calls: Sequence[bytes], waits_s: list[float]) -> None:
-    """At a steady rate, whether they are answered or not."""
-    loop = asyncio.get_running_loop()
-    connection = await BareConnection.open(address)
-
-    async def renew(call: bytes) -> None:
-        began_s = loop.time()
-        if not await connection.call(call):
-            raise ValueError("a renewal was refused")
-        waits_s.append(loop.time() - began_s)
-
-    begin_s = loop.time()
-    async with asyncio.TaskGroup() as group:
-        for number in range(int(ROUND_S * RENEWALS_A_SECOND_EACH)):
-            due_s = begin_s + number / RENEWALS_A_SECOND_EACH
-            await asyncio.sleep(max(0.0, due_s - loop.time()))
-            group.create_task(renew(calls[number % len(calls)]))
-    connection.close()
-
-
-async def _spent(trackers: Sequence[RunningTracker], work: Awaitable[None]) -> Cpu:
+async def _round(trackers: Sequence[RunningTracker], calls: Sequence[bytes]) -> Together:
     before = [tracker.cpu() for tracker in trackers]
-    await work
+    load = MachineLoad()
+    rates = await asyncio.gather(
+        *(
+            calls_a_second(
+                tracker.address,
+                list(calls[place :: len(trackers)]),
+                ROUND_S,
+                CONNECTIONS,
+                AT_ONCE,
+            )
+            for place, tracker in enumerate(trackers)
+        )
+    )
     spent = [tracker.cpu() - was for tracker, was in zip(trackers, before, strict=True)]
     # The database is the same one for all of them.
-    return Cpu(sum(one.tracker_s for one in spent), spent[0].database_s)
+    cpu = Cpu(sum(one.tracker_s for one in spent) / ROUND_S, spent[0].database_s / ROUND_S)
+    return Together(len(trackers), sum(rates), cpu, load.busy_share())
 
 
 def rows(found: Sequence[Together]) -> Iterator[Row]:
     """The lines of the table."""
-    first_s = 0.0
-    for count in sorted({one.trackers for one in found}):
+    first = 0.0
+    for count in TRACKERS:
         rounds = [one for one in found if one.trackers == count]
-        tracker_s, database_s = (
+        rates = [one.calls_a_second for one in rounds]
+        rate = statistics.median(rates)
+        first = first or rate
+        tracker_s, database_s, busy = (
             statistics.median(values)
             for values in zip(
-                *((one.cpu.tracker_s, one.cpu.database_s) for one in rounds), strict=True
+                *((one.cpu.tracker_s, one.cpu.database_s, one.busy) for one in rounds), strict=True
             )
         )
-        each_s = tracker_s + database_s
-        first_s = first_s or each_s
-        all_s = [one.cpu.tracker_s + one.cpu.database_s for one in rounds]
         yield Row(
-            f"{count} of the trackers on one PostgreSQL, each {RENEWALS_A_SECOND_EACH} renewals/s",
-            f"{1e6 * each_s:,.0f} µs each",
-            f"one tracker {1e6 * first_s:,.0f} µs",
-            each_s / first_s,
-            Aim(1.1, at_most=True),
-            f"processor time, medians of {len(rounds)} rounds in turn, {1e6 * min(all_s):,.0f} to"
-            f" {1e6 * max(all_s):,.0f} µs; {Cpu(tracker_s, database_s).each(1)}: a core is full at"
-            f" {1 / tracker_s:,.0f}/s of a tracker, at {1 / database_s:,.0f}/s of the database;"
-            f" answered in {1e3 * statistics.median(one.p50_s for one in rounds):.1f} ms,"
-            f" p99 {1e3 * statistics.median(one.p99_s for one in rounds):.1f} ms",
+            f"{count} trackers with {SHARE_OF_A_CORE:.0%} of a core each on one PostgreSQL",
+            f"{rate:,.0f} Renew/s",
+            f"{count} × one tracker {count * first:,.0f}/s",
+            rate / (count * first),
+            Aim(0.9),
+            f"medians of {len(rounds)} rounds in turn, {min(rates):,.0f} to {max(rates):,.0f}/s;"
+            f" {Cpu(tracker_s, database_s).each(rate)}, {Cpu(tracker_s, database_s).share(1)};"
+            f" machine {busy:.0%} busy",
         )
