@@ -3,30 +3,29 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from panal.tracker.own_addresses import own_addresses
+from panal.tracker.peer_columns import COLUMNS, record_of, values_of
 from panal.tracker.postgres_database import Database
 from panal.tracker.registry import PeerRecord, key_of
 from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.address import dialling_problem, is_loopback, parse_address
 from panal.wire.catalogue import DIGEST_BYTES
-from panal.wire.ids import PeerName, Zone
+from panal.wire.ids import PeerName
 
 NOWHERE = "0.0.0.0"  # noqa: S104 (nobody is called there)
 """Where a peer is that listens only on another machine's loopback."""
 ABSENT_S = 15.0
 """Without a sweep, which each tracker does every 5 s: nobody could renew a lease."""
 
-FIELDS = (
-    "name, secret_hash, epoch, sequence, observed_host, port, bound, reachable,"
-    " reachability, zone, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer_host,"
-    " entries"
-)
+_OTHERS = "lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer_host"
+_COUNT = COLUMNS.count(",") + 1
+FIELDS = f"{COLUMNS}, {_OTHERS}, entries"
 _SELECT = f"SELECT {FIELDS} FROM peers "
 _LOCKED = f"SELECT {FIELDS}, id, generation, holdings, kept FROM peers WHERE key = %s FOR UPDATE"
-_PUT = """
-INSERT INTO peers (key, name, secret_hash, epoch, sequence, observed_host, port, bound,
-    reachable, reachability, zone, lease_until_s, joined_at_s, renewed_at_s, digest, loopback,
-    outer_host)
+_PUT = f"""
+INSERT INTO peers (key, {COLUMNS}, {_OTHERS})
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.secret_hash,
     epoch = excluded.epoch, sequence = excluded.sequence,
@@ -105,16 +104,7 @@ class PeerRows:
         self._run(
             _PUT.encode(),
             key_of(record.name),
-            record.name,
-            record.secret_hash,
-            record.epoch,
-            record.sequence,
-            record.observed_host,
-            record.port,
-            ",".join(record.bound),
-            record.reachable,
-            record.reachability,
-            record.zone,
+            *values_of(record),
             record.lease_until_s,
             record.joined_at_s,
             record.renewed_at_s,
@@ -214,26 +204,18 @@ class PeerRows:
 
     def record_of(self, row: Sequence[Any]) -> PeerRecord:
         """A record as this tracker is to see it: another machine's loopback is not ours."""
-        name, secret_hash, epoch, sequence, host, port, bound, reachable, *rest = row
-        words, zone, lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer, *_ = rest
-        if loopback not in {"", self._loopback}:
-            host, reachable = outer or NOWHERE, reachable and outer is not None
-        return PeerRecord(
-            name=PeerName(name),
-            secret_hash=secret_hash,
-            epoch=epoch,
-            sequence=sequence,
-            observed_host=host,
-            port=port,
-            bound=tuple(bound.split(",")),
-            reachable=reachable,
-            reachability=words,
-            zone=Zone(zone),
+        lease_until_s, joined_at_s, renewed_at_s, digest, loopback, outer = row[_COUNT : _COUNT + 6]
+        record = record_of(
+            row[:_COUNT],
             lease_until_s=lease_until_s,
             joined_at_s=joined_at_s,
             renewed_at_s=renewed_at_s,
             digest=digest,
         )
+        if loopback in {"", self._loopback}:
+            return record
+        reachable = record.reachable and outer is not None
+        return replace(record, observed_host=outer or NOWHERE, reachable=reachable)
 
     def _row_for_update(self, key: str) -> Sequence[Any] | None:
         found = self._run(_LOCKED.encode(), key)

@@ -9,25 +9,19 @@ import json
 import math
 import sqlite3
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any
 
 from msgspec.structs import replace
 
 from panal.tracker.database import begin
+from panal.tracker.peer_columns import COLUMNS, record_of, values_of
 from panal.tracker.registry import PeerRecord, key_of
 from panal.tracker.sqlite_replacements import forget_named
 from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.catalogue import DIGEST_BYTES
-from panal.wire.ids import PeerName, Zone
+from panal.wire.ids import PeerName
 
-_COLUMNS = (
-    "id, name, secret_hash, epoch, sequence, observed_host, port, bound, reachable, reachability,"
-    " zone, digest"
-)
-_PUT = """
-INSERT INTO peers (key, name, secret_hash, epoch, sequence, observed_host, port, bound,
-    reachable, reachability, zone, digest)
+_PUT = f"""
+INSERT INTO peers (key, {COLUMNS}, digest)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.secret_hash,
     epoch = excluded.epoch, sequence = excluded.sequence,
@@ -35,7 +29,7 @@ ON CONFLICT (key) DO UPDATE SET name = excluded.name, secret_hash = excluded.sec
     reachable = excluded.reachable, reachability = excluded.reachability,
     zone = excluded.zone, is_gone = FALSE
 RETURNING id, digest
-"""
+"""  # noqa: S608 (of our own parts)
 _FIRST_PATHS = """
 SELECT value, coalesce(
     (SELECT path FROM entries WHERE peer = value AND path >= '' ORDER BY path LIMIT 1), '')
@@ -75,10 +69,16 @@ class PeerRows:
         """By row id, of those that were asked for since; empty for nothing shared."""
         self._cleared: set[int] = set()
         """Dropped peers of which a transaction under way leaves nothing."""
-        for key, is_gone, row_id, *values in connection.execute(
-            f"SELECT key, is_gone, {_COLUMNS} FROM peers"  # noqa: S608 (of our own parts)
+        for key, is_gone, row_id, digest, *values in connection.execute(
+            f"SELECT key, is_gone, id, digest, {COLUMNS} FROM peers"  # noqa: S608 (of our own parts)
         ).fetchall():
-            record = _record_of(values, now_s, now_s if is_gone else now_s + lease_s)
+            record = record_of(
+                values,
+                lease_until_s=now_s if is_gone else now_s + lease_s,
+                joined_at_s=now_s,
+                renewed_at_s=now_s,
+                digest=digest,
+            )
             self._set(key, KnownPeer(row_id, record, now_s if is_gone else None))
         for (row_id,) in connection.execute("SELECT peer FROM leftovers").fetchall():
             self._set_absent(row_id, is_absent=True)
@@ -134,25 +134,12 @@ class PeerRows:
         if (
             known is not None
             and known.gone_at_s is None
-            and _written(known.record) == _written(record)
+            and values_of(known.record) == values_of(record)
             and known.record.digest == record.digest
         ):
             self._change(key, KnownPeer(known.id, record, None))
             return
-        values = (
-            key,
-            record.name,
-            record.secret_hash,
-            record.epoch,
-            record.sequence,
-            record.observed_host,
-            record.port,
-            ",".join(record.bound),
-            record.reachable,
-            record.reachability,
-            record.zone,
-            bytes(DIGEST_BYTES),
-        )
+        values = (key, *values_of(record), bytes(DIGEST_BYTES))
         begin(self._connection)
         ((row_id, digest),) = self._connection.execute(_PUT, values).fetchall()
         self._change(key, KnownPeer(row_id, replace(record, digest=digest), None))
@@ -295,28 +282,3 @@ class PeerRows:
         else:
             self.absent.remove(row_id)
             self._connection.execute("DELETE FROM temp.absent WHERE peer = ?", (row_id,))
-
-
-_OF_TIME = {"lease_until_s", "joined_at_s", "renewed_at_s", "digest"}
-_written = attrgetter(*(name for name in PeerRecord.__struct_fields__ if name not in _OF_TIME))
-"""What the table keeps of a record as it is put."""
-
-
-def _record_of(values: list[Any], now_s: float, lease_until_s: float) -> PeerRecord:
-    name, secret_hash, epoch, sequence, host, port, bound, reachable, words, zone, digest = values
-    return PeerRecord(
-        name=PeerName(name),
-        secret_hash=secret_hash,
-        epoch=epoch,
-        sequence=sequence,
-        observed_host=host,
-        port=port,
-        bound=tuple(bound.split(",")),
-        reachable=bool(reachable),
-        reachability=words,
-        zone=Zone(zone),
-        lease_until_s=lease_until_s,
-        joined_at_s=now_s,
-        renewed_at_s=now_s,
-        digest=digest,
-    )
