@@ -420,14 +420,19 @@ def test_a_claim_is_left_in_a_queue_as_long_as_queues_are_here() -> None:
     assert driven.tell(ChunksAvailable(C, 0b10), after_s=0.25) == [CancelFetch(B)]
 
 
-def test_a_chunk_on_its_way_yields_to_one_who_is_known_to_be_much_quicker() -> None:
-    driven = Driven(1)
-    driven.open_one_chunk(A, 1)
+def a_tenth_comes_of_the_slower(driven: Driven) -> None:
+    """Of what A is asked for; B is known to bring more than twice as much in the same time."""
     for source, chunks_s in ((A, 4.0), (B, 10.0)):
         driven.tell(SourceFound(source))
         driven.state.sources[source].fetch_rate_bytes_s = chunks_s * CHUNK_BYTES
     driven.tell(BytesArrived(A, CHUNK_BYTES // 10))
     driven.tell(Ticked())
+
+
+def test_a_chunk_on_its_way_yields_to_one_who_is_known_to_be_much_quicker() -> None:
+    driven = Driven(1)
+    driven.open_one_chunk(A, 1)
+    a_tenth_comes_of_the_slower(driven)
     assert driven.tell(SourceOpened(B, 1), after_s=GAIN_S - 0.01) == []
     assert driven.tell(ChunksAvailable(B, 1), after_s=0.05) == [CancelFetch(A)]
 
@@ -435,11 +440,7 @@ def test_a_chunk_on_its_way_yields_to_one_who_is_known_to_be_much_quicker() -> N
 def test_a_chunk_on_its_way_is_left_to_come_until_all_that_is_missing_is_asked_for() -> None:
     driven = Driven(2)
     driven.open_one_chunk(A, 0b01)
-    for source, chunks_s in ((A, 4.0), (B, 10.0)):
-        driven.tell(SourceFound(source))
-        driven.state.sources[source].fetch_rate_bytes_s = chunks_s * CHUNK_BYTES
-    driven.tell(BytesArrived(A, CHUNK_BYTES // 10))
-    driven.tell(Ticked())
+    a_tenth_comes_of_the_slower(driven)
     assert driven.tell(SourceOpened(B, 0b01), after_s=GAIN_S + 0.01) == []
     driven.open_one_chunk(C, 0b10)
     assert driven.tell(ChunksAvailable(B, 0b01)) == [CancelFetch(A)]
