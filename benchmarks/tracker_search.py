@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from benchmarks.rows import Aim, Row
 from benchmarks.tracker_load import Peers, RunningTracker
 from benchmarks.tracker_names import Catalogue
-from panal.tracker.search import searchable, understand
+from panal.tracker.search import understand
+from panal.tracker.searchable import searchable
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import SearchQuery
 

@@ -18,16 +18,18 @@ from panal.tracker.search import (
     Match,
     Matches,
     RankedPage,
-    _marked,
-    common_kind,
-    common_kind_of_all,
-    fold,
     listed,
     match_class,
     rank,
+    understand,
+)
+from panal.tracker.searchable import (
+    common_kind,
+    common_kind_of_all,
+    fold,
+    marked,
     searchable,
     searchable_all,
-    understand,
 )
 from panal.wire.catalogue import SearchQuery
 from panal.wire.ids import ContentId, PeerName
@@ -43,7 +45,7 @@ def test_many_paths_have_the_forms_that_each_has(paths: list[str]) -> None:
 
 @given(st.text(st.characters(max_codepoint=127)))
 def test_ascii_is_marked_as_other_text_is(text: str) -> None:
-    assert _marked(text) == _marked(text + "\u00e9").removesuffix("\u00e9").removesuffix("\x1f")
+    assert marked(text) == marked(text + "\u00e9").removesuffix("\u00e9").removesuffix("\x1f")
 
 
 def _found(words: str, path: str, *, literal: bool = False) -> bool:
@@ -142,7 +144,7 @@ _PATH = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_
 
 @given(st.text(st.sampled_from("aÀé\u0301\u0338// _.ß１漢ﬁΣ9"), max_size=20))
 def test_a_path_is_folded_part_by_part_as_it_is_whole(path: str) -> None:
-    assert searchable(path) == f"/{_marked(fold(path))}\x1e"
+    assert searchable(path) == f"/{marked(fold(path))}\x1e"
 
 
 @given(_PATH)

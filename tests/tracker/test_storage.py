@@ -22,10 +22,10 @@ from panal.tracker.search import (
     Matches,
     Search,
     rank,
-    searchable,
     understand,
 )
 from panal.tracker.search import listed as listed_page
+from panal.tracker.searchable import searchable
 from panal.tracker.sqlite import SqliteStorage
 from panal.tracker.storage import Storage, Totals
 from panal.wire.catalogue import Entry, Holding, SearchQuery

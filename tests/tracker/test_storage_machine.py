@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 
 from panal.tracker import sqlite_keys
 from panal.tracker.registry import is_fresh
-from panal.tracker.search import searchable, understand
+from panal.tracker.search import understand
+from panal.tracker.searchable import searchable
 from panal.tracker.sqlite import SqliteStorage
 from panal.tracker.storage import Storage
 from panal.wire.catalogue import Entry, Holding, SearchQuery

@@ -12,7 +12,7 @@ from panal.errors import TooLarge
 from panal.tracker.postgres_connection import Connection
 from panal.tracker.postgres_migrations import HEAD_CHARACTERS
 from panal.tracker.postgres_told import ENTRIES, PATHS, joined, values_of
-from panal.tracker.search import searchable_all
+from panal.tracker.searchable import searchable_all
 from panal.tracker.storage import MAX_ITEMS_PER_PEER
 from panal.wire.catalogue import CatalogueDigest, Entry, Holding
 from panal.wire.ids import ContentId

@@ -17,7 +17,6 @@ from panal.tracker.postgres_connection import Connection
 from panal.tracker.postgres_migrations import HEAD_CHARACTERS, LAST_PART_HASH
 from panal.tracker.registry import key_of
 from panal.tracker.search import (
-    MARK,
     RANK_LIMIT,
     RANKED_OF_MORE,
     TOO_MUCH,
@@ -26,6 +25,7 @@ from panal.tracker.search import (
     Matches,
     Search,
 )
+from panal.tracker.searchable import MARK
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import Kind

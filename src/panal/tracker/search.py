@@ -1,14 +1,6 @@
-"""What a search means: folding, matching, ranking and pages; no store, no clock.
+"""What a search means: conditions, ranking and pages; no store, no clock.
 
-Text is folded once, here, so that every store finds the same: compatibility forms
-decomposed, accents dropped, case folded. The *searchable form* of a path is what stores keep
-and look through; each condition on a path is "contains this text", nothing else::
-
-    Música/Año Nuevo.mp3  →  /|musica/|ano |nuevo.|mp3$
-
-where ``|`` (U+001F) stands before the beginning of each word and ``$`` (U+001E) at the end;
-neither can occur in a path. A word of three letters or more is looked for anywhere, one of
-one or two with the mark before it, an exact name between "/" and the end.
+Conditions are on the *searchable forms* of paths (searchable.py).
 """
 
 import base64
@@ -16,18 +8,26 @@ import binascii
 import heapq
 import json
 import re
-import unicodedata
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 
 import msgspec
 
 from panal.errors import UsageError
-from panal.tracker.query_words import EXTENSIONS, QueryWords, parse_query
+from panal.tracker.query_words import QueryWords, parse_query
 from panal.tracker.registry import key_of
+from panal.tracker.searchable import (
+    MARK,
+    ending_of,
+    exact_name,
+    fold,
+    marked,
+    needle,
+    whole_word,
+    without_marks,
+)
 from panal.wire.catalogue import Hit, NamedBy, SearchQuery
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
@@ -44,15 +44,6 @@ MAX_PAGE_BYTES = 2 * 1024 * 1024
 """Of names on one page: a page must fit a gRPC message of 4 MiB."""
 
 UNRANKED = 2
-MARK = "\x1f"
-_END = "\x1e"
-_SHORT = 2
-# Ideographs and kana are written without spaces, so each begins a word.
-_IDEOGRAPH = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_BEGINNING = re.compile(rf"(?<![^\W_])(?=[^\W_])|(?=[{_IDEOGRAPH}])")
-_ASCII_PIECES = re.compile("[a-zA-Z0-9]+[^a-zA-Z0-9]*|[^a-zA-Z0-9]+")
-_LINE = "\n"
-"""In no path: it keeps names apart."""
 # In no path, so in a query they only separate; the marks above are among them.
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
@@ -89,7 +80,7 @@ class Search:
     @property
     def beginnings(self) -> tuple[str, ...]:
         """What a searchable form contains in which a word begins where each of the words does."""
-        return tuple(map(_marked, self.whole))
+        return tuple(map(marked, self.whole))
 
     @property
     def is_listing(self) -> bool:
@@ -99,7 +90,7 @@ class Search:
     def whole_words(self) -> list[tuple[str, bool]]:
         """What a text of class 1 contains: each word with a beginning's mark, and whether no
         letter or digit may follow it."""
-        return [(_marked(word), word[-1].isalnum()) for word in self.whole]
+        return [(marked(word), word[-1].isalnum()) for word in self.whole]
 
 
 class Match(msgspec.Struct, frozen=True, gc=False):
@@ -146,31 +137,6 @@ class RankedPage:
     next_page: str
 
 
-def fold(text: str) -> str:
-    """`text` without case, accents and compatibility forms."""
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return "".join(letter for letter in folded if not unicodedata.combining(letter))
-
-
-def searchable(path: str) -> str:
-    """The form of a path that stores keep and look through."""
-    folder, slash, name = path.rpartition("/")
-    return f"/{_folder_marked(folder + slash)}{_name_marked(name)}{_END}"
-
-
-def searchable_all(paths: Sequence[str]) -> list[str]:
-    """The searchable forms of many paths: their names are marked together."""
-    if not paths:
-        return []
-    places = [path.rpartition("/") for path in paths]
-    names = [name.lower() if name.isascii() else fold(name) for _, _, name in places]
-    marked = _marked(_LINE.join(names)).split(_LINE)
-    return [
-        f"/{_folder_marked(folder + slash)}{name}{_END}"
-        for (folder, slash, _), name in zip(places, marked, strict=True)
-    ]
-
-
 def understand(query: SearchQuery) -> Search:
     """The conditions of a query; UsageError for sizes or a page token that cannot be."""
     for size_bytes in (query.min_size_bytes, query.max_size_bytes):
@@ -180,17 +146,17 @@ def understand(query: SearchQuery) -> Search:
     asked = QueryWords(text.split()) if query.literal else parse_query(text)
     words = _folded(asked.wanted)
     phrase = fold(" ".join(asked.wanted) if asked.has_operators else text)
-    any_of = tuple(tuple(map(_ending, _folded(ends))) for ends in asked.ends)
+    any_of = tuple(tuple(map(ending_of, _folded(ends))) for ends in asked.ends)
     unwanted = (
-        *map(_needle, _folded(asked.unwanted)),
-        *map(_ending, _folded(asked.unwanted_ends)),
+        *map(needle, _folded(asked.unwanted)),
+        *map(ending_of, _folded(asked.unwanted_ends)),
     )
     _check_cost(words, any_of, unwanted)
     return Search(
-        needles=tuple(map(_needle, words)),
+        needles=tuple(map(needle, words)),
         any_of=tuple(filter(None, any_of)),
         unwanted=unwanted,
-        exact=f"/{_marked(phrase)}{_END}" if words else None,
+        exact=exact_name(phrase) if words else None,
         whole=words,
         content=query.content,
         sha256=query.sha256,
@@ -243,7 +209,7 @@ def _classes(search: Search, texts: Sequence[str]) -> list[int]:
     exact = search.exact
     if exact is None:
         return [UNRANKED] * len(texts)
-    first, *others = [re.compile(_whole(word)).search for word in search.whole]
+    first, *others = [re.compile(whole_word(word)).search for word in search.whole]
     if not others:
         return [0 if exact in text else 1 if first(text) else 2 for text in texts]
     return [
@@ -280,7 +246,7 @@ def _best_of_each(search: Search, classes: Sequence[int], matches: Matches) -> l
     if search.after is None:
         return _first_by_class(classes, matches, wanted)
     best: dict[ContentId, _Key] = {}
-    for key in zip(classes, _without_marks(matches.texts), matches.contents, strict=True):
+    for key in zip(classes, without_marks(matches.texts), matches.contents, strict=True):
         known = best.get(key[2])
         if known is None or key < known:
             best[key[2]] = key
@@ -293,7 +259,7 @@ def _first_by_class(classes: Sequence[int], matches: Matches, wanted: int) -> li
     first: dict[ContentId, _Key] = {}
     for quality in sorted(set(classes)):
         places = [place for place, known in enumerate(classes) if known == quality]
-        texts = _without_marks([matches.texts[place] for place in places])
+        texts = without_marks([matches.texts[place] for place in places])
         contents = [matches.contents[place] for place in places]
         keys = list(zip([quality] * len(places), texts, contents, strict=True))
         for key in _first_of_each(keys, wanted):
@@ -301,11 +267,6 @@ def _first_by_class(classes: Sequence[int], matches: Matches, wanted: int) -> li
         if len(first) >= wanted:
             break
     return list(first.values())[:wanted]
-
-
-def _without_marks(texts: Sequence[str]) -> list[str]:
-    """All together: of each alone it takes three times as long."""
-    return _LINE.join(texts).replace(MARK, "").split(_LINE) if texts else []
 
 
 def _first_of_each(keys: Sequence[_Key], wanted: int) -> list[_Key]:
@@ -365,56 +326,6 @@ def _hit(rows: list[Match]) -> Hit:
     vouched = next((row.sha256 for row in rows if row.sha256 is not None), None)
     names = tuple(NamedBy(row.peer, row.path) for row in rows[:MAX_NAMES_PER_HIT])
     return Hit(best.content, best.size_bytes, best.kind, vouched, names, len(rows), providers=0)
-
-
-def _marked(folded: str) -> str:
-    if not folded.isascii():
-        return _BEGINNING.sub(MARK, folded)
-    # The same in half the time: each piece, perhaps not the first, begins where a word does.
-    return (MARK if folded[:1].isalnum() else "") + MARK.join(_ASCII_PIECES.findall(folded))
-
-
-def _needle(word: str) -> str:
-    marked = _marked(word)
-    return marked if len(word) <= _SHORT else marked.removeprefix(MARK)
-
-
-def _ending(extension: str) -> str:
-    return f"{_marked('.' + fold(extension))}{_END}"
-
-
-_ENDINGS = [frozenset(map(_ending, extensions.split())) for extensions in EXTENSIONS.values()]
-_KIND_OF_LAST = {
-    ending.removeprefix("."): kind for kind, endings in enumerate(_ENDINGS) for ending in endings
-}
-
-
-def common_kind(text: str) -> int | None:
-    """Of which of `EXTENSIONS` the ending of a searchable form is; None for none of them."""
-    return _KIND_OF_LAST.get(text[text.rfind(".") + 1 :])
-
-
-def common_kind_of_all(endings: Collection[str]) -> tuple[int | None, bool]:
-    """The common kind of all names that end so, if it is one; and whether no others are of it."""
-    kind, *others = {common_kind(ending) for ending in endings}
-    if kind is None or others:
-        return None, False
-    return kind, _ENDINGS[kind] <= set(endings)
-
-
-def _name_marked(name: str) -> str:
-    # Of ASCII the compatibility forms are itself, and it has no accents.
-    return _marked(name.lower() if name.isascii() else fold(name))
-
-
-_folder_marked = lru_cache(maxsize=1024)(_name_marked)
-"""Files that lie in one folder come together. A slash is no letter and takes no accent, so both
-sides of it fold alone as they do together."""
-
-
-def _whole(word: str) -> str:
-    """What finds a word that begins where a word does, and goes no further, in a regex."""
-    return re.escape(_marked(word)) + (r"(?![^\W_])" if word[-1].isalnum() else "")
 
 
 def _encode_page(key: SortKey) -> str:

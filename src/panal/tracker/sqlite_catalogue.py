@@ -12,7 +12,7 @@ import msgspec
 
 from panal.errors import TooLarge
 from panal.tracker import sqlite_replacements as replacements
-from panal.tracker.search import common_kind, searchable_all
+from panal.tracker.searchable import common_kind, searchable_all
 from panal.tracker.sqlite_keys import add_keys, add_keys_again, remove_keys
 from panal.tracker.sqlite_text import drop_entries, name_crc
 from panal.tracker.storage import MAX_ITEMS_PER_PEER
