@@ -11,6 +11,7 @@ import pytest
 from panal.peer import doorkeeper
 from panal.peer.roles import Asker
 from tests.cli.running import panal, said
+from tests.support.another_user import NOBODY, needs_another_user, words_as
 from tests.support.network import Network
 
 STRANGER = Asker(on_loopback=True, place=f"user {os.getuid()}")
@@ -54,18 +55,15 @@ with socket.create_server(("127.0.0.1", 0)) as listening:
 """
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+@needs_another_user
 @pytest.mark.parametrize("accepts", ["at once", "late"])
 async def test_whoever_listens_in_the_peer_s_place_gets_no_token(
     accepts: str, tmp_path: Path
 ) -> None:
-    python = "/usr/bin/python3"
-    if not Path(python).exists():
-        pytest.skip("there is no Python that other users may run")
     token = tmp_path / "token"
     token.write_text("panal-owner-" + "x" * 43)
     listening = await asyncio.create_subprocess_exec(
-        *(python, "-c", LISTEN, accepts), user=65_534, cwd="/", stdin=PIPE, stdout=PIPE
+        *words_as(NOBODY, LISTEN, accepts), cwd="/", stdin=PIPE, stdout=PIPE
     )
     assert listening.stdin is not None
     assert listening.stdout is not None

@@ -8,7 +8,6 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +17,7 @@ from panal.peer.limits import HAVE_STREAMS_PER_ADDRESS
 from panal.peer.local_user import LocalUser, owner_of, server_at, user_at
 from panal.peer.socket_diag import ESTABLISHED, LISTENING, ToldSocket, owner_told
 from panal.peer.visitors import Visitor, visitor_between
+from tests.support.another_user import NOBODY, needs_another_user, words_as
 from tests.support.network import Network
 from tests.support.raw_http import connection, request
 
@@ -143,30 +143,27 @@ for path in ("/healthz", "/files/", "/api/v1/status"):
 """
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+@needs_another_user
 async def test_another_user_of_the_machine_is_not_let_in(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     peer = await network.peer("one")
     other = await network.peer("open", open=True)
     token = (peer.folder / ".panal" / "owner-token").read_text().strip()
-    python = "/usr/bin/python3"
-    if not Path(python).exists():
-        pytest.skip("there is no Python that other users may run")
 
     def ask(uid: int, url: str, *options: str) -> list[str]:
-        words = [python, "-c", ASK, url, *options]
-        done = subprocess.run(words, user=uid, capture_output=True, text=True, cwd="/", input=token)
-        return done.stdout.split()
+        words = words_as(uid, ASK, url, *options)
+        done = subprocess.run(words, capture_output=True, text=True, cwd="/", input=token)
+        return (done.stdout or done.stderr).split()
 
     assert await asyncio.to_thread(ask, 0, peer.url) == ["200", "200", "200"]
-    assert await asyncio.to_thread(ask, 65_534, peer.url) == ["200", "403", "403"]
-    assert await asyncio.to_thread(ask, 65_534, peer.url, "token") == ["200", "200", "200"]
-    assert await asyncio.to_thread(ask, 65_534, other.url) == ["200", "200", "403"]
-    assert await asyncio.to_thread(ask, 65_534, other.url, "token") == ["200", "403", "403"]
+    assert await asyncio.to_thread(ask, NOBODY, peer.url) == ["200", "403", "403"]
+    assert await asyncio.to_thread(ask, NOBODY, peer.url, "token") == ["200", "200", "200"]
+    assert await asyncio.to_thread(ask, NOBODY, other.url) == ["200", "200", "403"]
+    assert await asyncio.to_thread(ask, NOBODY, other.url, "token") == ["200", "403", "403"]
     # For a peer of that user, that user is the owner, and root too.
-    monkeypatch.setattr(os, "getuid", lambda: 65_534)
-    assert await asyncio.to_thread(ask, 65_534, peer.url) == ["200", "200", "200"]
+    monkeypatch.setattr(os, "getuid", lambda: NOBODY)
+    assert await asyncio.to_thread(ask, NOBODY, peer.url) == ["200", "200", "200"]
     assert await asyncio.to_thread(ask, 0, peer.url) == ["200", "200", "200"]
 
 
@@ -183,7 +180,7 @@ sys.stdin.read()
 SESSION_BEGUN = request("POST", "/session", JSON, "Content-Length: 1000", "Expect: 100-continue")
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+@needs_another_user
 @pytest.mark.parametrize("is_let_in", [False, True], ids=["public", "let in"])
 async def test_another_user_s_busy_connections_keep_nobody_out(
     is_let_in: bool, network: Network, monkeypatch: pytest.MonkeyPatch
@@ -193,12 +190,8 @@ async def test_another_user_s_busy_connections_keep_nobody_out(
     peer = await network.peer("one", open=is_let_in, shares_folder=False)
     content = (await peer.upload("x.bin", b"x" * 300_000))["id"]
     asked = request("GET", f"/content/{content}/have") if is_let_in else SESSION_BEGUN
-    python = "/usr/bin/python3"
-    if not Path(python).exists():
-        pytest.skip("there is no Python that other users may run")
     holding = await asyncio.create_subprocess_exec(
-        *(python, "-c", HOLD, str(peer.app.port), "100", asked.decode()),
-        user=65_534,
+        *words_as(NOBODY, HOLD, str(peer.app.port), "100", asked.decode()),
         cwd="/",
         stdin=PIPE,
         stdout=PIPE,

@@ -5,7 +5,6 @@ import os
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from playwright.async_api import BrowserContext, Page
 
 from panal.peer import doorkeeper
 from panal.peer.roles import Asker
+from tests.support.another_user import NOBODY, needs_another_user, words_as
 from tests.support.browser import EVIL_NAME, LAN_NAME, OUTER
 from tests.support.network import Network, RunningPeer
 
@@ -310,14 +310,11 @@ except urllib.error.HTTPError as error: print(error.code)
 """
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
+@needs_another_user
 async def test_a_session_s_cookie_is_of_no_use_to_whom_a_browser_shows_it(
     network: Network, browser: BrowserContext
 ) -> None:
     """Another user's server on another port of the same host gets the cookie: no more."""
-    python = "/usr/bin/python3"
-    if not Path(python).exists():
-        pytest.skip("there is no Python that other users may run")
     peer = await network.peer("one", shares_folder=False)
     cookies: list[str] = []
     page = await browser.new_page()
@@ -328,13 +325,11 @@ async def test_a_session_s_cookie_is_of_no_use_to_whom_a_browser_shows_it(
     assert [cookie.partition("=")[0] for cookie in cookies] == [f"panal-{peer.app.port}"]
 
     def ask(uid: int) -> str:
-        words = [python, "-c", ASK, peer.url + "/api/v1/status"]
-        done = subprocess.run(
-            words, user=uid, input=cookies[0], capture_output=True, text=True, cwd="/"
-        )
-        return done.stdout.strip()
+        words = words_as(uid, ASK, peer.url + "/api/v1/status")
+        done = subprocess.run(words, input=cookies[0], capture_output=True, text=True, cwd="/")
+        return done.stdout.strip() or done.stderr
 
-    assert await asyncio.to_thread(ask, 65_534) == "403"
+    assert await asyncio.to_thread(ask, NOBODY) == "403"
     still = await page.goto(peer.url + "/api/v1/status")
     assert still is not None
     assert still.status == 200
