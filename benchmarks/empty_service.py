@@ -1,15 +1,15 @@
 """A grpc.aio service that does nothing but answer: what the tracker's calls are compared with.
 
-    python -m benchmarks.empty_service RENEWED LOCATED [--registered | --guarded]
+    python -m benchmarks.empty_service RENEWED LOCATED [--same-loop | --guarded]
 
-It has the tracker's own schema and generated code, gRPC's defaults, no guard and no records. It
-parses the question, does not look at it, and answers with the same message each time: one that the
-tracker has answered, in hex, so that both send as many bytes.
+It has the tracker's own schema and generated code, asyncio's loop, gRPC's defaults, no guard and
+no records. It parses the question, does not look at it, and answers with the same message each
+time: one that the tracker has answered, in hex, so that both send as many bytes. Its methods are
+looked up, as the tracker's are: registered with gRPC one by one, as generated code does it, ten are
+slower.
 
-gRPC takes methods in two ways: looked up in handlers, as the tracker's are, or registered one by
-one besides, which is what generated code does. With ten methods the second is slower, so the first
-is the measure. Guarded it stands behind the tracker's guard and limits: what is left to the tracker
-is its work.
+On the same loop it has the tracker's event loop and collects garbage as seldom. Guarded it stands
+behind the tracker's guard and limits besides: what is left to the tracker is its work.
 """
 
 import argparse
@@ -18,8 +18,10 @@ import gc
 from typing import Any
 
 import grpc.aio
+import uvloop
 
 from panal.audit import AuditLog
+from panal.cli.programs import TRACKER_COLLECTIONS, collect_after
 from panal.clock import SystemClock
 from panal.tracker.call_counts import CallCounts
 from panal.tracker.calls import CallGuard, GuardedServer
@@ -60,7 +62,7 @@ def _server(how: str) -> tuple[grpc.aio.Server, Any]:
     """A server, and what a service is added to."""
     if how != "guarded":
         server = grpc.aio.server()
-        return server, server if how == "registered" else HandlersOnly(server)
+        return server, HandlersOnly(server)
     server = grpc.aio.server(options=options(), maximum_concurrent_rpcs=CALLS_AT_ONCE)
     clock = SystemClock()
     guard = CallGuard(Gate(), AuditLog(None, clock), CallCounts(), clock)
@@ -72,7 +74,10 @@ async def _serve(service: Empty, how: str) -> None:
     add_TrackerServicer_to_server(service, to)  # type: ignore[no-untyped-call]  # generated
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    gc.freeze()  # as the tracker does once it runs
+    if how:
+        collect_after(TRACKER_COLLECTIONS)
+    else:
+        gc.freeze()
     print(f"The empty service listens on 127.0.0.1:{port}.", flush=True)
     await server.wait_for_termination()
 
@@ -82,12 +87,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.empty_service")
     parser.add_argument("renewed", type=bytes.fromhex)
     parser.add_argument("located", type=bytes.fromhex)
-    for how in ("registered", "guarded"):
+    for how in ("same-loop", "guarded"):
         parser.add_argument(f"--{how}", dest="how", action="store_const", const=how, default="")
     asked = parser.parse_args()
     renewed = pb.RenewResponse.FromString(asked.renewed)
     located = pb.LocateResponse.FromString(asked.located)
-    asyncio.run(_serve(Empty(renewed, located), asked.how))
+    loop_factory = uvloop.new_event_loop if asked.how else None
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(_serve(Empty(renewed, located), asked.how))
 
 
 if __name__ == "__main__":
