@@ -1,6 +1,7 @@
 """What takes too long ends; what somebody else ends is not taken for it."""
 
 import asyncio
+from collections.abc import Awaitable
 
 import pytest
 
@@ -13,16 +14,24 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadlines, "LOOK_S", 0.001)
 
 
-async def _waits(of: Deadlines, most_s: float) -> None:
-    with of.within(most_s):
-        await asyncio.Event().wait()
+async def _within(of: Deadlines, most_s: float, work: Awaitable[object]) -> None:
+    """Do something for so long at most; TimeoutError."""
+    task = of.begin(most_s)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not of.is_late(task):
+            raise
+        raise TimeoutError from None
+    finally:
+        of.end(task)
 
 
 async def test_what_takes_too_long_ends_and_what_does_not_goes_on() -> None:
     of = Deadlines()
-    patient = asyncio.create_task(_waits(of, 3_600.0))
+    patient = asyncio.create_task(_within(of, 3_600.0, asyncio.Event().wait()))
     with pytest.raises(TimeoutError):
-        await _waits(of, 0.002)
+        await _within(of, 0.002, asyncio.Event().wait())
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -37,37 +46,38 @@ async def test_what_takes_too_long_ends_and_what_does_not_goes_on() -> None:
 async def test_one_that_is_late_and_ended_by_another_is_ended() -> None:
     of = Deadlines()
 
-    async def late() -> None:
-        with of.within(0.0):
-            try:
-                await asyncio.Event().wait()
-            finally:
-                asyncio.current_task().cancel()  # type: ignore[union-attr]  # it is one
+    async def is_ended_too() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            asyncio.current_task().cancel()  # type: ignore[union-attr]  # it is one
 
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.create_task(late())
+        await asyncio.create_task(_within(of, 0.0, is_ended_too()))
+    assert of.late == set()
 
 
 async def test_what_was_in_time_is_not_ended_later() -> None:
     of = Deadlines()
-    with of.within(0.001):
-        pass
+    of.end(of.begin(0.001))
     await asyncio.sleep(0.005)  # a few looks
     assert of.late == set()
 
 
 async def test_what_comes_next_has_its_own_time() -> None:
     of = Deadlines()
-    with of.within(0.0) as deadline:
-        deadline.begin_anew(None)
-        await asyncio.sleep(0.005)  # a few looks
+    task = of.begin(0.0)
+    of.begin_anew(task, None)
+    await asyncio.sleep(0.005)  # a few looks
+    of.end(task)
 
     async def waits_anew() -> None:
-        with of.within(3_600.0) as deadline:
-            deadline.begin_anew(0.0)
-            await asyncio.Event().wait()
+        task = asyncio.current_task()
+        assert task is not None
+        of.begin_anew(task, 0.0)
+        await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):
-        await waits_anew()
+        await _within(of, 3_600.0, waits_anew())
     assert of.until_s == {}
     assert of.late == set()

@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from panal.entrances import Role
 from panal.errors import NotAMember, Removed
 from panal.tracker.dialback import Dialback
-from panal.tracker.gate import ENTRANCES, NETWORK, TRACKER
+from panal.tracker.gate import ENTRANCES, NETWORK, TRACKER, Gate
 from panal.tracker.joining import LINE_S, LINE_USES, MOST_GUESSES, MOST_REPEATS, SHUT_OUT_S
 from panal.tracker.network import Network
 from panal.tracker.records import Records
@@ -558,3 +558,23 @@ async def test_grpc_is_given_a_certificate_only_when_it_is_another(
     await tracker.server.sweep()
     assert ask() is not None
     assert [ask(), ask()] == [None, None]
+
+
+async def test_a_call_counts_from_its_beginning(
+    tracker: MemberTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while it is looked up who calls."""
+    ana = await tracker.enrol("ana")
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def catch_up(*_: object) -> None:
+        asked.set()
+        await answered.wait()
+
+    monkeypatch.setattr(Gate, "catch_up", catch_up)
+    calling = asyncio.ensure_future(ana.tracker.Search(pb.SearchRequest(words="x")))
+    await asked.wait()
+    assert tracker.server._watched is not None
+    assert tracker.server._watched._counts.under_way == 1
+    answered.set()
+    await calling

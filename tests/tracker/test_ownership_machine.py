@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from panal.audit import AuditLog
 from panal.errors import PanalError
 from panal.tracker.call_counts import CallCounts
-from panal.tracker.calls import Context
+from panal.tracker.callers import Context
 from panal.tracker.facts import NETWORK
 from panal.tracker.gate import Gate
 from panal.tracker.member_file import MemberFile

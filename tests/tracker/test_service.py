@@ -13,7 +13,6 @@ import pytest
 
 from panal.errors import UsageError
 from panal.tracker import service
-from panal.tracker.gate import Gate
 from panal.tracker.records import Records
 from panal.tracker.redial import DIAL_GAP_S
 from panal.tracker.registry import KEEP_S
@@ -658,25 +657,6 @@ async def test_a_call_whose_time_is_over_is_no_call_that_was_given_up(
     if not is_late:
         call.cancel()
     assert await counted(tracker, "Search") == {how: 1}
-
-
-async def test_a_call_counts_from_its_beginning(
-    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also while it is looked up who calls."""
-    asked, answered = asyncio.Event(), asyncio.Event()
-
-    async def catch_up(*_: object) -> None:
-        asked.set()
-        await answered.wait()
-
-    monkeypatch.setattr(Gate, "catch_up", catch_up)
-    call = asyncio.ensure_future(tracker.search("x"))
-    await asked.wait()
-    assert tracker.server._watched is not None
-    assert tracker.server._watched._counts.under_way == 1
-    answered.set()
-    await call
 
 
 async def test_an_announce_that_never_ends_is_ended(

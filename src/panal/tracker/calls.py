@@ -8,12 +8,9 @@ import asyncio
 import inspect
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, TypeAlias
-from urllib.parse import unquote
 
 import grpc
 import grpc.aio
@@ -24,11 +21,12 @@ from panal.audit import AuditLog
 from panal.clock import Clock
 from panal.errors import NotRegistered, PanalError, Refused, TooSlow, Unreachable, UsageError
 from panal.tracker.call_counts import CallCounts
+from panal.tracker.callers import Context, caller_host, host_in, request_id_in
 from panal.tracker.deadlines import Deadlines
-from panal.tracker.gate import HEALTH, Gate, Metadata
+from panal.tracker.gate import HEALTH, Gate
 from panal.tracker.limits import CALLS_PER_ADDRESS, DEADLINE_S, MESSAGE_S
 from panal.tracker.readiness import STOPPING
-from panal.wire.address import is_loopback, parse_address, place_of
+from panal.wire.address import is_loopback, place_of
 from panal.wire.tracker import ERROR_METADATA
 
 _log = logging.getLogger("panal.tracker")
@@ -39,24 +37,28 @@ NEARLY_LATE_S = 0.1
 MAX_DETAILS_CHARACTERS = 1_000
 """Percent-encoded it must fit the 16 KiB that gRPC gives to all metadata."""
 
-# Only the stubs know these classes as generic; hence the quotes.
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+# Only the stubs know this class as generic; hence the quotes.
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 _Parse = Callable[[bytes], Any]
+_Answer = Callable[[AsyncIterator[bytes], Context], Awaitable[Any]]
 
 
-@dataclass(slots=True)
 class _Call:
     """One call, as it is counted."""
 
-    path: str
-    method: str
-    """The last part of its path."""
-    metadata: Metadata
-    request_id: str
-    """Its caller's, or one of ours where it fails; empty for none."""
-    code: str = "CANCELLED"
-    """How it ended, unless its caller went first."""
+    __slots__ = ("began_s", "code", "method", "path", "place", "request_id")
+
+    def __init__(self, path: str, method: str, request_id: str, began_s: float) -> None:
+        self.path = path
+        self.method = method
+        """The last part of its path."""
+        self.request_id = request_id
+        """Its caller's, or one of ours where it fails; empty for none."""
+        self.began_s = began_s
+        self.place = ""
+        """Where it comes from; empty for loopback."""
+        self.code = "CANCELLED"
+        """How it ended, unless its caller went first."""
 
 
 class CallGuard:
@@ -64,7 +66,8 @@ class CallGuard:
 
     Every call is taken as one whose messages stream in, which is the same on the wire: so this
     file waits for them, not gRPC, which would wait for ever and refuse nobody before. It stands
-    around the handlers and is no interceptor: that makes a handler anew for each call.
+    around the handlers and is no interceptor: that makes a handler anew for each call. Between
+    two steps of gRPC's each function costs several times what it does alone, so there are few.
     """
 
     def __init__(self, gate: Gate, audit: AuditLog, counts: CallCounts, clock: Clock) -> None:
@@ -81,97 +84,91 @@ class CallGuard:
 
     def around(self, path: str, handler: Any) -> Any:
         """The handler of a call with the guard around it."""
+        serialize = handler.response_serializer
         if handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(
-                self._streaming(path, handler), None, handler.response_serializer
-            )
-        return grpc.stream_unary_rpc_method_handler(
-            self._single(path, handler), None, handler.response_serializer
-        )
+            guarded = self._guarded(path, self._streaming(handler))
+            return grpc.stream_stream_rpc_method_handler(guarded, None, serialize)
+        answer = _gathering(handler) if handler.request_streaming else self._unary(handler)
+        return grpc.stream_unary_rpc_method_handler(self._guarded(path, answer), None, serialize)
 
-    def _single(self, path: str, handler: Any) -> Any:
-        answered = _answered_stream if handler.request_streaming else self._answered
+    def _guarded(self, path: str, answer: _Answer) -> _Answer:
         method = path.rpartition("/")[2]
+        is_looked_at = self._gate.looks_at(path)
 
         async def guarded(raws: AsyncIterator[bytes], context: Context) -> Any:
-            call = _called(path, method, context)
-            began_s = self._begin(call)
-            place = ""
+            metadata = context.invocation_metadata()
+            call = _Call(path, method, request_id_in(metadata), self._clock.now_s())
+            self._counts.under_way += 1
             try:
-                place = self._place(context)
-                if (is_behind := self._gate.catch_up(path, call.metadata)) is not None:
-                    await is_behind
-                self._let_in(call)
-                answer = await answered(handler, raws, context)
+                self._come_in(call, context)
+                if is_looked_at:
+                    if (is_behind := self._gate.catch_up(path, metadata)) is not None:
+                        await is_behind
+                    self._gate.check(path, metadata)
+                if self._is_stopping and path != HEALTH:
+                    raise Unreachable(STOPPING)
+                answered = await answer(raws, context)
                 call.code = "OK"
-                return answer
+                return answered
             except asyncio.CancelledError:
                 call.code = _given_up(context)
                 raise
             except Exception as error:
                 await self._abort(call, context, error)
             finally:
-                if place:
-                    self._leave(place)
-                self._end(call, began_s)
+                self._leave(call)
 
         return guarded
 
-    def _streaming(self, path: str, handler: Any) -> Any:
-        method = path.rpartition("/")[2]
+    def _unary(self, handler: Any) -> _Answer:
+        parse, respond = handler.request_deserializer or bytes, handler.unary_unary
+        deadlines = self._deadlines
 
-        async def guarded(raws: AsyncIterator[bytes], context: Context) -> None:
-            call = _called(path, method, context)
-            began_s = self._begin(call)
-            place = ""
+        async def answer(_: AsyncIterator[bytes], context: Context) -> Any:
+            message = None
+            task = deadlines.begin(MESSAGE_S)
             try:
-                place = self._place(context)
-                if (is_behind := self._gate.catch_up(path, call.metadata)) is not None:
-                    await is_behind
-                self._let_in(call)
-                if handler.request_streaming:
-                    answers = handler.stream_stream(_messages(raws, handler), context)
-                else:
-                    answers = handler.unary_stream(await self._one(context, handler), context)
-                if inspect.isasyncgen(answers):
-                    async for answer in answers:
-                        await context.write(answer)
-                else:
-                    await answers  # it writes by itself
-                call.code = "OK"
-            except asyncio.CancelledError:
-                call.code = _given_up(context)
-                raise
-            except Exception as error:
-                await self._abort(call, context, error)
-            finally:
-                if place:
-                    self._leave(place)
-                self._end(call, began_s)
-
-        return guarded
-
-    async def _answered(self, handler: Any, _: AsyncIterator[bytes], context: Context) -> Any:
-        message = None
-        try:
-            with self._deadlines.within(MESSAGE_S) as deadline:
                 # Not the iterator: one that is not read to its end costs a task to be closed.
-                message = _message_in(await context.read(), handler)
+                message = _message_in(await context.read(), parse)
                 # Typed float, but None without a deadline.
                 is_bounded = context.time_remaining() is not None
-                deadline.begin_anew(None if is_bounded else DEADLINE_S)
-                return await handler.unary_unary(message, context)
-        except TimeoutError:
-            if message is None:
-                raise TooSlow(_TOO_SLOW) from None
-            raise
+                deadlines.begin_anew(task, None if is_bounded else DEADLINE_S)
+                return await respond(message, context)
+            except asyncio.CancelledError:
+                if not deadlines.is_late(task):
+                    raise
+                raise TooSlow(_TOO_SLOW) if message is None else TimeoutError from None
+            finally:
+                deadlines.end(task)
 
-    async def _one(self, context: Context, handler: Any) -> Any:
+        return answer
+
+    def _streaming(self, handler: Any) -> _Answer:
+        parse = handler.request_deserializer or bytes
+
+        async def answer(raws: AsyncIterator[bytes], context: Context) -> None:
+            if handler.request_streaming:
+                answers = handler.stream_stream(_messages(raws, parse), context)
+            else:
+                answers = handler.unary_stream(await self._one(context, parse), context)
+            if inspect.isasyncgen(answers):
+                async for one in answers:
+                    await context.write(one)
+            else:
+                await answers  # it writes by itself
+
+        return answer
+
+    async def _one(self, context: Context, parse: _Parse) -> Any:
+        task = self._deadlines.begin(MESSAGE_S)
         try:
-            with self._deadlines.within(MESSAGE_S):
-                return _message_in(await context.read(), handler)
-        except TimeoutError:
+            return _message_in(await context.read(), parse)
+        except asyncio.CancelledError:
+            if not self._deadlines.is_late(task):
+                raise
             raise TooSlow(_TOO_SLOW) from None
+        finally:
+            self._deadlines.end(task)
 
     async def drain(self, most_s: float) -> None:
         """Refuse every further call, so that peers ask another tracker; wait for those that run."""
@@ -182,16 +179,27 @@ class CallGuard:
                     self._is_idle.clear()
                     await self._is_idle.wait()
 
-    def _end(self, call: "_Call", began_s: float) -> None:
-        self._counts.end(call.method, call.code, self._clock.now_s() - began_s)
-        if self._is_stopping:
-            self._is_idle.set()
-
-    def _begin(self, call: "_Call") -> float:
-        self._counts.begin()
+    def _come_in(self, call: "_Call", context: Context) -> None:
+        """Note where a call comes from, but for loopback. Raises where too many do."""
         if call.request_id:
             request_ids.begin(call.request_id)  # for this call's own task
-        return self._clock.now_s()
+        host = host_in(context.peer())
+        if is_loopback(host):
+            return
+        place = place_of(host)
+        if self._under_way[place] >= CALLS_PER_ADDRESS:
+            raise Unreachable("Too many calls come from this address; try again in a moment.")
+        self._under_way[place] += 1
+        call.place = place
+
+    def _leave(self, call: "_Call") -> None:
+        if place := call.place:
+            self._under_way[place] -= 1
+            if not self._under_way[place]:
+                del self._under_way[place]
+        self._counts.end(call.method, call.code, self._clock.now_s() - call.began_s)
+        if self._is_stopping:
+            self._is_idle.set()
 
     async def _abort(self, call: "_Call", context: Context, error: Exception) -> None:
         _note_refusal(context, error, self._audit)
@@ -210,36 +218,14 @@ class CallGuard:
             trailing_metadata=tuple(given),
         )
 
-    def _let_in(self, call: "_Call") -> None:
-        """Raises what refuses it."""
-        self._gate.check(call.path, call.metadata)
-        if self._is_stopping and call.path != HEALTH:
-            raise Unreachable(STOPPING)
 
-    def _place(self, context: Context) -> str:
-        """Note where a call comes from; empty for loopback. Raises where too many do."""
-        host = caller_host(context)
-        if is_loopback(host):
-            return ""
-        place = place_of(host)
-        if self._under_way[place] >= CALLS_PER_ADDRESS:
-            raise Unreachable("Too many calls come from this address; try again in a moment.")
-        self._under_way[place] += 1
-        return place
+def _gathering(handler: Any) -> _Answer:
+    parse = handler.request_deserializer or bytes
 
-    def _leave(self, place: str) -> None:
-        self._under_way[place] -= 1
-        if not self._under_way[place]:
-            del self._under_way[place]
+    async def answer(raws: AsyncIterator[bytes], context: Context) -> Any:
+        return await handler.stream_unary(_messages(raws, parse), context)
 
-
-def _called(path: str, method: str, context: Context) -> _Call:
-    metadata = context.invocation_metadata()
-    return _Call(path, method, metadata, request_id_in(metadata))
-
-
-async def _answered_stream(handler: Any, raws: AsyncIterator[bytes], context: Context) -> Any:
-    return await handler.stream_unary(_messages(raws, handler), context)
+    return answer
 
 
 def _given_up(context: Context) -> str:
@@ -284,20 +270,15 @@ class _GuardedHandlers(grpc.GenericRpcHandler):
         return known
 
 
-async def _messages(raws: AsyncIterator[bytes], handler: Any) -> AsyncIterator[Any]:
-    parse = handler.request_deserializer or bytes
+async def _messages(raws: AsyncIterator[bytes], parse: _Parse) -> AsyncIterator[Any]:
     async for raw in raws:
-        yield _parsed(raw, parse)
+        yield _message_in(raw, parse)
 
 
-def _message_in(raw: Any, handler: Any) -> Any:
-    """The one message of a call, as it was read."""
+def _message_in(raw: Any, parse: _Parse) -> Any:
+    """A message as it was read."""
     if raw is grpc.aio.EOF:
         raise UsageError("The call has no message.")
-    return _parsed(raw, handler.request_deserializer or bytes)
-
-
-def _parsed(raw: bytes, parse: _Parse) -> Any:
     try:
         return parse(raw)
     except (DecodeError, ValueError):
@@ -320,27 +301,3 @@ def _meaning(call: "_Call", error: Exception) -> PanalError:
     request_ids.begin(call.request_id)
     _log.error("a call failed; request id %s", call.request_id, exc_info=error)
     return PanalError(f"The tracker failed; request id {call.request_id}")
-
-
-def request_id_in(metadata: Metadata) -> str:
-    """What a caller calls its request; empty where it has no name for it."""
-    for key, value in metadata or ():
-        if key == request_ids.METADATA:
-            return request_ids.accepted(value)
-    return ""
-
-
-def caller_host(context: Context) -> str:
-    """The IP literal that a call came from, an IPv4-mapped one unwrapped."""
-    return host_in(context.peer())
-
-
-@lru_cache(maxsize=16_384)
-def host_in(peer: str) -> str:
-    """The IP literal in gRPC's name for the other end, such as ``ipv6:%5B::1%5D:40000``."""
-    family, _, rest = unquote(peer).partition(":")
-    if family not in {"ipv4", "ipv6"}:
-        raise UsageError(f"The tracker is called over TCP, not over {family}.")
-    literal = rest.rpartition(":")[0].removeprefix("[").removesuffix("]")
-    # A link-local caller has its interface appended, which is of the tracker's side only.
-    return str(parse_address(literal.partition("%")[0]))

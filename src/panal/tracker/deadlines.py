@@ -6,8 +6,6 @@ A timer of its own costs a short call a twentieth of its time, twice.
 import asyncio
 import math
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
 LOOK_S = 0.2
 
@@ -20,14 +18,34 @@ class Deadlines:
         self.late: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def within(self, most_s: float) -> "Within":
-        """A context of the task that enters it: after so long it ends with TimeoutError."""
-        return Within(self, most_s)
-
-    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look from now on, while there is anything to look at."""
+    def begin(self, most_s: float) -> "asyncio.Task[object]":
+        """The task that runs is cancelled after so long, unless it ends this before."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("only a task has a deadline")
+        self.until_s[task] = monotonic() + most_s
         if self._timer is None:
-            self._timer = loop.call_later(LOOK_S, self._look, loop)
+            self._timer = task.get_loop().call_later(LOOK_S, self._look, task.get_loop())
+        return task
+
+    def begin_anew(self, task: "asyncio.Task[object]", most_s: float | None) -> None:
+        """From now on it may last so long again; None: for ever."""
+        self.until_s[task] = math.inf if most_s is None else monotonic() + most_s
+
+    def is_late(self, task: "asyncio.Task[object]") -> bool:
+        """Whether a task that was cancelled was so for being late, and by nobody else besides.
+
+        It is not cancelled any more then.
+        """
+        if task not in self.late:
+            return False
+        self.late.discard(task)
+        return task.uncancel() == 0
+
+    def end(self, task: "asyncio.Task[object]") -> None:
+        """It has none any more."""
+        self.until_s.pop(task, None)
+        self.late.discard(task)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
@@ -37,43 +55,4 @@ class Deadlines:
             self.late.add(task)
             task.cancel()
         if self.until_s:
-            self.watch(loop)
-
-
-class Within:
-    """See `Deadlines.within`."""
-
-    __slots__ = ("_deadlines", "_most_s", "_task")
-
-    def __init__(self, deadlines: Deadlines, most_s: float) -> None:
-        self._deadlines = deadlines
-        self._most_s = most_s
-
-    def __enter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        if task is None:
-            raise RuntimeError("only a task has a deadline")
-        self._task = task
-        self._deadlines.until_s[task] = monotonic() + self._most_s
-        self._deadlines.watch(loop)
-        return self
-
-    def begin_anew(self, most_s: float | None) -> None:
-        """From now on it may last so long again; None: for ever."""
-        until_s = math.inf if most_s is None else monotonic() + most_s
-        self._deadlines.until_s[self._task] = until_s
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        _: TracebackType | None,
-    ) -> None:
-        self._deadlines.until_s.pop(self._task, None)
-        if self._task not in self._deadlines.late:
-            return
-        self._deadlines.late.discard(self._task)
-        # As asyncio.timeout: somebody else may have cancelled it besides.
-        if kind is asyncio.CancelledError and self._task.uncancel() == 0:
-            raise TimeoutError from error
+            self._timer = loop.call_later(LOOK_S, self._look, loop)

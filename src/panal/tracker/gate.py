@@ -5,15 +5,16 @@ and whoever reaches it counts as a member.
 """
 
 import hmac
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
 from panal.entrances import Entrances, Role
 from panal.errors import NotAMember, Refused
+from panal.tracker.callers import Metadata
 from panal.wire import tracker_pb2 as pb
 from panal.wire.dialback import hash_secret
 from panal.wire.membership import credential_in
@@ -56,8 +57,6 @@ ENTRANCES.register(HEALTH, Role.PUBLIC)
 # Not Health.Watch, which never ends: strangers would hold every place with it.
 ENTRANCES.register(f"/{reflection.SERVICE_NAME}/ServerReflectionInfo", Role.MEMBER)
 
-Metadata = Iterable[tuple[str, Any]] | None
-
 
 class Gate:
     """Looks at each call before anything else does."""
@@ -70,6 +69,11 @@ class Gate:
     def has_members(self) -> bool:
         """Whether only members may call."""
         return self._network is not None
+
+    def looks_at(self, method: str) -> bool:
+        """Whether `check` may refuse anybody; without a network most calls are everybody's."""
+        role = dict(ENTRANCES).get(method)
+        return self.has_members or role is Role.OWNER or role is None
 
     def catch_up(self, method: str, metadata: Metadata) -> Awaitable[None] | None:
         """What to wait for before `check`: another tracker may have let the caller in just now.

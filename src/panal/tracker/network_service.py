@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from panal.audit import AuditLog
 from panal.errors import Refused, UsageError
-from panal.tracker.calls import Context, caller_host
+from panal.tracker.callers import Context, caller_host
 from panal.tracker.gate import Gate
 from panal.tracker.joining import LineRecord
 from panal.tracker.network import Network

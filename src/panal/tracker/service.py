@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from panal.audit import AuditLog
 from panal.errors import NotFound, Refused, UsageError
-from panal.tracker.calls import Context, caller_host
+from panal.tracker.callers import Context, caller_host
 from panal.tracker.dialback import Dialler
 from panal.tracker.gate import Gate
 from panal.tracker.handout import Asker, Handout, host_towards
