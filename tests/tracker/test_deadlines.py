@@ -1,6 +1,7 @@
 """What takes too long ends; what somebody else ends is not taken for it."""
 
 import asyncio
+import math
 from collections.abc import Awaitable
 
 import pytest
@@ -67,14 +68,14 @@ async def test_what_was_in_time_is_not_ended_later() -> None:
 async def test_what_comes_next_has_its_own_time() -> None:
     of = Deadlines()
     task = of.begin(0.0)
-    of.begin_anew(task, None)
+    of.until_s[task] = math.inf
     await asyncio.sleep(0.005)  # a few looks
     of.end(task)
 
     async def waits_anew() -> None:
         task = asyncio.current_task()
         assert task is not None
-        of.begin_anew(task, 0.0)
+        of.until_s[task] = 0.0
         await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):

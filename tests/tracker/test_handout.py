@@ -1,6 +1,5 @@
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from msgspec import structs
@@ -152,7 +151,7 @@ def test_the_only_seed_is_named_wherever_it_stands() -> None:
 
 def test_an_asker_without_a_zone_gets_what_it_got_before_there_were_zones() -> None:
     crowd = _crowd(400, 50)
-    plain = [replace(one, peer=structs.replace(one.peer, zone=NO_ZONE)) for one in crowd]
+    plain = [structs.replace(one, peer=structs.replace(one.peer, zone=NO_ZONE)) for one in crowd]
     asker = Asker("10.9.9.9")
     zoned = [provider.peer for provider in _handout(asker).choose(crowd)]
     assert zoned == [provider.peer for provider in _handout(asker).choose(plain)]

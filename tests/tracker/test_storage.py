@@ -183,6 +183,24 @@ def test_a_lease_that_was_over_and_runs_again_is_found_again(storage: Storage) -
     assert _search(storage, "a.txt", now_s=121.0) == set()
 
 
+def test_a_lease_in_memory_is_renewed_without_a_transaction(storage: Storage) -> None:
+    """Where it is in memory; else, and for whoever is not here, nothing is changed."""
+    before = storage.peer(ONE)
+    renewed = storage.renew_in_memory(PeerName("PEER_1"), lambda it: it.renewed(50.0, 60.0))
+    assert renewed == (before and before.renewed(50.0, 60.0) if storage.is_embedded else None)
+    assert storage.peer(ONE) == (renewed or before)
+    assert storage.renew_in_memory(PeerName("nobody"), lambda it: it) is None
+    with storage.transaction():
+        storage.end_lease(TWO, 20.0)
+    gone = storage.peer(TWO)
+    assert storage.renew_in_memory(TWO, lambda it: it.renewed(50.0, 60.0)) is None
+    assert storage.peer(TWO) == gone
+    if storage.is_embedded:
+        with storage.transaction():
+            assert [one.name for one in storage.sweep(109.0)] == []
+            assert [one.name for one in storage.sweep(110.0)] == [ONE]
+
+
 def test_a_lease_put_in_vain_runs_as_before(storage: Storage) -> None:
     before = storage.peer(ONE)
     assert before is not None

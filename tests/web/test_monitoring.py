@@ -195,8 +195,8 @@ async def test_a_tracker_hears_which_download_asks(
     heard: list[tuple[str, str]] = []
     real = calls._Call
 
-    def noting(path: str, method: str, request_id: str, began_s: float) -> Any:
-        made = real(path, method, request_id, began_s)
+    def noting(method: str, request_id: str, began_s: float) -> Any:
+        made = real(method, request_id, began_s)
         heard.append((method, request_id))
         return made
 

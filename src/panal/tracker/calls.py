@@ -10,10 +10,13 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
+from math import inf
+from time import monotonic
 from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
+import msgspec
 from google.protobuf.message import DecodeError
 
 from panal import request_ids
@@ -43,22 +46,18 @@ _Parse = Callable[[bytes], Any]
 _Answer = Callable[[AsyncIterator[bytes], Context], Awaitable[Any]]
 
 
-class _Call:
+class _Call(msgspec.Struct, gc=False):
     """One call, as it is counted."""
 
-    __slots__ = ("began_s", "code", "method", "path", "place", "request_id")
-
-    def __init__(self, path: str, method: str, request_id: str, began_s: float) -> None:
-        self.path = path
-        self.method = method
-        """The last part of its path."""
-        self.request_id = request_id
-        """Its caller's, or one of ours where it fails; empty for none."""
-        self.began_s = began_s
-        self.place = ""
-        """Where it comes from; empty for loopback."""
-        self.code = "CANCELLED"
-        """How it ended, unless its caller went first."""
+    method: str
+    """The last part of its path."""
+    request_id: str
+    """Its caller's, or one of ours where it fails; empty for none."""
+    began_s: float
+    place: str = ""
+    """Where it comes from; empty for loopback."""
+    code: str = "CANCELLED"
+    """How it ended, unless its caller went first."""
 
 
 class CallGuard:
@@ -97,7 +96,7 @@ class CallGuard:
 
         async def guarded(raws: AsyncIterator[bytes], context: Context) -> Any:
             metadata = context.invocation_metadata()
-            call = _Call(path, method, request_id_in(metadata), self._clock.now_s())
+            call = _Call(method, request_id_in(metadata), self._clock.now_s())
             self._counts.under_way += 1
             try:
                 self._come_in(call, context)
@@ -122,7 +121,7 @@ class CallGuard:
 
     def _unary(self, handler: Any) -> _Answer:
         parse, respond = handler.request_deserializer or bytes, handler.unary_unary
-        deadlines = self._deadlines
+        deadlines, until_s = self._deadlines, self._deadlines.until_s
 
         async def answer(_: AsyncIterator[bytes], context: Context) -> Any:
             message = None
@@ -132,14 +131,15 @@ class CallGuard:
                 message = _message_in(await context.read(), parse)
                 # Typed float, but None without a deadline.
                 is_bounded = context.time_remaining() is not None
-                deadlines.begin_anew(task, None if is_bounded else DEADLINE_S)
+                until_s[task] = inf if is_bounded else monotonic() + DEADLINE_S
                 return await respond(message, context)
             except asyncio.CancelledError:
                 if not deadlines.is_late(task):
                     raise
                 raise TooSlow(_TOO_SLOW) if message is None else TimeoutError from None
             finally:
-                deadlines.end(task)
+                if until_s.pop(task, None) is None:
+                    deadlines.end(task)
 
         return answer
 

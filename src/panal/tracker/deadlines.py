@@ -4,7 +4,6 @@ A timer of its own costs a short call a twentieth of its time, twice.
 """
 
 import asyncio
-import math
 from time import monotonic
 
 LOOK_S = 0.2
@@ -15,6 +14,7 @@ class Deadlines:
 
     def __init__(self) -> None:
         self.until_s: dict[asyncio.Task[object], float] = {}
+        """By task; whoever began one may put it off, to infinity too."""
         self.late: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -27,10 +27,6 @@ class Deadlines:
         if self._timer is None:
             self._timer = task.get_loop().call_later(LOOK_S, self._look, task.get_loop())
         return task
-
-    def begin_anew(self, task: "asyncio.Task[object]", most_s: float | None) -> None:
-        """From now on it may last so long again; None: for ever."""
-        self.until_s[task] = math.inf if most_s is None else monotonic() + most_s
 
     def is_late(self, task: "asyncio.Task[object]") -> bool:
         """Whether a task that was cancelled was so for being late, and by nobody else besides.

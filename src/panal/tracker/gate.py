@@ -64,11 +64,8 @@ class Gate:
     def __init__(self, network: "Network | None" = None, owner_token: bytes = b"") -> None:
         self._network = network
         self._owner_hash = hash_secret(owner_token)
-
-    @property
-    def has_members(self) -> bool:
+        self.has_members = network is not None
         """Whether only members may call."""
-        return self._network is not None
 
     def looks_at(self, method: str) -> bool:
         """Whether `check` may refuse anybody; without a network most calls are everybody's."""

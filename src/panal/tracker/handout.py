@@ -7,9 +7,10 @@ comes in as an argument.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, TypeVar
+
+import msgspec
 
 from panal.tracker.registry import PeerRecord, key_of
 from panal.wire.address import dialling_problem, host_for_asker, is_loopback
@@ -33,8 +34,7 @@ class Chance(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True, gc=False):
     """Who asks for providers, as far as the choice depends on it."""
 
     host: str
@@ -46,8 +46,7 @@ class Asker:
     zone: Zone = NO_ZONE
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(msgspec.Struct, frozen=True, gc=False):
     """A live peer that has a content, whole or in part."""
 
     peer: PeerRecord
@@ -60,6 +59,7 @@ class Handout:
     def __init__(self, asker: Asker, limit: int, chance: Chance) -> None:
         self._asker = asker
         self._asker_key = key_of(asker.name)
+        """Empty for whoever is no peer."""
         self._limit = limit
         self._chance = chance
         self._hosts: dict[PeerName, str | None] = {}
@@ -71,12 +71,12 @@ class Handout:
         does not hide the one seed that has the rarest chunk.
         """
         own = self._asker_key
-        able = [
-            holder
-            for holder in holders
-            if holder.peer.reachable and key_of(holder.peer.name) != own
-        ]
-        looked_at = self._fewer(able)
+        able = []
+        for holder in holders:
+            peer = holder.peer
+            if peer.reachable and (not own or key_of(peer.name) != own):
+                able.append(holder)
+        looked_at = able if len(able) <= _MANY * self._limit else self._fewer(able)
         providers = self._providers(looked_at)
         if looked_at is not able and len(providers) < self._limit:  # few have an address for it
             providers = self._providers(able)
@@ -105,8 +105,6 @@ class Handout:
 
     def _fewer(self, holders: list[Holder]) -> list[Holder]:
         """Of very many a part, in which each kind that is told apart has enough."""
-        if len(holders) <= _MANY * self._limit:
-            return holders
         kinds: dict[tuple[bool, bool], list[Holder]] = {}
         for holder in holders:
             kind = holder.complete, holder.peer.zone == self._asker.zone or not self._asker.zone

@@ -122,6 +122,12 @@ class PostgresStorage:
         """As `peer_for_update` of many; whom another transaction has in hand is left out."""
         return self._peers.free_for_update(names)
 
+    def renew_in_memory(
+        self, name: PeerName, renewed: Callable[[PeerRecord], PeerRecord]
+    ) -> PeerRecord | None:
+        """None: leases are in the database."""
+        return None
+
     def put_leases(self, records: Sequence[PeerRecord]) -> None:
         """Record until when the leases of recorded peers run, and when they were renewed."""
         self._peers.put_leases(records)

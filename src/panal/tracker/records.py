@@ -125,20 +125,33 @@ class Records:
         return await self._run(work)
 
     def renew(self, caller: Caller, observed_host: str) -> Awaitable[PeerRecord]:
-        """Extend the caller's lease; its record, as `registry.check_caller` allows."""
-        renewal = Renewal(caller, observed_host)
+        """Extend the caller's lease; its record, as `registry.renewed` allows."""
         if self._storage.is_embedded:
-            return self._renew_alone(renewal)
-        return self._renewals.renew(renewal)
+            return self._threads.ask(self._renew_here, caller, observed_host)
+        return self._renewals.renew(Renewal(caller, observed_host))
+
+    def _renew_here(self, caller: Caller, observed_host: str) -> PeerRecord:
+        renewed = partial(
+            registry.renewed,
+            caller=caller,
+            observed_host=observed_host,
+            now_s=self._clock.now_s(),
+            lease_s=self._lease_s,
+        )
+        record = self._storage.renew_in_memory(caller.name, renewed)
+        if record is not None:
+            return record
+        renewal = Renewal(caller, observed_host)
+        return self._transact(lambda now_s: self._put_renewed(renewal, now_s))
 
     def _renew_alone(self, renewal: Renewal) -> Awaitable[PeerRecord]:
-        def work(now_s: float) -> PeerRecord:
-            found = self._storage.peer_for_update(renewal.caller.name)
-            renewed = self._renewed(found, renewal, now_s)
-            self._storage.put_leases((renewed,))
-            return renewed
+        return self._run(lambda now_s: self._put_renewed(renewal, now_s))
 
-        return self._ask(work)
+    def _put_renewed(self, renewal: Renewal, now_s: float) -> PeerRecord:
+        found = self._storage.peer_for_update(renewal.caller.name)
+        renewed = self._renewed(found, renewal, now_s)
+        self._storage.put_leases((renewed,))
+        return renewed
 
     async def _renew_together(self, renewals: Sequence[Renewal]) -> list[Outcome]:
         def work(now_s: float) -> list[Outcome]:
@@ -167,9 +180,8 @@ class Records:
         return await self._run(work)
 
     def _renewed(self, found: PeerRecord | None, renewal: Renewal, now_s: float) -> PeerRecord:
-        record = registry.check_caller(found, renewal.caller, now_s)
-        registry.check_same_place(record, renewal.observed_host)
-        return record.renewed(now_s, self._lease_s)
+        host = renewal.observed_host
+        return registry.renewed(found, renewal.caller, host, now_s, self._lease_s)
 
     async def leave(self, caller: Caller) -> PeerRecord | None:
         """End the caller's lease; None where it had none."""
@@ -241,18 +253,30 @@ class Records:
     ) -> list[tuple[ContentId, tuple[Provider, ...]]]:
         """The providers chosen for each content, in the order asked for."""
 
-        def work(now_s: float) -> dict[ContentId, tuple[int, tuple[Provider, ...]]]:
-            located = self._storage.locate(dict.fromkeys(contents), now_s)
-            return {
-                content: (len(holders), handout.choose(holders))
-                for content, holders in located.items()
-            }
-
         is_short = len(contents) <= FEW_CONTENTS and self._widely_held.isdisjoint(contents)
-        located = await (self._ask if is_short else self._run)(work)
-        for content, (holders, _) in located.items():
-            self._note_holders(content, holders)
-        return [(content, located[content][1]) for content in contents]
+        if is_short and self._storage.is_embedded:
+            located = await self._threads.ask(self._locate_here, contents, handout)
+        else:
+            located = await self._run(lambda now_s: self._located(contents, handout, now_s))
+        if len(located) == len(contents):
+            return list(located.items())
+        return [(content, located[content]) for content in contents]  # one was asked for twice
+
+    def _locate_here(
+        self, contents: Sequence[ContentId], handout: Handout
+    ) -> dict[ContentId, tuple[Provider, ...]]:
+        with self._storage.transaction():
+            return self._located(contents, handout, self._clock.now_s())
+
+    def _located(
+        self, contents: Sequence[ContentId], handout: Handout, now_s: float
+    ) -> dict[ContentId, tuple[Provider, ...]]:
+        chosen = {}
+        for content, holders in self._storage.locate(contents, now_s).items():
+            if len(holders) > FEW_HOLDERS or content in self._widely_held:
+                self._note_holders(content, len(holders))
+            chosen[content] = handout.choose(holders)
+        return chosen
 
     def _note_holders(self, content: ContentId, holders: int) -> None:
         """What very many hold takes milliseconds: a thread reads it the next time."""

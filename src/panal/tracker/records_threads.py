@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -71,17 +72,17 @@ class RecordsThreads:
     ) -> None:
         await self.close()
 
-    async def ask(self, work: Callable[[], _Result]) -> _Result:
+    async def ask(self, work: Callable[..., _Result], *given: Any) -> _Result:
         """Have a short question answered: here where that may be and the threads do nothing else.
 
         The event loop waits for it, so it should take a millisecond at most.
         """
         if self._place is not None and self._place.acquire(blocking=False):
             try:
-                return work()
+                return work(*given)
             finally:
                 self._place.release()
-        return await self.run(work)
+        return await self.run(partial(work, *given))
 
     async def close(self) -> None:
         """Return when all that was asked for is done."""

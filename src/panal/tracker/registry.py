@@ -7,6 +7,7 @@ of it. Nothing is stored, dialled or awaited here; the time comes in as `now_s`.
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 from msgspec.structs import replace
@@ -83,6 +84,7 @@ class Admission:
     """Peers that cannot be at their address any more: this one has proved to be there."""
 
 
+@lru_cache(maxsize=16_384)
 def key_of(name: str) -> str:
     """What makes a peer's name unique: two names that differ only in case are one."""
     return name.casefold()
@@ -160,9 +162,9 @@ def check_caller(existing: PeerRecord | None, caller: Caller, now_s: float) -> P
     NotRegistered for an unknown peer, a lease that is over or a start that has not
     registered; Refused for a wrong secret; Superseded for an older start.
     """
-    if existing is None or not existing.is_live(now_s):
+    if existing is None or now_s >= existing.lease_until_s:
         raise NotRegistered(f"The tracker does not know {caller.name}; register again.")
-    if not _is_owner(existing, caller):
+    if not hmac.compare_digest(existing.secret_hash, hash_secret(caller.secret)):
         raise Refused(f"This is not the secret that {existing.name} registered with.")
     if caller.epoch < existing.epoch:
         raise Superseded(_superseded_words(existing))
@@ -173,13 +175,22 @@ def check_caller(existing: PeerRecord | None, caller: Caller, now_s: float) -> P
 
 def check_same_place(record: PeerRecord, observed_host: str) -> None:
     """NotRegistered where a peer calls from another address than it registered from."""
-    if observed_host == record.observed_host:  # nearly always, and quickly seen
-        return
     if parse_address(observed_host) != parse_address(record.observed_host):
         raise NotRegistered(
             f"{record.name} now calls from {observed_host}, not from {record.observed_host}; "
             "register again."
         )
+
+
+def renewed(
+    existing: PeerRecord | None, caller: Caller, observed_host: str, now_s: float, lease_s: float
+) -> PeerRecord:
+    """The caller's own record with its lease granted anew; what `check_caller` and
+    `check_same_place` raise."""
+    record = check_caller(existing, caller, now_s)
+    if observed_host != record.observed_host:
+        check_same_place(record, observed_host)
+    return replace(record, lease_until_s=now_s + lease_s, renewed_at_s=now_s)
 
 
 def is_fresh(record: PeerRecord, sequence: int) -> bool:

@@ -133,15 +133,16 @@ class TrackerService(TrackerServicer):
     async def Renew(self, request: pb.RenewRequest, context: Context) -> pb.RenewResponse:
         """Keep a lease, compare digests, and try an unreachable peer again."""
         caller = wire.caller_from(request.caller)
-        self._check_own(caller.name, context)
+        if self._gate.has_members:
+            self._check_own(caller.name, context)
         digest = wire.digest_from(request.digest)
         record = await self._records.renew(caller, caller_host(context))
         if not record.reachable:
             self._redial.start(record)
         if self._network is not None:
             await self._network.hear_of(request.revocations_version)
-        is_in_step, news = record.digest == digest, self._news(request.revocations_version)
-        if news is None:
+        is_in_step = record.digest == digest
+        if (news := self._news(request.revocations_version)) is None:
             return _renewed(is_in_step, record.reachable, record.reachability)
         return wire.renewal_to(Renewal(is_in_step, record.reachable, record.reachability, news))
 
@@ -159,13 +160,13 @@ class TrackerService(TrackerServicer):
     async def Locate(self, request: pb.LocateRequest, context: Context) -> pb.LocateResponse:
         """Name providers; what the asker could not reach is dialled first."""
         contents = catalogue.contents_from(request)
-        if request.asker:
-            self._check_own(parse_peer_name(request.asker), context)
+        if (name := request.asker) and (own := parse_peer_name(name)) and self._gate.has_members:
+            self._check_own(own, context)
         if request.suspects:
             await self._redial.check_suspects(map(parse_peer_name, request.suspects))
         room = max(1, MAX_PROVIDERS_PER_ANSWER // len(contents))
         limit = min(request.max_providers or catalogue.MAX_PROVIDERS, catalogue.MAX_PROVIDERS, room)
-        asker = _asker(context, request.asker, parse_zone(request.zone))
+        asker = _asker(context, name, parse_zone(request.zone) if request.zone else NO_ZONE)
         handout = Handout(asker, limit, self._chance)
         return catalogue.located_to(await self._records.locate(contents, handout))
 

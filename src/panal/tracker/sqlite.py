@@ -16,7 +16,7 @@ from panal.tracker.registry import LEASE_S, PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
 from panal.tracker.sqlite_catalogue import CatalogueRows
 from panal.tracker.sqlite_folders import entries_between, files_between
-from panal.tracker.sqlite_holders import holders_of, provider_counts
+from panal.tracker.sqlite_holders import Holders, provider_counts
 from panal.tracker.sqlite_keys import merge_keys
 from panal.tracker.sqlite_listing import entries_in_order
 from panal.tracker.sqlite_peers import PeerRows
@@ -30,9 +30,10 @@ from panal.wire.ids import ContentId, PeerName
 class _Transaction(AbstractContextManager[None]):
     """Begun by the first change; one at a time, so it needs nothing of its own."""
 
-    def __init__(self, connection: sqlite3.Connection, peers: PeerRows) -> None:
+    def __init__(self, connection: sqlite3.Connection, peers: PeerRows, holders: Holders) -> None:
         self._connection = connection
         self._peers = peers
+        self._holders = holders
 
     def __enter__(self) -> None:
         pass
@@ -46,6 +47,7 @@ class _Transaction(AbstractContextManager[None]):
         if error is None and not self._connection.in_transaction:
             self._peers.keep()  # as most questions end: nothing was written
             return
+        self._holders.forget()
         try:
             with errors_in_words():
                 if error is not None:
@@ -74,10 +76,11 @@ class SqliteStorage:
         self._ids = count(first_free_id(self._connection))
         self._generations = count(1)
         self._peers = PeerRows(self._connection, now_s, lease_s)
+        self._holders = Holders(self._connection)
         self._counts = KeptCounts()
         self._behind = unindexed(self._connection)
         """At most so many names are not in the index yet."""
-        self._transaction = _Transaction(self._connection, self._peers)
+        self._transaction = _Transaction(self._connection, self._peers, self._holders)
         with self.transaction():
             for (key,) in self._connection.execute("SELECT key FROM peers").fetchall():
                 rows = self._catalogue(key)
@@ -105,6 +108,12 @@ class SqliteStorage:
         """What is recorded under these names: nobody else has any in hand."""
         found = map(self.peer, dict.fromkeys(names))
         return [record for record in found if record is not None]
+
+    def renew_in_memory(
+        self, name: PeerName, renewed: Callable[[PeerRecord], PeerRecord]
+    ) -> PeerRecord | None:
+        """Grant a lease anew that is nowhere else than here; None for a peer that is not here."""
+        return self._peers.renew(name, renewed)
 
     def put_leases(self, records: Sequence[PeerRecord]) -> None:
         """Record until when the leases of recorded peers run, and when they were renewed."""
@@ -152,15 +161,15 @@ class SqliteStorage:
 
     def locate(self, contents: Iterable[ContentId], now_s: float) -> dict[ContentId, list[Holder]]:
         """The live holders of each content: entries are complete holdings, too."""
-        self._peers.note_absent(now_s)
-        known, absent = self._peers.with_id, self._peers.absent
-        return {
-            content: [
-                Holder(known(peer).record, complete)
-                for peer, complete in holders_of(self._connection, content, absent).items()
-            ]
-            for content in contents
-        }
+        peers = self._peers
+        peers.note_absent(now_s)
+        located: dict[ContentId, list[Holder]] = {}
+        for content in contents:
+            holders = located[content] = []
+            for peer, complete in self._holders.of(content).items():
+                if peer not in peers.absent:
+                    holders.append(Holder(peers.with_id(peer).record, complete))
+        return located
 
     def match(self, search: Search, now_s: float) -> Matches:
         """The entries of live peers that meet a search's conditions, exact names first."""

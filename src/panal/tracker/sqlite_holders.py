@@ -2,11 +2,14 @@
 
 import json
 import sqlite3
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 
 from panal.tracker.sqlite_keys import places_of
 from panal.tracker.sqlite_rows import CONTENT, HERE
 from panal.wire.ids import CONTENT_ID_BYTES, ContentId
+
+MOST_KEPT = 100_000
+"""Contents and holders in all; some ten megabytes."""
 
 # Without GROUP BY and NOT IN, whose tables cost more than the rows of most contents.
 _OF_ENTRIES = """
@@ -33,16 +36,39 @@ WHERE {HERE} GROUP BY place
 """  # noqa: S608 (of our own parts)
 
 
-def holders_of(
-    connection: sqlite3.Connection, content: ContentId, absent: Container[int]
-) -> dict[int, bool]:
-    """The row ids of the peers that hold a content and are not absent, and whether whole."""
-    holders: dict[int, bool] = {}
-    given = {"key": content[:8], "content": content}
-    for peer, complete in connection.execute(_HOLDERS, given).fetchall():
-        if peer not in absent:
+class Holders:
+    """Whoever holds a content, absent or not; kept until anything is written.
+
+    Swarms ask again and again for the same ones, while next to nobody announces.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._kept: dict[ContentId, dict[int, bool]] = {}
+        self._holders_kept = 0
+
+    def of(self, content: ContentId) -> dict[int, bool]:
+        """The row ids of the peers that hold a content, and whether whole."""
+        if (kept := self._kept.get(content)) is not None:
+            return kept
+        holders: dict[int, bool] = {}
+        given = {"key": content[:8], "content": content}
+        for peer, complete in self._connection.execute(_HOLDERS, given).fetchall():
             holders[peer] = bool(complete) or holders.get(peer, False)
-    return holders
+        if not self._connection.in_transaction:
+            self._keep(content, holders)
+        return holders
+
+    def forget(self) -> None:
+        """Something was written: what is kept may not be so any more."""
+        self._kept.clear()
+        self._holders_kept = 0
+
+    def _keep(self, content: ContentId, holders: dict[int, bool]) -> None:
+        if self._holders_kept > MOST_KEPT:
+            self.forget()
+        self._kept[content] = holders
+        self._holders_kept += 1 + len(holders)
 
 
 def provider_counts(

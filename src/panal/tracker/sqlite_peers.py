@@ -8,6 +8,7 @@ import heapq
 import json
 import math
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -143,6 +144,14 @@ class PeerRows:
         begin(self._connection)
         ((row_id, digest),) = self._connection.execute(_PUT, values).fetchall()
         self._change(key, KnownPeer(row_id, replace(record, digest=digest), None))
+
+    def renew(self, name: str, renewed: Callable[[PeerRecord], PeerRecord]) -> PeerRecord | None:
+        """Grant the lease of a peer that is here anew, outside of a transaction; None else."""
+        known = self._by_key.get(key_of(name))
+        if known is None or known.gone_at_s is not None or known.id in self.absent:
+            return None
+        known.record = renewed(known.record)
+        return known.record
 
     def put_lease(self, record: PeerRecord) -> None:
         """As `put` of a recorded peer of which nothing but its lease has changed."""

@@ -112,6 +112,16 @@ class Storage(Protocol):
         """As `peer_for_update` of many; whom another transaction has in hand is left out."""
         ...
 
+    def renew_in_memory(
+        self, name: PeerName, renewed: Callable[[PeerRecord], PeerRecord]
+    ) -> PeerRecord | None:
+        """What `renewed` makes of a peer's record, its lease granted anew, without a transaction.
+
+        None, with nothing changed, where that takes one: the store keeps leases elsewhere, or
+        the peer is not here.
+        """
+        ...
+
     def put_leases(self, records: Sequence[PeerRecord]) -> None:
         """Record until when the leases of recorded peers run, and when they were renewed."""
         ...

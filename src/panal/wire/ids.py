@@ -1,6 +1,7 @@
 """What things are called between machines: content ids, SHA-256 digests, peer names."""
 
 import re
+from functools import lru_cache
 from typing import NewType
 
 from panal.errors import UsageError
@@ -42,6 +43,7 @@ def content_id_from_bytes(raw: bytes) -> ContentId:
     return ContentId(raw)
 
 
+@lru_cache(maxsize=16_384)
 def parse_peer_name(text: str) -> PeerName:
     """A checked peer name; UsageError names the rule."""
     if _PEER_NAME.fullmatch(text) is None:

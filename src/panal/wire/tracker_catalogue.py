@@ -151,12 +151,10 @@ def located_to(
     located: Iterable[tuple[ContentId, Iterable[Provider]]],
 ) -> pb.LocateResponse:
     """Providers by content, as a message."""
-    return pb.LocateResponse(
-        located=[
-            pb.Located(content=content, providers=[provider_to(p) for p in providers])
-            for content, providers in located
-        ]
-    )
+    message = pb.LocateResponse()
+    for content, providers in located:
+        message.located.add(content=content, providers=map(provider_to, providers))
+    return message
 
 
 def query_from(message: pb.SearchRequest) -> SearchQuery:
