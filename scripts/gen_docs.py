@@ -103,7 +103,8 @@ def _type_words(kind: Any) -> str:
     if get_origin(kind) is dict:
         return f"object of {_type_words(given[1])}"
     if given:
-        return " or ".join(map(_type_words, given))
+        words = " or ".join(_type_words(one) for one in given if one is not msgspec.UnsetType)
+        return f"{words}, may be left out" if msgspec.UnsetType in given else words
     return _named(kind)
 
 

@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from msgspec import UNSET
 from msgspec.structs import asdict
 
 from panal.answers import (
@@ -272,20 +273,22 @@ def network_answer(membership: Membership) -> NetworkAnswer:
 
 
 def tracker_status_answer(status: TrackerStatus, tracker: str) -> TrackerStatusAnswer:
-    """How a tracker stands, as the API gives it."""
+    """How a tracker stands, as the API gives it: without what it could not count."""
     known = status.details
-    return TrackerStatusAnswer(
+    answer = TrackerStatusAnswer(
         tracker=tracker,
         ready=not status.problem,
         problem=status.problem,
         access=status.access,
-        peers=status.peers,
-        peers_reachable=status.peers_reachable,
-        entries=status.entries,
-        holdings=status.holdings,
         lease_s=status.lease_s,
         details=None if known is None else TrackerDetailsAnswer(**asdict(known)),
     )
+    if answer.ready:
+        answer.peers, answer.peers_reachable = status.peers, status.peers_reachable
+        answer.entries, answer.holdings = status.entries, status.holdings
+    elif answer.details is not None:
+        answer.details.store_answer_s = answer.details.search_lag_entries = UNSET
+    return answer
 
 
 def disk_answer(folder: Path, room: Room) -> DiskAnswer:

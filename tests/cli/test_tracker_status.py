@@ -1,14 +1,18 @@
 """`panal tracker status`, as whoever searches and as the tracker's owner."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from panal import __version__
-from panal.answers import TrackerDetailsAnswer, TrackerStatusAnswer
+from panal.answers import TrackerStatusAnswer
 from panal.cli import network as cli_network
 from panal.cli import tracker_status
+from panal.cli.schemas import schema_of
+from panal.views import tracker_status_answer
+from panal.wire.tracker_status import TrackerDetails, TrackerStatus
 from tests.cli.running import panal
 from tests.support.network import Network
 
@@ -73,21 +77,26 @@ async def test_the_tracker_s_own_words_still_stand() -> None:
 def test_what_could_not_be_counted_is_not_told_as_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    details = TrackerDetailsAnswer("1", 35.0, "postgresql", 0.0, 3, 0, 0, 16, 7, 1, 0.5)
-    away = TrackerStatusAnswer(
-        "a:1", False, "Its database is away.", "loopback", 0, 0, 0, 0, 60.0, details
-    )
+    details = TrackerDetails("1", 35.0, "postgresql", 0.0, 3, 0, 0, 16, 7, 1, 0.5)
+    away = TrackerStatus("Its database is away.", "loopback", 0, 0, 0, 0, 60.0, details)
 
     async def asked(*_: object) -> TrackerStatusAnswer:
-        return away
+        return tracker_status_answer(away, "a:1")
 
     monkeypatch.setattr(tracker_status, "_ask", asked)
+    told = []
     for as_json in (True, False):
-        capsys.readouterr()
         with pytest.raises(SystemExit) as ending:
             tracker_status.show(["a:1"], None, None, as_json=as_json)
         assert ending.value.code == 1
-    said = capsys.readouterr().out
+        told.append(capsys.readouterr().out)
+    document, said = json.loads(told[0]), told[1]
+    assert document.keys() == {"tracker", "ready", "problem", "access", "lease_s", "details"}
+    assert not {"store_answer_s", "search_lag_entries"} & document["details"].keys()
+    assert document["details"]["calls"] == 16
+    schema = schema_of([TrackerStatusAnswer])["$defs"]
+    assert set(schema["TrackerStatusAnswer"]["required"]) == document.keys()
+    assert set(schema["TrackerDetailsAnswer"]["required"]) == document["details"].keys()
     assert "a:1  NOT READY: Its database is away." in said
     assert "records postgresql, 3 questions waiting" in said
     assert "peers 0" not in said

@@ -1,6 +1,7 @@
 """A peer's own state and settings."""
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from panal.answers.sharing import RootAnswer
 from panal.audit import Event
@@ -121,7 +122,7 @@ class StatusAnswer(msgspec.Struct):
     """Paths that were changed just now: they are shared once they rest."""
 
 
-class TrackerDetailsAnswer(msgspec.Struct):
+class TrackerDetailsAnswer(msgspec.Struct, kw_only=True):
     """What a tracker tells its owner beside counts."""
 
     version: str
@@ -130,12 +131,12 @@ class TrackerDetailsAnswer(msgspec.Struct):
     """Since it began to listen."""
     store: str
     """Which kind keeps the records: sqlite, in its state directory or in memory, or postgresql."""
-    store_answer_s: float
-    """How long the records took to count what they have."""
+    store_answer_s: float | UnsetType = UNSET
+    """How long the records took to count what they have; not there while they do not."""
     store_waiting: int
     """Questions to the records that are not answered yet."""
-    search_lag_entries: int
-    """Entries that were acknowledged and that a search does not find yet."""
+    search_lag_entries: int | UnsetType = UNSET
+    """Entries that were acknowledged and that a search does not find yet; likewise."""
     leases_ended: int
     """Peers that went without a word, since the start, as all that follow."""
     calls: int
@@ -148,24 +149,24 @@ class TrackerDetailsAnswer(msgspec.Struct):
     """Over the last minute."""
 
 
-class TrackerStatusAnswer(msgspec.Struct):
+class TrackerStatusAnswer(msgspec.Struct, kw_only=True):
     """How a tracker stands."""
 
     tracker: str
     """Which one answered."""
     ready: bool
-    """Whether it can do its work; where not, a count of 0 says nothing."""
+    """Whether it can do its work; where not, what it would count is not there."""
     problem: str
     """Why not, in words; empty where it can."""
     access: str
     """Who may call it: loopback, open or network; empty where it says something else."""
-    peers: int
+    peers: int | UnsetType = UNSET
     """With a lease."""
-    peers_reachable: int
+    peers_reachable: int | UnsetType = UNSET
     """Of those, the ones whose port answered its call."""
-    entries: int
+    entries: int | UnsetType = UNSET
     """Of those peers, one a path."""
-    holdings: int
+    holdings: int | UnsetType = UNSET
     """Contents without an entry that they hold, whole or in part."""
     lease_s: float
     """How long a lease counts."""

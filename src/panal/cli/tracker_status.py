@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from msgspec import UNSET
 
 from panal.answers import TrackerDetailsAnswer, TrackerStatusAnswer
 from panal.cli.finding import tracker_of
@@ -51,7 +52,7 @@ def _print(answer: TrackerStatusAnswer) -> None:
     if answer.details is None:
         click.echo("Its owner is told more, on its machine.", err=True)
         return
-    for line in _detail_lines(answer.details, answer.lease_s, was_counted=answer.ready):
+    for line in _detail_lines(answer.details, answer.lease_s):
         click.echo(line)
 
 
@@ -80,9 +81,9 @@ def _ready_words(answer: TrackerStatusAnswer) -> str:
     return "ready" if answer.ready else f"NOT READY: {name_words(answer.problem)}"
 
 
-def _detail_lines(details: TrackerDetailsAnswer, lease_s: float, *, was_counted: bool) -> list[str]:
-    lag = details.search_lag_entries
-    counted = f", counted in {1_000 * details.store_answer_s:.1f} ms" if was_counted else ""
+def _detail_lines(details: TrackerDetailsAnswer, lease_s: float) -> list[str]:
+    lag, took_s = details.search_lag_entries, details.store_answer_s
+    counted = "" if took_s is UNSET else f", counted in {1_000 * took_s:.1f} ms"
     return [
         f"Panal {name_words(details.version)}, up {_time_words(details.up_s)}",
         f"records {name_words(details.store)}{counted}, "

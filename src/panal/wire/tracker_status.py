@@ -33,6 +33,7 @@ class TrackerStatus(msgspec.Struct, frozen=True):
     access: str
     """One of `ACCESS`; empty where a newer tracker says something else."""
     peers: int
+    """As the counts that follow: nothing is known of it while there is a problem."""
     peers_reachable: int
     entries: int
     holdings: int
