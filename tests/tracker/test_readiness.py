@@ -7,7 +7,14 @@ import sqlite3
 import pytest
 
 from panal.errors import NoSpace
-from panal.tracker.readiness import COUNTS_FOR_S, DEADLINE_S, STOPPING, Readiness
+from panal.tracker.readiness import (
+    BEHIND,
+    COUNTS_FOR_S,
+    DEADLINE_S,
+    STOPPING,
+    Look,
+    Readiness,
+)
 from panal.tracker.storage import Totals
 from tests.support.clock import VirtualClock
 
@@ -93,3 +100,27 @@ async def test_a_tracker_that_stops_is_not_ready_and_asks_nothing() -> None:
     readiness.is_stopping = True
     assert (await readiness.look()).problem == STOPPING
     assert store.asked == 0
+
+
+async def test_leases_that_stood_still_are_seen_to_before_they_are_counted() -> None:
+    store, clock = Store(), VirtualClock()
+    store.may_answer.set()
+    readiness = Readiness(store.totals, clock)
+    assert (await readiness.look()).problem == ""
+    readiness.fall_behind()
+    assert await readiness.look() == Look(BEHIND)
+    readiness.catch_up()
+    assert await readiness.look() == Look("", TOTALS)
+
+
+async def test_what_was_asked_before_there_was_news_is_asked_again() -> None:
+    store, clock = Store(), VirtualClock()
+    readiness = Readiness(store.totals, clock)
+    look = asyncio.create_task(readiness.look())
+    while not store.asked:
+        await asyncio.sleep(0)
+    readiness.fall_behind()
+    readiness.catch_up()
+    store.may_answer.set()
+    assert (await look).problem == ""
+    assert store.asked == 2

@@ -14,7 +14,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 pytest.importorskip("psycopg", reason="the extra panal[postgres] is not installed")
 
 from panal.errors import Refused
+from panal.tracker.records import Records
+from panal.tracker.registry import PeerRecord
 from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.wire import tracker_pb2 as pb
 from panal.wire.tracker import ERROR_METADATA
 from tests.support.postgres_server import PostgresServer
 from tests.tracker.harness import TinyPeer, Tracker, running_tracker
@@ -94,6 +97,41 @@ async def test_while_the_database_is_away_a_tracker_says_so_and_then_goes_on(
         await until_health_is(tracker, status.SERVING)
         assert await tracker.paths("a") == {"a"}
         assert (await tracker.renew(peer.who, digest)).in_step
+
+
+async def test_a_tracker_counts_its_peers_after_an_outage_once_their_leases_go_on(
+    away_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = health_pb2.HealthCheckResponse
+    async with running_tracker(store=away_server.url()) as tracker, TinyPeer() as peer:
+        await tracker.register(peer.who, peer.port)
+        # As after an outage that was longer than a lease.
+        await asyncio.to_thread(
+            away_server.sql,
+            "UPDATE panal.peers SET lease_until_s = lease_until_s - 100; "
+            "UPDATE panal.facts SET value = (value::float8 - 130)::text "
+            "WHERE name = 'swept_at_s'",
+        )
+        sweeping, may_sweep, real = asyncio.Event(), asyncio.Event(), Records.sweep
+
+        async def sweep(records: Records) -> list[PeerRecord]:
+            sweeping.set()
+            await may_sweep.wait()
+            return await real(records)
+
+        monkeypatch.setattr(Records, "sweep", sweep)
+        await asyncio.to_thread(away_server.stop)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await tracker.search("a")
+        await until_health_is(tracker, status.NOT_SERVING)
+        await asyncio.to_thread(away_server.start)
+        await sweeping.wait()
+        assert not (await tracker.stub.Status(pb.StatusRequest())).ready
+        await until_health_is(tracker, status.NOT_SERVING)
+        may_sweep.set()
+        await until_health_is(tracker, status.SERVING)
+        told = await tracker.stub.Status(pb.StatusRequest())
+        assert (told.ready, told.peers) == (True, 1)
 
 
 async def test_a_tracker_that_waits_for_its_database_is_alive_and_not_ready(

@@ -1,7 +1,8 @@
 """Whether the tracker can do its work now: its records are asked, and given a deadline.
 
 One question is under way at a time, however many want to know: records that do not answer are not
-asked more and more. An answer counts for a second.
+asked more and more. An answer counts for a second. Peers are counted by their leases: where nobody
+could renew those for a while, there is no answer before a sweep has let them go on.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ _log = logging.getLogger("panal.tracker")
 DEADLINE_S = 5.0
 COUNTS_FOR_S = 1.0
 NOT_ASKED = "The records were not asked yet."
+BEHIND = "Its records answer again, and leases that nobody could renew are to go on first."
 STOPPING = "This tracker is stopping; ask another, or this one again in a moment."
 
 
@@ -42,6 +44,8 @@ class Readiness:
         self._last = Look()
         self._last_at_s = float("-inf")
         self._asking: asyncio.Task[Look] | None = None
+        self._is_behind = False
+        self._times_overtaken = 0
         self.is_stopping = False
 
     async def look(self) -> Look:
@@ -62,9 +66,21 @@ class Readiness:
             return self._last
         return Look(f"The records have not answered for {DEADLINE_S:g} s.")
 
-    def forget(self) -> None:
-        """What was answered counts no more: whoever looks next asks."""
+    def fall_behind(self) -> None:
+        """The records are away, or back: what they would count is not so until `catch_up`."""
+        self._is_behind = True
+        self._forget()
+
+    def catch_up(self) -> None:
+        """A sweep has seen to the leases."""
+        if self._is_behind:
+            self._is_behind = False
+            self._forget()
+
+    def _forget(self) -> None:
+        """What was answered counts no more, nor what is being asked."""
         self._last_at_s = float("-inf")
+        self._times_overtaken += 1
 
     async def close(self) -> None:
         """Ask no more."""
@@ -73,18 +89,27 @@ class Readiness:
             await asyncio.gather(self._asking, return_exceptions=True)
 
     async def _look(self) -> Look:
-        began_s = self._clock.now_s()
-        try:
-            totals = await self._ask()
-            look = Look("", totals, self._clock.now_s() - began_s)
-        except PanalError as error:
-            look = Look(str(error))
-        except Exception:  # whatever a store fails with, it is not ready
-            _log.exception("the records cannot be read")
-            look = Look("The records cannot be read; the tracker's log says why.")
+        while True:
+            overtaken = self._times_overtaken
+            look = await self._question()
+            if overtaken == self._times_overtaken:
+                break
         if look.problem and look.problem != self._last.problem:
             _log.warning("not ready: %s", look.problem)
         elif self._last.problem and self._last.problem != NOT_ASKED and not look.problem:
             _log.info("ready again")
         self._last, self._last_at_s, self._asking = look, self._clock.now_s(), None
         return look
+
+    async def _question(self) -> Look:
+        began_s = self._clock.now_s()
+        try:
+            totals = await self._ask()
+        except PanalError as error:
+            return Look(str(error))
+        except Exception:  # whatever a store fails with, it is not ready
+            _log.exception("the records cannot be read")
+            return Look("The records cannot be read; the tracker's log says why.")
+        if self._is_behind:
+            return Look(BEHIND)
+        return Look("", totals, self._clock.now_s() - began_s)

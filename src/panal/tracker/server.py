@@ -172,11 +172,13 @@ class TrackerServer:
         """End the leases that are over; done every few seconds by itself."""
         if self._records is None:
             return
-        for record in await self._records.sweep():
+        lapsed = await self._records.sweep()
+        if self._watched is not None:
+            self._watched.leases_ended += len(lapsed)
+            self._watched.readiness.catch_up()
+        for record in lapsed:
             _log.info("%s left: lease over", record.name)
             self._audit.note("lease-over", name=record.name, is_limited=True)
-            if self._watched is not None:
-                self._watched.leases_ended += 1
             self._newsroom.peer(record.name, is_here=False)
         self._newsroom.spread()
         await self._records.clear_leftovers()
@@ -355,6 +357,7 @@ class TrackerServer:
         if is_here:
             # Before peers ask: what ran out meanwhile goes on.
             await self._try_to_sweep()
+            await self._watched.look()
 
 
 def _has_network(settings: TrackerSettings, address: Address) -> bool:

@@ -76,9 +76,13 @@ class Watched:
         await self._tell_health(is_ready=not (await self.readiness.look()).problem)
 
     async def store_is(self, *, is_here: bool) -> None:
-        """The store has found out that it is away, or back: told before anybody asks."""
-        self.readiness.forget()
-        await self._tell_health(is_ready=is_here and not self.readiness.is_stopping)
+        """The store has found out that it is away, or back: told before anybody asks.
+
+        One that is back is told as ready by the next `look` after a sweep.
+        """
+        self.readiness.fall_behind()
+        if not is_here:
+            await self._tell_health(is_ready=False)
 
     async def _tell_health(self, *, is_ready: bool) -> None:
         status = health_pb2.HealthCheckResponse
