@@ -10,13 +10,16 @@ from typing import cast
 
 import pytest
 
+from panal.cli.progress import describe
 from panal.clock import SystemClock
 from panal.peer import folder_downloads
 from panal.peer.folder_downloads import FolderDownloads, FolderParts
 from panal.peer.folder_transfer import FolderTransfer
 from panal.store.unfinished import in_use
+from panal.wire.collection import CollectionEntry, read
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
+from tests.support.network import Network, until
 
 
 async def test_a_download_cancelled_as_it_makes_its_directory_leaves_none(
@@ -49,3 +52,31 @@ async def test_a_download_cancelled_as_it_makes_its_directory_leaves_none(
         await fetching
     await asyncio.to_thread(ended.wait)
     assert not list(tmp_path.iterdir())
+
+
+async def test_a_list_that_has_come_is_not_said_to_be_all_of_its_folder(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_at, go_on = threading.Event(), threading.Event()
+
+    def slowly(text: bytes) -> Iterator[CollectionEntry]:
+        read_at.set()
+        go_on.wait()
+        yield from read(text)
+
+    one, two = await network.peer("one"), await network.peer("two")
+    (one.folder / "tree").mkdir()
+    (one.folder / "tree/file").write_bytes(b"a" * 1_000)
+    added = await one.node.add_folder("tree")
+    monkeypatch.setattr(folder_downloads, "read", slowly)
+    identity = two.node.get(added.link).id
+    try:
+        await until(read_at.is_set, "the list has come")
+        told = two.node.download(identity)
+        assert (told.state, told.bytes_done) == ("running", 0)
+        assert "all of it" not in describe(told)
+        assert "All of it" not in two.node.why(identity).why
+    finally:
+        go_on.set()
+    await until(lambda: two.node.download(identity).state == "done", "done")
+    assert two.node.download(identity).bytes_done == 1_000

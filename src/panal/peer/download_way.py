@@ -77,6 +77,7 @@ class DownloadWay:
         self, download: Download, link: Link, manifest: Manifest, path: SafePath
     ) -> None:
         inside = link.inside
+        download.transfer.is_of_list = True
         entries = await self._folders.entries(
             link.content, manifest, path, inside, download.transfer
         )

@@ -38,17 +38,21 @@ class Transfer(msgspec.Struct):
     """Why each banned peer was, by name."""
     is_held: bool = False
     """It waits for our own rate limit before it asks."""
+    is_of_list: bool = False
+    """A folder's list is fetched: its bytes are none of the folder's."""
 
     def follow(self, engine: Engine, partial: PartialFile) -> None:
         """A swarm works on it from now on."""
         self._engine, self._partial = engine, partial
-        self.bytes_resumed = partial.bytes_in(partial.resumed)
+        if not self.is_of_list:
+            self.bytes_resumed = partial.bytes_in(partial.resumed)
 
     def look(self) -> None:
         """Bring what is told up to now."""
         if self._engine is not None and self._partial is not None:
             self.progress = self._engine.progress()
-            self.bytes_done = self._partial.bytes_in(self._partial.written)
+            if not self.is_of_list:
+                self.bytes_done = self._partial.bytes_in(self._partial.written)
 
     def facts(self) -> SwarmFacts | None:
         """What there is to say of the swarm at this moment, while one is at work."""
