@@ -24,11 +24,13 @@ from panal.errors import (  # noqa: E402
     Superseded,
     UsageError,
 )
+from panal.peer.tracker_calls import DEADLINE_S  # noqa: E402
 from panal.tracker import postgres_queries  # noqa: E402
 from panal.tracker.known_too_much import BELIEVED_S, KnownTooMuch  # noqa: E402
 from panal.tracker.own_addresses import own_addresses  # noqa: E402
 from panal.tracker.postgres import PostgresStorage  # noqa: E402
 from panal.tracker.postgres_peers import outer_host  # noqa: E402
+from panal.tracker.postgres_presence import DOUBT_S, LOOK_S  # noqa: E402
 from panal.tracker.records import Records  # noqa: E402
 from panal.tracker.records_threads import RecordsThreads  # noqa: E402
 from panal.tracker.registry import PeerRecord, Reach  # noqa: E402
@@ -729,6 +731,10 @@ def hanging(away_server: PostgresServer) -> Iterator[tuple[PostgresServer, Postg
     yield away_server, storage
     away_server.go_on()
     storage.close()
+
+
+def test_a_database_that_hangs_is_told_of_before_a_caller_gives_its_tracker_up() -> None:
+    assert DOUBT_S + 2 * LOOK_S < DEADLINE_S
 
 
 def test_a_database_that_hangs_is_away(
