@@ -67,10 +67,15 @@ class TrackerCalls:
         self._is_introduced = False
         self._introducing = asyncio.Lock()
         self._has_moved_on = False
+        self._told = self.current
+        """Which tracker is asked, as far as `moved` was told."""
         self.store = ""
         """What the records that the trackers share are called; empty where each has its own."""
         self.moved: Callable[[str, str], None] = lambda before, after: None
-        """Told which tracker was asked until now, and which is from now on."""
+        """Told which tracker was asked until now, and which is from now on.
+
+        Not while all of them are silent: they are asked in turns then.
+        """
 
     @property
     def current(self) -> str:
@@ -177,6 +182,7 @@ class TrackerCalls:
             )
             self.store = answer.store
             self._choice.learn(are_replicas=bool(answer.store))
+            self._told = self.current
             self._is_introduced = True
 
     def _note(self, address: str, *, is_there: bool) -> None:
@@ -189,7 +195,9 @@ class TrackerCalls:
                 self._channels.let_go(address)
         if self.current != before:
             self._has_moved_on |= not is_there
-            self.moved(before, self.current)
+        if self.current != self._told and self._choice.is_hopeful:
+            before, self._told = self._told, self.current
+            self.moved(before, self._told)
 
     async def _why_none(self, silent: Mapping[str, grpc.aio.AioRpcError]) -> PanalError:
         address, error = next(iter(silent.items()))
