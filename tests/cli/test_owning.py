@@ -223,6 +223,9 @@ async def test_settings_are_shown_and_changed(peer: RunningPeer) -> None:
     shown = (await panal("settings", "upload_limit=none", *at)).out
     assert "upload_limit = none\n" in shown
     assert "download_limit_per_peer = 1.573 MB/s\n" in shown
+    quiet = await panal("settings", "active_downloads=5", "--quiet", *at)
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+    assert "active_downloads = 5\n" in (await panal("settings", "--quiet", *at)).out
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def _whole(path: Path) -> Path:
 # Settings ---------------------------------------------------------------------------------
 
 
-def settings(changes: Sequence[str], peer_url: str, *, as_json: bool) -> None:
+def settings(changes: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) -> None:
     """Change settings, if any are given, and print how all stand."""
     wanted = dict(_setting(change) for change in changes)
 
@@ -236,6 +236,8 @@ def settings(changes: Sequence[str], peer_url: str, *, as_json: bool) -> None:
         answer = await (remote.change_settings(wanted) if wanted else remote.settings())
         if as_json:
             print_json(answer)
+            return
+        if quiet and wanted:
             return
         for name, value in msgspec.structs.asdict(answer).items():
             shown = rate_words(value) if name.endswith(_RATE) else value

@@ -134,11 +134,13 @@ def verify(
 @click.command()
 @click.argument("changes", nargs=-1, metavar="[NAME=VALUE]...")
 @peer_option
+@quiet_option
 @json_option("SettingsAnswer")
-def settings(changes: tuple[str, ...], peer_url: str, as_json: bool) -> None:
+def settings(changes: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
     """Show your running peer's settings, or change them.
 
-    A change counts at once, for transfers under way too, and is kept when the peer stops.
+    A change counts at once, for transfers under way too, and is kept when the peer stops. With
+    --quiet it is not followed by how all of them stand.
 
     \b
     panal settings                             show them
@@ -147,7 +149,7 @@ def settings(changes: tuple[str, ...], peer_url: str, as_json: bool) -> None:
     """
     from panal.cli.owning import settings as run
 
-    run(changes, peer_url, as_json=as_json)
+    run(changes, peer_url, quiet=quiet, as_json=as_json)
 
 
 @click.command()
