@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +80,35 @@ def test_every_metric_that_is_asked_for_is_told(name: str) -> None:
     assert asked - told() == set()
     if name != "prometheus.yml":
         assert len(asked) > 10
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_a_disk_is_said_to_fill_up_once_it_was_looked_at_for_hours(tmp_path: Path) -> None:
+    disk = {"series": 'panal_peer_disk_free_bytes{instance="a"}', "values": "1000-1x600"}
+    labels = {"severity": "warning", "instance": "a"}
+    annotations = {"summary": "The disk of a is full within a day, if it goes on so."}
+    told = {"exp_labels": labels, "exp_annotations": annotations}
+    pending = {"expr": "ALERTS", "eval_time": "170m", "exp_samples": []}
+    firing = {"alertname": "PanalPeerDiskFillsUp", "eval_time": "300m", "exp_alerts": [told]}
+    test = {
+        "interval": "1m",
+        "input_series": [disk],
+        "promql_expr_test": [pending],
+        "alert_rule_test": [firing],
+    }
+    cases = tmp_path / "cases.json"
+    cases.write_text(json.dumps({"rule_files": [str(DEPLOY / "alerts.yml")], "tests": [test]}))
+    done = subprocess.run(["promtool", "test", "rules", cases], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_foretold_rests_on_hours() -> None:
+    """The same where that tool is not: each forecast asks for what was there long before."""
+    foretold = [
+        line for line in (DEPLOY / "alerts.yml").read_text().splitlines() if "predict_" in line
+    ]
+    assert foretold
+    assert all(" and count_over_time(" in line and " offset 3h" in line for line in foretold)
 
 
 def test_records_that_do_not_answer_have_no_figures() -> None:
