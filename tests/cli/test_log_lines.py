@@ -4,7 +4,10 @@ import io
 import json
 import logging
 import re
+import socket
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +79,20 @@ def test_a_fault_keeps_its_traceback() -> None:
     assert said["message"] == "x"
     assert "ZeroDivisionError: here" in said["exception"]
     assert "ZeroDivisionError: here" in line(TextLines(), "x", logging.ERROR, exc_info=info)
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_the_last_word_of_a_program_is_a_line_of_its_log(log_format: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        words = ("peer", "one", str(port), str(tmp_path / "one"), "--log-format", log_format)
+        command = [sys.executable, "-m", "panal", *words]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    last = ended.stderr.splitlines()[-1]
+    if log_format == "text":
+        assert last.startswith(f"panal: Port {port} is taken")
+    else:
+        told = [json.loads(line) for line in ended.stderr.splitlines()]
+        assert told[-1]["message"].startswith(f"Port {port} is taken")
+        assert (told[-1]["level"], told[-1]["logger"]) == ("error", "panal")

@@ -4,6 +4,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+import click
 import msgspec
 
 from panal import request_ids
@@ -19,6 +20,14 @@ def log_to_stderr(level: int, log_format: str = "text") -> None:
     # It prints a traceback for each malformed request that anybody sends.
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
     logging.getLogger("grpc").setLevel(logging.CRITICAL)
+
+
+def last_word(text: str) -> None:
+    """Why this process ends: a line of its log where that is for machines, else for its user."""
+    if any(isinstance(handler.formatter, JsonLines) for handler in logging.root.handlers):
+        logging.getLogger("panal").error("%s", text)
+    else:
+        click.echo(f"panal: {text}", err=True)
 
 
 class TextLines(logging.Formatter):

@@ -127,7 +127,9 @@ def _fail(text: str, kind: type[PanalError], words: list[str]) -> NoReturn:
         from panal.cli.output import print_json
 
         print_json(Problem(f"urn:panal:error:{kind.slug}", kind.title(), text, kind.exit_code))
-    click.echo(f"panal: {text}", err=True)
+    from panal.cli.log_lines import last_word
+
+    last_word(text)
     sys.exit(kind.exit_code)
 
 
