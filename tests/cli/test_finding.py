@@ -84,6 +84,33 @@ async def test_who_has_it_under_a_name_that_does_not_match_is_counted_apart(
     assert line.startswith("unlike.bin  8 B  2 copies (one and 1 more)  ")
 
 
+async def test_of_many_who_have_it_a_few_are_named(network: Network) -> None:
+    for number in range(8):
+        peer = await network.peer(f"peer_{number}", shares_folder=False)
+        await peer.upload("common.bin", b"common")
+        assert await peer.app.announcer.announced(30.0)
+    at = ("--tracker", network.tracker_address)
+    (line,) = (await panal("search", "common", *at)).out.splitlines()
+    named = "peer_0, peer_1, peer_2, peer_3, peer_4"
+    assert line.startswith(f"common.bin  6 B  8 copies ({named} and 3 more)  ")
+    (hit,) = (await panal("search", "common", *at, "--json")).json()["hits"]
+    assert len(hit["names"]) == 8
+
+
+async def test_a_name_of_many_contents_lists_each_on_a_line(network: Network) -> None:
+    one, two = await network.peer("one"), await network.peer("two")
+    ids = [(await one.upload(f"{n}/data.bin", bytes([n])))["id"] for n in range(10)]
+    assert await one.app.announcer.announced(30.0)
+    words = ("get", "data.bin", "--peer", two.url)
+    answer = await panal(*words)
+    first, *lines = answer.err.splitlines()
+    assert (answer.code, first) == (2, "panal: 'data.bin' means 10 contents, ask by id:")
+    assert sorted(lines) == sorted(f"  {ids[n]} '{n}/data.bin' (1 bytes)" for n in range(10))
+    detail = (await panal(*words, "--json")).json()["detail"]
+    assert detail.startswith("'data.bin' means 10 contents, ask by id: ")
+    assert "\n" not in detail
+
+
 async def test_what_was_not_ranked_is_told(
     tracker: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

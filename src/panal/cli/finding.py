@@ -12,6 +12,9 @@ from panal.python import search_all, search_pages
 from panal.wire.amounts import size_words
 from panal.wire.join_line import JoinLine
 
+PEERS_NAMED = 5
+"""So many of those who have a content; --json has all that the tracker names."""
+
 
 def search(
     words: str,
@@ -64,8 +67,9 @@ def _print_hit(hit: HitInfo) -> None:
     copies = "1 copy" if hit.providers == 1 else f"{hit.providers} copies"
     peers = sorted({named.peer for named in hit.names})
     # Some have it under a name that does not match, or only a part of it so far.
-    unnamed = f" and {hit.providers - len(peers)} more" if hit.providers > len(peers) else ""
-    whose = f"{', '.join(peers)}{unnamed}"
+    named = peers[:PEERS_NAMED]
+    unnamed = f" and {hit.providers - len(named)} more" if hit.providers > len(named) else ""
+    whose = f"{', '.join(named)}{unnamed}"
     click.echo(f"{name_words(path)}  {size}  {copies} ({whose}){also}  {hit.id}")
 
 

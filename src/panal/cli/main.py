@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from panal.cli.settings_file import settings_for
 from panal.cli.words import downloading, finding, network, owning, running, upkeep
-from panal.errors import PanalError, UsageError
+from panal.errors import AmbiguousName, PanalError, UsageError
 
 INTERRUPTED = 130
 LOADING_COLLECTS_AFTER = 200_000
@@ -129,8 +130,12 @@ def _fail(text: str, kind: type[PanalError], words: list[str]) -> NoReturn:
         print_json(Problem(f"urn:panal:error:{kind.slug}", kind.title(), text, kind.exit_code))
     from panal.cli.log_lines import last_word
 
-    last_word(text)
+    last_word(_CHOICE.sub("\\1\n  ", text) if kind is AmbiguousName else text)
     sys.exit(kind.exit_code)
+
+
+_CHOICE = re.compile(r"(?:(:)|;) (?=[0-9a-f]{64} )")
+"""Before each content of those that a name means: for people each has a line of its own."""
 
 
 def _wants_json(words: list[str]) -> bool:
