@@ -66,3 +66,11 @@ async def test_what_a_disk_that_went_away_has_is_said_to_be_kept(done: int, kept
     with pytest.raises(RootOffline, match="is not there now") as raised:
         await getting._watch(current, asyncio.sleep, quiet=True)
     assert ("What has come is kept" in str(raised.value)) is kept
+
+
+async def test_what_is_here_already_is_said_to_be(network: Network) -> None:
+    getter = await network.peer("getter")
+    file = await getter.upload("a.txt", b"a")
+    await network.stop_tracker()
+    said = await panal("get", file["id"], "--peer", getter.url)
+    assert (said.code, said.err) == (0, "a.txt  1 B, is here already, verified.\n")

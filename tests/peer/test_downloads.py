@@ -274,6 +274,20 @@ async def test_other_content_under_the_name_is_left_alone(network: Network) -> N
     assert (asked.state, asked.bytes_resumed) == ("done", 6)  # already there: nothing to do
 
 
+async def test_an_id_of_what_is_here_is_here_already_without_a_tracker(network: Network) -> None:
+    one = await network.peer("one")
+    file = await one.upload("a.txt", b"a")
+    (one.folder / "tree").mkdir()
+    (one.folder / "tree/b.txt").write_bytes(b"bb")
+    folder = await one.node.add_folder("tree")
+    await network.stop_tracker()
+    answer = await one.fetched(file["id"])
+    assert (answer.state, answer.name, answer.bytes_resumed) == ("done", "a.txt", 1)
+    answer = await one.fetched(folder.id)
+    assert (answer.state, answer.name, answer.bytes_resumed) == ("done", "tree", 2)
+    assert {path.name for path in one.folder.iterdir()} == {".panal", "a.txt", "tree"}
+
+
 async def test_a_name_that_means_two_contents_lists_them(network: Network) -> None:
     one, two, three = [await network.peer(name) for name in ("one", "two", "three")]
     ids = [(await peer.upload("report.txt", peer.url.encode()))["id"] for peer in (one, two)]

@@ -280,6 +280,8 @@ def _report(answer: DownloadAnswer, path: str, *, quiet: bool, as_json: bool) ->
         else ""
     )
     resumed = f", {size_words(answer.bytes_resumed)} were here" if answer.bytes_resumed else ""
+    if 0 < answer.size <= answer.bytes_resumed:
+        resumed = ", is here already"
     size = size_words(answer.size)
     click.echo(f"{name_words(path)}  {size}{how}{copied}{resumed}, verified.", err=True)
     sys.stderr.flush()

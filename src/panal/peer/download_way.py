@@ -40,7 +40,7 @@ class DownloadWay:
         link = await self._identify(download)
         record.content = link.content
         record.size_bytes = link.size_bytes or 0
-        path = record.path = record.path or visible_path(_name(link))
+        path = record.path = record.path or await self._place_of(link) or visible_path(_name(link))
         is_folder = await asyncio.to_thread(self._folders.is_folder, path)
         if (
             link.inside is None
@@ -109,6 +109,13 @@ class DownloadWay:
                 await news.pause(pause_s)
                 download.waiting_for = ""
                 pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
+
+    async def _place_of(self, link: Link) -> SafePath | None:
+        """Where a content without a name is already, the tracker not having told of that."""
+        if link.name or link.inside:
+            return None
+        folder = self._folders.place_of(link.content)
+        return folder or await asyncio.to_thread(self._sharing.place_of, link.content)
 
     async def _is_there(self, download: Download, content: ContentId, path: SafePath) -> bool:
         there = await self._sharing.already_there(path, content)

@@ -78,6 +78,13 @@ class FolderDownloads:
         found = standing(self._parts.root.path, [path]).found.get(path)
         return found is not None and stat.S_ISDIR(found.st_mode)
 
+    def place_of(self, content: ContentId) -> SafePath | None:
+        """Where a folder below the shared one lies that is shared as this content."""
+        for record in self._parts.collections.offering.known.values():
+            if record.content == content and record.base:
+                return SafePath(record.base)
+        return None
+
     async def manifest(self, content: ContentId) -> Manifest | None:
         """The manifest of a folder whose list is here already."""
         kept = await asyncio.to_thread(self._parts.texts.read, content)

@@ -231,6 +231,11 @@ class Sharing:
         async with self._placing(path):
             return await self._whats_there(path, content, replace=False)
 
+    def place_of(self, content: ContentId) -> SafePath | None:
+        """Where a file that is shared here has this content; None where none stands."""
+        files = self._index.by_content(content)
+        return next((file.path for file in files if self.stands(file.path) is not None), None)
+
     def stands(self, path: SafePath) -> Fingerprint | None:
         """The file that stands under a path, shared or not; None where none does."""
         return self._root.fingerprint(path)
