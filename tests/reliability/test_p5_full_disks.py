@@ -84,6 +84,19 @@ async def test_p5_a_full_disk_is_a_pause(
     await filled(network, monkeypatch, call, at)
 
 
+async def test_p5_what_has_its_name_is_not_done_before_that_is_durable(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ScriptedPeer("one", DATA).running(network.tracker_address) as one:
+        getter = await network.peer("getter")
+        disk = Disk(monkeypatch, "fsync", 2)  # the folder's, when the file has its name
+        identity = getter.node.get(one.content.hex(), "out.bin").id
+        await until(lambda: disk.calls_left < -2, "it was tried again and again")
+        assert getter.node.download(identity).state != "done"
+        disk.has_room = True
+        await until(lambda: getter.node.download(identity).state == "done", "done by itself")
+
+
 async def test_p5_is_seen_broken_where_a_full_disk_is_an_end(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:

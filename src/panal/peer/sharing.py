@@ -18,7 +18,7 @@ from panal.peer.telling import Telling
 from panal.store.damage_records import DamagedFile
 from panal.store.hashing import HashedFile, Stopping, hash_file, sha256_of_descriptor
 from panal.store.index import Index, Moved, SharedFile
-from panal.store.publish import exchange, publish
+from panal.store.publish import exchange, make_durable, publish
 from panal.store.roots import Fingerprint, Root
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId
@@ -267,6 +267,8 @@ class Sharing:
             return shared
         hashed = await asyncio.to_thread(hash_file, self._root, path, self._stopping)
         if hashed.content == content:
+            # Perhaps placed by a try whose last sync failed.
+            await asyncio.to_thread(make_durable, self._root, path)
             return (await self.remember([hashed]))[0]
         if replace:
             return None

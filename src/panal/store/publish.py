@@ -43,6 +43,20 @@ def publish(
             raise disk_error(error, f"put {printable(path)} in place") from None
 
 
+def make_durable(root: Root, path: SafePath) -> None:
+    """Put a file that stands there, and its name, on the disk: nobody may have seen to that yet."""
+    try:
+        with root.parent_for_reading(path) as (folder, name):
+            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+            os.fsync(folder)
+    except OSError as error:
+        raise disk_error(error, f"make {printable(path)} durable") from None
+
+
 def exchange(source: Path, root: Root, path: SafePath, expected: Fingerprint) -> Fingerprint:
     """Put the durable file `source` in the place of the one that is known to stand under `path`.
 
