@@ -30,6 +30,8 @@ REQUEST_S = 60.0
 """For a file, once its answer has begun; before that it waits in the provider's queue."""
 STALL_S = 15.0
 
+_NOBODY = "nobody online holds this content; the tracker is asked again"
+
 Locate = Callable[[ContentId], Awaitable[list[Provider]]]
 
 
@@ -88,8 +90,8 @@ class SmallFiles:
         """
         assert entry.content is not None  # noqa: S101 (a file)
         pause_s = LOOK_AGAIN_S
-        reason = ""
         while True:
+            reason = ""
             tried: set[PeerName] = set()
             for of in (None, self._folder, entry.content):
                 reason = await self._look_for(of, reason)
@@ -127,11 +129,11 @@ class SmallFiles:
 
     def usable(self) -> list[Provider]:
         """Who is known to have the folder and has not lied."""
-        return [
-            provider
-            for name, provider in self._providers.items()
-            if name not in self.banned and (provider.host, provider.port) not in self._banned_at
-        ]
+        return [one for one in self._providers.values() if not self._is_banned(one)]
+
+    def _is_banned(self, provider: Provider) -> bool:
+        at = (provider.host, provider.port)
+        return provider.peer in self.banned or at in self._banned_at
 
     def ban(self, provider: Provider, why: str) -> None:
         """It lied: not asked any more for this folder."""
@@ -148,7 +150,10 @@ class SmallFiles:
             return str(error)
         self._providers.update({provider.peer: provider for provider in found})
         self.known.update(provider.peer for provider in found)
-        return reason or "nobody online holds this content; the tracker is asked again"
+        if reason not in {"", _NOBODY}:
+            return reason
+        liar = next((provider for provider in found if self._is_banned(provider)), None)
+        return _NOBODY if liar is None else _lied_words(liar)
 
     def _next(self, tried: set[PeerName]) -> Provider | None:
         usable = [provider for provider in self.usable() if provider.peer not in tried]
@@ -179,7 +184,7 @@ class SmallFiles:
                 return data, manifest
         self.received.add(len(data), 0, 1)
         await self.blame(provider, entry)
-        raise IntegrityError(f"{peer} sent wrong bytes and is not asked any more")
+        raise IntegrityError(_lied_words(provider))
 
     async def _receive(self, provider: Provider, entry: CollectionEntry) -> bytes:
         """The body, at most one byte more than the file should have."""
@@ -227,6 +232,10 @@ async def _body(answer: Answer, size_bytes: int) -> bytes:
             break
         data += block
     return bytes(data)
+
+
+def _lied_words(provider: Provider) -> str:
+    return f"{provider.peer} sent wrong bytes and is not asked any more"
 
 
 def describes(manifest: Manifest, entry: CollectionEntry) -> bool:
