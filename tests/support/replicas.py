@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from panal.clock import Clock, SystemClock
-from panal.tracker import server as tracker_server
+from panal.tracker import opening
 from panal.tracker.server import TrackerServer, TrackerSettings
 from panal.tracker.sqlite import SqliteStorage
 
@@ -65,7 +65,7 @@ class Trackers:
         server = TrackerServer(self._settings[number], self._clock)
         with contextlib.ExitStack() as stack:
             if self.shared is not None:
-                stack.enter_context(patch.object(tracker_server, OPENING, self._opened))
+                stack.enter_context(patch.object(opening, OPENING, self._opened))
             await server.start()
         kept = self._settings[number]
         self._settings[number] = TrackerSettings(port=server.port, renew_s=kept.renew_s)

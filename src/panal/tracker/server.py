@@ -6,7 +6,6 @@ import random
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,31 +15,25 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from panal.audit import AuditLog
 from panal.clock import Clock, SystemClock
-from panal.errors import (
-    NotExposed,
-    Refused,
-    StoreUnavailable,
-    UsageError,
-)
+from panal.errors import Refused, StoreUnavailable
 from panal.monitoring.listener import MonitoringListener
-from panal.tracker import authority_files, limits
+from panal.tracker import limits
 from panal.tracker.call_counts import CallCounts
 from panal.tracker.calls import CallGuard, GuardedServer
 from panal.tracker.changes import Change, ChangeFeed
 from panal.tracker.dialback import Dialback
 from panal.tracker.facts import LOOPBACK, NETWORK, OPEN
-from panal.tracker.gate import TRACKER, Gate
+from panal.tracker.gate import TRACKER
 from panal.tracker.joining import LINE_S, LINE_USES
 from panal.tracker.news import Newsroom
+from panal.tracker.opening import Opened, has_network_at, open_records
 from panal.tracker.own_addresses import own_addresses
 from panal.tracker.port import bind, check_port, listen_address, near, options
 from panal.tracker.records import Records
-from panal.tracker.records_threads import RecordsThreads
 from panal.tracker.redial import Redial
 from panal.tracker.registry import LEASE_S, RENEW_S
 from panal.tracker.service import TrackerService
-from panal.tracker.storage import SAME_AUTHORITY, Storage
-from panal.tracker.stores import open_store_when_it_is_there
+from panal.tracker.storage import Storage
 from panal.tracker.watched import Watched, starting_listener
 from panal.wire.address import Address, authority
 from panal.wire.join_line import MAX_ADDRESSES, JoinLine
@@ -58,11 +51,6 @@ LAST_WORDS_S = 0.2
 """For telling those who call at the very end."""
 STOP_GRACE_S = 10.0
 """Calls that run when it is told to stop have so long to end; most take milliseconds."""
-
-_NO_STATE = (
-    "A network needs a directory for its authority: give the tracker a state directory, or trust "
-    "everybody who reaches it, with open (--open)."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +94,7 @@ class TrackerServer:
         self._guard: CallGuard | None = None
         self._watched: Watched | None = None
         self._newsroom = Newsroom()
+        self._counts = CallCounts()
         self._records: Records | None = None
         self._network: RunningNetwork | None = None
         self._noting: set[asyncio.Task[None]] = set()
@@ -132,7 +121,7 @@ class TrackerServer:
         NoSpace; UsageError for an address that is not this machine's.
         """
         address = listen_address(self._settings.host)
-        has_network = _has_network(self._settings, address)
+        has_network = has_network_at(self._settings, address)
         check_port(address, self._settings.port)
         try:
             await self._start_all(address, has_network=has_network)
@@ -187,53 +176,59 @@ class TrackerServer:
 
     async def _start_all(self, address: Address, *, has_network: bool) -> None:
         self._resources.callback(self._audit.close)
-        loop = asyncio.get_running_loop()
-        settings = self._settings
         listener = await self._monitored()
-        storage, lease_clock = await open_store_when_it_is_there(
-            settings.store, settings.state_dir, self._clock, settings.lease_s
+        opened = await open_records(
+            self._settings, self._clock, self._resources, has_network=has_network
         )
-        self._resources.push_async_callback(asyncio.to_thread, storage.close)
-        threads = RecordsThreads(storage.threads, may_answer_here=storage.is_embedded)
-        self._resources.push_async_callback(threads.close)
-        records = Records(storage, threads, lease_clock, settings.lease_s)
-        network = None
-        if has_network:
-            network = self._network = await self._open_network(storage, threads)
-        else:
-            await threads.run(partial(storage.claim, ""))
-        gate = Gate() if network is None else network.gate
-        dialback = await self._resources.enter_async_context(
-            Dialback(identity=None if network is None else network.identity)
-        )
-        redial = Redial(dialback, records, self._clock)
-        self._resources.push_async_callback(redial.close)
-        self._records = records
-        counts = CallCounts()
-        self._guard = CallGuard(gate, self._audit, counts, self._clock)
-        self._watched = watched = Watched(
-            records,
-            counts,
+        self._records, self._network = opened.records, opened.network
+        self._watched = watched = self._watch(address, opened)
+        self._guard = CallGuard(opened.gate, self._audit, self._counts, self._clock)
+        service = await self._service(opened, watched)
+        self._resources.push_async_callback(watched.readiness.close)
+        await self._try_to_sweep()
+        self._heed(opened.storage)
+        await self._listen(address, service, watched)
+        listener.change(watched.pages())
+        await watched.look()
+        self._go_on_with(opened, watched)
+        _log.info("listening on %s", authority(str(address), self._port))
+
+    def _watch(self, address: Address, opened: Opened) -> Watched:
+        network = opened.network
+        return Watched(
+            opened.records,
+            self._counts,
             self._clock,
-            access=self._access(address, has_network=has_network),
+            access=self._access(address, has_network=network is not None),
             lease_s=self._settings.lease_s,
             authority_ends_at_s=None if network is None else network.ends_at_s,
         )
-        service = TrackerService(
-            records,
+
+    async def _service(self, opened: Opened, watched: Watched) -> TrackerService:
+        """The calls, with what they need of others: peers dialled back, now and again."""
+        network = opened.network
+        dialback = await self._resources.enter_async_context(
+            Dialback(identity=None if network is None else network.identity)
+        )
+        redial = Redial(dialback, opened.records, self._clock)
+        self._resources.push_async_callback(redial.close)
+        return TrackerService(
+            opened.records,
             dialback,
             redial,
             self._chance,
             self._audit,
             self._settings.lease_s,
             self._settings.renew_s,
-            gate,
+            opened.gate,
             None if network is None else network.network,
             self._newsroom,
             watched,
         )
-        self._resources.push_async_callback(watched.readiness.close)
-        await self._try_to_sweep()
+
+    def _heed(self, storage: Storage) -> None:
+        """Hear whether the store is there, and of other trackers on it."""
+        loop = asyncio.get_running_loop()
 
         def note_store(is_here: bool) -> None:
             loop.call_soon_threadsafe(self._note_store, is_here)
@@ -241,10 +236,15 @@ class TrackerServer:
         storage.watch(note_store)
         if storage.feed is not None:
             self._follow(storage.feed, loop)
+
+    async def _listen(self, address: Address, service: TrackerService, watched: Watched) -> None:
+        network, records, guard = self._network, self._records, self._guard
+        assert records is not None  # noqa: S101 (opened just now)
+        assert guard is not None  # noqa: S101 (likewise)
         self._server = grpc.aio.server(
             options=options(), maximum_concurrent_rpcs=limits.CALLS_AT_ONCE
         )
-        guarded = GuardedServer(self._server, self._guard)
+        guarded = GuardedServer(self._server, guard)
         self._add_services(guarded, service, watched)
         credentials = None if network is None else network.server_credentials()
         self._port = bind(self._server, address, self._settings.port, credentials)
@@ -253,17 +253,17 @@ class TrackerServer:
             await network.note_address(authority(str(near(address)), self._port))
             self.has_new_network = network.is_new
         await self._server.start()
-        listener.change(watched.pages())
-        await watched.look()
+
+    def _go_on_with(self, opened: Opened, watched: Watched) -> None:
+        """Begin what is done beside the calls until the stop."""
         behind = [("sweeper", self._sweep_for_ever()), ("health", watched.look_for_ever())]
-        if storage.indexes_behind:
-            behind.append(("index", records.index_for_ever()))
-        if network is not None and network.network.is_shared:
-            behind.append(("members", network.follow_for_ever()))
+        if opened.storage.indexes_behind:
+            behind.append(("index", opened.records.index_for_ever()))
+        if opened.network is not None and opened.network.network.is_shared:
+            behind.append(("members", opened.network.follow_for_ever()))
         for name, work in behind:
             task = asyncio.create_task(work, name=f"tracker {name}")
             self._resources.push_async_callback(_cancel, task)
-        _log.info("listening on %s", authority(str(address), self._port))
 
     async def _monitored(self) -> MonitoringListener:
         """From the beginning on: records that are away may take long to open."""
@@ -278,28 +278,6 @@ class TrackerServer:
         if has_network:
             return NETWORK
         return LOOPBACK if address.is_loopback else OPEN
-
-    async def _open_network(self, storage: Storage, threads: RecordsThreads) -> "RunningNetwork":
-        from panal.tracker.running_network import RunningNetwork
-
-        state = self._settings.state_dir
-        if state is None:
-            raise NotExposed(_NO_STATE)
-        if await threads.run(storage.whose) and not authority_files.is_made(state):
-            # Not made and then refused: the next start would find it there.
-            raise Refused(f"The database has a network, and {state} has not. {SAME_AUTHORITY}")
-
-        async def claim(whose: str) -> None:
-            try:
-                await threads.run(partial(storage.claim, whose))
-            except Refused as error:
-                if not await threads.run(storage.whose):
-                    raise  # they are no network's
-                raise Refused(f"{error} {authority_files.to_replace(state)}") from None
-
-        return await RunningNetwork.start(
-            state, self._clock, self._resources, storage.members, claim
-        )
 
     def addresses(self) -> tuple[str, ...]:
         """Where peers reach it, as far as it can tell, the best first."""
@@ -358,23 +336,6 @@ class TrackerServer:
             # Before peers ask: what ran out meanwhile goes on.
             await self._try_to_sweep()
             await self._watched.look()
-
-
-def _has_network(settings: TrackerSettings, address: Address) -> bool:
-    """Who may call, as far as it was decided; UsageError, Refused or NotExposed else."""
-    state = settings.state_dir
-    is_made = state is not None and authority_files.is_made(state)
-    if settings.open and settings.network:
-        raise UsageError("A tracker is open or has a network, not both.")
-    if settings.open and is_made:
-        raise Refused(
-            f"There is a network in {state}, which --open would leave unused. Start the tracker "
-            "without --open, or give it another --state directory."
-        )
-    has_network = settings.network or is_made or not (address.is_loopback or settings.open)
-    if has_network and state is None:
-        raise NotExposed(_NO_STATE)
-    return has_network
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:
