@@ -82,8 +82,9 @@ def database(_kept_database: str) -> Iterator[str]:
     with psycopg.connect(_kept_database) as connection:
         if connection.execute("SELECT to_regclass('panal.leftovers')").fetchone() != (None,):
             connection.execute(
-                "TRUNCATE panal.peers, panal.kept, panal.entries, panal.holdings, panal.leftovers,"
-                " panal.membership, panal.members, panal.certificates, panal.join_lines;"
+                "TRUNCATE panal.peers, panal.kept, panal.entries, panal.blocks, panal.holdings,"
+                " panal.leftovers, panal.membership, panal.members, panal.certificates,"
+                " panal.join_lines;"
                 " INSERT INTO panal.membership DEFAULT VALUES;"
                 " DELETE FROM panal.facts WHERE name <> 'id'"
             )

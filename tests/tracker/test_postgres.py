@@ -25,10 +25,11 @@ from panal.errors import (  # noqa: E402
     UsageError,
 )
 from panal.peer.tracker_calls import DEADLINE_S  # noqa: E402
-from panal.tracker import postgres_queries  # noqa: E402
+from panal.tracker import postgres_conditions, postgres_queries  # noqa: E402
 from panal.tracker.known_too_much import BELIEVED_S, KnownTooMuch  # noqa: E402
 from panal.tracker.own_addresses import own_addresses  # noqa: E402
 from panal.tracker.postgres import PostgresStorage  # noqa: E402
+from panal.tracker.postgres_blocks import NAMES_A_BLOCK, parts_of  # noqa: E402
 from panal.tracker.postgres_peers import outer_host  # noqa: E402
 from panal.tracker.postgres_presence import DOUBT_S, LOOK_S  # noqa: E402
 from panal.tracker.records import Records  # noqa: E402
@@ -518,17 +519,16 @@ def test_names_that_are_told_again_are_noted_beside_their_rows(
 
 
 def looked_at(storage: PostgresStorage, needle: str) -> int:
-    """How many names the text index names for a needle, before they are compared."""
-    pattern = postgres_queries._pattern(needle)
+    """How many blocks the text index names for a needle, before their names are compared."""
+    (pattern,) = map(postgres_conditions.pattern, parts_of(needle))
     with storage.transaction(), storage.database.using() as connection:
         connection.execute("SET LOCAL enable_seqscan = off")
         ((plan,),) = connection.execute(
-            "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON)"
-            " SELECT 1 FROM entries WHERE searchable LIKE %s",
+            "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) SELECT 1 FROM blocks WHERE texts LIKE %s",
             (pattern,),
         ).fetchall()
     (scan,) = plan[0]["Plan"]["Plans"]
-    assert scan["Index Name"] == "entries_by_text"
+    assert scan["Index Name"] == "blocks_by_text"
     return int(scan["Actual Rows"])
 
 
@@ -538,7 +538,7 @@ def test_words_of_any_length_are_found_by_the_index(
     """One and two letters too, for they are looked for where a word begins."""
     storage, _ = two
     put(storage, ONE)
-    many = [entry(f"{number:x}/photo {number}.jpg", number) for number in range(1, 600)]
+    many = [entry(f"{number:x}/photo {number}.jpg", number) for number in range(1, 601)]
     rare = [entry("q/ñandú.txt"), entry("zz top.mp3"), entry("Ελλάδα.txt"), entry("日本.txt")]
     with storage.transaction():
         storage.apply(ONE, announcement(*many, *rare))
@@ -546,7 +546,67 @@ def test_words_of_any_length_are_found_by_the_index(
         (needle,) = understand(SearchQuery(word)).needles
         assert 1 <= looked_at(storage, needle) <= 3, word
     (photo,) = understand(SearchQuery("ph")).needles
-    assert looked_at(storage, photo) == len(many)
+    assert looked_at(storage, photo) == len(many) / NAMES_A_BLOCK
+
+
+@pytest.mark.parametrize("older", ["none", "some", "all"])
+def test_names_that_an_older_tracker_put_are_found_beside_others(
+    two: tuple[PostgresStorage, PostgresStorage], database: str, older: str
+) -> None:
+    storage, _ = two
+    put(storage, ONE, TWO)
+    names = [f"{'docs' if number % 3 else 'música'}/uno {number}.txt" for number in range(40)]
+    with storage.transaction():
+        for peer in (ONE, TWO):
+            storage.apply(peer, announcement(*(entry(name, 7) for name in names)))
+    if older != "none":
+        with psycopg.connect(database) as connection:
+            condition = "true" if older == "all" else "path LIKE '%3%'"
+            connection.execute(f"UPDATE panal.entries SET block = NULL WHERE {condition}")
+    for words, part in (
+        ("uno", "/uno"),
+        ("docs uno", "docs/uno"),
+        ("docs/uno", "docs/uno"),
+        ("musica/uno", "música/uno"),
+        ("uno 13.txt", "uno 13.txt"),
+        ("peer:peer_1 docs", "docs"),
+    ):
+        wanted = sorted(name for name in names if part in name)
+        found = storage.match(understand(SearchQuery(words)), 1.0).rows
+        times = 1 if words.startswith("peer:") else 2
+        assert sorted(row.path for row in found) == sorted(wanted * times), words
+
+
+def test_a_block_goes_with_its_last_name(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    storage, _ = two
+
+    def blocks() -> list[tuple[Any, ...]]:
+        return storage.database.run(b"SELECT peer, id FROM blocks ORDER BY id")
+
+    put(storage, ONE)
+    entries = [entry(f"{number:03}", number) for number in range(2 * NAMES_A_BLOCK)]
+    with storage.transaction():
+        storage.apply(ONE, announcement(*entries))
+    first, second = blocks()
+    gone = [one.path for one in entries[: NAMES_A_BLOCK - 1]]
+    with storage.transaction():
+        storage.apply(ONE, announcement(removed=tuple(gone)))
+    assert blocks() == [first, second]
+    with storage.transaction():
+        storage.apply(ONE, announcement(entry("other", 1), removed=(entries[len(gone)].path,)))
+    assert blocks()[0] == second
+    with storage.transaction():
+        generation = storage.begin_replacement(ONE)
+        storage.apply(ONE, announcement(entry("other", 1)))
+        storage.end_replacement(ONE, generation)
+    assert len(blocks()) == 1
+    with storage.transaction():
+        storage.forget(ONE)
+    while storage.clear_leftovers(1):
+        pass
+    assert blocks() == []
 
 
 def test_an_exact_name_is_found_however_many_match(
@@ -588,7 +648,7 @@ def test_an_exact_name_is_looked_up_and_not_looked_for(
     assert storage.match(understand(SearchQuery("b")), 1.0).capped
     (plan,) = plans
     assert "entries_by_name" in plan
-    assert "entries_by_text" not in plan  # a short word's trigrams are those of too many
+    assert "blocks_by_text" not in plan  # a short word's trigrams are those of too many
     assert "Seq Scan on entries" not in plan
 
 
@@ -668,7 +728,7 @@ def test_a_connection_that_was_cut_is_replaced(
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'panal tracker'"
+                " WHERE application_name LIKE 'panal tracker%'"
             )
         assert storage.peer(ONE) is not None
 
@@ -685,7 +745,7 @@ def test_a_cut_in_the_middle_changes_nothing(
             with other.database.using() as connection:
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE application_name = 'panal tracker' AND pid <> pg_backend_pid()"
+                    " WHERE application_name LIKE 'panal tracker%' AND pid <> pg_backend_pid()"
                 )
             storage.apply(ONE, announcement(entry("b")))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,8 @@ psycopg = pytest.importorskip("psycopg", reason="the extra panal[postgres] is no
 from panal.errors import PanalError, Refused  # noqa: E402
 from panal.tracker.postgres import PostgresStorage  # noqa: E402
 from panal.tracker.postgres_database import Database  # noqa: E402
-from panal.tracker.postgres_migrations import MIGRATIONS, Migration, migrate  # noqa: E402
+from panal.tracker.postgres_migrations import migrate  # noqa: E402
+from panal.tracker.postgres_steps import MIGRATIONS, Migration  # noqa: E402
 from tests.support.postgres_server import PostgresServer  # noqa: E402
 
 ADDED = Migration("ALTER TABLE peers ADD COLUMN colour text", least=1)
@@ -55,6 +57,21 @@ def test_trackers_that_start_together_make_them_once(empty_database: str) -> Non
 def test_an_older_tracker_works_on_what_was_only_added_to(empty_database: str) -> None:
     migrate(Database(empty_database, 1), never, (*MIGRATIONS, ADDED))
     PostgresStorage(empty_database, threads=1).close()
+
+
+def test_what_older_trackers_use_goes_when_they_have_gone(empty_database: str) -> None:
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'panal tracker 9'"
+    steps = (*MIGRATIONS[:-1], replace(MIGRATIONS[-1], sql="CREATE TABLE panal.made ()"))
+    kept = len(MIGRATIONS) - 1
+    with psycopg.connect(empty_database, application_name="panal tracker 9"):
+        migrate(Database(empty_database, 1), never, steps)
+        PostgresStorage(empty_database, threads=1).close()  # it works all the same
+        assert len(versions(empty_database)) == kept
+    with psycopg.connect(empty_database, autocommit=True) as looking:
+        while looking.execute(sessions).fetchone() != (0,):
+            pass
+    migrate(Database(empty_database, 1), never, steps)
+    assert len(versions(empty_database)) == kept + 1
 
 
 def test_tables_of_a_newer_panal_are_left_alone(empty_database: str) -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from panal.errors import TooLarge
+from panal.tracker.postgres_blocks import NAMES_A_BLOCK, blocks_of
 from panal.tracker.postgres_connection import Connection
-from panal.tracker.postgres_migrations import HEAD_CHARACTERS
-from panal.tracker.postgres_told import ENTRIES, PATHS, joined, values_of
+from panal.tracker.postgres_steps import HEAD_CHARACTERS
+from panal.tracker.postgres_told import BLOCKS, ENTRIES, PATHS, joined, values_of
 from panal.tracker.searchable import searchable_all
 from panal.tracker.storage import MAX_ITEMS_PER_PEER
 from panal.wire.catalogue import CatalogueDigest, Entry, Holding
@@ -19,6 +20,7 @@ from panal.wire.ids import ContentId
 from panal.wire.manifest import Kind
 
 _COLUMNS = "e.path, e.content, e.size_bytes, e.kind, e.sha256"
+_DROPPED = f"RETURNING {_COLUMNS}, e.block"
 _SAME_PATH = (
     f"e.peer = %(peer)s AND left(e.path, {HEAD_CHARACTERS}) = left(told.path, {HEAD_CHARACTERS})"
     " AND e.path = told.path"
@@ -43,20 +45,30 @@ _COMPARE_AND_KEEP = (
     " RETURNING cardinality(hashes) AS count)"
     f" {_OTHERS} UNION ALL SELECT -count, true, NULL, NULL, NULL, NULL FROM named"
 ).encode()
-_DROP = f"DELETE FROM entries e USING {PATHS} WHERE {_SAME_PATH} RETURNING {_COLUMNS}".encode()
+_DROP = f"DELETE FROM entries e USING {PATHS} WHERE {_SAME_PATH} {_DROPPED}".encode()
 _DROP_STALE = (
     "WITH named AS MATERIALIZED"
     " (SELECT unnest(hashes) AS hash FROM kept WHERE peer = %(peer)s AND generation >= %(least)s)"
     " DELETE FROM entries e WHERE peer = %(peer)s AND generation < %(least)s AND NOT EXISTS"
     " (SELECT FROM named WHERE named.hash = hashtextextended(e.path, 0))"
-    f" RETURNING {_COLUMNS}"
+    f" {_DROPPED}"
 ).encode()
+# Counted for each: to look whether there is one may be planned as a look through all entries.
+_DROP_EMPTY = (
+    b"DELETE FROM blocks b WHERE peer = %s AND id = ANY(%b::bigint[])"
+    b" AND (SELECT count(*) FROM entries e WHERE e.block = b.id) = 0"
+)
 # Nothing is known of how much a replacement named: a nested loop would be its square.
 _PATIENTLY = b"SET LOCAL statement_timeout = '60s'; SET LOCAL enable_nestloop = off"
 _INSERT = (
-    "INSERT INTO entries (peer, path, searchable, content, size_bytes, kind, sha256, generation)"
-    " SELECT %(peer)s, path, searchable, content, size_bytes, kind, sha256, %(generation)s"
-    f" FROM {ENTRIES}"
+    "WITH made AS MATERIALIZED (SELECT nextval('block_ids') AS id, texts, number"
+    f" FROM {BLOCKS}), put AS (INSERT INTO blocks (peer, id, texts)"
+    " SELECT %(peer)s, id, texts FROM made),"
+    " numbered AS MATERIALIZED (SELECT array_agg(id ORDER BY number) AS ids FROM made)"
+    " INSERT INTO entries"
+    " (peer, path, searchable, content, size_bytes, kind, sha256, generation, block)"
+    " SELECT %(peer)s, path, searchable, content, size_bytes, kind, sha256, %(generation)s,"
+    f" (SELECT ids FROM numbered)[(place - 1) / {NAMES_A_BLOCK} + 1] FROM {ENTRIES}"
 ).encode()
 _CHANGE = (
     "UPDATE entries e SET content = told.content, size_bytes = told.size_bytes, kind = told.kind,"
@@ -202,7 +214,9 @@ class CatalogueRows:
         if not entries:
             return
         paths = [entry.path for entry in entries]
-        self.connection.execute(_INSERT, self._given(entries, searchable_all(paths)))
+        texts = searchable_all(paths)
+        given = self._given(entries, texts) | {"blocks": joined(blocks_of(texts))}
+        self.connection.execute(_INSERT, given)
         self.digest.add_entries([entry.facts() for entry in entries], paths)
         self.entries += len(entries)
 
@@ -216,9 +230,14 @@ class CatalogueRows:
             self.digest.add(entry)
 
     def _count_out(self, dropped: Iterable[Sequence[Any]]) -> None:
-        for row in dropped:
-            self.digest.remove(_entry_of(row))
+        blocks: set[int] = set()
+        for *values, block in dropped:
+            self.digest.remove(_entry_of(values))
             self.entries -= 1
+            if block is not None:
+                blocks.add(block)
+        if blocks:
+            self.connection.execute(_DROP_EMPTY, (self.peer, list(blocks)))
 
     def _drop_holdings(self, condition: str, value: object) -> None:
         dropped = self.connection.execute(

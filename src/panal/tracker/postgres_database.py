@@ -20,6 +20,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from panal.errors import Busy, NoSpace, PanalError, Refused, StoreUnavailable, UsageError
 from panal.tracker.postgres_connection import Connection, DoubtingConnection, NoAnswer
 from panal.tracker.postgres_presence import DOUBT_S, PROBE_S, Presence, told
+from panal.tracker.postgres_steps import MIGRATIONS
 from panal.tracker.storage import Conflict
 from panal.tracker.store_url import shown_store
 
@@ -33,6 +34,9 @@ GIVEN_UP_S = STATEMENT_S + 1.0
 LOCK_S = 4
 IDLE_TRANSACTION_S = 15
 """A tracker that was stopped in the middle lets go of its locks."""
+
+APPLICATION = "panal tracker"
+"""Before how many steps it knows: so its sessions are named, for other trackers to see."""
 
 _AWAY = "The tracker's database does not answer. That is not your fault: try again in a moment."
 # What waiting does not mend. A connection that fails has no code, only the server's words, which
@@ -62,7 +66,7 @@ SET client_encoding = 'UTF8'
 """.encode()
 _DEFAULTS = {
     "connect_timeout": str(CONNECT_S),
-    "application_name": "panal tracker",
+    "application_name": f"{APPLICATION} {len(MIGRATIONS)}",
     # A host that went without a word is noticed, and not only when the system gives up.
     "keepalives_idle": "10",
     "keepalives_interval": "3",

@@ -1,21 +1,15 @@
-"""The tables in PostgreSQL, and how they came to be: numbered steps forward, each made once.
-
-A step only adds what trackers of the version before can do without, so that old and new ones
-work side by side during an upgrade; one that cannot be so names the least program that still
-works on it, and older ones refuse to start. A step locks briefly: what takes long on a large
-table is one that needs no lock (CREATE INDEX CONCURRENTLY), in a step of its own.
-"""
+"""Makes the tables in PostgreSQL: each step of `postgres_steps` once, whoever starts first."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from psycopg import errors
 
 from panal.errors import PanalError, Refused
 from panal.tracker.postgres_connection import Connection
-from panal.tracker.postgres_database import Database
+from panal.tracker.postgres_database import APPLICATION, Database
 from panal.tracker.postgres_presence import told
+from panal.tracker.postgres_steps import MIGRATIONS, Migration
 
 _log = logging.getLogger("panal.tracker")
 
@@ -27,149 +21,6 @@ LEAST_SERVER = 130_000
 PAUSE_S = 1.0
 _GUARD = 0x70616E616C  # "panal"
 """Of the advisory lock that one tracker holds while it makes the steps."""
-
-HEAD_CHARACTERS = 600
-"""Of a path, for indexes: at four bytes each they fit a B-tree's row, whole paths may not."""
-
-
-LAST_PART_HASH = "hashtextextended(right(searchable, strpos(reverse(searchable), '/') - 1), 0)"
-"""Of what follows the last slash, by which names are found that are exactly so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One step; its number is its place."""
-
-    sql: str
-    least: int
-    """The least version of the program that works on it."""
-    is_concurrent: bool = False
-    """One statement that must stand alone, and may be repeated."""
-
-
-MIGRATIONS = (
-    Migration(
-        least=1,
-        sql=f"""
-CREATE TABLE facts (name text PRIMARY KEY, value text NOT NULL);
-INSERT INTO facts VALUES ('id', gen_random_uuid()::text);
-CREATE TABLE peers (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,  -- never used twice
-    key text COLLATE "C" NOT NULL UNIQUE,
-    name text COLLATE "C" NOT NULL,
-    secret_hash bytea NOT NULL,
-    epoch bigint NOT NULL,
-    sequence bigint NOT NULL,
-    observed_host text COLLATE "C" NOT NULL,
-    loopback text NOT NULL DEFAULT '',  -- whose, where it was observed on one
-    outer_host text,  -- and under which address it is to be called from elsewhere
-    port integer NOT NULL,
-    bound text NOT NULL,
-    reachable boolean NOT NULL,
-    reachability text NOT NULL,
-    lease_until_s double precision NOT NULL,
-    joined_at_s double precision NOT NULL,
-    renewed_at_s double precision NOT NULL,
-    gone_at_s double precision,  -- null while it is here
-    digest bytea NOT NULL,
-    generation bigint NOT NULL DEFAULT 0,
-    entries integer NOT NULL DEFAULT 0,
-    holdings integer NOT NULL DEFAULT 0
-) WITH (fillfactor = 50);  -- a renewal finds room beside its row, and touches no index
-CREATE INDEX peers_by_address ON peers (observed_host, port);
-CREATE TABLE entries (
-    peer bigint NOT NULL,
-    path text COLLATE "C" NOT NULL,
-    searchable text COLLATE "C" NOT NULL,
-    content bytea NOT NULL,
-    size_bytes bigint NOT NULL,
-    kind smallint NOT NULL,
-    sha256 bytea,
-    generation bigint NOT NULL
-);
-CREATE UNIQUE INDEX entries_of_peer ON entries (
-    peer, left(path, {HEAD_CHARACTERS}),
-    (CASE WHEN length(path) > {HEAD_CHARACTERS} THEN hashtextextended(path, 0) ELSE 0 END)
-);
-CREATE INDEX entries_by_path ON entries (left(path, {HEAD_CHARACTERS}));
-CREATE INDEX entries_by_content ON entries (content);
-CREATE INDEX entries_by_sha256 ON entries (sha256) WHERE sha256 IS NOT NULL;
-CREATE INDEX entries_by_text ON entries USING gin (searchable gin_trgm_ops);
-CREATE TABLE holdings (
-    peer bigint NOT NULL,
-    content bytea NOT NULL,
-    complete boolean NOT NULL,
-    generation bigint NOT NULL,
-    PRIMARY KEY (peer, content)
-);
-CREATE INDEX holdings_by_content ON holdings (content);
-CREATE TABLE leftovers (peer bigint PRIMARY KEY);
-""",
-    ),
-    # What an older tracker puts leaves it as it is.
-    Migration(least=1, sql="ALTER TABLE peers ADD COLUMN zone text NOT NULL DEFAULT ''"),
-    # An older tracker writes to the entries instead, and ends its replacements by that.
-    Migration(
-        least=1,
-        sql="""
-ALTER TABLE peers ADD COLUMN kept integer;  -- entries so far; null outside a replacement
-CREATE TABLE kept (  -- what a replacement named and the peer had, a row a message
-    peer bigint NOT NULL REFERENCES peers ON DELETE CASCADE,
-    generation bigint NOT NULL,
-    hashes bigint[] NOT NULL  -- of the paths
-);
-CREATE INDEX kept_by_peer ON kept (peer);
-""",
-    ),
-    # An older tracker has its network's members in a file of its own, and looks at none of these.
-    Migration(
-        least=1,
-        sql="""
-CREATE TABLE membership (  -- one row
-    is_one boolean PRIMARY KEY DEFAULT true CHECK (is_one),
-    changes bigint NOT NULL DEFAULT 0,  -- grows with each change of the tables below
-    revocations bigint NOT NULL DEFAULT 1,  -- the version of what certificates count no more
-    taken_over bytea  -- what came from a tracker's own file, as a hash
-);
-INSERT INTO membership DEFAULT VALUES;
-CREATE TABLE members (
-    id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
-    key text COLLATE "C" NOT NULL,
-    name text COLLATE "C" NOT NULL,
-    credential_hash bytea NOT NULL UNIQUE,
-    public_key bytea NOT NULL,
-    line text COLLATE "C" NOT NULL,  -- the join line that let it in; empty for a further name
-    sponsor bigint,  -- whose further name it is
-    enrolled_at_s bigint NOT NULL,
-    removed_at_s bigint  -- null while it is a member
-);
-CREATE UNIQUE INDEX members_by_key ON members (key) WHERE removed_at_s IS NULL;
-CREATE TABLE certificates (
-    serial bytea PRIMARY KEY,
-    member bigint NOT NULL,
-    until_s bigint NOT NULL,
-    revoked boolean NOT NULL DEFAULT false,
-    pem bytea NOT NULL
-);
-CREATE INDEX certificates_by_member ON certificates (member);
-CREATE TABLE join_lines (
-    id text COLLATE "C" PRIMARY KEY,
-    secret_hash bytea NOT NULL,
-    until_s bigint NOT NULL,
-    uses integer NOT NULL,
-    uses_left integer NOT NULL CHECK (uses_left >= 0),
-    revoked boolean NOT NULL DEFAULT false
-);
-""",
-    ),
-    # An older tracker looks exact names up by their trigrams.
-    Migration(
-        least=1,
-        sql="CREATE INDEX CONCURRENTLY IF NOT EXISTS entries_by_name ON entries"
-        f" ({LAST_PART_HASH})",
-        is_concurrent=True,
-    ),
-)
 
 
 def migrate(
@@ -193,6 +44,13 @@ def migrate(
             _prepare(connection)
             done = _check_version(connection, database.shown, len(migrations))
             for number, migration in enumerate(migrations[done:], done + 1):
+                if migration.after_older and _are_older(connection, number):
+                    _log.warning(
+                        "%s: older trackers use it. New names cost more until the first start"
+                        " after they have stopped",
+                        database.shown,
+                    )
+                    break
                 _log.info("%s: step %d of %d", database.shown, number, len(migrations))
                 _make(connection, number, migration, pause)
         finally:
@@ -266,6 +124,17 @@ def _check_version(connection: Connection, shown: str, known: int) -> int:
             f"know {least}; this one knows {known}). Start that one."
         )
     return int(done)
+
+
+def _are_older(connection: Connection, step: int) -> bool:
+    """Whether a tracker is connected that does not know a step."""
+    row = connection.execute(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name ~ %s"
+        " AND coalesce(substring(application_name FROM '[0-9]+$')::integer, 0) < %s LIMIT 1",
+        (f"^{APPLICATION}( [0-9]+)?$", step),
+    ).fetchone()
+    return row is not None
 
 
 def _make(

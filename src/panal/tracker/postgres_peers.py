@@ -198,7 +198,9 @@ class PeerRows:
         ((entries,),) = self._run(slice_of % (b"entries", b"entries"), peer, limit)
         left = limit - entries
         ((held,),) = self._run(slice_of % (b"holdings", b"holdings"), peer, left)
-        if held < left:
+        left -= held
+        ((blocks,),) = self._run(slice_of % (b"blocks", b"blocks"), peer, left)
+        if blocks < left:
             self._run(b"DELETE FROM leftovers WHERE peer = %s", peer)
         return True
 

@@ -1,20 +1,22 @@
 """What is asked of the PostgreSQL store: who holds a content, which entries match a search.
 
-A trigram index answers "contains this text", and what it finds is compared again. It knows
-where words begin, so one and two letters after a beginning's mark are found by it as well.
+A trigram index answers which blocks of names contain a text, and the names of these are compared.
+It knows where words begin, so one and two letters after a beginning's mark are found by it as well.
 """
 
 import re
 from collections.abc import Generator, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from psycopg import errors
 
 from panal.errors import UsageError
 from panal.tracker.folders import Below
 from panal.tracker.known_too_much import KnownTooMuch
+from panal.tracker.postgres_blocks import parts_of
+from panal.tracker.postgres_conditions import PEER, Condition, filters, pattern, together
 from panal.tracker.postgres_connection import Connection
-from panal.tracker.postgres_migrations import HEAD_CHARACTERS, LAST_PART_HASH
+from panal.tracker.postgres_steps import HEAD_CHARACTERS, LAST_PART_HASH
 from panal.tracker.registry import key_of
 from panal.tracker.search import (
     RANK_LIMIT,
@@ -52,10 +54,15 @@ _COUNT = f"SELECT content, count(*) FROM ({HOLDERS}) AS holders GROUP BY content
 
 _HEAD = f"left(e.path, {HEAD_CHARACTERS})"
 _GIVEN_HEAD = f"left(%s, {HEAD_CHARACTERS})"
-_MATCHING = (
-    "SELECT p.name AS peer, e.path, e.searchable, e.content, e.size_bytes, e.kind, e.sha256"
-    f" FROM entries e JOIN peers p ON p.id = e.peer WHERE {LIVE}"
+_FOUND = "SELECT p.name AS peer, e.path, e.searchable, e.content, e.size_bytes, e.kind, e.sha256"
+_MATCHING = f"{_FOUND} FROM entries e JOIN peers p ON p.id = e.peer WHERE {LIVE}"
+# OFFSET 0: block by block, however many there seem to be. No statistics tell how many have a word,
+# and a plan that begins with all entries takes a second.
+_IN_BLOCKS = (
+    f"{_FOUND} FROM blocks b JOIN peers p ON p.id = b.peer AND {LIVE} CROSS JOIN LATERAL"
+    " (SELECT * FROM entries e WHERE e.block = b.id"
 )
+_OF_BLOCKS = " OFFSET 0) AS e WHERE true"
 # The index has the order of heads: what begins alike is sorted, which is hardly ever more than
 # one path, and what is not taken costs nothing.
 _IN_ORDER = f" ORDER BY {_HEAD}, e.path, e.content, p.name LIMIT %s"
@@ -125,7 +132,7 @@ class _Found:
 
     def _exact(self, connection: Connection, name: str, limit: int) -> dict[tuple[str, str], Match]:
         where = f"{LAST_PART_HASH} = hashtextextended(%s, 0) AND position(%s in e.searchable) > 0"
-        statement, values = self._select((), limit, (where, name.rpartition("/")[2], name))
+        statement, values = self._select((), limit, (where, (name.rpartition("/")[2], name)))
         # Until statistics are gathered it would read the table from its beginning.
         connection.execute(b"SET LOCAL enable_seqscan = off")
         found = _run(connection, statement, values)
@@ -163,19 +170,22 @@ class _Found:
         return [_match(row[2:]) for row in rows if row[2] is not None], count, unsure
 
     def _select(
-        self, needles: Iterable[str], limit: int, more: Sequence[str] = ()
+        self, needles: Sequence[str], limit: int, *more: Condition
     ) -> tuple[str, tuple[object, ...]]:
-        statement, values = _MATCHING, [cast(object, self._now_s)]
-        if more:
-            statement += f" AND {more[0]}"
-            values += more[1:]
-        for needle in needles:
-            statement += " AND e.searchable LIKE %s"
-            values.append(_pattern(needle))
-        for condition, given in _filters(self._search):
-            statement += f" AND {condition}"
-            values += given
-        return f"{statement} LIMIT {limit}", tuple(values)
+        search = self._search
+        contained = [("e.searchable LIKE %s", (pattern(needle),)) for needle in needles]
+        conditions, values = together([*more, *contained, *filters(search)])
+        alone, given = f"{_MATCHING}{conditions}", (self._now_s, *values)
+        parts = [part for needle in needles for part in parts_of(needle)]
+        if not parts or search.content is not None or search.sha256 is not None:
+            return f"{alone} LIMIT {limit}", given
+        of_blocks = [("b.texts LIKE %s", (pattern(part),)) for part in parts]
+        if search.peer:
+            of_blocks.append((f"b.peer = {PEER}", (key_of(search.peer),)))
+        which, more_values = together(of_blocks)
+        in_blocks = f"{_IN_BLOCKS}{conditions}{_OF_BLOCKS}{which}"
+        statement = f"({in_blocks}) UNION ALL ({alone} AND e.block IS NULL) LIMIT {limit}"
+        return statement, (*given, *more_values, *given)
 
 
 def _class_of(search: Search) -> tuple[str, str, list[object]]:
@@ -210,9 +220,9 @@ def entries_in_order(connection: Connection, search: Search, now_s: float) -> Ge
     connection.execute(f"SET LOCAL statement_timeout = {MOST_SEARCH_MS}".encode())
     statement = _MATCHING
     values: list[object] = [now_s]
-    for condition, given in _filters(search):
-        statement += f" AND {condition}"
-        values += given
+    conditions, given = together(filters(search))
+    statement += conditions
+    values += given
     begin = search.after[1] if search.after is not None else ""
     behind = f"{_HEAD} >= {_GIVEN_HEAD} AND e.path >= %s"
     position: list[object] = [begin, begin]
@@ -259,43 +269,8 @@ def _run(connection: Connection, statement: str, values: Sequence[object]) -> li
         raise UsageError(TOO_MUCH) from None
 
 
-def _filters(search: Search) -> Iterable[tuple[str, Sequence[Any]]]:
-    if search.peer:
-        yield "e.peer = (SELECT id FROM peers WHERE key = %s)", (key_of(search.peer),)
-    if search.content is not None:
-        yield "e.content = %s", (search.content,)
-    if search.sha256 is not None:
-        yield "e.sha256 = %s", (search.sha256,)
-    if search.kind is not None:
-        yield "e.kind = %s", (int(search.kind),)
-    if search.min_size_bytes:
-        yield "e.size_bytes >= %s", (search.min_size_bytes,)
-    if search.max_size_bytes is not None:
-        yield "e.size_bytes <= %s", (search.max_size_bytes,)
-    for group in search.any_of:
-        yield _ends_with_one(group)
-    for needle in search.unwanted:
-        yield "e.searchable NOT LIKE %s", (_pattern(needle),)
-
-
-def _ends_with_one(group: Iterable[str]) -> tuple[str, list[Any]]:
-    """By length: a LIKE for each would go through a name as often."""
-    by_length: dict[int, list[str]] = {}
-    for ending in group:
-        by_length.setdefault(len(ending), []).append(ending)
-    texts = [f"right(e.searchable, {length}) = ANY(%b::text[])" for length in by_length]
-    return f"({' OR '.join(texts)})", list(by_length.values())
-
-
 def _by_place(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], Match]:
     return {(row.peer, row.path): row for row in map(_match, rows)}
-
-
-def _pattern(needle: str) -> str:
-    """What is LIKE this contains the needle, in which nothing has a meaning of its own."""
-    for special in "\\%_":
-        needle = needle.replace(special, "\\" + special)
-    return f"%{needle}%"
 
 
 def _match(row: tuple[Any, ...]) -> Match:

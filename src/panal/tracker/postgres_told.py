@@ -25,6 +25,8 @@ def _cut(parameter: str, length: int) -> str:
 
 PATHS = f"unnest({_lines('paths')}) AS told (path)"
 """In a FROM: the lines of `joined`, given as `paths`."""
+BLOCKS = f"unnest({_lines('blocks')}) WITH ORDINALITY AS listed (texts, number)"
+"""In a FROM: the lines of `joined`, given as `blocks`, each with its number from 1 on."""
 ENTRIES = (
     f"(SELECT path, searchable, size_bytes, place, {_cut('contents', CONTENT_ID_BYTES)} AS content,"
     " get_byte(%(kinds)b::bytea, place::integer - 1)::smallint AS kind,"
