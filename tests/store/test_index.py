@@ -18,8 +18,10 @@ import pytest
 from msgspec.structs import replace
 
 from panal.errors import NoSpace, PanalError, Refused, StateInUse
+from panal.store import index as index_module
 from panal.store.hashing import HashedFile
 from panal.store.index import MANY, UNCHECKED, Index, Moved, SharedFile
+from panal.store.index_database import ROWS_AT_ONCE
 from panal.store.index_file import SCHEMA_VERSION, SELECT_SHARED
 from panal.store.roots import Fingerprint
 from panal.store.turn import COMPUTING
@@ -44,20 +46,42 @@ def index(path: Path) -> Iterator[Index]:
     index.close()
 
 
-def test_what_is_remembered_is_written_in_its_turn(
+def test_others_compute_while_what_is_remembered_is_written(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turns: list[bool] = []
-    real_writing = index.writing
+    rows_made_in_turn: list[bool] = []
+    written_in_turn: list[bool] = []
+    real_writing, real_row = index.writing, index_module._content_row
+
+    def row(file: HashedFile) -> tuple[object, ...]:
+        rows_made_in_turn.append(COMPUTING.locked())
+        return real_row(file)
 
     def writing() -> AbstractContextManager[sqlite3.Connection]:
-        turns.append(COMPUTING.locked())  # before the index's own: who reads it is not kept waiting
+        written_in_turn.append(COMPUTING.locked())
         return real_writing()
 
+    monkeypatch.setattr(index_module, "_content_row", row)
     monkeypatch.setattr(index, "writing", writing)
     remember(index, "one")
-    assert turns == [True]
+    assert (rows_made_in_turn, written_in_turn) == ([True], [False])
     assert not COMPUTING.locked()
+
+
+@pytest.mark.parametrize("count", [0, 1, ROWS_AT_ONCE - 1, ROWS_AT_ONCE, 2 * ROWS_AT_ONCE + 1])
+def test_any_number_of_files_is_remembered_and_replaced(index: Index, count: int) -> None:
+    for first in (0, 1_000):
+        files = [
+            HashedFile(safe_path(f"{n}"), fingerprint(first + n), found, manifest)
+            for n in range(count)
+            for manifest, found in [content(first + n)]
+        ]
+        index.remember(files)
+        there = index.by_paths([file.path for file in files])
+        assert {shared.path: (shared.content, shared.fingerprint) for shared in there.values()} == {
+            file.path: (file.content, file.fingerprint) for file in files
+        }
+        assert len(index.rows("SELECT id FROM contents", ())) == count
 
 
 def content(seed: int) -> tuple[Manifest, ContentId]:

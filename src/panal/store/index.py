@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from panal.store.catalogue_total import CatalogueTotal
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
-from panal.store.index_database import IndexDatabase
+from panal.store.index_database import IndexDatabase, insert_rows
 from panal.store.index_file import SELECT_SHARED
 from panal.store.seen_folders import SeenFolders
 from panal.store.turn import COMPUTING
@@ -63,8 +63,10 @@ UNCHECKED = "WHERE content IN (SELECT id FROM contents WHERE sha256_checked = 0)
 Change = tuple[SharedFile | None, SharedFile | None]
 """A path as it was before, and as it is now."""
 _SHARE = """
-INSERT OR REPLACE INTO shared (device, inode, size_bytes, mtime_ns, ctime_ns, path, content)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO shared (device, inode, size_bytes, mtime_ns, ctime_ns, path, content) VALUES
+"""
+_KNOWN_ALREADY = """
+ON CONFLICT (id) DO UPDATE SET sha256_checked = max(sha256_checked, excluded.sha256_checked)
 """
 
 
@@ -89,18 +91,15 @@ class Index(IndexDatabase):
         No path may be there twice.
         """
         paths = [file.path for file in files]
-        with COMPUTING, self.writing() as database:
+        with COMPUTING:  # in their order, each page of the index is touched once
+            contents = [_content_row(file) for file in sorted(files, key=_by_content)]
+            rows = [_row(file.path, file.fingerprint, file.content) for file in files]
+        with self.writing() as database:
             before = self.by_paths(paths)
             if self._checks_others(files):
                 self.total.forget(database)
-            database.executemany(
-                "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
-                "SET sha256_checked = max(sha256_checked, excluded.sha256_checked)",
-                map(_content_row, files),
-            )
-            database.executemany(
-                _SHARE, (_row(file.path, file.fingerprint, file.content) for file in files)
-            )
+            insert_rows(database, "INSERT INTO contents VALUES", contents, _KNOWN_ALREADY)
+            insert_rows(database, _SHARE, rows)
             _drop_orphans(database, (shared.content for shared in before.values()))
             # What was checked here before stays so: only then is the row another than ours.
             told = [file.path for file in files if not file.sha256_checked]
@@ -123,8 +122,8 @@ class Index(IndexDatabase):
                 if twin is not None and twin.fingerprint == move.fingerprint:
                     after = replace(twin, path=move.path, fingerprint=move.fingerprint)
                     changes.append((known.get(move.path), after))
-            rows = (_row(after.path, after.fingerprint, after.content) for _, after in changes)
-            database.executemany(_SHARE, rows)
+            rows = [_row(after.path, after.fingerprint, after.content) for _, after in changes]
+            insert_rows(database, _SHARE, rows)
             _drop_orphans(database, (before.content for before, _ in changes if before))
             self._changed(database, changes)
         return changes
@@ -319,6 +318,10 @@ def _content_row(file: HashedFile) -> tuple[object, ...]:
         int(file.sha256_checked),
         manifest.encode(),
     )
+
+
+def _by_content(file: HashedFile) -> bytes:
+    return file.content
 
 
 def _row(path: SafePath, found: Fingerprint, content: ContentId) -> tuple[object, ...]:

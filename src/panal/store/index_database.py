@@ -1,15 +1,20 @@
 """An open index: questions and changes, one at a time, whatever asks."""
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from panal.store.disk_errors import disk_error
 from panal.store.index_file import disk_failed, open_database
+
+ROWS_AT_ONCE = 128
+"""Other threads compute while SQLite works on a call: with one for each row, the interpreter's
+lock would change hands as often."""
 
 
 class IndexDatabase:
@@ -74,6 +79,23 @@ class IndexDatabase:
                 if isinstance(error, sqlite3.Error):
                     raise disk_failed(error, self._path.parent, "written") or error from None
                 raise
+
+
+def insert_rows(
+    database: sqlite3.Connection,
+    into: str,
+    rows: Sequence[tuple[object, ...]],
+    on_conflict: str = "",
+) -> None:
+    """Insert rows of the same length, many with each call of SQLite."""
+    if not rows:
+        return
+    row = f"({','.join('?' * len(rows[0]))})"
+    whole = len(rows) - len(rows) % ROWS_AT_ONCE
+    for start in range(0, whole, ROWS_AT_ONCE):
+        values = itertools.chain.from_iterable(rows[start : start + ROWS_AT_ONCE])
+        database.execute(f"{into} {','.join([row] * ROWS_AT_ONCE)} {on_conflict}", tuple(values))
+    database.executemany(f"{into} {row} {on_conflict}", rows[whole:])
 
 
 @contextlib.contextmanager
