@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from panal.errors import PanalError
 from panal.peer import placing
 from panal.peer.placing import GATHERED_S, Placing, to_end
 from panal.peer.sharing import Sharing
@@ -27,10 +28,20 @@ class Shared:
     def __init__(self) -> None:
         self.busy: set[str] = set()
         self.remembered: list[list[str]] = []
+        self.news: asyncio.Queue[list[str]] = asyncio.Queue()
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self.failure: Exception | None = None
 
     async def remember(self, files: list[HashedFile]) -> None:
         assert {file.path for file in files} <= self.busy
-        self.remembered.append([file.path for file in files])
+        paths: list[str] = [file.path for file in files]
+        self.news.put_nowait(paths)
+        await self.may_end.wait()
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+        self.remembered.append(paths)
 
 
 class Places:
@@ -71,7 +82,9 @@ async def test_what_comes_slowly_does_not_wait_for_more(tmp_path: Path) -> None:
     for name in ("a", "b"):
         places.clock.advance(GATHERED_S)
         await places.add(name)
+        assert await places.shared.news.get() == [name]
         assert name in places.there()
+    await places.placing.flush()
 
 
 @pytest.mark.parametrize("limit", ["GATHERED_FILES", "GATHERED_BYTES"])
@@ -84,7 +97,42 @@ async def test_much_does_not_wait_either(
         await places.add(name)
     assert places.there() == []
     await places.add("c")
+    assert await places.shared.news.get() == ["a", "b", "c"]
     assert places.there() == ["a", "b", "c"]
+    await places.placing.flush()
+
+
+async def test_one_set_is_put_in_place_while_the_next_comes(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    places.shared.may_end.clear()
+    places.clock.advance(GATHERED_S)
+    await places.add("a")
+    await places.shared.news.get()
+    await places.add("b")  # not due: it waits for nobody
+    places.clock.advance(GATHERED_S)
+    third = asyncio.create_task(places.add("c"))
+    await asyncio.sleep(0)
+    assert not third.done()  # two sets at once would take twice the memory
+    places.shared.may_end.set()
+    await third
+    await places.placing.flush()
+    assert places.shared.remembered == [["a"], ["b", "c"]]
+    assert places.shared.busy == set()
+
+
+async def test_what_fails_beside_others_is_told_and_the_rest_is_put_in_place(
+    tmp_path: Path,
+) -> None:
+    places = Places(tmp_path)
+    places.shared.failure = PanalError("the disk")
+    places.clock.advance(GATHERED_S)
+    await places.add("a")
+    await places.add("b")
+    with pytest.raises(PanalError, match="the disk"):
+        await places.placing.flush()
+    assert places.shared.remembered == [["b"]]
+    await places.placing.flush()  # told once
+    assert places.shared.busy == set()
 
 
 async def test_a_name_that_was_taken_is_told(tmp_path: Path) -> None:

@@ -44,15 +44,20 @@ class Placing:
         self._sharing = sharing
         self._clock = clock
         self._waiting: list[Staging] = []
+        self._running: asyncio.Task[None] | None = None
         self._placed_at_s = clock.now_s()
         self.taken: list[CollectionEntry] = []
         """Whose names others have taken meanwhile."""
 
     async def add(self, batch: Staging) -> None:
-        """Put a batch in place, soon; it is used up, whatever comes."""
+        """Put a batch in place, soon; it is used up, whatever comes.
+
+        What goes wrong with those before it is raised here, or by `flush`.
+        """
         self._waiting.append(batch)
         if self._is_due():
-            await self.flush()
+            await self._end_running()
+            self._begin()
 
     def _is_due(self) -> bool:
         if self._clock.now_s() - self._placed_at_s >= GATHERED_S:
@@ -63,12 +68,28 @@ class Placing:
 
     async def flush(self) -> None:
         """Make all that waits durable, publish, index and announce it."""
+        try:
+            await self._end_running()
+        finally:
+            self._begin()
+            await self._end_running()
+
+    def _begin(self) -> None:
         batches, self._waiting = self._waiting, []
         self._placed_at_s = self._clock.now_s()
         if batches:
-            self.taken += await to_end(self._place(batches))
+            self._running = asyncio.create_task(self._place(batches))
 
-    async def _place(self, batches: list[Staging]) -> list[CollectionEntry]:
+    async def _end_running(self) -> None:
+        if (running := self._running) is None:
+            return
+        try:
+            await to_end(running)
+        finally:
+            if self._running is running:
+                self._running = None
+
+    async def _place(self, batches: list[Staging]) -> None:
         paths = {staged.entry.path for batch in batches for staged in batch.files}
         self._sharing.busy.update(paths)
         try:
@@ -78,6 +99,6 @@ class Placing:
                 for batch in batches:
                     batch.close()
             await self._sharing.remember(hashed)
-            return taken
+            self.taken += taken
         finally:
             self._sharing.busy.difference_update(paths)
