@@ -15,14 +15,14 @@ the same text, so the same content id.
 import io
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 
 import msgspec
 from msgspec.structs import replace
 
 from panal.errors import IntegrityError, NotFound, TooLarge, UnsafeName, UsageError
-from panal.wire.ids import ContentId, is_content_id
+from panal.wire.ids import ContentId
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import SafePath, brief, path_problem, safe_path, visible_path
 
@@ -32,6 +32,10 @@ MIN_MTIME_NS = -(2**63)
 MAX_MTIME_NS = 2**63 - 1
 _FIRST_LINE = "panal-collection 1"
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
+_FIELDS = re.compile(
+    rf"(?:[0-9a-f]{{64}}|-) (?:{_NUMBER.pattern}) [fxd] (?:{_NUMBER.pattern}) ", re.ASCII
+)
+"""All of a line but its path, asked at once: a third of the time that it takes one by one."""
 NO_CONTENT = "-"
 
 
@@ -41,6 +45,9 @@ class EntryType(Enum):
     FILE = "f"
     EXECUTABLE = "x"
     EMPTY_FOLDER = "d"
+
+
+_TYPES = {kind.value: kind for kind in EntryType}
 
 
 class CollectionEntry(msgspec.Struct, frozen=True):
@@ -120,8 +127,6 @@ def read(text: bytes) -> Iterator[CollectionEntry]:
     def paths() -> Iterator[bytes]:
         return (line.split(b" ", 4)[4] for line in _lines(text))
 
-    if any(later < earlier for earlier, later in itertools.pairwise(paths())):
-        raise IntegrityError("The collection's entries are not in order.")
     if (problem := _clash(paths)) is not None:
         raise IntegrityError(problem)
 
@@ -135,36 +140,44 @@ def _lines(text: bytes) -> Iterator[bytes]:
 
 def _entry(line: str) -> CollectionEntry:
     fields = line.split(" ", 4)
-    if len(fields) != 5:
-        raise IntegrityError("The collection has a line that is no entry.")
+    if _FIELDS.match(line) is None:
+        raise IntegrityError(_fields_problem(fields))
     content, size, kind, mtime, path = fields
-    if not _NUMBER.fullmatch(size) or not _NUMBER.fullmatch(mtime):
-        raise IntegrityError("The collection has a size or time that is no number.")
-    if kind not in {"f", "x", "d"}:
-        raise IntegrityError("The collection has an entry of an unknown type.")
-    if content != NO_CONTENT and not is_content_id(content):
-        raise IntegrityError("The collection has an id that is none.")
     identity = None if content == NO_CONTENT else ContentId(bytes.fromhex(content))
     try:
         safe = safe_path(path)
     except UnsafeName as error:
         raise UnsafeName(f"The folder cannot be taken. {error}") from None
-    entry = CollectionEntry(safe, EntryType(kind), identity, int(size), int(mtime))
+    entry = CollectionEntry(safe, _TYPES[kind], identity, int(size), int(mtime))
     if (problem := entry.problem()) is not None:
         raise IntegrityError(problem)
     return entry
 
 
-def _clash(paths: Callable[[], Iterable[bytes]]) -> str | None:
-    """Which path is there twice, or is an entry and a folder; None where none is.
+def _fields_problem(fields: Sequence[str]) -> str:
+    """What is wrong with a line that does not begin as one does."""
+    if len(fields) != 5:
+        return "The collection has a line that is no entry."
+    _, size, kind, mtime, _ = fields
+    if not _NUMBER.fullmatch(size) or not _NUMBER.fullmatch(mtime):
+        return "The collection has a size or time that is no number."
+    if kind not in _TYPES:
+        return "The collection has an entry of an unknown type."
+    return "The collection has an id that is none."
 
-    `paths` gives them in order, as often as it is called.
+
+def _clash(paths: Callable[[], Iterable[bytes]]) -> str | None:
+    """Which path is there twice or out of order, or is an entry and a folder; None where none is.
+
+    `paths` gives them as often as it is called.
     """
-    for earlier, later in itertools.pairwise(paths()):
-        if earlier == later:
-            return f"The collection has {_brief(later)} twice."
     folders: set[bytes] = set()
+    earlier = b""
     for path in paths():
+        if path <= earlier:
+            twice = f"The collection has {_brief(path)} twice."
+            return twice if path == earlier else "The collection's entries are not in order."
+        earlier = path
         parent = path.rpartition(b"/")[0]
         while parent and parent not in folders:
             folders.add(parent)

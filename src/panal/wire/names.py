@@ -47,6 +47,8 @@ def safe_paths(texts: Sequence[str]) -> tuple[SafePath, ...]:
 
 def visible_path(text: str) -> SafePath:
     """A safe path that is not hidden: hidden files are not shared; UnsafeName else."""
+    if _is_plain(text):
+        return SafePath(text)
     path = safe_path(text)
     if any(part.startswith(".") for part in path.split("/")):
         raise UnsafeName(
