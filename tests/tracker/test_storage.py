@@ -596,8 +596,12 @@ def test_every_query_finds_what_the_table_says(storage: Storage) -> None:
         assert {path for _, path in _search(storage, words)} == paths, words
 
 
+@pytest.mark.parametrize("few", [0, sqlite_queries.FEW_ROWS])
 @pytest.mark.parametrize("words", RANKINGS)
-def test_every_store_ranks_alike_page_by_page(storage: Storage, words: str) -> None:
+def test_every_store_ranks_alike_page_by_page(
+    storage: Storage, words: str, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_queries, "FEW_ROWS", few)
     rows = []
     for peer, entries in RANKED.items():
         _announce(storage, PeerName(peer), *entries)
@@ -617,6 +621,28 @@ def test_every_store_ranks_alike_page_by_page(storage: Storage, words: str) -> N
         if not (page := wanted.next_page):
             return
     raise AssertionError("there is no last page")
+
+
+def test_a_content_of_very_many_names_leaves_its_page_to_others_too(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_queries, "FEW_ROWS", 0)
+    _announce(storage, ONE, *(entry(f"lib {number:02}", 1) for number in range(30)))
+    _announce(storage, TWO, entry("lib 40", 2), entry("lib 50", 3), entry("glib", 1))
+    _announce(storage, ONE, entry("lib 60", 4), *(entry(f"x{number}", 2) for number in range(99)))
+    _index(storage)
+    query = understand(SearchQuery("lib", page_size=2))
+    matches = storage.match(query, 1.0)
+    assert {row.content for row in matches.rows} == {content(number) for number in (1, 2, 3)}
+    page = rank(query, matches)
+    assert [(hit.content, hit.names_total) for hit in page.hits] == [
+        (content(1), 31),
+        (content(2), 1),
+    ]
+    query = understand(SearchQuery("lib", page_size=2, page=page.next_page))
+    page = rank(query, storage.match(query, 1.0))
+    assert [hit.content for hit in page.hits] == [content(3), content(4)]
+    assert not page.next_page
 
 
 def _meets(query: Search, row: Match) -> bool:

@@ -5,13 +5,11 @@ Conditions are on the *searchable forms* of paths (searchable.py).
 
 import base64
 import binascii
-import heapq
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from operator import itemgetter
 
 import msgspec
 
@@ -19,7 +17,6 @@ from panal.errors import UsageError
 from panal.tracker.query_words import QueryWords, parse_query
 from panal.tracker.registry import key_of
 from panal.tracker.searchable import (
-    MARK,
     ending_of,
     exact_name,
     fold,
@@ -29,7 +26,7 @@ from panal.tracker.searchable import (
     without_marks,
 )
 from panal.wire.catalogue import Hit, NamedBy, SearchQuery
-from panal.wire.ids import ContentId, PeerName
+from panal.wire.ids import ContentId, PeerName, is_content_id
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 
 RANK_LIMIT = 10_000
@@ -107,26 +104,16 @@ class Match(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """What a store found, at most `RANK_LIMIT` entries: what they are ranked by, side by side."""
+    """What a store found, at most `RANK_LIMIT` entries."""
 
-    texts: Sequence[str]
-    """Their searchable forms."""
-    contents: Sequence[ContentId]
-    rows_at: Callable[[Sequence[int]], Sequence[Match]]
-    """All that is known of those at these places, while the transaction lasts."""
+    rows: Sequence[Match]
     capped: bool = False
     """There are more."""
 
     @classmethod
     def of(cls, rows: Sequence[Match], *, capped: bool = False) -> "Matches":
-        """Of entries that are known whole."""
-        texts, contents = [row.searchable for row in rows], [row.content for row in rows]
-        return cls(texts, contents, lambda places: [rows[place] for place in places], capped)
-
-    @property
-    def rows(self) -> Sequence[Match]:
-        """All of them, whole."""
-        return self.rows_at(range(len(self.texts)))
+        """Of these entries."""
+        return cls(rows, capped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,81 +205,36 @@ def _classes(search: Search, texts: Sequence[str]) -> list[int]:
     ]
 
 
-_Key = tuple[int, str, ContentId]
+_Alike = tuple[SortKey, Iterable[Match]]
+"""What becomes one hit."""
 
 
 def rank(search: Search, matches: Matches) -> RankedPage:
     """The page of hits that a search asks for: one hit a content, best match first."""
-    classes = _classes(search, matches.texts)
-    ordered = _best_of_each(search, classes, matches)
-    groups = _groups(classes, matches, {content for *_, content in ordered[: search.page_size]})
-    hits: list[Hit] = []
-    names_bytes = 0
-    for *_, content in ordered[: search.page_size]:
-        hit = _hit(groups[content])
-        names_bytes += len("".join([named.path for named in hit.names]).encode())
-        if hits and names_bytes > MAX_PAGE_BYTES:
-            break
-        hits.append(hit)
-    if not 0 < len(hits) < len(ordered):
-        return RankedPage(tuple(hits), "")
-    quality, path, content = ordered[len(hits) - 1]
-    return RankedPage(tuple(hits), _encode_page((quality, path, content.hex())))
+    return _page(search, _of_each_content(search, matches.rows))
 
 
-def _best_of_each(search: Search, classes: Sequence[int], matches: Matches) -> list[_Key]:
-    """The contents of a page and of one hit more, each by its best key."""
-    wanted = search.page_size + 1
-    if search.after is None:
-        return _first_by_class(classes, matches, wanted)
-    best: dict[ContentId, _Key] = {}
-    for key in zip(classes, without_marks(matches.texts), matches.contents, strict=True):
-        known = best.get(key[2])
-        if known is None or key < known:
-            best[key[2]] = key
-    mark = (search.after[0], search.after[1], bytes.fromhex(search.after[2]))
-    return heapq.nsmallest(wanted, [key for key in best.values() if key > mark])
-
-
-def _first_by_class(classes: Sequence[int], matches: Matches, wanted: int) -> list[_Key]:
-    """The first contents: what comes in a better class is in no other, and often is enough."""
-    first: dict[ContentId, _Key] = {}
-    for quality in sorted(set(classes)):
-        places = [place for place, known in enumerate(classes) if known == quality]
-        texts = without_marks([matches.texts[place] for place in places])
-        contents = [matches.contents[place] for place in places]
-        keys = list(zip([quality] * len(places), texts, contents, strict=True))
-        for key in _first_of_each(keys, wanted):
-            first.setdefault(key[2], key)
-        if len(first) >= wanted:
-            break
-    return list(first.values())[:wanted]
-
-
-def _first_of_each(keys: Sequence[_Key], wanted: int) -> list[_Key]:
-    taken = wanted
-    while True:
-        first: dict[ContentId, _Key] = {}
-        for key in heapq.nsmallest(taken, keys):
-            first.setdefault(key[2], key)
-        if len(first) >= wanted or taken >= len(keys):
-            return list(first.values())[:wanted]
-        taken *= 4
-
-
-def _groups(
-    classes: Sequence[int], matches: Matches, contents: set[ContentId]
-) -> dict[ContentId, list[Match]]:
-    """All matches of these contents, whole, the best first."""
-    places = [place for place, content in enumerate(matches.contents) if content in contents]
-    keyed = [
-        ((classes[place], row.searchable.replace(MARK, ""), row.peer), row)
-        for place, row in zip(places, matches.rows_at(places), strict=True)
-    ]
-    groups: dict[ContentId, list[Match]] = {content: [] for content in contents}
-    for _, row in sorted(keyed, key=itemgetter(0)):
-        groups[row.content].append(row)
-    return groups
+def _of_each_content(search: Search, rows: Sequence[Match]) -> Iterable[_Alike]:
+    """The matches of each content, the best first, in the order of the best."""
+    texts = [row.searchable for row in rows]
+    contents, peers = [row.content for row in rows], [row.peer for row in rows]
+    ranked = zip(
+        _classes(search, texts),
+        without_marks(texts),
+        contents,
+        peers,
+        range(len(rows)),
+        strict=True,
+    )
+    groups: dict[ContentId, list[Match]] = {}
+    keys: list[SortKey] = []
+    for quality, text, content, _, place in sorted(ranked):
+        if content in groups:
+            groups[content].append(rows[place])
+        else:
+            groups[content] = [rows[place]]
+            keys.append((quality, text, content.hex()))
+    return zip(keys, groups.values(), strict=True)
 
 
 def listed(search: Search, rows: Iterable[Match]) -> RankedPage:
@@ -301,12 +243,17 @@ def listed(search: Search, rows: Iterable[Match]) -> RankedPage:
     `rows` come in the order of path, content and peer, from `after` on; no more of them are
     taken than the page needs. It ends early where peers without number have the same files.
     """
+    groups = groupby(rows, key=lambda row: (row.path, row.content))
+    return _page(search, (((UNRANKED, path, c.hex()), group) for (path, c), group in groups))
+
+
+def _page(search: Search, groups: Iterable[_Alike]) -> RankedPage:
+    """The first hits behind the page before."""
     hits: list[Hit] = []
     names_bytes = taken = 0
     last: SortKey | None = None
-    for (path, content), group in groupby(rows, key=lambda row: (row.path, row.content)):
-        key = (UNRANKED, path, content.hex())
-        if search.after is not None and key[1:] <= search.after[1:]:
+    for key, group in groups:
+        if search.after is not None and key <= search.after:
             continue
         if last is not None and (len(hits) == search.page_size or taken >= RANK_LIMIT):
             return RankedPage(tuple(hits), _encode_page(last))
@@ -340,12 +287,13 @@ def _decode_page(token: str) -> SortKey:
     except (binascii.Error, ValueError, RecursionError):
         raise UsageError("This page token was not made by the tracker.") from None
     match found:
-        case [int(quality), str(path), str(content)] if _is_key(quality, path):
+        case [int(quality), str(path), str(content)] if _is_key(quality, path, content):
             return quality, path, content
     raise UsageError("This page token was not made by the tracker.")
 
 
-def _is_key(quality: object, path: str) -> bool:
+def _is_key(quality: object, path: str, content: str) -> bool:
     # Half a surrogate and a zero are JSON, and nothing that a store can look for.
     is_text = "\0" not in path and path == path.encode("utf-8", "ignore").decode()
-    return is_text and not isinstance(quality, bool)
+    is_class = quality in range(UNRANKED + 1) and not isinstance(quality, bool)
+    return is_text and is_class and is_content_id(content)

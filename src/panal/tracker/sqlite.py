@@ -21,6 +21,7 @@ from panal.tracker.sqlite_keys import merge_keys
 from panal.tracker.sqlite_listing import entries_in_order
 from panal.tracker.sqlite_peers import PeerRows
 from panal.tracker.sqlite_queries import FEW_ROWS, is_quick, matches_of
+from panal.tracker.sqlite_ranking import make_ranking
 from panal.tracker.sqlite_text import drop_entries, first_free_id, index_slice, unindexed
 from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.catalogue import Announcement, Entry
@@ -73,6 +74,7 @@ class SqliteStorage:
 
     def __init__(self, path: Path | None, now_s: float, lease_s: float = LEASE_S) -> None:
         self._connection = open_database(path)
+        make_ranking(self._connection)
         self._ids = count(first_free_id(self._connection))
         self._generations = count(1)
         self._peers = PeerRows(self._connection, now_s, lease_s)

@@ -2,17 +2,19 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from panal.tracker.name_counts import KeptCounts, NameCounts
-from panal.tracker.search import RANK_LIMIT, RANKED_OF_MORE, Match, Matches, Search
-from panal.tracker.sqlite_keys import known_by
+from panal.tracker.search import RANK_LIMIT, RANKED_OF_MORE, Matches, Search
+from panal.tracker.sqlite_keys import ids_known_by, known_by, places_of
 from panal.tracker.sqlite_peers import KnownPeer, PeerRows
+from panal.tracker.sqlite_ranking import Part, contents_of_page
 from panal.tracker.sqlite_rows import (
     COLUMNS,
     CONTAINS,
     CONTENT,
     HERE,
+    Row,
     bounded,
     filters,
     matches_in,
@@ -27,15 +29,31 @@ from panal.tracker.sqlite_text import (
     matching_any,
     matching_rarest,
     name_crc,
+    unindexed,
 )
-from panal.wire.ids import ContentId
+from panal.wire.ids import CONTENT_ID_BYTES
 
-# What very many names have is ranked by this; the rest is read of those that are shown.
-_FOR_RANKING = f"SELECT entries.id, entries.searchable, {CONTENT}"
-_Found = tuple[int, str, ContentId]
 # CROSS JOIN fixes the order: the text index leads where there is something to look up.
 _FROM_TEXT = "FROM entry_text CROSS JOIN entries ON entries.id = entry_text.rowid"
 _FROM_ALL = "FROM entries"
+_ASKED = f"substr({{}}, told.value * {CONTENT_ID_BYTES} + 1, {{}})"
+_KEY_ASKED = _ASKED.format("?2", 8)
+_KEYS_ASKED = " UNION ALL ".join(
+    f"SELECT 1 FROM json_each(?1) AS told CROSS JOIN {place} AS known ON known.key = {_KEY_ASKED}"  # noqa: S608
+    for place in places_of("by_content")
+)
+_COUNT_OF_CONTENTS = f"SELECT count(*) FROM ({_KEYS_ASKED} LIMIT ?3)"  # noqa: S608
+_OF_CONTENTS = (
+    f"{COLUMNS} FROM json_each(?1) AS told CROSS JOIN entries NOT INDEXED"
+    f" WHERE entries.id IN ({ids_known_by('by_content', _KEY_ASKED)})"
+    f" AND {CONTENT} = {_ASKED.format('?2', CONTENT_ID_BYTES)}"
+)
+_IS_ASKED = (
+    f"substr(facts, 1, {CONTENT_ID_BYTES}) IN"  # noqa: S608 (of our own parts)
+    f" (SELECT {_ASKED.format('?', CONTENT_ID_BYTES)} FROM json_each(?) AS told)"
+)
+_DEARER = 2
+"""A name of a content is so many times dearer to read than one that is found."""
 _COUNT_TEXT = "SELECT count(*) FROM (SELECT 1 FROM entry_text WHERE entry_text MATCH ? LIMIT ?)"
 
 _MANY = 1 << 62
@@ -57,13 +75,8 @@ def matches_of(
         return Matches.of(())
     find = _Finding(connection, peers, counts, search, only)
     with bounded(connection):
-        found, capped = find.all_or_best()
-    ids, texts, contents = zip(*found, strict=True) if found else ((), (), ())
-
-    def rows_at(places: Sequence[int]) -> list[Match]:
-        return _with_ids(connection, peers, [ids[place] for place in places])
-
-    return Matches(texts, contents, rows_at, capped)
+        rows, capped = find.page_or_best()
+    return Matches.of(list(matches_in(peers, rows)), capped=capped)
 
 
 def is_quick(counts: NameCounts, search: Search) -> bool:
@@ -77,15 +90,6 @@ def is_quick(counts: NameCounts, search: Search) -> bool:
     about = [counts.known_about(gram) for gram in grams]
     known = [count for count in about if count is not None]
     return len(known) == len(grams) and min(known) <= FEW_ROWS
-
-
-def _with_ids(connection: sqlite3.Connection, peers: PeerRows, ids: Sequence[int]) -> list[Match]:
-    """These entries, whole, in this order."""
-    rows = connection.execute(
-        f"{COLUMNS} FROM json_each(?) CROSS JOIN entries ON entries.id = value",
-        (json.dumps(ids),),
-    )
-    return list(matches_in(peers, rows.fetchall()))
 
 
 class _Finding:
@@ -114,14 +118,45 @@ class _Finding:
             self._conditions.append(condition)
             self._values += given
 
-    def all_or_best(self) -> tuple[list[_Found], bool]:
-        """What matches; where that is too much a part, the best first, and True."""
+    def page_or_best(self) -> tuple[list[Row], bool]:
+        """All names of the page's contents and of the next one, and False.
+
+        Where too much matches, a part of it, the best first, and True.
+        """
+        needles = self._search.needles
         if self._is_too_much():
-            return self._best(()), True
-        found = self._matching(self._search.needles, RANK_LIMIT + 1)
-        if len(found) > RANK_LIMIT:
-            return self._best(found), True
-        return found, False
+            return self._best((self._search.beginnings, needles)), True
+        found = self._matching(needles, RANK_LIMIT + 1)
+        count = self._at_most(found)
+        if count > RANK_LIMIT:
+            return self._best((needles,)), True
+        if count <= FEW_ROWS:
+            return self._rows(found), False
+        contents = contents_of_page(self._connection, self._search, found)
+        return self._names_of(contents, found, count), False
+
+    def _names_of(self, contents: Sequence[bytes], found: Sequence[Part], count: int) -> list[Row]:
+        """The names of these contents out of at most `count` that are found."""
+        asked = (json.dumps(list(range(len(contents)))), b"".join(contents))
+        (known,) = self._connection.execute(_COUNT_OF_CONTENTS, (*asked, count)).fetchone()
+        if _DEARER * known < count:
+            where, values = self._where(self._search.needles)
+            named = f"{_OF_CONTENTS} AND {where} ORDER BY entries.id"
+            return self._connection.execute(named, (*asked, *values)).fetchall()
+        # What very many have, an empty file say, is under more names than were found.
+        return self._rows(found, _IS_ASKED, (asked[1], asked[0]))
+
+    def _rows(
+        self, found: Sequence[Part], where: str = "", more: Sequence[object] = ()
+    ) -> list[Row]:
+        """What was found, whole, as far as something more holds of it."""
+        rows: list[Row] = []
+        for part, given in found:
+            statement = f"{COLUMNS} {part}"
+            if where:
+                statement = f"SELECT * FROM ({statement}) WHERE {where}"  # noqa: S608
+            rows += self._connection.execute(statement, (*given, *more)).fetchall()
+        return rows
 
     def _is_too_much(self) -> bool:
         """Whether what the index alone knows is too much already."""
@@ -157,44 +192,59 @@ class _Finding:
         ).fetchone()
         return int(count)
 
-    def _best(self, found: Sequence[_Found]) -> list[_Found]:
-        """Exact names, then those in which words begin where the query's do, then any."""
-        search, limit = self._search, RANKED_OF_MORE
-        best = dict.fromkeys(self._exact(search.exact, limit) if search.exact is not None else ())
-        if not found:
-            for needles in (search.beginnings, search.needles):
+    def _at_most(self, found: Sequence[Part]) -> int:
+        """So many are found at most; exactly, where by the index they may be too many."""
+        text = "" if self._few else self._looked_up(self._search.needles)[0]
+        if text:
+            (count,) = self._connection.execute(_COUNT_TEXT, (text, RANK_LIMIT + 1)).fetchone()
+            count += min(unindexed(self._connection), FEW_ENTRIES)
+            if count <= RANK_LIMIT:
+                return int(count)
+        counts = [f"(SELECT count(*) FROM (SELECT 1 {part}))" for part, _ in found]  # noqa: S608
+        (count,) = self._connection.execute(
+            f"SELECT {' + '.join(counts)}", [value for _, values in found for value in values]
+        ).fetchone()
+        return int(count)
+
+    def _best(self, ways: Iterable[Sequence[str]]) -> list[Row]:
+        """Exact names, then those that contain the needles of each way."""
+        limit = RANKED_OF_MORE
+        best: dict[Row, Row] = {}
+        if self._search.exact is not None:
+            best |= _by_place(self._rows([self._exact(self._search.exact, limit)]))
+        for needles in ways:
+            for part in self._matching(needles, limit):
                 if len(best) < limit:
-                    best |= dict.fromkeys(self._matching(needles, limit))
-        return list(best | dict.fromkeys(found))[:limit]
+                    best |= _by_place(self._rows([part]))
+        return list(best.values())[:limit]
 
     def _where(self, needles: Sequence[str]) -> tuple[str, tuple[object, ...]]:
         """What holds of an entry that contains the needles, too, and the values in it."""
         conditions = [*self._conditions, *[CONTAINS] * len(needles)]
         return " AND ".join(conditions), (*self._values, *needles)
 
-    def _matching(self, needles: Sequence[str], limit: int) -> list[_Found]:
-        """At most `limit` entries that contain all the needles, too."""
+    def _matching(self, needles: Sequence[str], limit: int) -> list[Part]:
+        """At most `limit` entries that contain all the needles, too; and as many new ones."""
         where, values = self._where(needles)
         for index, key in ("by_content", self._search.content), ("by_sha256", self._search.sha256):
             if key is not None:
-                known = f"{known_by(index, '?')} AND {where}"
-                return self._run(known, (*[key[:8]] * 3, *values), limit)
+                known = f"{known_by(index, '?')} AND {where} LIMIT ?"
+                return [(known, (*[key[:8]] * 3, *values, limit))]
         text = "" if self._few else self._looked_up(needles)[0]
         if not text:
-            return self._run(f"{_FROM_ALL} WHERE {where}", values, limit)
-        looked_up = f"{_FROM_TEXT} WHERE entry_text MATCH ? AND {where}"
-        found = self._run(looked_up, (text, *values), limit)
-        if len(found) < limit:
-            recent = _not_indexed_from(self._connection)
-            newer = f"{_FROM_ALL} NOT INDEXED WHERE id > ? AND {where}"
-            found += self._run(newer, (recent, *values), limit - len(found))
+            return [(f"{_FROM_ALL} WHERE {where} LIMIT ?", (*values, limit))]
+        looked_up = f"{_FROM_TEXT} WHERE entry_text MATCH ? AND {where} LIMIT ?"
+        found: list[Part] = [(looked_up, (text, *values, limit))]
+        if (recent := _not_indexed_from(self._connection)) is not None:
+            newer = f"{_FROM_ALL} NOT INDEXED WHERE id > ? AND {where} LIMIT ?"
+            found.append((newer, (recent, *values, limit)))
         return found
 
-    def _exact(self, name: str, limit: int) -> list[_Found]:
+    def _exact(self, name: str, limit: int) -> Part:
         """At most `limit` entries with this name, however many begin with it."""
         where, values = self._where((name,))
-        known, crc = f"{known_by('by_name', '?')} AND {where}", name_crc(name)
-        return self._run(known, (crc, crc, crc, *values), limit)
+        known, crc = f"{known_by('by_name', '?')} AND {where} LIMIT ?", name_crc(name)
+        return known, (crc, crc, crc, *values, limit)
 
     def _looked_up(self, needles: Sequence[str]) -> tuple[str, int]:
         """What is asked of the text index, and about how many names have it.
@@ -218,10 +268,9 @@ class _Finding:
     def _about(self, gram: str) -> int:
         return self._counts.names.about(gram, lambda: count_gram(self._connection, gram, _ENOUGH))
 
-    def _run(self, statement: str, values: Sequence[object], limit: int) -> list[_Found]:
-        return self._connection.execute(
-            f"{_FOR_RANKING} {statement} LIMIT ?", (*values, limit)
-        ).fetchall()
+
+def _by_place(rows: Iterable[Row]) -> dict[Row, Row]:
+    return {row[:2]: row for row in rows}  # by peer and path
 
 
 def _has_few(connection: sqlite3.Connection, peer: int) -> bool:
@@ -229,6 +278,8 @@ def _has_few(connection: sqlite3.Connection, peer: int) -> bool:
     return bool(entries <= FEW_ENTRIES)
 
 
-def _not_indexed_from(connection: sqlite3.Connection) -> int:
+def _not_indexed_from(connection: sqlite3.Connection) -> int | None:
+    """The newest entries are looked through behind this one; None where the index has all."""
     (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()
-    return max(int(last) - FEW_ENTRIES, indexed_until(connection))
+    until = indexed_until(connection)
+    return max(int(last) - FEW_ENTRIES, until) if last > until else None

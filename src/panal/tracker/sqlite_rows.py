@@ -20,6 +20,8 @@ COLUMNS = (
     "SELECT entries.peer, entries.path, entries.searchable, entries.facts,"
     " entries.size_bytes, entries.kind"
 )
+Row = tuple[Any, ...]
+"""What these hold of an entry."""
 # Not LIKE: nothing in a needle has a meaning of its own.
 CONTAINS = "instr(entries.searchable, ?) > 0"
 
@@ -90,7 +92,7 @@ def _ends_with_one(endings: Sequence[bytes]) -> str:
     return f"({' OR '.join(texts)})"
 
 
-def matches_in(peers: PeerRows, rows: Iterable[tuple[Any, ...]]) -> Iterator[Match]:
+def matches_in(peers: PeerRows, rows: Iterable[Row]) -> Iterator[Match]:
     """What rows of `COLUMNS` say."""
     known = peers.with_id
     for peer, path, text, facts, size_bytes, kind in rows:

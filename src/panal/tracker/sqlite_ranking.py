@@ -1,0 +1,112 @@
+"""Ranking in the SQLite store: names are put in order where they are, and come as one value.
+
+Each row that comes from SQLite is a turn for Python's other threads, and while Python puts rows in
+order these wait. So of all that was found only the ids and contents come, and whole rows of what a
+page shows; `search.rank` sees these alone.
+"""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from functools import lru_cache
+
+from panal.tracker.search import UNRANKED, Search
+from panal.tracker.searchable import MARK, whole_word
+from panal.tracker.sqlite_rows import CONTAINS, CONTENT
+from panal.wire.ids import CONTENT_ID_BYTES
+
+Part = tuple[str, Sequence[object]]
+"""Of a query: FROM some entries, at most so many; and its values."""
+
+# The mark goes: in a word's middle it would come before all letters.
+_KEY = f"{{}} || replace(entries.searchable, '{MARK}', '')"
+# As bytes: a content is no text, and may have zeros.
+_IN_ORDER = (
+    "SELECT total((key, content) <= (?, ?)), CAST(group_concat(content, '') AS BLOB)"
+    " FROM (SELECT * FROM ({}) ORDER BY key, content LIMIT ?)"
+)
+_ALL = -1
+_MOST_ARE_AMONG = 4
+_IS_WHOLE = (
+    "(entries.searchable GLOB ? OR entries.searchable GLOB ? AND has_whole(entries.searchable, ?))"
+)
+_SPECIAL = re.compile(r"[*?\[]")
+_ENDS = "[\x01-/:-`{-\x7f]"
+"""In a GLOB: of ASCII, what is neither a small letter nor a digit."""
+_PERHAPS_ENDS = "[\x80-\U0010ffff]"
+
+
+def make_ranking(connection: sqlite3.Connection) -> None:
+    """What SQLite asks Python: whether a word ends before a letter beyond ASCII, if it is one."""
+    connection.create_function("has_whole", 2, _has_whole, deterministic=True)
+
+
+def contents_of_page(
+    connection: sqlite3.Connection, search: Search, found: Sequence[Part]
+) -> list[bytes]:
+    """The contents of a page and the next one, in order, by the best names of each that are found.
+
+    At most `RANK_LIMIT` names are found. `search.rank` makes the page of all names that these have.
+    """
+    quality, given = _class_of(search)
+    selected = f"SELECT {CONTENT} AS content, {_KEY.format(quality)} AS key"
+    parts = " UNION ALL ".join(f"SELECT * FROM ({selected} {part})" for part, _ in found)  # noqa: S608
+    values = [value for _, values in found for value in (*given, *values)]
+    wanted = search.page_size + 1
+    # Most names of a page are at its beginning. What was on earlier pages all of them tell.
+    some = _MOST_ARE_AMONG * wanted if search.after is None else _ALL
+    while True:
+        before, packed = connection.execute(
+            _IN_ORDER.format(parts), (*_after(search), *values, some)
+        ).fetchone()
+        contents = _distinct(int(before), packed or b"")[:wanted]
+        if len(contents) == wanted or some == _ALL or len(packed or b"") < some * CONTENT_ID_BYTES:
+            return contents
+        some = _ALL
+
+
+def _after(search: Search) -> tuple[str, bytes]:
+    """The key and content behind which the page begins."""
+    if search.after is None:
+        return "", b""
+    quality, text, content = search.after
+    return f"{quality}{text}", bytes.fromhex(content)
+
+
+def _distinct(before: int, packed: bytes) -> list[bytes]:
+    """Of contents in order, `before` of them on earlier pages, each that is not, once."""
+    size = CONTENT_ID_BYTES
+    contents = [packed[start : start + size] for start in range(0, len(packed), size)]
+    earlier = set(contents[:before])
+    return [one for one in dict.fromkeys(contents[before:]) if one not in earlier]
+
+
+def _class_of(search: Search) -> tuple[str, list[object]]:
+    """`search.match_class` as an expression that gives its digit, and the values in it."""
+    if search.exact is None:
+        return f"'{UNRANKED}'", []
+    conditions: list[str] = []
+    values: list[object] = [search.exact]
+    for word, (begun, is_open) in zip(search.whole, search.whole_words(), strict=True):
+        conditions.append(CONTAINS)  # most names that do not are told from others by this alone
+        values.append(begun)
+        if is_open:
+            conditions.append(_IS_WHOLE)
+            begins = f"*{_SPECIAL.sub(_alone, begun)}"
+            values += (f"{begins}{_ENDS}*", f"{begins}{_PERHAPS_ENDS}*", word)
+    whole = " AND ".join(conditions)
+    quality = f"CASE WHEN {CONTAINS} THEN '0' WHEN {whole} THEN '1'"
+    return f"({quality} ELSE '{UNRANKED}' END)", values
+
+
+def _alone(special: re.Match[str]) -> str:
+    return f"[{special[0]}]"
+
+
+def _has_whole(text: str, word: str) -> bool:
+    return _whole(word).search(text) is not None
+
+
+@lru_cache(maxsize=64)
+def _whole(word: str) -> re.Pattern[str]:
+    return re.compile(whole_word(word))
