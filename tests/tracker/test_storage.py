@@ -685,6 +685,21 @@ def test_a_listing_of_a_common_kind_reads_only_what_is_of_it(
 
 
 @only_sqlite
+@pytest.mark.parametrize("words", ["lib kind:image", "x ext:png,svg", "li ext:svg -zip"])
+def test_endings_beside_common_words_are_looked_up(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    _announce(storage, ONE, *(entry(f"x/lib{number}.c", 1) for number in range(5_000)))
+    _announce(storage, ONE, entry("x/lib.svg", 2))
+    _index(storage)
+    monkeypatch.setattr(sqlite_queries, "ENOUGH_TO_LOOK_UP", 1_000)
+    assert _search(storage, words) == {(ONE, "x/lib.svg")}  # what is common is counted once
+    monkeypatch.setattr(sqlite_rows, "MOST_STEPS", 8_000)
+    monkeypatch.setattr(sqlite_rows, "_STEPS_AT_ONCE", 1_000)
+    assert _search(storage, words) == {(ONE, "x/lib.svg")}
+
+
+@only_sqlite
 def test_one_letter_is_looked_up_as_longer_words_are(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

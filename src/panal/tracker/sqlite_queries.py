@@ -59,6 +59,8 @@ _COUNT_TEXT = "SELECT count(*) FROM (SELECT 1 FROM entry_text WHERE entry_text M
 _MANY = 1 << 62
 _ENOUGH = 10_000
 """Of what more names have it is enough to know about how many."""
+ENOUGH_TO_LOOK_UP = 10_000
+"""Names that are read take as long as to look up which names have one of some endings."""
 FEW_ROWS = 1_000
 """Are read and ranked in about a millisecond."""
 FEW_ENTRIES = 20_000
@@ -230,7 +232,7 @@ class _Finding:
             if key is not None:
                 known = f"{known_by(index, '?')} AND {where} LIMIT ?"
                 return [(known, (*[key[:8]] * 3, *values, limit))]
-        text = "" if self._few else self._looked_up(needles)[0]
+        text = "" if self._few else self._looked_up(needles, limit)[0]
         if not text:
             return [(f"{_FROM_ALL} WHERE {where} LIMIT ?", (*values, limit))]
         looked_up = f"{_FROM_TEXT} WHERE entry_text MATCH ? AND {where} LIMIT ?"
@@ -246,18 +248,23 @@ class _Finding:
         known, crc = f"{known_by('by_name', '?')} AND {where} LIMIT ?", name_crc(name)
         return known, (crc, crc, crc, *values, limit)
 
-    def _looked_up(self, needles: Sequence[str]) -> tuple[str, int]:
-        """What is asked of the text index, and about how many names have it.
+    def _looked_up(self, needles: Sequence[str], limit: int = RANK_LIMIT) -> tuple[str, int]:
+        """What is asked of the text index to find `limit`, and about how many names have it.
 
-        Empty where the index knows nothing of it.
+        Empty where the index knows nothing of it. Endings beside words spare rows that are read,
+        where there are more of these than names with such endings are quicker looked up.
         """
         long = tuple(needle for needle in needles if len(needle) >= TRIGRAM)
         if long:
-            return matching_rarest(long, self._about)
-        if self._search.any_of:  # the ends of names are rarer than one letter
-            return " AND ".join(map(matching_any, self._search.any_of)), _MANY
-        pairs = [needle for needle in needles if len(needle) == TRIGRAM - 1]
-        return " AND ".join(filter(None, map(self._beginning, pairs))), _MANY
+            text, about = matching_rarest(long, self._about)
+            read = about * min(limit, RANK_LIMIT) // RANK_LIMIT
+        else:
+            pairs = [needle for needle in needles if len(needle) == TRIGRAM - 1]
+            text = " AND ".join(filter(None, map(self._beginning, pairs)))
+            about = read = _MANY
+        if read > ENOUGH_TO_LOOK_UP:
+            text = " AND ".join(filter(None, (text, *map(matching_any, self._search.any_of))))
+        return text, about
 
     def _beginning(self, pair: str) -> str:
         known = self._beginnings.get(pair)
