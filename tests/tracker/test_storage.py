@@ -747,6 +747,53 @@ def test_of_too_many_those_in_which_the_words_begin_words_are_ranked(
 
 
 @only_sqlite
+def test_the_best_of_too_many_are_kept_only_while_they_are_the_best(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(storage, SqliteStorage)
+    for limit, value in (("RANK_LIMIT", 6), ("RANKED_OF_MORE", 3)):
+        monkeypatch.setattr(sqlite_queries, limit, value)
+    looked_up: list[str] = []
+
+    def best(words: str = "lib -zip") -> list[tuple[str, bytes]]:
+        looked_up.clear()
+        matches = storage.match(understand(SearchQuery(words, page_size=2)), 1.0)
+        assert matches.capped
+        return [(row.path, row.content) for row in matches.rows]
+
+    def named(*numbers: int) -> list[tuple[str, bytes]]:
+        return [(f"lib{number}", content(number)) for number in numbers]
+
+    _announce(storage, ONE, *(entry(f"lib{number}", number) for number in range(9)))
+    _announce(storage, TWO, *(entry(f"lib{number}", number) for number in range(9, 20)))
+    _index(storage)
+    assert best() == named(0, 1, 2)
+    storage._connection.set_trace_callback(
+        lambda said: looked_up.append(said) if "MATCH" in said and "count(" not in said else None
+    )
+    _announce(storage, TWO, entry("lib20", 20), entry("lib12", 99), removed=("lib11",))
+    assert best() == named(0, 1, 2)
+    assert not looked_up  # nothing that was read has changed
+    _announce(storage, ONE, entry("lib1", 50))
+    assert best() == [("lib0", content(0)), ("lib1", content(50)), ("lib2", content(2))]
+    assert looked_up
+    _announce(storage, ONE, removed=("lib1",))
+    assert best() == named(0, 2, 3)
+    _announce(storage, TWO, entry("lib -zip", 60), entry("x/lib", 61))
+    assert best() == [("x/lib", content(61)), *named(0, 2)]
+    assert best() == [("x/lib", content(61)), *named(0, 2)]
+    assert not looked_up
+    _announce(storage, TWO, entry("glib", 70), entry("glib7", 71))
+    _announce(storage, ONE, *(entry(f"glib1{number}", number) for number in range(9)))
+    _index(storage)
+    assert [path for path, _ in best("glib1 -zip")] == ["glib10", "glib11", "glib12"]
+    assert [path for path, _ in best("gli -zip")] == ["glib", "glib7", "glib10"]
+    with storage.transaction():
+        storage.end_lease(TWO, 1.0)
+    assert [path for path, _ in best("gli -zip")] == ["glib10", "glib11", "glib12"]
+
+
+@only_sqlite
 def test_what_was_too_much_is_counted_again_when_names_have_gone_or_changed(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

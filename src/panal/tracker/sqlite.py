@@ -11,6 +11,7 @@ from types import TracebackType
 from panal.tracker.database import begin, errors_in_words, open_database, roll_back
 from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
+from panal.tracker.kept_best import KeptBest
 from panal.tracker.name_counts import KeptCounts
 from panal.tracker.registry import LEASE_S, PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
@@ -22,6 +23,7 @@ from panal.tracker.sqlite_listing import entries_in_order
 from panal.tracker.sqlite_peers import PeerRows
 from panal.tracker.sqlite_queries import FEW_ROWS, is_quick, matches_of
 from panal.tracker.sqlite_ranking import make_ranking
+from panal.tracker.sqlite_rows import Row
 from panal.tracker.sqlite_text import drop_entries, first_free_id, index_slice, unindexed
 from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.catalogue import Announcement, Entry
@@ -80,6 +82,7 @@ class SqliteStorage:
         self._peers = PeerRows(self._connection, now_s, lease_s)
         self._holders = Holders(self._connection)
         self._counts = KeptCounts()
+        self._best: KeptBest[Row] = KeptBest()
         self._behind = unindexed(self._connection)
         """At most so many names are not in the index yet."""
         self._transaction = _Transaction(self._connection, self._peers, self._holders)
@@ -176,7 +179,7 @@ class SqliteStorage:
     def match(self, search: Search, now_s: float) -> Matches:
         """The entries of live peers that meet a search's conditions, exact names first."""
         self._peers.note_absent(now_s)
-        return matches_of(self._connection, self._peers, self._counts, search)
+        return matches_of(self._connection, self._peers, self._counts, self._best, search)
 
     def is_quick(self, search: Search) -> bool:
         """Whether `match` is known to take a millisecond or so."""
@@ -273,5 +276,7 @@ class SqliteStorage:
     def _save(self, key: str, rows: CatalogueRows, sequence: int | None = None) -> bytes:
         digest = rows.save(sequence)
         self._counts.note_rows(rows.changed)
+        if rows.first_changed is not None:
+            self._best.note_changed(rows.first_changed)
         self._peers.told(key, sequence, digest)
         return digest

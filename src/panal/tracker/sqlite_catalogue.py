@@ -66,6 +66,8 @@ class CatalogueRows:
     """Of the replacement that was begun last; None where none is under way."""
     changed: int = 0
     """Entries that the index of searches may know and that are gone or other now."""
+    first_changed: int | None = None
+    """The lowest id of these."""
 
     @classmethod
     def of(cls, connection: sqlite3.Connection, key: str, ids: Iterator[int]) -> "CatalogueRows":
@@ -201,8 +203,9 @@ class CatalogueRows:
 
     def _change(self, changed: Sequence[tuple[bytes, int, int, int]]) -> None:
         """The path stays, and with it the text index."""
-        ids = _json([row_id for *_, row_id in changed])
-        self.changed += len(changed)
+        row_ids = [row_id for *_, row_id in changed]
+        ids = _json(row_ids)
+        self._note_changed(row_ids)
         remove_keys(self.connection, ids)
         self.connection.executemany(_CHANGE, changed)
         add_keys_again(self.connection, ids)
@@ -246,11 +249,17 @@ class CatalogueRows:
         for _, facts, path in rows:
             self.digest.remove_entry(facts, path)
         self.entries -= len(rows)
-        self.changed += len(rows)
-        ids = _json([row[0] for row in rows])
+        row_ids = [row[0] for row in rows]
+        self._note_changed(row_ids)
+        ids = _json(row_ids)
         if self.generation is not None:
             replacements.unname(self.connection, self.peer, ids)
         drop_entries(self.connection, ids)
+
+    def _note_changed(self, ids: Sequence[int]) -> None:
+        self.changed += len(ids)
+        first = min(ids)
+        self.first_changed = first if self.first_changed is None else min(first, self.first_changed)
 
     def _holding_of(self, content: ContentId) -> Holding | None:
         row = self.connection.execute(

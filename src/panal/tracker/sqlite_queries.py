@@ -1,18 +1,16 @@
 """Which entries of the SQLite store match a search."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from panal.tracker.kept_best import KeptBest, only_of_page
 from panal.tracker.name_counts import KeptCounts, NameCounts
 from panal.tracker.search import RANK_LIMIT, RANKED_OF_MORE, Matches, Search
-from panal.tracker.sqlite_keys import ids_known_by, known_by, places_of
+from panal.tracker.sqlite_keys import known_by
 from panal.tracker.sqlite_peers import KnownPeer, PeerRows
-from panal.tracker.sqlite_ranking import Part, contents_of_page
+from panal.tracker.sqlite_ranking import Part, contents_of_page, names_of, rows_of
 from panal.tracker.sqlite_rows import (
-    COLUMNS,
     CONTAINS,
-    CONTENT,
     HERE,
     Row,
     bounded,
@@ -31,29 +29,10 @@ from panal.tracker.sqlite_text import (
     name_crc,
     unindexed,
 )
-from panal.wire.ids import CONTENT_ID_BYTES
 
 # CROSS JOIN fixes the order: the text index leads where there is something to look up.
 _FROM_TEXT = "FROM entry_text CROSS JOIN entries ON entries.id = entry_text.rowid"
 _FROM_ALL = "FROM entries"
-_ASKED = f"substr({{}}, told.value * {CONTENT_ID_BYTES} + 1, {{}})"
-_KEY_ASKED = _ASKED.format("?2", 8)
-_KEYS_ASKED = " UNION ALL ".join(
-    f"SELECT 1 FROM json_each(?1) AS told CROSS JOIN {place} AS known ON known.key = {_KEY_ASKED}"  # noqa: S608
-    for place in places_of("by_content")
-)
-_COUNT_OF_CONTENTS = f"SELECT count(*) FROM ({_KEYS_ASKED} LIMIT ?3)"  # noqa: S608
-_OF_CONTENTS = (
-    f"{COLUMNS} FROM json_each(?1) AS told CROSS JOIN entries NOT INDEXED"
-    f" WHERE entries.id IN ({ids_known_by('by_content', _KEY_ASKED)})"
-    f" AND {CONTENT} = {_ASKED.format('?2', CONTENT_ID_BYTES)}"
-)
-_IS_ASKED = (
-    f"substr(facts, 1, {CONTENT_ID_BYTES}) IN"  # noqa: S608 (of our own parts)
-    f" (SELECT {_ASKED.format('?', CONTENT_ID_BYTES)} FROM json_each(?) AS told)"
-)
-_DEARER = 2
-"""A name of a content is so many times dearer to read than one that is found."""
 _COUNT_TEXT = "SELECT count(*) FROM (SELECT 1 FROM entry_text WHERE entry_text MATCH ? LIMIT ?)"
 
 _MANY = 1 << 62
@@ -69,7 +48,11 @@ that the text index does not know yet are looked through, too."""
 
 
 def matches_of(
-    connection: sqlite3.Connection, peers: PeerRows, counts: KeptCounts, search: Search
+    connection: sqlite3.Connection,
+    peers: PeerRows,
+    counts: KeptCounts,
+    kept: KeptBest[Row],
+    search: Search,
 ) -> Matches:
     """The entries of live peers that meet a search; exact names are never cut off."""
     only = peers.get(search.peer) if search.peer else None
@@ -77,8 +60,19 @@ def matches_of(
         return Matches.of(())
     find = _Finding(connection, peers, counts, search, only)
     with bounded(connection):
-        rows, capped = find.page_or_best()
-    return Matches.of(list(matches_in(peers, rows)), capped=capped)
+        if not find.is_too_much():
+            rows, capped = find.page_or_best()
+            return Matches.of(list(matches_in(peers, rows)), capped=capped)
+        exact = find.exact_names()
+        beside = (peers.absences, exact)
+        known = kept.get(search, beside)
+        if known is not None:
+            return Matches.of(list(matches_in(peers, known)), capped=True)
+        rows, last = find.best(exact, (search.beginnings, search.needles))
+    matches = Matches.of(list(matches_in(peers, rows)), capped=True)
+    if last is not None:
+        kept.keep(search, beside, last, only_of_page(search, rows, matches))
+    return matches
 
 
 def is_quick(counts: NameCounts, search: Search) -> bool:
@@ -126,41 +120,17 @@ class _Finding:
         Where too much matches, a part of it, the best first, and True.
         """
         needles = self._search.needles
-        if self._is_too_much():
-            return self._best((self._search.beginnings, needles)), True
         found = self._matching(needles, RANK_LIMIT + 1)
         count = self._at_most(found)
         if count > RANK_LIMIT:
-            return self._best((needles,)), True
+            return self.best(self.exact_names(), (needles,))[0], True
         if count <= FEW_ROWS:
-            return self._rows(found), False
+            return rows_of(self._connection, found), False
         contents = contents_of_page(self._connection, self._search, found)
-        return self._names_of(contents, found, count), False
+        by_contents = self._where(needles)
+        return names_of(self._connection, contents, found, count, by_contents), False
 
-    def _names_of(self, contents: Sequence[bytes], found: Sequence[Part], count: int) -> list[Row]:
-        """The names of these contents out of at most `count` that are found."""
-        asked = (json.dumps(list(range(len(contents)))), b"".join(contents))
-        (known,) = self._connection.execute(_COUNT_OF_CONTENTS, (*asked, count)).fetchone()
-        if _DEARER * known < count:
-            where, values = self._where(self._search.needles)
-            named = f"{_OF_CONTENTS} AND {where} ORDER BY entries.id"
-            return self._connection.execute(named, (*asked, *values)).fetchall()
-        # What very many have, an empty file say, is under more names than were found.
-        return self._rows(found, _IS_ASKED, (asked[1], asked[0]))
-
-    def _rows(
-        self, found: Sequence[Part], where: str = "", more: Sequence[object] = ()
-    ) -> list[Row]:
-        """What was found, whole, as far as something more holds of it."""
-        rows: list[Row] = []
-        for part, given in found:
-            statement = f"{COLUMNS} {part}"
-            if where:
-                statement = f"SELECT * FROM ({statement}) WHERE {where}"  # noqa: S608
-            rows += self._connection.execute(statement, (*given, *more)).fetchall()
-        return rows
-
-    def _is_too_much(self) -> bool:
+    def is_too_much(self) -> bool:
         """Whether what the index alone knows is too much already."""
         search = self._search
         lengths = {len(needle) for needle in search.needles}
@@ -208,17 +178,34 @@ class _Finding:
         ).fetchone()
         return int(count)
 
-    def _best(self, ways: Iterable[Sequence[str]]) -> list[Row]:
-        """Exact names, then those that contain the needles of each way."""
+    def exact_names(self) -> list[Row]:
+        """The entries whose name is exactly what was asked for, as many as are ranked."""
+        name = self._search.exact
+        if name is None:
+            return []
+        where, values = self._where((name,))
+        known, crc = f"{known_by('by_name', '?')} AND {where} LIMIT ?", name_crc(name)
+        return rows_of(self._connection, [(known, (crc, crc, crc, *values, RANKED_OF_MORE))])
+
+    def best(
+        self, exact: Sequence[Row], ways: Sequence[Sequence[str]]
+    ) -> tuple[list[Row], int | None]:
+        """Exact names, then those that contain the needles of each way, the oldest first.
+
+        And the id of the last, where these are the oldest of the first way: no later name comes
+        before them.
+        """
         limit = RANKED_OF_MORE
-        best: dict[Row, Row] = {}
-        if self._search.exact is not None:
-            best |= _by_place(self._rows([self._exact(self._search.exact, limit)]))
+        best = _by_id(exact)
+        last: int | None = None
         for needles in ways:
-            for part in self._matching(needles, limit):
+            for place, part in enumerate(self._matching(needles, limit)):
                 if len(best) < limit:
-                    best |= _by_place(self._rows([part]))
-        return list(best.values())[:limit]
+                    rows = rows_of(self._connection, [part])
+                    best |= _by_id(rows)
+                    if len(best) >= limit and place == 0 and needles is ways[0]:
+                        last = rows[-1][0]
+        return list(best.values())[:limit], last
 
     def _where(self, needles: Sequence[str]) -> tuple[str, tuple[object, ...]]:
         """What holds of an entry that contains the needles, too, and the values in it."""
@@ -241,12 +228,6 @@ class _Finding:
             newer = f"{_FROM_ALL} NOT INDEXED WHERE id > ? AND {where} LIMIT ?"
             found.append((newer, (recent, *values, limit)))
         return found
-
-    def _exact(self, name: str, limit: int) -> Part:
-        """At most `limit` entries with this name, however many begin with it."""
-        where, values = self._where((name,))
-        known, crc = f"{known_by('by_name', '?')} AND {where} LIMIT ?", name_crc(name)
-        return known, (crc, crc, crc, *values, limit)
 
     def _looked_up(self, needles: Sequence[str], limit: int = RANK_LIMIT) -> tuple[str, int]:
         """What is asked of the text index to find `limit`, and about how many names have it.
@@ -276,8 +257,8 @@ class _Finding:
         return self._counts.names.about(gram, lambda: count_gram(self._connection, gram, _ENOUGH))
 
 
-def _by_place(rows: Iterable[Row]) -> dict[Row, Row]:
-    return {row[:2]: row for row in rows}  # by peer and path
+def _by_id(rows: Iterable[Row]) -> dict[int, Row]:
+    return {row[0]: row for row in rows}
 
 
 def _has_few(connection: sqlite3.Connection, peer: int) -> bool:

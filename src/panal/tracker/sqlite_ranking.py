@@ -5,6 +5,7 @@ order these wait. So of all that was found only the ids and contents come, and w
 page shows; `search.rank` sees these alone.
 """
 
+import json
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ from functools import lru_cache
 
 from panal.tracker.search import UNRANKED, Search
 from panal.tracker.searchable import MARK, whole_word
-from panal.tracker.sqlite_rows import CONTAINS, CONTENT
+from panal.tracker.sqlite_keys import ids_known_by, places_of
+from panal.tracker.sqlite_rows import COLUMNS, CONTAINS, CONTENT, Row
 from panal.wire.ids import CONTENT_ID_BYTES
 
 Part = tuple[str, Sequence[object]]
@@ -30,6 +32,24 @@ _MOST_ARE_AMONG = 4
 _IS_WHOLE = (
     "(entries.searchable GLOB ? OR entries.searchable GLOB ? AND has_whole(entries.searchable, ?))"
 )
+_ASKED = f"substr({{}}, told.value * {CONTENT_ID_BYTES} + 1, {{}})"
+_KEY_ASKED = _ASKED.format("?2", 8)
+_KEYS_ASKED = " UNION ALL ".join(
+    f"SELECT 1 FROM json_each(?1) AS told CROSS JOIN {place} AS known ON known.key = {_KEY_ASKED}"  # noqa: S608
+    for place in places_of("by_content")
+)
+_COUNT_OF_CONTENTS = f"SELECT count(*) FROM ({_KEYS_ASKED} LIMIT ?3)"  # noqa: S608
+_OF_CONTENTS = (
+    f"{COLUMNS} FROM json_each(?1) AS told CROSS JOIN entries NOT INDEXED"
+    f" WHERE entries.id IN ({ids_known_by('by_content', _KEY_ASKED)})"
+    f" AND {CONTENT} = {_ASKED.format('?2', CONTENT_ID_BYTES)}"
+)
+_IS_ASKED = (
+    f"substr(facts, 1, {CONTENT_ID_BYTES}) IN"  # noqa: S608 (of our own parts)
+    f" (SELECT {_ASKED.format('?', CONTENT_ID_BYTES)} FROM json_each(?) AS told)"
+)
+_DEARER = 2
+"""A name of a content is so many times dearer to read than one that is found."""
 _SPECIAL = re.compile(r"[*?\[]")
 _ENDS = "[\x01-/:-`{-\x7f]"
 """In a GLOB: of ASCII, what is neither a small letter nor a digit."""
@@ -63,6 +83,39 @@ def contents_of_page(
         if len(contents) == wanted or some == _ALL or len(packed or b"") < some * CONTENT_ID_BYTES:
             return contents
         some = _ALL
+
+
+def names_of(
+    connection: sqlite3.Connection,
+    contents: Sequence[bytes],
+    found: Sequence[Part],
+    count: int,
+    where: Part,
+) -> list[Row]:
+    """The names of these contents, of at most `count` that are found; `where` holds of these."""
+    asked = (json.dumps(list(range(len(contents)))), b"".join(contents))
+    (known,) = connection.execute(_COUNT_OF_CONTENTS, (*asked, count)).fetchone()
+    if _DEARER * known < count:
+        condition, values = where
+        named = f"{_OF_CONTENTS} AND {condition} ORDER BY entries.id"
+        return connection.execute(named, (*asked, *values)).fetchall()
+    # What very many have, an empty file say, is under more names than were found.
+    of_them = [
+        (f"SELECT * FROM ({COLUMNS} {part}) WHERE {_IS_ASKED}", (*values, asked[1], asked[0]))  # noqa: S608
+        for part, values in found
+    ]
+    return [
+        row for named, values in of_them for row in connection.execute(named, values).fetchall()
+    ]
+
+
+def rows_of(connection: sqlite3.Connection, found: Sequence[Part]) -> list[Row]:
+    """What is found, whole."""
+    return [
+        row
+        for part, values in found
+        for row in connection.execute(f"{COLUMNS} {part}", values).fetchall()
+    ]
 
 
 def _after(search: Search) -> tuple[str, bytes]:

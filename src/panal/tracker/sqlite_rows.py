@@ -17,7 +17,7 @@ CONTENT = "substr(entries.facts, 1, 32)"
 SHA256 = "nullif(substr(entries.facts, 42), zeroblob(32))"
 HERE = "peer NOT IN temp.absent"
 COLUMNS = (
-    "SELECT entries.peer, entries.path, entries.searchable, entries.facts,"
+    "SELECT entries.id, entries.peer, entries.path, entries.searchable, entries.facts,"
     " entries.size_bytes, entries.kind"
 )
 Row = tuple[Any, ...]
@@ -95,7 +95,7 @@ def _ends_with_one(endings: Sequence[bytes]) -> str:
 def matches_in(peers: PeerRows, rows: Iterable[Row]) -> Iterator[Match]:
     """What rows of `COLUMNS` say."""
     known = peers.with_id
-    for peer, path, text, facts, size_bytes, kind in rows:
+    for _, peer, path, text, facts, size_bytes, kind in rows:
         name, content = known(peer).record.name, ContentId(facts[:32])
         sha256 = facts[41:]
         vouched = None if sha256 == _NOT_VOUCHED_FOR else sha256
