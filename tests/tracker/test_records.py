@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
+from typing import Any
 
 import pytest
 
 from panal.tracker.handout import Asker, Handout, Holder
-from panal.tracker.records import LEFTOVER_SLICES, Records
+from panal.tracker.records import LEFTOVER_SLICES, MOST_NAMES_BEHIND, Records
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.sqlite import SqliteStorage
 from panal.wire.ids import ContentId
@@ -72,6 +73,25 @@ async def test_few_names_wait_for_more_before_they_go_to_the_index(
         indexing.cancel()
         await asyncio.gather(indexing, return_exceptions=True)
     storage.close()
+
+
+async def test_an_index_that_is_far_behind_goes_before_announcements(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Urgency] = []
+    left = iter((MOST_NAMES_BEHIND, MOST_NAMES_BEHIND - 1, 0))
+    storage = SqliteStorage(None, now_s=0.0)
+    monkeypatch.setattr(storage, "index_names", lambda _: next(left))
+
+    class Noting(RecordsThreads):
+        def run(self, work: Callable[[], Any], urgency: Urgency = Urgency.QUESTION) -> Any:
+            asked.append(urgency)
+            return super().run(work, urgency)
+
+    async with Noting() as threads:
+        await Records(storage, threads, VirtualClock())._index()
+    storage.close()
+    assert asked == [Urgency.BEHIND, Urgency.QUESTION, Urgency.BEHIND]
 
 
 async def test_what_a_replacement_left_out_goes_with_the_message_that_says_all_is_told() -> None:

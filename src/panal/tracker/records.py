@@ -50,8 +50,9 @@ GATHER_NAMES = 1_000
 GATHER_S = 0.5
 """So many names, or for so long, wait for the index: each slice of it, however small, is one more
 place for a search to look in."""
-MOST_NAMES_BEHIND = 200_000
-"""From here on the index takes turns with announcements."""
+MOST_NAMES_BEHIND = 16_384
+"""From here on the index goes before announcements: what is behind any further, a search does not
+find, and whoever announces last would wait for what others told."""
 TRIES = 5
 """Of a transaction that others are in the way of."""
 
@@ -383,7 +384,7 @@ class Records:
     async def _index(self) -> None:
         left = 1
         while left:
-            urgency = Urgency.BEHIND if left < MOST_NAMES_BEHIND else Urgency.CHANGE
+            urgency = Urgency.BEHIND if left < MOST_NAMES_BEHIND else Urgency.QUESTION
             left = await self._run(self._index_names, urgency)
 
     def _index_names(self, _: float) -> int:
