@@ -862,7 +862,7 @@ def test_a_connection_that_is_dead_alone_is_given_up(
 
 def test_a_tracker_is_not_started_on_a_database_that_is_away(away_server: PostgresServer) -> None:
     away_server.stop()
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match=r"[^.?][.?]$"):
         PostgresStorage(away_server.url())
 
 

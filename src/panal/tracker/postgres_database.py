@@ -215,7 +215,10 @@ class Database:
             return StoreUnavailable(_AWAY)
         if any(words in str(error) for words in _REFUSALS):
             return Refused(f"{self.shown} does not let this tracker in: {told(error)}")
-        return StoreUnavailable(f"{self.shown} does not answer: {told(error)}.")
+        why = told(error)
+        return StoreUnavailable(
+            f"{self.shown} does not answer: {why}{'' if why.endswith(('.', '?')) else '.'}"
+        )
 
     def _note_refusal(self, words: str) -> None:
         """Once, and in the log only: they name tables, in whatever language the server speaks."""
