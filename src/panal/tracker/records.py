@@ -266,8 +266,7 @@ class Records:
     def _locate_here(
         self, contents: Sequence[ContentId], handout: Handout
     ) -> dict[ContentId, tuple[Provider, ...]]:
-        with self._storage.transaction():
-            return self._located(contents, handout, self._clock.now_s())
+        return self._located(contents, handout, self._clock.now_s())  # it only reads
 
     def _located(
         self, contents: Sequence[ContentId], handout: Handout, now_s: float

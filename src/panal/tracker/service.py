@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from panal.audit import AuditLog
 from panal.errors import NotFound, Refused, UsageError
-from panal.tracker.callers import Context, caller_host
+from panal.tracker.callers import Context, caller_host, host_in
 from panal.tracker.dialback import Dialler
 from panal.tracker.gate import Gate
 from panal.tracker.handout import Asker, Handout, host_towards
@@ -274,7 +274,7 @@ async def _paced(requests: AsyncIterator[pb.AnnounceRequest]) -> AsyncIterator[p
 
 
 def _asker(context: Context, name: str = "", zone: Zone = NO_ZONE) -> Asker:
-    host = caller_host(context)
+    host = host_in(context.peer())
     return Asker(host, name, None if is_loopback(host) else own_host_towards(host), zone)
 
 

@@ -167,13 +167,17 @@ class SqliteStorage:
     def locate(self, contents: Iterable[ContentId], now_s: float) -> dict[ContentId, list[Holder]]:
         """The live holders of each content: entries are complete holdings, too."""
         peers = self._peers
-        peers.note_absent(now_s)
         located: dict[ContentId, list[Holder]] = {}
-        for content in contents:
-            holders = located[content] = []
-            for peer, complete in self._holders.of(content).items():
-                if peer not in peers.absent:
-                    holders.append(Holder(peers.with_id(peer).record, complete))
+        try:
+            peers.note_absent(now_s)
+            for content in contents:
+                holders = located[content] = []
+                for peer, complete in self._holders.of(content).items():
+                    if peer not in peers.absent:
+                        holders.append(Holder(peers.with_id(peer).record, complete))
+        except sqlite3.OperationalError:  # it may be asked outside a transaction
+            with errors_in_words():
+                raise
         return located
 
     def match(self, search: Search, now_s: float) -> Matches:

@@ -7,6 +7,7 @@ neither the tracker nor a peer sees an unchecked value.
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
+from typing import cast
 
 from panal.errors import UsageError
 from panal.wire import tracker_pb2 as pb
@@ -126,7 +127,11 @@ def contents_from(message: pb.LocateRequest) -> tuple[ContentId, ...]:
     """The contents that are asked for."""
     if not 1 <= len(message.contents) <= MAX_LOCATED:
         raise UsageError(f"1 to {MAX_LOCATED} contents can be located at once.")
-    return tuple(map(content_id_from_bytes, message.contents))
+    contents = cast(tuple[ContentId, ...], tuple(message.contents))
+    for raw in contents:
+        if len(raw) != CONTENT_ID_BYTES:
+            content_id_from_bytes(raw)  # says what is wrong
+    return contents
 
 
 def provider_from(message: pb.Provider) -> Provider:
