@@ -1,7 +1,9 @@
 """Calls over a real channel to a real tracker, with real peers to dial back."""
 
 import asyncio
+import gc
 import logging
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -617,6 +619,30 @@ async def test_a_long_refusal_is_cut_to_what_metadata_can_carry(
     async with refused(Code.INVALID_ARGUMENT, "bad-request") as words:
         await tracker.search("x")
     assert set(words[0]) == {"ñ"}
+
+
+async def test_a_refused_call_leaves_nothing_for_the_garbage_collector(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its message is gone with it: strangers could fill the memory else."""
+    seen: list[weakref.ref[object]] = []
+
+    class Held:
+        pass
+
+    async def refuse(*_: object) -> None:
+        held = Held()  # as a message is held by the frames that refuse it
+        seen.append(weakref.ref(held))
+        raise UsageError("no")
+
+    monkeypatch.setattr(Records, "search", refuse)
+    gc.disable()
+    try:
+        async with refused(Code.INVALID_ARGUMENT, "bad-request"):
+            await tracker.search("x")
+        assert [one() for one in seen] == [None]
+    finally:
+        gc.enable()
 
 
 async def test_a_call_without_a_deadline_gets_one(

@@ -202,6 +202,14 @@ class CallGuard:
             self._is_idle.set()
 
     async def _abort(self, call: "_Call", context: Context, error: Exception) -> None:
+        try:
+            await self._refuse(call, context, error)
+        finally:
+            # gRPC keeps what ends a call, that knows this error, whose frames hold the message
+            # and gRPC's own: each refusal would stand until garbage is looked for.
+            error.__traceback__ = error.__context__ = None
+
+    async def _refuse(self, call: "_Call", context: Context, error: Exception) -> None:
         _note_refusal(context, error, self._audit)
         if isinstance(error, grpc.aio.AbortError):
             call.code = "UNKNOWN"  # a handler's own; ours raise errors
