@@ -75,7 +75,7 @@ async def test_few_names_wait_for_more_before_they_go_to_the_index(
     storage.close()
 
 
-async def test_an_index_that_is_far_behind_goes_before_announcements(
+async def test_an_index_takes_its_turn_and_goes_first_where_it_is_far_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[Urgency] = []
@@ -91,7 +91,7 @@ async def test_an_index_that_is_far_behind_goes_before_announcements(
     async with Noting() as threads:
         await Records(storage, threads, VirtualClock())._index()
     storage.close()
-    assert asked == [Urgency.BEHIND, Urgency.QUESTION, Urgency.BEHIND]
+    assert asked == [Urgency.CHANGE, Urgency.QUESTION, Urgency.CHANGE]
 
 
 async def test_what_a_replacement_left_out_goes_with_the_message_that_says_all_is_told() -> None:

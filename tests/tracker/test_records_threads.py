@@ -23,7 +23,6 @@ async def test_what_somebody_waits_for_goes_first_and_each_in_its_turn() -> None
     asked = [
         threads.run(partial(done.append, name), urgency)
         for name, urgency in (
-            ("index", Urgency.BEHIND),
             ("announce 1", Urgency.CHANGE),
             ("announce 2", Urgency.CHANGE),
             ("search 1", Urgency.QUESTION),
@@ -32,7 +31,7 @@ async def test_what_somebody_waits_for_goes_first_and_each_in_its_turn() -> None
     ]
     may_begin.set()
     await asyncio.gather(first, *asked)
-    assert done == ["search 1", "search 2", "announce 1", "announce 2", "index"]
+    assert done == ["search 1", "search 2", "announce 1", "announce 2"]
     await threads.close()
 
 

@@ -383,7 +383,8 @@ class Records:
     async def _index(self) -> None:
         left = 1
         while left:
-            urgency = Urgency.BEHIND if left < MOST_NAMES_BEHIND else Urgency.QUESTION
+            # Not when nobody waits for anything: announcements may never pause.
+            urgency = Urgency.CHANGE if left < MOST_NAMES_BEHIND else Urgency.QUESTION
             left = await self._run(self._index_names, urgency)
 
     def _index_names(self, _: float) -> int:

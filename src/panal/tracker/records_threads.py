@@ -25,8 +25,6 @@ class Urgency(IntEnum):
     """Short, and somebody waits."""
     CHANGE = 1
     """A message of an announcement: one of each stream at a time, so all get their turn."""
-    BEHIND = 2
-    """Nobody waits for it."""
 
 
 _Job = tuple[Callable[[], Any], "asyncio.Future[Any]"]
