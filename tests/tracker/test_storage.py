@@ -12,7 +12,7 @@ import pytest
 from msgspec import structs
 
 from panal.errors import TooLarge, UsageError
-from panal.tracker import sqlite_queries, sqlite_rows
+from panal.tracker import sqlite_queries, sqlite_ranking, sqlite_rows
 from panal.tracker.folders import Below
 from panal.tracker.handout import Asker, Handout
 from panal.tracker.search import (
@@ -29,7 +29,7 @@ from panal.tracker.searchable import searchable
 from panal.tracker.sqlite import SqliteStorage
 from panal.tracker.storage import Storage, Totals
 from panal.wire.catalogue import Entry, Holding, SearchQuery
-from panal.wire.ids import PeerName, Zone
+from panal.wire.ids import ContentId, PeerName, Zone
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind
 from tests.tracker.makers import announcement, content, digest_of, entry, parts_of, record
 from tests.tracker.search_cases import FINDS, RANKED, RANKINGS, SHARED
@@ -744,6 +744,42 @@ def test_of_too_many_those_in_which_the_words_begin_words_are_ranked(
     monkeypatch.setattr(sqlite_queries, "RANK_LIMIT", 10)
     matches = storage.match(understand(SearchQuery("lib")), 1.0)
     assert (len(matches.rows), matches.capped) == (10, False)
+
+
+@only_sqlite
+def test_no_page_is_lost_while_the_index_is_further_behind_than_a_search_looks(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that no search sees does not say either where a content stands."""
+    monkeypatch.setattr(sqlite_queries, "FEW_ENTRIES", 20)
+    monkeypatch.setattr(sqlite_queries, "FEW_ROWS", 1)
+    # Told apart by their first bytes, as hashes are: else the names of too many are looked at.
+    contents = [ContentId(bytes([number]) * 32) for number in range(60)]
+
+    def tell(name: str, first: int, count: int) -> None:
+        for number in range(count):
+            known = entry(f"{name}{number:02}")
+            _announce(storage, ONE, structs.replace(known, content=contents[first + number]))
+
+    tell("alpha zz", 0, 30)
+    _index(storage)
+    tell("alpha aa", 0, 30)
+    tell("filler", 30, 25)
+    query, found = SearchQuery("alpha", page_size=3), []
+    for _ in range(10):
+        wanted = understand(query)
+        page = rank(wanted, storage.match(wanted, 1.0))
+        found += [hit.content for hit in page.hits]
+        query = structs.replace(query, page=page.next_page)
+    assert found == contents[:30]
+    assert not query.page
+
+
+def test_no_pattern_tries_again_within_a_name() -> None:
+    """It would take the square of a name's length, in one step that nothing ends."""
+    for words, has_pattern in ("lib", True), ("a-b", False), ("--", False):
+        expression, _ = sqlite_ranking._class_of(understand(SearchQuery(words, literal=True)))
+        assert ("GLOB" in expression) == has_pattern
 
 
 @only_sqlite

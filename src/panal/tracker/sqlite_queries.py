@@ -127,8 +127,13 @@ class _Finding:
         if count <= FEW_ROWS:
             return rows_of(self._connection, found), False
         contents = contents_of_page(self._connection, self._search, found)
-        by_contents = self._where(needles)
+        by_contents = self._where(needles) if self._sees_all() else None
         return names_of(self._connection, contents, found, count, by_contents), False
+
+    def _sees_all(self) -> bool:
+        """Whether no entry lies between those that the index knows and the newest ones."""
+        recent = _not_indexed_from(self._connection)
+        return recent is None or recent <= indexed_until(self._connection)
 
     def is_too_much(self) -> bool:
         """Whether what the index alone knows is too much already."""

@@ -90,12 +90,15 @@ def names_of(
     contents: Sequence[bytes],
     found: Sequence[Part],
     count: int,
-    where: Part,
+    where: Part | None,
 ) -> list[Row]:
-    """The names of these contents, of at most `count` that are found; `where` holds of these."""
+    """The names of these contents, of at most `count` that are found.
+
+    `where` holds of these and of no other name; None where some are not found.
+    """
     asked = (json.dumps(list(range(len(contents)))), b"".join(contents))
     (known,) = connection.execute(_COUNT_OF_CONTENTS, (*asked, count)).fetchone()
-    if _DEARER * known < count:
+    if where is not None and _DEARER * known < count:
         condition, values = where
         named = f"{_OF_CONTENTS} AND {condition} ORDER BY entries.id"
         return connection.execute(named, (*asked, *values)).fetchall()
@@ -143,7 +146,11 @@ def _class_of(search: Search) -> tuple[str, list[object]]:
     for word, (begun, is_open) in zip(search.whole, search.whole_words(), strict=True):
         conditions.append(CONTAINS)  # most names that do not are told from others by this alone
         values.append(begun)
-        if is_open:
+        if is_open and begun.rfind(MARK) != 0:
+            # GLOB would try again at each mark inside: the square of a long name's length.
+            conditions.append("has_whole(entries.searchable, ?)")
+            values.append(word)
+        elif is_open:
             conditions.append(_IS_WHOLE)
             begins = f"*{_SPECIAL.sub(_alone, begun)}"
             values += (f"{begins}{_ENDS}*", f"{begins}{_PERHAPS_ENDS}*", word)
