@@ -98,7 +98,6 @@ async def test_all_of_them_are_found_and_scrolled_through(
     network: Network, browser: BrowserContext
 ) -> None:
     peer = await network.peer("one")
-    expect.set_options(timeout=30_000)
     async with announced(network.tracker_address):
         page = await browser.new_page()
         await page.goto(peer.url)
