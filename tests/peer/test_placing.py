@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from panal.errors import PanalError
+from panal.errors import NoSpace, PanalError
 from panal.peer import placing
 from panal.peer.placing import GATHERED_S, Placing, to_end
 from panal.peer.sharing import Sharing
@@ -100,6 +100,41 @@ async def test_much_does_not_wait_either(
     assert await places.shared.news.get() == ["a", "b", "c"]
     assert places.there() == ["a", "b", "c"]
     await places.placing.flush()
+
+
+async def test_no_set_is_forgotten_that_begins_as_another_ends(tmp_path: Path) -> None:
+    """Two come in the turn of the loop in which the one ends that a third waits for."""
+    places = Places(tmp_path)
+    places.shared.may_end.clear()
+    places.clock.advance(GATHERED_S)
+    await places.add("a")
+    await places.shared.news.get()
+    has_ended = asyncio.Event()
+
+    async def then_add(name: str) -> None:
+        await has_ended.wait()
+        await places.add(name)
+
+    coming = [asyncio.create_task(then_add(name)) for name in ("c", "d")]
+    await asyncio.sleep(0)
+    running = places.placing._running
+    assert running is not None
+    running.add_done_callback(lambda _: has_ended.set())
+    places.clock.advance(GATHERED_S)
+    coming.append(asyncio.create_task(places.add("b")))
+    await asyncio.sleep(0)
+    places.shared.may_end.set()
+    places.shared.failure = None
+    await running
+    places.shared.failure = NoSpace("full")  # for whichever set comes next
+    told = await asyncio.gather(*coming, return_exceptions=True)
+    try:
+        await places.placing.flush()
+    except NoSpace as error:
+        told.append(error)
+    assert [one for one in told if one is not None]
+    assert places.placing._running is None
+    assert places.shared.busy == set()
 
 
 async def test_one_set_is_put_in_place_while_the_next_comes(tmp_path: Path) -> None:

@@ -81,12 +81,14 @@ class FolderFiles:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._news.close()
-        if self._batch is not None:
-            self._batch.close()
-        # Whatever ended it: what waits is put in place, if the disk lets it.
-        with contextlib.suppress(PanalError):
-            await self._placing.flush()
+        try:
+            await self._news.close()
+        finally:
+            if self._batch is not None:
+                self._batch.close()
+            # Whatever ended it: what waits is put in place, if the disk lets it.
+            with contextlib.suppress(PanalError):
+                await self._placing.flush()
 
     async def fetch_bundled(self, wanted: Sequence[Group]) -> list[Group]:
         """What comes in bundles is put in place; the rest is left over."""

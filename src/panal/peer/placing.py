@@ -45,6 +45,8 @@ class Placing:
         self._clock = clock
         self._waiting: list[Staging] = []
         self._running: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+        """Of whoever ends what runs and begins the next: what runs is never forgotten."""
         self._placed_at_s = clock.now_s()
         self.taken: list[CollectionEntry] = []
         """Whose names others have taken meanwhile."""
@@ -55,9 +57,12 @@ class Placing:
         What goes wrong with those before it is raised here, or by `flush`.
         """
         self._waiting.append(batch)
-        if self._is_due():
+        if not self._is_due():
+            return
+        async with self._turn:
             await self._end_running()
-            self._begin()
+            if self._is_due():  # else another's turn took it along
+                self._begin()
 
     def _is_due(self) -> bool:
         if self._clock.now_s() - self._placed_at_s >= GATHERED_S:
@@ -68,11 +73,12 @@ class Placing:
 
     async def flush(self) -> None:
         """Make all that waits durable, publish, index and announce it."""
-        try:
-            await self._end_running()
-        finally:
-            self._begin()
-            await self._end_running()
+        async with self._turn:
+            try:
+                await self._end_running()
+            finally:
+                self._begin()
+                await self._end_running()
 
     def _begin(self) -> None:
         batches, self._waiting = self._waiting, []
@@ -81,13 +87,12 @@ class Placing:
             self._running = asyncio.create_task(self._place(batches))
 
     async def _end_running(self) -> None:
-        if (running := self._running) is None:
+        if self._running is None:
             return
         try:
-            await to_end(running)
+            await to_end(self._running)
         finally:
-            if self._running is running:
-                self._running = None
+            self._running = None
 
     async def _place(self, batches: list[Staging]) -> None:
         paths = {staged.entry.path for batch in batches for staged in batch.files}
