@@ -131,8 +131,8 @@ def _are_older(connection: Connection, step: int) -> bool:
     row = connection.execute(
         "SELECT FROM pg_stat_activity WHERE datname = current_database()"
         " AND application_name ~ %s"
-        " AND coalesce(substring(application_name FROM '[0-9]+$')::integer, 0) < %s LIMIT 1",
-        (f"^{APPLICATION}( [0-9]+)?$", step),
+        " AND coalesce(substring(application_name FROM '[0-9]{1,9}$')::integer, 0) < %s LIMIT 1",
+        (f"^{APPLICATION}( [0-9]{{1,9}})?$", step),
     ).fetchone()
     return row is not None
 
