@@ -274,6 +274,16 @@ async def test_other_content_under_the_name_is_left_alone(network: Network) -> N
     assert (asked.state, asked.bytes_resumed) == ("done", 6)  # already there: nothing to do
 
 
+async def test_an_id_is_not_looked_for_in_a_file_that_is_another_now(network: Network) -> None:
+    one = await network.peer("one", shares_folder=False)
+    await one.upload("a.txt", b"same")
+    file = await one.upload("z.txt", b"same")
+    (one.folder / "a.txt").write_bytes(b"edited since")
+    await network.stop_tracker()
+    answer = await one.fetched(file["id"])
+    assert (answer.state, answer.name) == ("done", "z.txt")
+
+
 async def test_an_id_of_what_is_here_is_here_already_without_a_tracker(network: Network) -> None:
     one = await network.peer("one")
     file = await one.upload("a.txt", b"a")

@@ -16,7 +16,7 @@ from msgspec import structs
 from panal.errors import ContentChanged, NoSpace, PanalError, Refused, TargetTaken
 from panal.store import publish as publishing
 from panal.store.fingerprints import Fingerprint
-from panal.store.publish import exchange, publish, publish_at
+from panal.store.publish import exchange, make_durable, publish, publish_at
 from panal.store.roots import Root
 from panal.wire.names import SafePath
 from tests.store.makers import fail, sp
@@ -576,3 +576,16 @@ def test_a_name_in_an_open_folder_is_not_taken_over_unless_asked(
         publish_at(str(source), descriptor, "name", sp("name"))
     os.close(descriptor)
     assert (folder / "name").read_bytes() == b"the user's own"
+
+
+def test_only_what_was_hashed_is_made_durable(folder: Path) -> None:
+    """A pipe in its place would never be opened."""
+    root = Root(folder)
+    (folder / "a").write_bytes(DATA)
+    known = root.fingerprint(sp("a"))
+    assert known is not None
+    make_durable(root, sp("a"), known)
+    (folder / "a").unlink()
+    os.mkfifo(folder / "a")
+    with pytest.raises(ContentChanged):
+        make_durable(root, sp("a"), known)

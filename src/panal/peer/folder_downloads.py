@@ -80,10 +80,8 @@ class FolderDownloads:
 
     def place_of(self, content: ContentId) -> SafePath | None:
         """Where a folder below the shared one lies that is shared as this content."""
-        for record in self._parts.collections.offering.known.values():
-            if record.content == content and record.base:
-                return SafePath(record.base)
-        return None
+        record = self._parts.collections.offering.offered_as(content)
+        return SafePath(record.base) if record is not None and record.base else None
 
     async def manifest(self, content: ContentId) -> Manifest | None:
         """The manifest of a folder whose list is here already."""

@@ -56,6 +56,11 @@ class Offering:
         """What the tracker is told of folders now; from any thread."""
         return [record.entry() for record in list(self._offered.values())]
 
+    def offered_as(self, content: ContentId) -> CollectionRecord | None:
+        """The folder that is offered as this content; None for none, or a withdrawn one."""
+        offered = self._offered.values()
+        return next((record for record in offered if record.content == content), None)
+
     async def take_in(self, record: CollectionRecord) -> None:
         """Offer a snapshot, in place of what its path had before, as soon as it is whole."""
         self.known[record.path] = record

@@ -234,7 +234,8 @@ class Sharing:
     def place_of(self, content: ContentId) -> SafePath | None:
         """Where a file that is shared here has this content; None where none stands."""
         files = self._index.by_content(content)
-        return next((file.path for file in files if self.stands(file.path) is not None), None)
+        standing = (file.path for file in files if self.stands(file.path) == file.fingerprint)
+        return next(standing, None)
 
     def stands(self, path: SafePath) -> Fingerprint | None:
         """The file that stands under a path, shared or not; None where none does."""
@@ -268,7 +269,7 @@ class Sharing:
         hashed = await asyncio.to_thread(hash_file, self._root, path, self._stopping)
         if hashed.content == content:
             # Perhaps placed by a try whose last sync failed.
-            await asyncio.to_thread(make_durable, self._root, path)
+            await asyncio.to_thread(make_durable, self._root, path, hashed.fingerprint)
             return (await self.remember([hashed]))[0]
         if replace:
             return None

@@ -43,18 +43,20 @@ def publish(
             raise disk_error(error, f"put {printable(path)} in place") from None
 
 
-def make_durable(root: Root, path: SafePath) -> None:
-    """Put a file that stands there, and its name, on the disk: nobody may have seen to that yet."""
+def make_durable(root: Root, path: SafePath, expected: Fingerprint) -> None:
+    """Put a file that stands there, and its name, on the disk: nobody may have seen to that yet.
+
+    ContentChanged where it is another now.
+    """
+    descriptor = root.open_unchanged(path, expected)
     try:
-        with root.parent_for_reading(path) as (folder, name):
-            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-            try:
-                os.fsync(file)
-            finally:
-                os.close(file)
+        os.fsync(descriptor)
+        with root.parent_for_reading(path) as (folder, _):
             os.fsync(folder)
     except OSError as error:
         raise disk_error(error, f"make {printable(path)} durable") from None
+    finally:
+        os.close(descriptor)
 
 
 def exchange(source: Path, root: Root, path: SafePath, expected: Fingerprint) -> Fingerprint:
