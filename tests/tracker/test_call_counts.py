@@ -1,12 +1,13 @@
 import pytest
 
-from panal.tracker.call_counts import BOUNDS_S, RATE_OVER_S, CallCounts, Durations
+from panal.tracker.call_counts import BOUNDS_S, RATE_OVER_S, CallCounts
 
 
 def test_a_histogram_counts_what_took_no_longer_than_each_bound() -> None:
-    durations = Durations()
+    counts = CallCounts()
     for took_s in (0.0, 0.001, 0.0011, 0.3, 99.0):
-        durations.note(took_s)
+        counts.end("Locate", "OK", took_s)
+    durations = counts.durations["Locate"]
     buckets = dict(durations.buckets())
     assert [bound for bound, _ in durations.buckets()] == [*map(str, BOUNDS_S), "+Inf"]
     assert (buckets["0.001"], buckets["0.0025"], buckets["0.5"]) == (2, 3, 4)
@@ -16,9 +17,7 @@ def test_a_histogram_counts_what_took_no_longer_than_each_bound() -> None:
 
 def test_calls_are_counted_by_method_and_code() -> None:
     counts = CallCounts()
-    counts.begin()
-    counts.begin()
-    assert counts.under_way == 2
+    counts.under_way = 2
     counts.end("Locate", "OK", 0.001)
     counts.end("Locate", "UNAVAILABLE", 0.002)
     assert counts.under_way == 0
@@ -34,7 +33,7 @@ def test_a_rate_is_that_of_the_last_minute() -> None:
         counts.mark(now_s)
         now_s += 1.0
         for _ in range(10):
-            counts.begin()
+            counts.under_way += 1
             counts.end("Renew", "OK", 0.0)
     assert counts.per_second(now_s) == 10.0
     counts.mark(now_s)

@@ -20,11 +20,6 @@ class Durations:
     """Between two bounds each, not summed up; the last beyond all of them."""
     total_s: float = 0.0
 
-    def note(self, took_s: float) -> None:
-        """One more."""
-        self.counts[bisect_left(BOUNDS_S, took_s)] += 1
-        self.total_s += took_s
-
     def buckets(self) -> list[tuple[str, float]]:
         """Each bound and how many took no longer, as Prometheus writes them."""
         reached, found = 0, []
@@ -42,11 +37,8 @@ class CallCounts:
         """By method and gRPC's name of the status."""
         self.durations: dict[str, Durations] = {}
         self.under_way = 0
+        """Whoever begins one counts it here."""
         self._marks: deque[tuple[float, int]] = deque()
-
-    def begin(self) -> None:
-        """A call has come in."""
-        self.under_way += 1
 
     def end(self, method: str, code: str, took_s: float) -> None:
         """It has ended."""
@@ -54,7 +46,8 @@ class CallCounts:
         self.ended[method, code] += 1
         if (known := self.durations.get(method)) is None:
             known = self.durations[method] = Durations()
-        known.note(took_s)
+        known.counts[bisect_left(BOUNDS_S, took_s)] += 1
+        known.total_s += took_s
 
     def mark(self, now_s: float) -> None:
         """Remember how many there are now: a rate is told from there."""

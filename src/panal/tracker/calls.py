@@ -35,6 +35,9 @@ from panal.wire.tracker import ERROR_METADATA
 _log = logging.getLogger("panal.tracker")
 
 _TOO_SLOW = f"A call's message is to come within {MESSAGE_S:g} s."
+_NO_MESSAGE = "The call has no message."
+_NO_SUCH_MESSAGE = "The message does not follow the tracker's schema."
+_UNREADABLE = (DecodeError, ValueError)
 NEARLY_LATE_S = 0.1
 """A caller ends its call at its deadline a little before ours, which gRPC rounds up."""
 MAX_DETAILS_CHARACTERS = 1_000
@@ -128,7 +131,12 @@ class CallGuard:
             task = deadlines.begin(MESSAGE_S)
             try:
                 # Not the iterator: one that is not read to its end costs a task to be closed.
-                message = _message_in(await context.read(), parse)
+                if (raw := await context.read()) is grpc.aio.EOF:
+                    raise UsageError(_NO_MESSAGE)
+                try:
+                    message = parse(raw)
+                except _UNREADABLE:
+                    raise UsageError(_NO_SUCH_MESSAGE) from None
                 # Typed float, but None without a deadline.
                 is_bounded = context.time_remaining() is not None
                 until_s[task] = inf if is_bounded else monotonic() + DEADLINE_S
@@ -286,11 +294,11 @@ async def _messages(raws: AsyncIterator[bytes], parse: _Parse) -> AsyncIterator[
 def _message_in(raw: Any, parse: _Parse) -> Any:
     """A message as it was read."""
     if raw is grpc.aio.EOF:
-        raise UsageError("The call has no message.")
+        raise UsageError(_NO_MESSAGE)
     try:
         return parse(raw)
-    except (DecodeError, ValueError):
-        raise UsageError("The message does not follow the tracker's schema.") from None
+    except _UNREADABLE:
+        raise UsageError(_NO_SUCH_MESSAGE) from None
 
 
 def _note_refusal(context: Context, error: Exception, audit: AuditLog) -> None:

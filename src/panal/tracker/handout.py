@@ -15,7 +15,7 @@ import msgspec
 from panal.tracker.registry import PeerRecord, key_of
 from panal.wire.address import dialling_problem, host_for_asker, is_loopback
 from panal.wire.catalogue import Provider
-from panal.wire.ids import NO_ZONE, PeerName, Zone
+from panal.wire.ids import NO_ZONE, Zone
 
 FAR_PART = 4
 """One of so many places is for holders outside the asker's zone, as long as there are any."""
@@ -54,7 +54,7 @@ class Holder(msgspec.Struct, frozen=True, gc=False):
 
 
 class Handout:
-    """The choice for one question; it works out each peer's host once."""
+    """The choice for one question."""
 
     def __init__(self, asker: Asker, limit: int, chance: Chance) -> None:
         self._asker = asker
@@ -62,7 +62,6 @@ class Handout:
         """Empty for whoever is no peer."""
         self._limit = limit
         self._chance = chance
-        self._hosts: dict[PeerName, str | None] = {}
 
     def choose(self, holders: Iterable[Holder]) -> tuple[Provider, ...]:
         """At most `limit` of a content's holders in random order, those of the asker's zone first.
@@ -118,11 +117,11 @@ class Handout:
 
     def _providers(self, holders: Iterable[Holder]) -> list[Provider]:
         found = []
+        asker, tracker = self._asker.host, self._asker.tracker_host
         for holder in holders:
             peer = holder.peer
-            if peer.name not in self._hosts:
-                self._hosts[peer.name] = host_towards(self._asker, peer)
-            if (host := self._hosts[peer.name]) is not None:
+            host = _host_towards(asker, tracker, peer.observed_host, peer.bound, peer.port)
+            if host is not None:
                 found.append(Provider(peer.name, host, peer.port, holder.complete, peer.zone))
         return found
 
