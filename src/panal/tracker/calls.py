@@ -146,7 +146,7 @@ class CallGuard:
                     raise
                 raise TooSlow(_TOO_SLOW) if message is None else TimeoutError from None
             finally:
-                if until_s.pop(task, None) is None:
+                if until_s.pop(task, None) is None:  # it was late; hardly any is
                     deadlines.end(task)
 
         return answer
