@@ -62,6 +62,13 @@ class Places:
         batch.write(path.encode(), entry, manifest)
         await self.placing.add(batch)
 
+    async def begin(self, path: str) -> None:
+        """Put it in place, which does not end before `may_end` is set."""
+        self.shared.may_end.clear()
+        self.clock.advance(GATHERED_S)
+        await self.add(path)
+        await self.shared.news.get()
+
     def there(self) -> list[str]:
         return sorted(path.name for path in self.root.path.iterdir())
 
@@ -105,10 +112,7 @@ async def test_much_does_not_wait_either(
 async def test_no_set_is_forgotten_that_begins_as_another_ends(tmp_path: Path) -> None:
     """Two come in the turn of the loop in which the one ends that a third waits for."""
     places = Places(tmp_path)
-    places.shared.may_end.clear()
-    places.clock.advance(GATHERED_S)
-    await places.add("a")
-    await places.shared.news.get()
+    await places.begin("a")
     has_ended = asyncio.Event()
 
     async def then_add(name: str) -> None:
@@ -124,7 +128,6 @@ async def test_no_set_is_forgotten_that_begins_as_another_ends(tmp_path: Path) -
     coming.append(asyncio.create_task(places.add("b")))
     await asyncio.sleep(0)
     places.shared.may_end.set()
-    places.shared.failure = None
     await running
     places.shared.failure = NoSpace("full")  # for whichever set comes next
     told = await asyncio.gather(*coming, return_exceptions=True)
@@ -139,10 +142,7 @@ async def test_no_set_is_forgotten_that_begins_as_another_ends(tmp_path: Path) -
 
 async def test_one_set_is_put_in_place_while_the_next_comes(tmp_path: Path) -> None:
     places = Places(tmp_path)
-    places.shared.may_end.clear()
-    places.clock.advance(GATHERED_S)
-    await places.add("a")
-    await places.shared.news.get()
+    await places.begin("a")
     await places.add("b")  # not due: it waits for nobody
     places.clock.advance(GATHERED_S)
     third = asyncio.create_task(places.add("c"))
