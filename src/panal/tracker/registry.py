@@ -162,9 +162,9 @@ def check_caller(existing: PeerRecord | None, caller: Caller, now_s: float) -> P
     NotRegistered for an unknown peer, a lease that is over or a start that has not
     registered; Refused for a wrong secret; Superseded for an older start.
     """
-    if existing is None or now_s >= existing.lease_until_s:
+    if existing is None or not existing.is_live(now_s):
         raise NotRegistered(f"The tracker does not know {caller.name}; register again.")
-    if not hmac.compare_digest(existing.secret_hash, hash_secret(caller.secret)):
+    if not _is_owner(existing, caller):
         raise Refused(f"This is not the secret that {existing.name} registered with.")
     if caller.epoch < existing.epoch:
         raise Superseded(_superseded_words(existing))
@@ -190,7 +190,7 @@ def renewed(
     record = check_caller(existing, caller, now_s)
     if observed_host != record.observed_host:
         check_same_place(record, observed_host)
-    return replace(record, lease_until_s=now_s + lease_s, renewed_at_s=now_s)
+    return record.renewed(now_s, lease_s)
 
 
 def is_fresh(record: PeerRecord, sequence: int) -> bool:

@@ -133,8 +133,7 @@ class TrackerService(TrackerServicer):
     async def Renew(self, request: pb.RenewRequest, context: Context) -> pb.RenewResponse:
         """Keep a lease, compare digests, and try an unreachable peer again."""
         caller = wire.caller_from(request.caller)
-        if self._gate.has_members:
-            self._check_own(caller.name, context)
+        self._check_own(caller.name, context)
         digest = wire.digest_from(request.digest)
         record = await self._records.renew(caller, caller_host(context))
         if not record.reachable:
@@ -160,13 +159,13 @@ class TrackerService(TrackerServicer):
     async def Locate(self, request: pb.LocateRequest, context: Context) -> pb.LocateResponse:
         """Name providers; what the asker could not reach is dialled first."""
         contents = catalogue.contents_from(request)
-        if (name := request.asker) and (own := parse_peer_name(name)) and self._gate.has_members:
-            self._check_own(own, context)
+        if request.asker:
+            self._check_own(parse_peer_name(request.asker), context)
         if request.suspects:
             await self._redial.check_suspects(map(parse_peer_name, request.suspects))
         room = max(1, MAX_PROVIDERS_PER_ANSWER // len(contents))
         limit = min(request.max_providers or catalogue.MAX_PROVIDERS, catalogue.MAX_PROVIDERS, room)
-        asker = _asker(context, name, parse_zone(request.zone) if request.zone else NO_ZONE)
+        asker = _asker(context, request.asker, parse_zone(request.zone))
         handout = Handout(asker, limit, self._chance)
         return catalogue.located_to(await self._records.locate(contents, handout))
 

@@ -54,6 +54,7 @@ def parse_peer_name(text: str) -> PeerName:
     return PeerName(text)
 
 
+@lru_cache(maxsize=1_024)
 def parse_zone(text: str) -> Zone:
     """A checked zone, in small letters since case does not count; empty for none. UsageError."""
     if text and _PEER_NAME.fullmatch(text) is None:
