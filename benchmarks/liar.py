@@ -13,6 +13,7 @@ from blake3 import blake3
 
 from panal.clock import SystemClock
 from panal.peer.announcer import Announcer
+from panal.peer.lease import Lease
 from panal.peer.tracker_client import TrackerClient
 from panal.store.hashing import ContentHasher
 from panal.wire import bitfield, have
@@ -86,15 +87,11 @@ async def run(name: str, address: str, port: int, tracker: str, path: Path) -> N
     await web.TCPSite(runner, address, port).start()
     caller = Caller(PeerName(name), liar.secret, 1)
     pages = [[liar.entry]]
-    announcer = Announcer(
-        TrackerClient([tracker]),
-        Registration(caller, port, (address,)),
-        lambda: iter(pages),
-        SystemClock(),
-        Random(1),
-    )
+    client, clock = TrackerClient([tracker]), SystemClock()
+    announcer = Announcer(client, caller, lambda: iter(pages), clock)
+    lease = Lease(client, Registration(caller, port, (address,)), announcer, clock, Random(1))
     announcer.change_entry(None, liar.entry)
-    running = asyncio.create_task(announcer.run())
+    running = asyncio.create_task(lease.run())
     await announcer.announced(30.0)
     print("READY", flush=True)
     await running

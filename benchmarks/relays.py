@@ -14,6 +14,7 @@ from random import Random
 
 from panal.clock import SystemClock
 from panal.peer.announcer import Announcer
+from panal.peer.lease import Lease
 from panal.peer.tracker_client import TrackerClient
 from panal.wire.catalogue import Caller, Entry, Registration
 from panal.wire.ids import PeerName, parse_content_id
@@ -42,15 +43,13 @@ async def relay(port: int) -> asyncio.Server:
 async def announced(name: str, port: int, tracker: str, secret: bytes, entry: Entry) -> Announcer:
     """A peer of that name and port, known to the tracker with what it has."""
     pages = [[entry]]
-    announcer = Announcer(
-        TrackerClient([tracker]),
-        Registration(Caller(PeerName(name), secret, 1), port, ("127.0.0.1",)),
-        lambda: iter(pages),
-        SystemClock(),
-        Random(port),
-    )
+    client, clock = TrackerClient([tracker]), SystemClock()
+    caller = Caller(PeerName(name), secret, 1)
+    announcer = Announcer(client, caller, lambda: iter(pages), clock)
+    registration = Registration(caller, port, ("127.0.0.1",))
+    lease = Lease(client, registration, announcer, clock, Random(port))
     announcer.change_entry(None, entry)
-    asyncio.get_running_loop().create_task(announcer.run())
+    asyncio.get_running_loop().create_task(lease.run())
     await announcer.announced(60.0)
     return announcer
 

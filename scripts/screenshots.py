@@ -92,7 +92,7 @@ async def until_true(condition: Callable[[], bool], what: str) -> None:
 
 def shares_all(app: PeerApp, files: int) -> bool:
     """Whether the tracker knows everything of a peer."""
-    return not app.announcer.problem and Node(app).status().files == files
+    return not app.lease.problem and Node(app).status().files == files
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,6 @@
 """Peers without files: they register, renew, announce and leave as real ones do, and note it all.
 
-The membership is the real one (`panal.peer.announcer`, `panal.peer.tracker_client`); of the rest
+The membership is the real one (`panal.peer.lease`, `announcer`, `tracker_client`); of the rest
 there is only the answer to a tracker's call.
 """
 
@@ -26,6 +26,7 @@ from benchmarks.history.events import (
 from panal.clock import Clock
 from panal.errors import NotRegistered, PanalError
 from panal.peer.announcer import Announcer
+from panal.peer.lease import Lease
 from panal.peer.tracker_client import TrackerClient
 from panal.wire.catalogue import (
     Caller,
@@ -116,6 +117,7 @@ class RecordedPeer:
         self.name = name
         self.shared: dict[str, Entry] = {}
         self.announcer: Announcer | None = None
+        self._lease: Lease | None = None
         self.client: TrackerClient | None = None
         self.moves: list[tuple[float, str]] = []
         """When it went to another tracker, and from which."""
@@ -148,16 +150,12 @@ class RecordedPeer:
         self.client.when_moved(
             lambda before, after: self.moves.append((self._history.now_s(), before))
         )
-        self.announcer = Announcer(
-            self.client,
-            Registration(caller, self._port, ("127.0.0.1",)),
-            self._pages,
-            self._clock,
-            self._chance,
-        )
+        self.announcer = Announcer(self.client, caller, self._pages, self._clock)
+        registration = Registration(caller, self._port, ("127.0.0.1",))
+        self._lease = Lease(self.client, registration, self.announcer, self._clock, self._chance)
         self.announcer.start_with(self._pages())
         self._history.note(Started(self.name, self._history.now_s()))
-        self._running = asyncio.create_task(self.announcer.run())
+        self._running = asyncio.create_task(self._lease.run())
 
     def _pages(self) -> Iterator[list[Entry]]:
         paths = list(self.shared)
@@ -189,15 +187,15 @@ class RecordedPeer:
 
     async def end(self, *, politely: bool) -> None:
         """Run no more: leave, or just go."""
-        running, announcer, client = self._running, self.announcer, self.client
-        if running is None or announcer is None or client is None:
+        running, lease, client = self._running, self._lease, self.client
+        if running is None or lease is None or client is None:
             return
         began_s = self._history.now_s()
-        self._running = self.announcer = self.client = None
+        self._running = self._lease = self.announcer = self.client = None
         for task in (running, *self._waiting):
             task.cancel()
         await asyncio.gather(running, *self._waiting, return_exceptions=True)
-        was_told = politely and await announcer.leave() is True
+        was_told = politely and await lease.leave() is True
         await client.close()
         self._history.note(Ended(self.name, began_s, self._history.now_s(), was_told))
 

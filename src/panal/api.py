@@ -284,7 +284,7 @@ class Node:
 
     def status(self) -> StatusAnswer:
         """This peer's own state."""
-        app, announcer = self._app, self._app.announcer
+        app, lease = self._app, self._app.lease
         files, size_bytes = app.index.totals()
         counts = zip(app.unfinished.totals(), app.resumable.totals(), strict=True)
         unfinished, unfinished_bytes = map(sum, counts)
@@ -293,10 +293,10 @@ class Node:
             urls=app.ports.urls(),
             folder=str(app.settings.folder.absolute()),
             trackers=list(app.trackers),
-            registered=announcer.problem == "",
-            reachable=announcer.reachable,
-            problem=announcer.problem or ("" if announcer.reachable else announcer.reachability),
-            reachability=announcer.reachability,
+            registered=lease.problem == "",
+            reachable=lease.reachable,
+            problem=lease.problem or ("" if lease.reachable else lease.reachability),
+            reachability=lease.reachability,
             tracker=app.client.address,
             network=None if app.membership is None else network_answer(app.membership),
             open=app.settings.open,

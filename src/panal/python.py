@@ -154,10 +154,10 @@ class Peer:
 
     async def __aenter__(self) -> "Peer":
         self._app = await self._running.enter_async_context(running_peer(self._settings))
-        await self._app.announcer.tried.wait()
-        if self._app.announcer.fatal.done():
+        await self._app.lease.tried.wait()
+        if self._app.lease.fatal.done():
             await self._running.aclose()
-            raise self._app.announcer.fatal.result()
+            raise self._app.lease.fatal.result()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -272,7 +272,7 @@ async def told_again_late() -> Verdict:
             yield Announcement(announcer._sequence - 1, entries=(late,))
 
         impostor = TrackerClient([other])
-        await impostor.announce(announcer._registration.caller, once_more())
+        await impostor.announce(announcer._caller, once_more())
         await impostor.close()
         for address in trackers.addresses:
             await looked_at(address, history)

@@ -190,5 +190,5 @@ async def test_an_offline_root_can_be_unshared(network: Network, tmp_path: Path)
 async def in_step(peer: RunningPeer) -> Any:
     """Whether the tracker counts as this peer does."""
     announcer = peer.app.announcer
-    caller = announcer._registration.caller
+    caller = announcer._caller
     return (await announcer._client.renew(caller, announcer._digest.value())).in_step

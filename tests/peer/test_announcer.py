@@ -34,7 +34,7 @@ async def test_a_tracker_that_lost_everything_has_it_back_within_one_renewal(
         await network.stop_tracker()
         counted = peer.app.announcer.times_told_everything
         await network.start_tracker()
-        await until(lambda: peer.app.announcer.registrations == 2, "registered again")
+        await until(lambda: peer.app.lease.registrations == 2, "registered again")
         await until(lambda: peer.app.announcer.times_told_everything > counted, "told afresh")
         assert await names(peer) == ["a.txt", "b.txt"]
 
@@ -54,7 +54,7 @@ async def test_a_renewal_is_tried_again_and_needs_no_registration(
 
     monkeypatch.setattr(Records, "renew", away_at_first)
     async with Network(tmp_path, renew_s=0.2) as network:
-        told = (await network.peer("one")).app.announcer
+        told = (await network.peer("one")).app.lease
         await until(lambda: "away" in told.problem, "it is said")
         await until(lambda: told.problem == "" and tries > 2, "renewed")
         said = [record.getMessage() for record in caplog.records if "again" in record.getMessage()]
@@ -72,7 +72,7 @@ async def test_a_row_the_tracker_lost_comes_back_by_the_digest(tmp_path: Path) -
         async def loss() -> AsyncIterator[Announcement]:
             yield Announcement(1_000, removed_paths=("a.txt",))
 
-        await client.announce(peer.app.announcer._registration.caller, loss())
+        await client.announce(peer.app.announcer._caller, loss())
         await client.close()
         peer.app.announcer._sequence = 1_000
         assert await names(peer) == ["b.txt"]
@@ -102,20 +102,23 @@ async def test_what_changed_while_the_tracker_was_away_is_told(tmp_path: Path) -
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The paths that the tracker was told, by stream."""
+    """The paths that the tracker has been told, by stream."""
     streams: list[list[str]] = []
     real = TrackerClient.announce
 
     async def noting(
         client: TrackerClient, who: Caller, messages: AsyncIterator[Announcement]
     ) -> bytes:
+        paths: list[str] = []
+
         async def noted() -> AsyncIterator[Announcement]:
-            streams.append([])
             async for message in messages:
-                streams[-1].extend(entry.path for entry in message.entries)
+                paths.extend(entry.path for entry in message.entries)
                 yield message
 
-        return await real(client, who, noted())
+        digest = await real(client, who, noted())
+        streams.append(paths)
+        return digest
 
     monkeypatch.setattr(TrackerClient, "announce", noting)
     return streams
@@ -148,22 +151,51 @@ async def test_an_upload_is_announced_before_thousands_that_wait(
 
 
 async def test_the_first_change_is_told_at_once_and_the_next_together(
-    tmp_path: Path, told: list[list[str]]
+    tmp_path: Path, told: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(announcer, "GATHERED_S", 0.2345)
     clock = VirtualClock()
     async with Network(tmp_path, clock=clock) as network:
         peer = await network.peer("one")
-        change = peer.app.announcer.change_entry
-        await until(lambda: not peer.app.announcer.problem, "registered")
-        before = len(told)
-        for name in ("a", "b", "c"):
-            change(None, Entry(name, ContentId(bytes(32)), 1))
-            if name == "a":
-                await until(lambda: len(told) > before, "the first is told; no time passes")
-        await until(lambda: clock.sleepers((0.1, announcer.GATHERED_S)) > 0, "more is waited for")
+        before = await _first_change_told(peer, told)
+        _change(peer, "b")
+        await until(lambda: _gathers(clock), "more is waited for")
+        _change(peer, "c")
         clock.advance(announcer.GATHERED_S)
-        assert await peer.app.announcer.announced(30.0)
+        await until(lambda: len(told) > before + 1, "the next are told")
         assert [sorted(stream) for stream in told[before:]] == [["a"], ["b", "c"]]
+
+
+async def test_nothing_is_held_back_from_whoever_waits_for_it(
+    tmp_path: Path, told: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcer, "GATHERED_S", 0.2345)
+    clock = VirtualClock()
+    async with Network(tmp_path, clock=clock) as network:
+        peer = await network.peer("one")
+        before = await _first_change_told(peer, told)
+        _change(peer, "b")
+        await until(lambda: _gathers(clock), "more is waited for")
+        assert await peer.app.announcer.announced(30.0)  # no time passes
+        assert told[before:] == [["a"], ["b"]]
+
+
+async def _first_change_told(peer: RunningPeer, told: list[list[str]]) -> int:
+    """How many streams there were before it."""
+    await until(lambda: not peer.app.lease.problem, "registered")
+    before = len(told)
+    _change(peer, "a")
+    await until(lambda: len(told) > before, "the first is told; no time passes")
+    return before
+
+
+def _change(peer: RunningPeer, name: str) -> None:
+    peer.app.announcer.change_entry(None, Entry(name, ContentId(bytes(32)), 1))
+
+
+def _gathers(clock: VirtualClock) -> bool:
+    """Whether the announcer waits: nobody else does for just so long."""
+    return clock.sleepers((announcer.GATHERED_S - 1e-6, announcer.GATHERED_S + 1e-6)) > 0
 
 
 async def test_who_shares_much_waits_while_the_tracker_takes_it_and_not_without_one(
@@ -180,7 +212,7 @@ async def test_who_shares_much_waits_while_the_tracker_takes_it_and_not_without_
     assert len(tell._untold) == 2
     for number in range(9):
         tell.change_entry(None, Entry(f"x{number}", ContentId(bytes([number]) * 32), 1))
-    tell.problem = "The tracker does not answer."
+    tell.is_heard = False
     await tell.room()
     assert len(tell._untold) > 2
 
@@ -213,7 +245,7 @@ async def test_news_do_not_wait_until_everything_is_told(
 async def test_a_live_name_is_not_taken_over(network: Network) -> None:
     await network.peer("one")
     other = await network.peer("ONE", registered=False)
-    assert isinstance(await other.app.announcer.fatal, NameTaken)
+    assert isinstance(await other.app.lease.fatal, NameTaken)
 
 
 async def test_a_later_start_with_the_same_secret_wins(tmp_path: Path) -> None:
@@ -225,8 +257,8 @@ async def test_a_later_start_with_the_same_secret_wins(tmp_path: Path) -> None:
         (copied / "owner-secret").write_bytes(secret)
         (tmp_path / "elsewhere").mkdir()
         second = await network.peer("one", state_dir=copied, partial_dir=copied / "partial")
-        assert isinstance(await first.app.announcer.fatal, Superseded)
-        assert second.app.announcer.problem == ""
+        assert isinstance(await first.app.lease.fatal, Superseded)
+        assert second.app.lease.problem == ""
 
 
 async def test_leaving_takes_the_files_along(network: Network) -> None:

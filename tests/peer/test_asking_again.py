@@ -132,7 +132,7 @@ async def test_of_small_files_the_tracker_hears_from_those_that_stay(
     again: Again, ends: bool
 ) -> None:
     getter = await again.start(ends_with_download=ends)
-    await until(lambda: getter.app.announcer.problem == "", "registered")
+    await until(lambda: getter.app.lease.problem == "", "registered")
     assert (await getter.fetched(again.link)).state == "done"
     assert getter.app.index.totals()[0] == len(FILES)
     told = ["tree/large"] if ends else sorted(f"tree/{name}" for name in FILES)
@@ -145,9 +145,9 @@ async def test_of_small_files_the_tracker_hears_from_those_that_stay(
     assert await announcer.announced(20.0)
     assert [path for path in await named() if path != "tree"] == told
     # All afresh, as to a tracker that has lost everything: the same, and the digests agree.
-    await announcer._tell_everything()
+    await announcer.tell_everything()
     assert [path for path in await named() if path != "tree"] == told
-    caller = announcer._registration.caller
+    caller = announcer._caller
     assert (await getter.app.client.renew(caller, announcer._digest.value())).in_step
 
 

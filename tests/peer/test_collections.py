@@ -66,7 +66,7 @@ async def test_a_copy_is_the_same_tree(network: Network) -> None:
     assert (added.path, added.files, added.empty_folders) == ("tree", 306, 1)
     assert added.skipped == {}
     two = await network.peer("two")
-    await until(lambda: one.app.announcer.problem == "", "registered")
+    await until(lambda: one.app.lease.problem == "", "registered")
     answer = await two.fetched(added.link)
     assert (answer.state, answer.reason) == ("done", "")
     assert described(two.folder / "tree") == described(one.folder / "tree")

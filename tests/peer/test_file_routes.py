@@ -323,7 +323,7 @@ async def test_a_tracker_that_is_down_only_delays_the_announcement(
     assert answer.json()["announced"] is False
     assert (await peer.request("GET", "/files/a.txt")).body == b"a"
     await network.start_tracker()
-    await until(lambda: peer.app.announcer.problem == "", "registered again")
+    await until(lambda: peer.app.lease.problem == "", "registered again")
     assert await peer.app.announcer.announced(10.0)
     assert len((await peer.node.search("a.txt")).hits) == 1
 

@@ -59,7 +59,7 @@ async def test_a_get_proves_itself_to_its_tracker_without(network: Network) -> N
         await wire.send(PROOF % nonce.hex().encode())
         answer = await wire.answer()
     assert answer.status == 200
-    secret = get.app.announcer._registration.caller.secret
+    secret = get.app.announcer._caller.secret
     assert answer.body.decode() == proof_of(nonce, hash_secret(secret))
     assert get.app.routes == []  # nothing that the tracker asked needed it either
     async with connection(get.app.port) as wire:

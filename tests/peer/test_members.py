@@ -57,7 +57,7 @@ async def test_two_members_exchange_a_file_over_tls(members: Network) -> None:
     assert download.state == "done", download.reason
     assert (b.folder / "big.bin").read_bytes() == BIG
     assert [source.peer for source in download.sources if source.bytes] == ["a"]
-    assert a.app.announcer.reachable, a.app.announcer.reachability
+    assert a.app.lease.reachable, a.app.lease.reachability
 
 
 async def test_a_folder_comes_with_its_small_files(members: Network) -> None:
@@ -328,8 +328,8 @@ async def test_who_was_removed_is_told_how_to_come_in_again(members: Network) ->
     async with NetworkOwner(read_access(members.place / "tracker")) as owner:
         await owner.remove("a")
     again = await members.peer("a", registered=False)
-    await until(again.app.announcer.fatal.done, "a is told")
-    told = again.app.announcer.problem
+    await until(again.app.lease.fatal.done, "a is told")
+    told = again.app.lease.problem
     folder = a.folder / ".panal" / "network"
     assert "was removed" in told
     (move,) = re.findall("'(mv [^']*)'", told)

@@ -16,8 +16,9 @@ import aiohttp
 import pytest
 
 from panal.errors import PanalError
-from panal.peer.announcer import GATHERED_S, RENEW_JITTER
+from panal.peer.announcer import GATHERED_S
 from panal.peer.http_source import fetch_manifest
+from panal.peer.lease import RENEW_JITTER
 from panal.peer.network_owner import NetworkOwner
 from panal.tracker.registry import RENEW_S
 from panal.trust.owner_files import read_access
@@ -72,7 +73,7 @@ class RemovalTrial:
         version = self.network.tracker._network.network.revocations.version
 
         def all_know() -> bool:
-            return all(peer.app.announcer.revocations.version == version for peer in peers)
+            return all(peer.app.lease.revocations.version == version for peer in peers)
 
         await until(all_know, "who was removed is known")
 
@@ -157,8 +158,8 @@ async def test_a_removed_member_is_shut_out_by_every_peer_within_a_minute(
     for other in (a, c):
         assert not await _is_served(trial, b, other, "/files/")
         assert not await _is_served(trial, b, other, "/healthz")
-    await until(b.app.announcer.fatal.done, "b is told")
-    assert "removed" in str(b.app.announcer.fatal.result())
+    await until(b.app.lease.fatal.done, "b is told")
+    assert "removed" in str(b.app.lease.fatal.result())
     assert trial.clock.now_s() - removed_at_s <= PROMISED_S
 
     between_others.ask_once_more()
@@ -217,7 +218,7 @@ async def test_a_name_that_came_back_is_served_and_its_old_certificate_is_not(
     a, b = await trial.peer("a"), await trial.peer("b")
     await trial.remove("b")
     await trial.every_renewal()
-    await until(b.app.announcer.fatal.done, "b is told")
+    await until(b.app.lease.fatal.done, "b is told")
     trial.network.peers["b, removed"] = trial.network.peers.pop("b")
     new = await trial.peer("b", state_dir=trial.network.place / "b-again")
     await trial.until_told(a)

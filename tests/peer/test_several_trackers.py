@@ -58,7 +58,7 @@ async def test_a_peer_goes_to_another_tracker_and_all_of_it_is_found_there(
     await trackers.stop(trackers.at(first))
     (other,) = set(trackers.addresses) - {first}
     await until(lambda: asked(peer) == other, "the peer asks the other one")
-    await until(lambda: peer.app.announcer.problem == "", "registered")
+    await until(lambda: peer.app.lease.problem == "", "registered")
     assert await peer.app.announcer.announced(10.0)
     await until_found(other, {"a.txt"})
     assert peer.node.status().tracker == other
@@ -81,7 +81,7 @@ async def test_among_replicas_only_the_lease_moves(tmp_path: Path) -> None:
         await trackers.stop(trackers.at(first))
         await until(lambda: asked(peer) != first, "the peer asks the other one")
         assert await paths(asked(peer)) == {"a.txt"}
-        assert peer.app.announcer.registrations == 1
+        assert peer.app.lease.registrations == 1
         assert peer.app.announcer.times_told_everything == told
 
 

@@ -8,6 +8,7 @@ import pytest
 from panal.peer import folder_telling
 from panal.peer.announcer import Announcer
 from panal.peer.comparing import Comparing, Difference
+from panal.peer.lease import Lease
 from panal.wire.catalogue import CatalogueDigest
 from tests.peer.test_watching import write
 from tests.support.network import Network, RunningPeer, until
@@ -58,18 +59,18 @@ async def test_a_peer_compares_its_folder_before_it_registers(
     await network.stop_peer("ana")
     (network.place / "ana/two").unlink()
     order: list[str] = []
-    everything, run = Comparing.everything, Announcer.run
+    everything, run = Comparing.everything, Lease.run
 
     def comparing(self: Comparing, wall_s: Any, *more: Any) -> Difference:
         order.append("compared")
         return everything(self, wall_s, *more)
 
-    async def running(self: Announcer) -> None:
+    async def running(self: Lease) -> None:
         order.append("registering")
         await run(self)
 
     monkeypatch.setattr(Comparing, "everything", comparing)
-    monkeypatch.setattr(Announcer, "run", running)
+    monkeypatch.setattr(Lease, "run", running)
     await shares(await network.peer("ana"), 1)
     assert order[:2] == ["compared", "registering"]
 

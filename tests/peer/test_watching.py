@@ -371,9 +371,7 @@ async def test_a_root_that_goes_away_is_offline_and_comes_back_unread(
     write(root / "later", b"watched again")
     await sees(peer, path, path.replace("a/b", "later"))
     announcer = peer.app.announcer
-    renewal = await announcer._client.renew(
-        announcer._registration.caller, announcer._digest.value()
-    )
+    renewal = await announcer._client.renew(announcer._caller, announcer._digest.value())
     assert renewal.in_step
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from panal.errors import Unreachable
-from panal.peer import announcer
 from panal.peer import app as peer_app
+from panal.peer import lease
 from panal.swarm import sources
 from panal.wire.catalogue import Caller, Registration
 from panal.wire.manifest import MIN_CHUNK_BYTES
@@ -29,8 +29,8 @@ OVERHEAD_BYTES = 64 * 1024
 
 @pytest.fixture(autouse=True)
 def _tries_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(announcer, "FIRST_RETRY_S", 0.05)
-    monkeypatch.setattr(announcer, "LONGEST_RETRY_S", 0.2)
+    monkeypatch.setattr(lease, "FIRST_RETRY_S", 0.05)
+    monkeypatch.setattr(lease, "LONGEST_RETRY_S", 0.2)
 
 
 def free_port() -> int:

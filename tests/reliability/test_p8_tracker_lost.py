@@ -10,6 +10,7 @@ import pytest
 
 from panal.errors import NameTaken, Refused
 from panal.peer.announcer import Announcer
+from panal.peer.lease import Lease
 from panal.peer.tracker_client import TrackerClient
 from panal.tracker import registry
 from panal.wire.catalogue import DIGEST_BYTES, Announcement, Caller, Registration
@@ -26,8 +27,8 @@ async def providers(asker: RunningPeer) -> dict[str, int]:
     return {hit.name: hit.providers for hit in (await asker.node.search("")).hits}
 
 
-def _came_back(announcer: Announcer, before: int) -> bool:
-    return announcer.registrations > before
+def _came_back(lease: Lease, before: int) -> bool:
+    return lease.registrations > before
 
 
 async def found_in_time(asker: RunningPeer, wanted: dict[str, int]) -> dict[str, int]:
@@ -49,14 +50,14 @@ async def lost_in_mid_transfer(network: Network) -> None:
     getter.app.download_limit.change(MIN_CHUNK_BYTES, 0)
     identity = getter.node.get(uploaded["id"]).id
     await until(lambda: getter.node.download(identity).bytes_done > 0, "under way")
-    before = max(peer.app.announcer.registrations for peer in (seed, getter))
+    before = max(peer.app.lease.registrations for peer in (seed, getter))
     await network.stop_tracker()
     getter.app.download_limit.change(0, 0)
     await until(lambda: getter.node.download(identity).state == "done", "done without it")
     await network.start_tracker()
-    for announcer in (seed.app.announcer, getter.app.announcer):
-        await until(partial(_came_back, announcer, before), "registered again")
-        assert await announcer.announced(30.0)
+    for app in (seed.app, getter.app):
+        await until(partial(_came_back, app.lease, before), "registered again")
+        assert await app.announcer.announced(30.0)
     wanted = {"data.bin": 2, "other.txt": 1}
     assert await found_in_time(getter, wanted) == wanted
     for name in ("seed", "getter"):
@@ -68,7 +69,7 @@ async def attacked(network: Network) -> None:
     """A stranger takes the name, withdraws a file, renews, and says good-bye for its owner."""
     owner = await network.peer("owner")
     await owner.upload("data.bin", b"data")
-    mine = owner.app.announcer._registration
+    mine = owner.app.lease._registration
     stranger = Caller(mine.caller.name, b"s" * 32, mine.caller.epoch)
     client = TrackerClient([network.tracker_address])
 
@@ -107,7 +108,7 @@ async def test_p8_is_seen_broken_where_a_peer_does_not_tell_again(
     async def believing(announcer: Announcer) -> None:
         await announcer._changes_reached(announcer._changes)
 
-    monkeypatch.setattr(Announcer, "_tell_everything", believing)
+    monkeypatch.setattr(Announcer, "tell_everything", believing)
     monkeypatch.setattr("tests.support.network.PATIENCE_S", 2.0)
     with pytest.raises(AssertionError, match=r"data\.bin"):
         await lost_in_mid_transfer(network)

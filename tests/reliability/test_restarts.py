@@ -118,13 +118,13 @@ async def test_a_clock_that_jumps_in_mid_transfer_changes_nothing(
         uploaded = await seed.upload("data.bin", DATA)
         getter = await network.peer("getter")
         identity = await half_way(network, getter, uploaded["id"])
-        registrations = getter.app.announcer.registrations
+        registrations = getter.app.lease.registrations
         clock.ahead_s = jump_s
         assert getter.node.download(identity).rate_bytes_s >= 0
         getter.app.download_limit.change(0, 0)
         await until(lambda: getter.node.download(identity).state == "done", "done")
         assert {peer.name for peer in await getter.node.peers()} == {"seed", "getter"}
-        assert getter.app.announcer.registrations == registrations
+        assert getter.app.lease.registrations == registrations
     assert (getter.folder / "data.bin").read_bytes() == DATA
 
 

@@ -10,6 +10,7 @@ from blake3 import blake3
 
 from panal.clock import SystemClock
 from panal.peer.announcer import Announcer
+from panal.peer.lease import Lease
 from panal.peer.tracker_client import TrackerClient
 from panal.store.texts import manifest_of_text
 from panal.wire import bitfield, have
@@ -117,18 +118,18 @@ class FolderPeer:
             else Entry(f"files/{content.hex()}", content, manifest.size_bytes)
             for content, (manifest, _) in self.contents.items()
         ]
-        announcer = Announcer(
-            client, registration, lambda: iter([entries]), SystemClock(), Random(1)
-        )
+        clock = SystemClock()
+        announcer = Announcer(client, caller, lambda: iter([entries]), clock)
+        lease = Lease(client, registration, announcer, clock, Random(1))
         for entry in entries:
             announcer.change_entry(None, entry)
-        task = asyncio.create_task(announcer.run())
+        task = asyncio.create_task(lease.run())
         try:
             assert await announcer.announced(10.0)
             yield self
         finally:
             task.cancel()
-            await announcer.leave()
+            await lease.leave()
             await client.close()
             self.release.set()
             self._ended.set()

@@ -153,7 +153,7 @@ class Network:
         await app.start(owner_routes)
         peer = self.peers[name] = RunningPeer(app, self.session)
         if registered:
-            await until(lambda: app.announcer.problem == "", f"{name} registered")
+            await until(lambda: app.lease.problem == "", f"{name} registered")
         return peer
 
     async def stop_peer(self, name: str) -> None:

@@ -10,6 +10,7 @@ from blake3 import blake3
 
 from panal.clock import SystemClock
 from panal.peer.announcer import Announcer
+from panal.peer.lease import Lease
 from panal.peer.tracker_client import TrackerClient
 from panal.store.hashing import ContentHasher
 from panal.wire import bitfield, have
@@ -76,15 +77,17 @@ class ScriptedPeer:
         caller = Caller(PeerName(self.name), self._secret, 1)
         registration = Registration(caller, port, ("127.0.0.1",), zone=self.zone)
         pages = [[Entry(path, self.content, len(self.data))]]
-        announcer = Announcer(client, registration, lambda: iter(pages), SystemClock(), Random(1))
+        clock = SystemClock()
+        announcer = Announcer(client, caller, lambda: iter(pages), clock)
+        lease = Lease(client, registration, announcer, clock, Random(1))
         announcer.change_entry(None, pages[0][0])
-        task = asyncio.create_task(announcer.run())
+        task = asyncio.create_task(lease.run())
         try:
             assert await announcer.announced(10.0)
             yield self
         finally:
             task.cancel()
-            await announcer.leave()
+            await lease.leave()
             await client.close()
             self.release.set()
             self._ended.set()

@@ -316,7 +316,7 @@ async def test_ready_only_while_listed(network: Network) -> None:
     assert status["registered"] is False
     assert status["problem"] != ""
     await network.start_tracker()
-    await until(lambda: peer.app.announcer.problem == "", "registered")
+    await until(lambda: peer.app.lease.problem == "", "registered")
     assert (await peer.request("GET", "/readyz")).status == 200
 
 

@@ -125,7 +125,7 @@ async def test_readiness_says_what_is_missing(
     away.rename(peer.folder)
     await peer.app.presence.check()
     assert await ready(peer) == (200, "ready\n")
-    peer.app.announcer.problem = "the tracker at secret:50051 does not answer"
+    peer.app.lease.problem = "the tracker at secret:50051 does not answer"
     assert await ready(peer) == (503, "not registered\n")
     peer.app.stopping.set()
     assert await ready(peer) == (503, "stopping; not registered\n")
@@ -141,7 +141,7 @@ async def test_a_port_of_its_own_tells_the_same_to_whoever_asks(
     where = ("127.0.0.1", 0)
     settings = PeerSettings("one", 0, tmp_path / "one", (network.tracker_address,), metrics=where)
     async with running_peer(settings) as app, aiohttp.ClientSession() as session:
-        await until(lambda: app.announcer.problem == "", "registered")
+        await until(lambda: app.lease.problem == "", "registered")
         url = f"http://127.0.0.1:{app.metrics_port}"
 
         async def told(path: str, **options: Any) -> tuple[int, str]:

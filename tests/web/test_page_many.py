@@ -12,6 +12,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from panal.clock import SystemClock
 from panal.peer.announcer import Announcer
+from panal.peer.lease import Lease
 from panal.peer.tracker_client import TrackerClient
 from panal.wire.catalogue import Caller, Entry, Registration
 from panal.wire.dialback import hash_secret, proof_of
@@ -61,18 +62,20 @@ async def announced(tracker: str) -> AsyncIterator[None]:
     caller = Caller(PeerName("many"), secret, 1)
     registration = Registration(caller, runner.addresses[0][1], ("127.0.0.1",))
     pages = entry_pages()
-    announcer = Announcer(client, registration, lambda: iter(pages), SystemClock(), Random(1))
+    clock = SystemClock()
+    announcer = Announcer(client, caller, lambda: iter(pages), clock)
+    lease = Lease(client, registration, announcer, clock, Random(1))
     announcer.start_with(iter(pages))
-    task = asyncio.create_task(announcer.run())
+    task = asyncio.create_task(lease.run())
     try:
-        await announcer.tried.wait()
+        await lease.tried.wait()
         async with asyncio.timeout(PATIENCE_S):
             while not announcer.times_told_everything:
                 await asyncio.sleep(0.01)
         yield
     finally:
         task.cancel()
-        await announcer.leave()
+        await lease.leave()
         await client.close()
         await runner.cleanup()
 

@@ -159,7 +159,7 @@ async def _check_dialback(
                 running_peer(own) as app,
                 asyncio.timeout(PROBE_PATIENCE_S),
             ):
-                await app.announcer.tried.wait()
+                await app.lease.tried.wait()
                 status = Node(app).status()
         except TimeoutError:
             return Finding("dial-back", "fail", "The tracker did not say in time.", "Try again.")

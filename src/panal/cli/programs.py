@@ -134,17 +134,17 @@ def run_peer(settings: PeerSettings, log_format: str = "auto") -> None:
     async def run() -> None:
         async with running_peer(settings) as app:
             stop = asyncio.create_task(stop_signal())
-            app.announcer.fatal.add_done_callback(lambda _: stop.cancel())
+            app.lease.fatal.add_done_callback(lambda _: stop.cancel())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_WORDS_S):
-                    await app.announcer.tried.wait()
-            if not app.announcer.fatal.done():
+                    await app.lease.tried.wait()
+            if not app.lease.fatal.done():
                 _greet(settings, app)
                 tell_service_manager(READY)
             try:
                 await stop
             except asyncio.CancelledError:
-                raise app.announcer.fatal.result() from None
+                raise app.lease.fatal.result() from None
 
     asyncio.run(run())
 

@@ -29,6 +29,7 @@ from panal.peer.guest_links import GuestLinks
 from panal.peer.identity import begin_epoch
 from panal.peer.joining import member_of, trackers_of
 from panal.peer.lanes import Lanes
+from panal.peer.lease import Lease
 from panal.peer.lifetime import Lifetime
 from panal.peer.live_settings import KeptSettings, LiveSettings
 from panal.peer.member_tls import MemberTls
@@ -109,6 +110,7 @@ class PeerApp:
         self.trackers: tuple[str, ...] = ()
         self.client: TrackerClient
         self.announcer: Announcer
+        self.lease: Lease
 
         self.root: Mounts
         self.index: Index
@@ -220,7 +222,7 @@ class PeerApp:
             clock=self.clock,
             chance=self.chance,
         )
-        self.announcer = self._telling.announcer
+        self.announcer, self.lease = self._telling.announcer, self._telling.lease
         await asyncio.to_thread(self._telling.begin, all_there=all_there)
 
     def _withdraw(self, shared: SharedFile) -> None:
@@ -351,7 +353,7 @@ class PeerApp:
         lifetime.at_end(self.verifying.stop)
         lifetime.at_end_await(self._telling.leave)
         if self._tls is not None:
-            self.announcer.revoked = self._tls.revoke
+            self.lease.revoked = self._tls.revoke
             lifetime.keep(self._tls.keep_renewed(self.client))
         lifetime.keep(self._telling.run(self.scanning.compared))
         lifetime.keep(self.collections.offering.run())
@@ -380,7 +382,7 @@ class PeerApp:
         )
 
     def _part_failed(self, error: BaseException) -> None:
-        fatal = self.announcer.fatal
+        fatal = self.lease.fatal
         if not fatal.done():
             fatal.set_result(PanalError(f"A fault in Panal: {error!r}."))
 

@@ -12,6 +12,7 @@ from panal.clock import Clock
 from panal.errors import PanalError
 from panal.peer.announcer import Announcer
 from panal.peer.config import PeerSettings
+from panal.peer.lease import Lease
 from panal.peer.sharing import entry_pages
 from panal.peer.tracker_client import TrackerClient
 from panal.store.index import Index
@@ -49,9 +50,10 @@ class FolderTelling:
         self._client = client
         self._audit = audit
         self.announcer = Announcer(
-            client, registration, self._told_pages, clock, chance, self._is_told
+            client, registration.caller, self._told_pages, clock, self._is_told
         )
-        self.announcer.noted = self._note
+        self.lease = Lease(client, registration, self.announcer, clock, chance)
+        self.lease.noted = self._note
 
     def begin(self, *, all_there: bool) -> None:
         """Begin with the digest of what the index remembers; `all_there`: no root is away."""
@@ -72,12 +74,12 @@ class FolderTelling:
         if self._settings.shares_folder:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(compared.wait(), COMPARED_FIRST_S)
-        await self.announcer.run()
+        await self.lease.run()
 
     async def leave(self) -> None:
         """Say that this peer goes."""
         request_ids.begin(request_ids.new_id())
-        was_known = await self.announcer.leave()
+        was_known = await self.lease.leave()
         if was_known is not None:
             log.info("Left the tracker%s.", "" if was_known else ", which did not know us")
 

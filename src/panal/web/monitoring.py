@@ -72,15 +72,14 @@ async def peer_facts(app: PeerApp) -> PeerFacts:
     room, kept = await asyncio.to_thread(lambda: (_room(app), app.unfinished.totals()))
     sent = app.resumable.totals()
     files, size_bytes = app.index.totals()
-    announcer = app.announcer
     roots = app.root.places()
     return PeerFacts(
         version=__version__,
         standing=_standing(app, room),
-        is_reachable=announcer.reachable,
-        lease_age_s=announcer.lease_age_s(),
-        registrations=announcer.registrations,
-        times_told_everything=announcer.times_told_everything,
+        is_reachable=app.lease.reachable,
+        lease_age_s=app.lease.age_s(),
+        registrations=app.lease.registrations,
+        times_told_everything=app.announcer.times_told_everything,
         sent_bytes=app.traffic.up_bytes,
         received=app.received.totals(),
         downloads=app.downloads.count(),
@@ -104,7 +103,7 @@ async def peer_facts(app: PeerApp) -> PeerFacts:
 def _standing(app: PeerApp, room: Room | None) -> PeerStanding:
     return PeerStanding(
         is_stopping=app.stopping.is_set(),
-        is_registered=app.announcer.problem == "",
+        is_registered=app.lease.problem == "",
         is_folder_there="" in app.presence.there(),
         has_room=room is None or room.usable_bytes > 0,
     )
