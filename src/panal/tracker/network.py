@@ -18,12 +18,10 @@ from panal.errors import (
     Busy,
     JoinRefused,
     NameTaken,
-    NotAMember,
     Refused,
-    Removed,
-    StoreUnavailable,
 )
 from panal.tracker.joining import Guesses, LineRecord, Repeats, check_line, check_terms
+from panal.tracker.known_members import KnownMembers, NetworkState, removed
 from panal.tracker.member_store import MemberRecord, MemberStore
 from panal.tracker.settled_clock import SettledClock
 from panal.tracker.storage import Conflict
@@ -43,8 +41,6 @@ FRESH_PART = 0.5
 nobody has many, and the list of those revoked stays short."""
 LOOK_S = 1.0
 """Between two looks at what other trackers changed."""
-BELIEVED_S = 15.0
-"""What is known of members is believed for so long; then nobody is let in before another look."""
 TRIES = 5
 """Of a change that others are in the way of."""
 
@@ -72,21 +68,16 @@ class Network:
         self._guesses = Guesses()
         self._repeats = Repeats()
         self._settled = SettledClock(clock.now_s(), clock.wall_s())
-        self._by_credential: dict[bytes, MemberRecord] = {}
-        self._names: frozenset[str] = frozenset()
-        self._lines: dict[bytes, LineRecord] = {}
-        """By the hashes of their secrets."""
-        self.revocations = Revocations(0, frozenset())
         self.is_shared = store.is_shared
         """Whether other trackers change it too."""
-        self._version = -1
-        """Of what is known in memory."""
-        self._seen_at_s = float("-inf")
-        """When the store was last looked at."""
+        self._known = KnownMembers(is_shared=store.is_shared)
         self._looks_begun = self._looks_done = 0
         self._look_turn = asyncio.Lock()
-        self._gone: set[str] = set()
-        """Who is no member any more, without case, by what other trackers changed."""
+
+    @property
+    def revocations(self) -> Revocations:
+        """The certificates that count no more, as far as is known."""
+        return self._known.revocations
 
     async def open(self) -> None:
         """Read who is a member."""
@@ -99,23 +90,12 @@ class Network:
 
         StoreUnavailable where it is too long ago that this could be looked up.
         """
-        if not self._is_believed:
-            raise StoreUnavailable(
-                "The tracker cannot look up who is a member. That is not your fault: try again "
-                "in a moment."
-            )
-        found = self._by_credential.get(hash_secret(credential))
-        if found is None:
-            raise NotAMember("This is no member's credential. Join with a line: --join @FILE.")
-        if found.removed_at_s is not None:
-            raise _removed(found.name)
-        return found
+        return self._known.member_with(credential, self._clock.now_s())
 
     async def catch_up(self, credential: bytes) -> None:
         """Before `member_with`: whom another tracker let in a moment ago is not known here yet."""
-        if self.is_shared and not (
-            self._is_believed and hash_secret(credential) in self._by_credential
-        ):
+        is_known = self._known.is_believed(self._clock.now_s()) and self._known.knows(credential)
+        if self.is_shared and not is_known:
             await self._look_anew()
 
     async def hear_of(self, version: int) -> None:
@@ -128,18 +108,13 @@ class Network:
         self._looks_begun += 1
         number, began_s = self._looks_begun, self._clock.now_s()
         state = await self._run(lambda _: self._news())
-        self._take(state)
-        self._seen_at_s = max(self._seen_at_s, began_s)
+        self._known.take(state)
+        self._known.seen(began_s)
         self._looks_done = max(self._looks_done, number)
 
     def gone(self) -> list[PeerName]:
         """Whom other trackers removed since this was last asked; their records are to go."""
-        gone, self._gone = self._gone, set()
-        return [PeerName(name) for name in sorted(gone)]
-
-    @property
-    def _is_believed(self) -> bool:
-        return not self.is_shared or self._clock.now_s() - self._seen_at_s <= BELIEVED_S
+        return self._known.gone()
 
     async def _look_anew(self) -> None:
         """One look that begins from now on, for all who wait for one."""
@@ -159,11 +134,10 @@ class Network:
 
         JoinRefused for a line that lets nobody in, NameTaken where the name is a member's.
         """
-        hashed = hash_secret(secret)
-        if (shown := self._lines.get(hashed)) is None:
+        if (shown := self._known.line_with(secret)) is None:
             self._guesses.check(host, self._clock.now_s())
             await self._look_anew()
-            if (shown := self._lines.get(hashed)) is None:
+            if (shown := self._known.line_with(secret)) is None:
                 self._guesses.note(host, self._clock.now_s())
                 raise _unknown_line()
         self._note_repeat(name, shown.id)
@@ -248,11 +222,11 @@ class Network:
                 self._store.remove(one.id, now_s)
             return [one.name for one in gone]
 
-        removed = await self._change(work)
-        self._gone.difference_update(map(str.casefold, removed))
-        if removed:
-            _log.info("%s was removed from the network", removed[0])
-        return removed
+        names = await self._change(work)
+        self._known.removed_here(names)
+        if names:
+            _log.info("%s was removed from the network", names[0])
+        return names
 
     async def members(self) -> list[MemberRecord]:
         """Every member."""
@@ -313,16 +287,16 @@ class Network:
         """Removed where whoever calls was removed while its call waited for its turn."""
         now = self._store.member(member.name)
         if now is None or now.id != member.id:
-            raise _removed(member.name)
+            raise removed(member.name)
 
     def _note_repeat(self, name: PeerName, who: Hashable) -> None:
-        if name.casefold() in self._names:
+        if self._known.is_named(name):
             self._repeats.note(who, self._clock.now_s())
 
     async def _change(self, work: Callable[[float], _Result]) -> _Result:
         """Do it durably, then know it."""
 
-        def transact(now_s: float) -> tuple[_Result, _State | None]:
+        def transact(now_s: float) -> tuple[_Result, NetworkState | None]:
             for _ in range(TRIES):
                 try:
                     with self._store.transaction():
@@ -333,48 +307,21 @@ class Network:
             raise Busy("Others change the same at the moment; try again.")
 
         result, state = await self._run(transact)
-        self._take(state)
+        self._known.take(state)
         return result
 
-    def _news(self) -> "_State | None":
+    def _news(self) -> NetworkState | None:
         """What the store knows; None where that is known. In the store's thread."""
         with self._store.reading():
             version = self._store.version
-            if version == self._version:
+            if version == self._known.version:
                 return None
             revocations = Revocations(*self._store.revocations())
-            return _State(version, self._store.everybody(), self._store.lines(), revocations)
-
-    def _take(self, state: "_State | None") -> None:
-        if state is None:
-            return
-        self._version = state.version
-        self.revocations = state.revocations
-        self._by_credential = {member.credential_hash: member for member in state.everybody}
-        self._lines = {line.secret_hash: line for line in state.lines}
-        live = (member for member in state.everybody if member.removed_at_s is None)
-        names = frozenset(member.name.casefold() for member in live)
-        if self.is_shared:
-            self._gone = (self._gone | self._names) - names
-        self._names = names
+            return NetworkState(version, self._store.everybody(), self._store.lines(), revocations)
 
     async def _run(self, work: Callable[[float], _Result]) -> _Result:
         now_s = self._clock.wall_s()
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, now_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What is known in memory of the store."""
-
-    version: int
-    everybody: list[MemberRecord]
-    lines: list[LineRecord]
-    revocations: Revocations
-
-
-def _removed(name: PeerName) -> Removed:
-    return Removed(f"{name} was removed from the network.")
 
 
 def _unknown_line() -> JoinRefused:
