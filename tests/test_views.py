@@ -2,7 +2,7 @@
 
 import pytest
 
-from panal.views import _time_left_s
+from panal.views.downloads import _time_left_s
 
 
 @pytest.mark.parametrize(

@@ -36,20 +36,14 @@ from panal.peer.guest_links import DEFAULT_S, Named
 from panal.peer.planning import Target, plan
 from panal.peer.why import facts_of_download
 from panal.store.space import room_at
-from panal.views import (
-    browse_answer,
+from panal.views.catalogue import browse_answer, file_answer, folder_answer, search_answer
+from panal.views.downloads import download_answer, plan_answer, unfinished_answer, why_answer
+from panal.views.standing import (
     disk_answer,
-    download_answer,
-    file_answer,
-    folder_answer,
     guest_link_answer,
     link_answer,
     network_answer,
-    plan_answer,
-    search_answer,
-    unfinished_answer,
     verify_progress,
-    why_answer,
 )
 from panal.wire.catalogue import FolderQuery
 from panal.wire.ids import is_content_id, parse_peer_name

@@ -22,12 +22,9 @@ from panal.peer.membership import Membership
 from panal.peer.planning import Target, plan
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.user_identity import user_in
-from panal.views import (
-    peer_answer,
-    plan_answer,
-    search_answer,
-    tracker_status_answer,
-)
+from panal.views.catalogue import peer_answer, search_answer
+from panal.views.downloads import plan_answer
+from panal.views.standing import tracker_status_answer
 from panal.wire.catalogue import PeerInfo, SearchQuery
 from panal.wire.join_line import parse_join_line
 from panal.wire.manifest import MAX_CONTENT_BYTES, Kind

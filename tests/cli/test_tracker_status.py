@@ -11,7 +11,7 @@ from panal.answers import TrackerStatusAnswer
 from panal.cli import network as cli_network
 from panal.cli import tracker_status
 from panal.cli.schemas import schema_of
-from panal.views import tracker_status_answer
+from panal.views.standing import tracker_status_answer
 from panal.wire.tracker_status import TrackerDetails, TrackerStatus
 from tests.cli.running import panal
 from tests.support.network import Network

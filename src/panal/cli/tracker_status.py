@@ -15,7 +15,7 @@ from panal.cli.output import name_words, print_json
 from panal.errors import NotFound, PanalError, Refused
 from panal.peer.network_owner import NetworkOwner
 from panal.trust.owner_files import OwnerAccess, read_access
-from panal.views import tracker_status_answer
+from panal.views.standing import tracker_status_answer
 from panal.wire.join_line import JoinLine
 
 _ACCESS = {

@@ -21,7 +21,7 @@ from panal.peer.news import News
 from panal.peer.traffic import Taking
 from panal.peer.transfer import Swarm
 from panal.swarm.chunk_picture import picture_of, whole_picture
-from panal.views import download_answer
+from panal.views.downloads import download_answer
 from panal.web.board import Board
 from panal.web.chunk_events import WatchedContent
 from panal.web.resumable_uploads import upload_row

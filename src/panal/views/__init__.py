@@ -1,0 +1,1 @@
+"""The peer's own values as the API gives them."""
