@@ -23,7 +23,7 @@ from panal.cli.documents import Problem
 from panal.cli.main import panal
 from panal.cli.schemas import every_command, structs_of
 from panal.peer.config import PeerSettings
-from panal.python import running_peer
+from panal.running import running_peer
 from panal.web.openapi import openapi_document
 from panal.web.openapi_schemas import words_of
 

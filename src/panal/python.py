@@ -9,9 +9,8 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
-from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from panal.answers import (
@@ -24,7 +23,6 @@ from panal.answers import (
     HitInfo,
     LogAnswer,
     PeerAnswer,
-    SearchAnswer,
     SettingsAnswer,
     StatusAnswer,
     UnfinishedAnswer,
@@ -32,77 +30,20 @@ from panal.answers import (
     WhyAnswer,
 )
 from panal.api import Node
-from panal.asking import Only, Tracker
-from panal.clock import SystemClock
 from panal.errors import PanalError, by_slug
 from panal.peer.app import PeerApp
 from panal.peer.config import DEFAULT_TRACKER, PeerSettings, parse_tracker
 from panal.peer.guest_links import DEFAULT_S
+from panal.running import running_peer
+from panal.searching import search_all
 from panal.wire.join_line import parse_join_line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    pass
 
-    from panal.peer.access import Route
-
-log = logging.getLogger(__name__)
 logging.getLogger("panal").addHandler(logging.NullHandler())  # silent unless asked
 LOOK_AGAIN_S = 0.05
 STOP_GRACE_S = 2.0
-LARGEST_PAGE = 1_000
-
-
-@asynccontextmanager
-async def running_peer(settings: PeerSettings) -> "AsyncIterator[PeerApp]":
-    """A peer, started and stopped."""
-    app = PeerApp(settings, SystemClock(), SystemRandom())
-    async with AsyncExitStack() as stack:
-        await app.start(_owner_routes)
-        if settings.metrics is None:
-            stack.push_async_callback(app.stop)
-        else:
-            await _tell_metrics(app, settings.metrics, stack)
-        yield app
-
-
-def _owner_routes(app: PeerApp) -> "Sequence[Route]":
-    from panal.web.control import owner_routes  # it takes longer to load than a small get does
-
-    return owner_routes(app)
-
-
-async def _tell_metrics(app: PeerApp, where: tuple[str, int], stack: AsyncExitStack) -> None:
-    """On a port of its own, which says that the peer stops until it has."""
-    from panal.web.monitoring import MonitoringRoutes
-
-    listener = MonitoringRoutes(app).listener()
-    stack.push_async_callback(listener.close)
-    stack.push_async_callback(app.stop)
-    app.metrics_port = await listener.start(*where)
-    log.info("Metrics are told at port %d.", app.metrics_port)
-
-
-async def search_pages(
-    asked: Node | Tracker, words: str, limit: int, only: Only | None = None
-) -> "AsyncGenerator[SearchAnswer]":
-    """The pages of a search one by one, until there are `limit` hits or no more."""
-    page: str | None = ""
-    while page is not None and limit > 0:
-        answer = await asked.search(words, page, min(limit, LARGEST_PAGE), only)
-        limit -= len(answer.hits)
-        page = answer.next
-        yield answer
-
-
-async def search_all(
-    asked: Node | Tracker, words: str, limit: int, only: Only | None = None
-) -> SearchAnswer:
-    """As many hits as are wanted, over as many pages as that takes."""
-    whole = SearchAnswer([], None, capped=False)
-    async for page in search_pages(asked, words, limit, only):
-        whole = SearchAnswer(whole.hits, page.next, whole.capped or page.capped)
-        whole.hits += page.hits
-    return whole
 
 
 class Peer:

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from panal.peer import announcer
 from panal.peer.config import PeerSettings
 from panal.peer.metrics import families
-from panal.python import running_peer
+from panal.running import running_peer
 from panal.store.space import Room
 from panal.tracker import calls
 from panal.web import monitoring

@@ -676,7 +676,7 @@ PEER = """
 import asyncio, sys
 from pathlib import Path
 from panal.peer.config import PeerSettings
-from panal.python import running_peer
+from panal.running import running_peer
 async def main():
     settings = PeerSettings("one", 0, Path(sys.argv[1]), ("127.0.0.1:1",))
     async with running_peer(settings) as app:

@@ -8,7 +8,7 @@ import click
 from panal.answers import HitInfo, PeersAnswer, SearchAnswer
 from panal.asking import Only, Tracker
 from panal.cli.output import name_words, print_json
-from panal.python import search_all, search_pages
+from panal.searching import search_all, search_pages
 from panal.wire.amounts import size_words
 from panal.wire.join_line import JoinLine
 

@@ -23,7 +23,7 @@ from panal.clock import SystemClock
 from panal.errors import NoSpace, PanalError, RootOffline, Unreachable, UsageError, by_slug
 from panal.peer.config import PeerSettings
 from panal.peer.user_identity import as_member, get_name
-from panal.python import running_peer
+from panal.running import running_peer
 from panal.wire.amounts import size_words
 from panal.wire.join_line import JoinLine
 from panal.wire.links import Link, parse_what

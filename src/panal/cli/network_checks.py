@@ -16,7 +16,7 @@ from panal.clock import SystemClock
 from panal.errors import PanalError, Refused, StoreUnavailable, Unreachable
 from panal.peer.config import PeerSettings
 from panal.peer.user_identity import as_member
-from panal.python import running_peer
+from panal.running import running_peer
 from panal.wire.ids import parse_peer_name
 from panal.wire.join_line import JoinLine
 

@@ -1,4 +1,4 @@
-"""What is asked of one's own running peer."""
+"""What one's own running peer shares: listed, added to, withdrawn, verified."""
 
 import asyncio
 import sys
@@ -6,30 +6,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
-import msgspec
 
 from panal.answers import (
     AddedAnswer,
-    DownloadAnswer,
-    DownloadsAnswer,
     FileAnswer,
     FolderAnswer,
-    SettingsAnswer,
     StatusAnswer,
     VerifyAnswer,
 )
-from panal.cli.documents import AddDocument, CancelDocument, LsDocument, UnshareDocument
+from panal.cli.documents import AddDocument, LsDocument, UnshareDocument
 from panal.cli.output import name_words, print_json
 from panal.cli.progress import VerifyLine
 from panal.cli.remote import RemotePeer
-from panal.cli.unfinished import left_behind_words
-from panal.clock import SystemClock
-from panal.errors import AmbiguousName, IntegrityError, NotFound, UsageError
-from panal.peer.rates import parse_rate, rate_words
+from panal.errors import IntegrityError
 from panal.wire.amounts import left_out_words, size_words
-
-_RATE = "_bytes_s"
-"""What the names of rates end with in the API; here each value has its unit."""
 
 
 def ask(peer_url: str, work: Callable[[RemotePeer], Awaitable[None]]) -> None:
@@ -223,126 +213,3 @@ def _below(folder: Path, path: Path) -> str | None:
 def _whole(path: Path) -> Path:
     """From the root of the disk, a link at its end not followed."""
     return path.resolve() if path.name in {"", ".."} else path.parent.resolve() / path.name
-
-
-# Settings ---------------------------------------------------------------------------------
-
-
-def settings(changes: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) -> None:
-    """Change settings, if any are given, and print how all stand."""
-    wanted = dict(_setting(change) for change in changes)
-
-    async def work(remote: RemotePeer) -> None:
-        answer = await (remote.change_settings(wanted) if wanted else remote.settings())
-        if as_json:
-            print_json(answer)
-            return
-        if quiet and wanted:
-            return
-        for name, value in msgspec.structs.asdict(answer).items():
-            shown = rate_words(value) if name.endswith(_RATE) else value
-            click.echo(f"{name.removesuffix(_RATE)} = {shown}")
-
-    ask(peer_url, work)
-
-
-def _setting(change: str) -> tuple[str, int]:
-    """What NAME=VALUE means, the name as the API has it; UsageError."""
-    name, equals, value = change.partition("=")
-    known = {known.removesuffix(_RATE): known for known in SettingsAnswer.__struct_fields__}
-    whole = known.get(name.removesuffix(_RATE))
-    if not equals or whole is None:
-        raise UsageError(f"{change!r} is not NAME=VALUE; the names are {', '.join(known)}.")
-    if whole.endswith(_RATE):
-        return whole, parse_rate(value)
-    if not value.isascii() or not value.isdigit() or len(value) > 9:
-        raise UsageError(f"{name} is a number, not {value!r}.")
-    return whole, int(value)
-
-
-# Downloads --------------------------------------------------------------------------------
-
-
-def list_downloads(peer_url: str, *, as_json: bool) -> None:
-    """Print every download of the peer."""
-
-    async def work(remote: RemotePeer) -> None:
-        downloads = await remote.downloads()
-        if as_json:
-            print_json(DownloadsAnswer(downloads))
-            return
-        for download in downloads:
-            _print_download(download)
-        if left := left_behind_words(await remote.unfinished(), SystemClock().wall_s()):
-            click.echo(left, err=True)
-        if not downloads:
-            click.echo("No downloads.", err=True)
-
-    ask(peer_url, work)
-
-
-def change_downloads(
-    change: str,
-    ids: Sequence[str],
-    peer_url: str,
-    *,
-    priority: int = 0,
-    delete: bool = False,
-    quiet: bool,
-    as_json: bool,
-) -> None:
-    """Pause, resume, cancel or prioritise downloads, and print how they stand."""
-
-    async def work(remote: RemotePeer) -> None:
-        known = await remote.downloads()
-        chosen = [meant(known, given) for given in ids]
-        for download in chosen:
-            await _change(remote, change, download.id, priority, delete=delete)
-        if change == "cancel":
-            after = chosen
-        else:
-            after = [await remote.download(download.id) for download in chosen]
-        if as_json:
-            print_json(CancelDocument(after) if change == "cancel" else DownloadsAnswer(after))
-        elif not quiet and change == "cancel":
-            for download in after:
-                click.echo(f"Cancelled: {name_words(download.name or download.what)}")
-        elif not quiet:
-            for download in after:
-                _print_download(download)
-
-    ask(peer_url, work)
-
-
-async def _change(
-    remote: RemotePeer, change: str, download_id: str, priority: int, *, delete: bool
-) -> None:
-    if change == "priority":
-        await remote.prioritise(download_id, priority)
-    elif change == "cancel":
-        await remote.cancel(download_id, delete=delete)
-    elif change == "pause":
-        await remote.pause(download_id)
-    else:
-        await remote.resume(download_id)
-
-
-def meant(known: Sequence[DownloadAnswer], given: str) -> DownloadAnswer:
-    """The one download whose id begins so; NotFound, or AmbiguousName."""
-    found = [download for download in known if given and download.id.startswith(given)]
-    if not found:
-        raise NotFound(f"No download's id begins with {given!r}; see 'panal downloads'.")
-    if len(found) > 1:
-        raise AmbiguousName(f"{len(found)} downloads' ids begin with {given!r}; say more of it.")
-    return found[0]
-
-
-def _print_download(download: DownloadAnswer) -> None:
-    done = "" if not download.size else f"{download.bytes_done * 100 // download.size:3} %  "
-    size = f"{size_words(download.size)}  " if download.size else ""
-    priority = f"priority {download.priority}  " if download.priority else ""
-    rate = f"{size_words(download.rate_bytes_s)}/s  " if download.rate_bytes_s else ""
-    name = name_words(download.name or download.what)
-    line = f"{download.id}  {download.state:8}{done}{size}{priority}{rate}{name}"
-    held = "held back by its rate limit" if download.held_back and not download.reason else ""
-    click.echo(f"{line}  {download.reason or held}".rstrip())

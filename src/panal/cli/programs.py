@@ -18,7 +18,7 @@ from panal.cli.log_lines import log_to_stderr
 from panal.cli.service_manager import READY, STOPPING, tell_service_manager
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings, parse_tracker
-from panal.python import running_peer
+from panal.running import running_peer
 from panal.wire.join_line import JoinLine
 
 _log = logging.getLogger("panal")

@@ -4,7 +4,8 @@ import click
 
 from panal.answers import WhyAnswer, WhyContent
 from panal.cli.output import name_words, print_json
-from panal.cli.owning import ask, meant
+from panal.cli.owning import ask
+from panal.cli.queue import meant
 from panal.cli.remote import RemotePeer
 
 SOURCES_SHOWN = 20

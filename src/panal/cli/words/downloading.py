@@ -63,7 +63,7 @@ def downloads(context: click.Context, unfinished: bool, peer_url: str, as_json: 
         list_unfinished(peer_url, as_json=as_json)
         return
     if context.invoked_subcommand is None:
-        from panal.cli.owning import list_downloads
+        from panal.cli.queue import list_downloads
 
         list_downloads(peer_url, as_json=as_json)
         return
@@ -78,7 +78,7 @@ def downloads(context: click.Context, unfinished: bool, peer_url: str, as_json: 
 @json_option("DownloadsAnswer")
 def list_(peer_url: str, as_json: bool) -> None:
     """List downloads, the newest last."""
-    from panal.cli.owning import list_downloads
+    from panal.cli.queue import list_downloads
 
     list_downloads(peer_url, as_json=as_json)
 
@@ -90,7 +90,7 @@ def list_(peer_url: str, as_json: bool) -> None:
 @json_option("DownloadsAnswer")
 def pause(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
     """Stop downloads, keeping what is there."""
-    from panal.cli.owning import change_downloads
+    from panal.cli.queue import change_downloads
 
     change_downloads("pause", ids, peer_url, quiet=quiet, as_json=as_json)
 
@@ -102,7 +102,7 @@ def pause(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> No
 @json_option("DownloadsAnswer")
 def resume(ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool) -> None:
     """Let paused downloads go on."""
-    from panal.cli.owning import change_downloads
+    from panal.cli.queue import change_downloads
 
     change_downloads("resume", ids, peer_url, quiet=quiet, as_json=as_json)
 
@@ -119,7 +119,7 @@ def cancel(ids: tuple[str, ...], delete: bool, peer_url: str, quiet: bool, as_js
     What is there is kept for 24 hours: asked for again, a download goes on from it. With
     --delete it is removed now, unless another download needs it; whole files always stay.
     """
-    from panal.cli.owning import change_downloads
+    from panal.cli.queue import change_downloads
 
     change_downloads("cancel", ids, peer_url, delete=delete, quiet=quiet, as_json=as_json)
 
@@ -134,6 +134,6 @@ def priority(
     priority: int, ids: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool
 ) -> None:
     """Let downloads go before those of a lower PRIORITY (0 at first)."""
-    from panal.cli.owning import change_downloads
+    from panal.cli.queue import change_downloads
 
     change_downloads("priority", ids, peer_url, priority=priority, quiet=quiet, as_json=as_json)

@@ -147,7 +147,7 @@ def settings(changes: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool
     panal settings upload_limit=5M             to all together: 5 MB a second
     panal settings download_limit_per_peer=0   from each: no limit
     """
-    from panal.cli.owning import settings as run
+    from panal.cli.live_settings import settings as run
 
     run(changes, peer_url, quiet=quiet, as_json=as_json)
 
