@@ -13,7 +13,7 @@ from urllib.parse import quote, urljoin
 
 import pytest
 
-from panal.peer import announcer, file_routes, uploads
+from panal.peer import announcer, upload_routes, uploads
 from panal.peer.uploads import BATCH_BYTES
 from panal.store.space import reserve_bytes
 from panal.wire.links import Link, parse_what
@@ -316,7 +316,7 @@ async def test_bytes_that_look_like_a_boundary_are_bytes(peer: RunningPeer) -> N
 async def test_a_tracker_that_is_down_only_delays_the_announcement(
     network: Network, peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_routes, "ANNOUNCED_WITHIN_S", 0.05)
+    monkeypatch.setattr(upload_routes, "ANNOUNCED_WITHIN_S", 0.05)
     await network.stop_tracker()
     answer = answer_of(await put(peer, "a.txt", b"a"))
     assert answer.status == 201

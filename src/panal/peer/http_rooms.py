@@ -24,6 +24,7 @@ from panal.peer.http_door import Make
 from panal.peer.limits import DRAIN_S
 from panal.peer.never_sent import NeverSent
 from panal.peer.sending import Sender
+from panal.peer.upload_routes import UploadRoutes
 
 if TYPE_CHECKING:
     from panal.peer.app import PeerApp
@@ -35,13 +36,12 @@ def content_routes(
     """By which bytes are fetched from this peer, and brought to it."""
     contents, lanes, chance = app.contents, app.lanes, app.chance
     answers = ContentAnswers(sender, lanes, never_sent)
-    files = FileRoutes(
-        app.uploads, app.index, contents, answers, app.announcer, app.trackers[0], app.audit
-    )
+    uploads = UploadRoutes(app.uploads, app.announcer, app.trackers[0], app.audit)
     return [
         *ContentRoutes(contents, answers, granting, secret, chance).routes(),
         *BundleRoutes(contents, sender, lanes).routes(),
-        *files.routes(),
+        *uploads.routes(),
+        *FileRoutes(app.index, contents, answers).routes(),
     ]
 
 
