@@ -31,6 +31,7 @@ from panal.answers import (
 )
 from panal.asking import Only, all_peers, search_query
 from panal.errors import Refused
+from panal.peer.announcer import ANNOUNCED_WITHIN_S
 from panal.peer.app import PeerApp
 from panal.peer.guest_links import DEFAULT_S, Named
 from panal.peer.planning import Target, plan
@@ -212,13 +213,16 @@ class Node:
     async def add_folder(self, path: str = "") -> FolderAnswer:
         """Share a folder as it is now, as one content; no path: the shared folder itself.
 
-        Made again it takes the place of what it was, and unshared before it is shared again.
+        Made again it takes the place of what it was, and unshared before it is shared again. The
+        tracker knows of it then, unless it is slow or away.
         NotFound where there is no folder, Refused where it is left out for another reason.
         """
         folder = safe_path(path) if path else None
         if folder is not None:
             self._app.adding.take_back(folder)
         added = await self._app.collections.add(folder)
+        if self._app.announcer.is_heard:
+            await self._app.announcer.announced(ANNOUNCED_WITHIN_S, [added.record.path])
         return folder_answer(added, self._app.trackers[0])
 
     async def link(self, what: str) -> LinkAnswer:

@@ -267,3 +267,14 @@ async def test_leaving_takes_the_files_along(network: Network) -> None:
     assert await names(two) == ["a.txt"]
     await network.stop_peer("one")
     assert await names(two) == []
+
+
+async def test_a_folder_is_found_once_its_adding_is_answered(tmp_path: Path) -> None:
+    clock = VirtualClock()  # no time passes, so what gathers is told for whoever waits alone
+    async with Network(tmp_path, clock=clock) as network:
+        (network.place / "one/tree").mkdir(parents=True)
+        (network.place / "one/tree/a.txt").write_bytes(b"a")
+        peer = await network.peer("one")
+        await until(lambda: not peer.app.lease.problem, "registered")
+        added = await peer.node.add_folder("tree")
+        assert added.id in {hit.id for hit in (await peer.node.search("tree")).hits}

@@ -23,6 +23,8 @@ GATHERED_S = 0.2
 """At most so often changes are told; those that come meanwhile go together."""
 SLICE_ITEMS = 1_000
 """So many changes are told at once; newer ones then have their turn."""
+ANNOUNCED_WITHIN_S = 1.0
+"""So long an answer waits for the tracker to know what it names."""
 ENOUGH_UNTOLD = 5_000
 ROOM_WITHIN_S = 2.0
 """What is shared is indexed, whatever the tracker does."""

@@ -17,7 +17,7 @@ from panal.errors import (
     UsageError,
 )
 from panal.peer.access import Route
-from panal.peer.announcer import Announcer
+from panal.peer.announcer import ANNOUNCED_WITHIN_S, Announcer
 from panal.peer.documented import FILE_BYTES, Body, FilePath
 from panal.peer.file_routes import path_in_url
 from panal.peer.forms import UNREADABLE, part_parameters
@@ -31,7 +31,6 @@ from panal.store.index import SharedFile
 from panal.wire.links import Link
 from panal.wire.names import visible_path
 
-ANNOUNCED_WITHIN_S = 1.0
 _BLOCK_BYTES = 256 * 1024
 
 
