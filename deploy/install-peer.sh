@@ -17,9 +17,13 @@ test -n "$address" || { echo "No address of this host leads to $first: give one,
 units=${UNITS:-/etc/systemd/system}
 settings=${SETTINGS:-/etc/panal}
 prefix=${PREFIX:-/opt/panal}
+commands=${COMMANDS:-/usr/local/bin}
 
 test -x "$prefix/bin/python" || python3 -m venv "$prefix"
 "$prefix/bin/pip" install --quiet --disable-pip-version-check --upgrade ./panal-*.whl
+# pip leaves what is there alone where a newer build has the same version.
+"$prefix/bin/pip" install --quiet --disable-pip-version-check --force-reinstall --no-deps ./panal-*.whl
+ln -sf "$prefix/bin/panal" "$commands/panal"
 install -D -m 644 deploy/panal-peer@.service "$units/panal-peer@.service"
 mkdir -p "$settings"
 umask 077

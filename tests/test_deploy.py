@@ -156,6 +156,15 @@ def test_every_setting_is_one_that_the_command_reads(name: str, command, own: se
     assert all(f"${{{variable}}}" in text for variable in own)
 
 
+@pytest.mark.parametrize("name", ["panal-tracker.service", "panal-peer@.service"])
+def test_a_service_has_a_home(name: str) -> None:
+    """Without one nothing starts on a host that cannot look up the users that systemd makes."""
+    lines = (DEPLOY / name).read_text().splitlines()
+    assert "DynamicUser=yes" in lines
+    (home,) = [line for line in lines if line.startswith("Environment=HOME=")]
+    assert home.replace("HOME", "PANAL_STATE") in lines
+
+
 def test_the_container_starts_a_command_that_there_is() -> None:
     lines = (DEPLOY / "Containerfile").read_text().splitlines()
     words = json.loads(next(line for line in lines if line.startswith("CMD")).removeprefix("CMD "))

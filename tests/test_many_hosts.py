@@ -1,4 +1,5 @@
-"""The line of docs/OPERATING.md that puts peers on 200 hosts, here with folders as hosts."""
+"""What docs/OPERATING.md puts peers on 200 hosts with: its line, here with folders as hosts, and
+what that runs on each of them, here without its pip and systemctl."""
 
 import os
 import subprocess
@@ -51,3 +52,47 @@ def test_where_it_failed_is_named(tmp_path: Path) -> None:
     named = [line for line in ended.stderr.splitlines() if "not installed" in line]
     assert sorted(named) == ["b: not installed", "c: not installed"]
     assert (tmp_path / "at" / "a" / "ran").exists()
+
+
+def _installed(tmp_path: Path, *words: str) -> list[str]:
+    """What pip and systemctl were called with."""
+    called = tmp_path / "called"
+    called.write_text("")
+    for place in ("prefix/bin/pip", "prefix/bin/python", "fakes/systemctl"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(f'#!/bin/sh\necho "${{0##*/}} $*" >>{called}\n')
+        (tmp_path / place).chmod(0o755)
+    places = {name: str(tmp_path / name.lower()) for name in ("UNITS", "SETTINGS", "COMMANDS")}
+    (tmp_path / "commands").mkdir(exist_ok=True)
+    (tmp_path / "panal-1-py3-none-any.whl").touch()
+    if not (tmp_path / "deploy").exists():
+        (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    path = f"{tmp_path / 'fakes'}:{os.environ['PATH']}"
+    environment = {**os.environ, **places, "PATH": path, "PREFIX": str(tmp_path / "prefix")}
+    line = ["sh", "deploy/install-peer.sh", *words]
+    subprocess.run(line, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    return called.read_text().splitlines()
+
+
+def test_a_host_is_installed_once_and_again(tmp_path: Path) -> None:
+    (tmp_path / "join.txt").write_text("panal-join:x\n")
+    (tmp_path / "peer.env").write_text("PANAL_METRICS=0.0.0.0:9464\n")
+    said = _installed(tmp_path, "t:50051", "one", "192.168.1.11")
+    assert said[-3:] == [
+        "systemctl daemon-reload",
+        "systemctl enable --quiet panal-peer@one",
+        "systemctl restart panal-peer@one",
+    ]
+    # Without the second a newer build of the same version would not be installed.
+    assert "--upgrade ./panal-" in said[0]
+    assert "--force-reinstall --no-deps ./panal-" in said[1]
+    settings = tmp_path / "settings" / "peer-one.env"
+    first = "PANAL_TRACKER=t:50051\nPANAL_HOST=192.168.1.11\nPANAL_METRICS=0.0.0.0:9464\n"
+    assert settings.read_text() == first
+    for secret in (settings, tmp_path / "settings" / "join.txt"):
+        assert secret.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "units" / "panal-peer@.service.d" / "join.conf").exists()
+    assert (tmp_path / "commands" / "panal").readlink() == tmp_path / "prefix/bin/panal"
+    settings.write_text("changed by hand")
+    assert _installed(tmp_path, "t:50051", "one", "192.168.1.12") == said
+    assert settings.read_text() == "changed by hand"
