@@ -36,6 +36,15 @@ async def test_all_is_well_beside_a_running_peer(network: Network) -> None:
     assert "ok    tracker: " in (await panal(*words)).out
 
 
+async def test_the_tracker_that_is_asked_is_the_running_peers_if_none_is_named(
+    network: Network,
+) -> None:
+    peer = await network.peer("one")
+    found = await panal("doctor", "--peer", peer.url)
+    assert f"ok    tracker: {network.tracker_address} answers" in found.out
+    assert (await panal("doctor", "--peer", peer.url, "--tracker", "127.0.0.1:1")).code == 1
+
+
 async def test_a_download_that_waits_is_told_with_its_reason(network: Network) -> None:
     peer = await network.peer("one")
     begun = peer.node.get("ab" * 32, "never.bin")

@@ -26,6 +26,8 @@ class Subject:
     name: str | None
     peer_url: str
     trackers: Sequence[str]
+    is_default_tracker: bool
+    """Nobody named it, so a running peer's own is looked at."""
     hosts: Sequence[str]
     is_open: bool
     join: JoinLine | None = None
@@ -48,9 +50,12 @@ def examine(subject: Subject, *, as_json: bool) -> None:
 async def _examine(subject: Subject) -> list[Finding]:
     status = await running_status(subject.peer_url)
     folder = subject.folder or (Path() if status is None else Path(status.folder))
+    trackers = subject.trackers
+    if subject.is_default_tracker and status is not None and status.tracker:
+        trackers = [status.tracker]
     return [
         *await check_network(
-            subject.trackers,
+            trackers,
             subject.peer_url,
             status,
             subject.name,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from panal import __version__
 from panal.cli.words.options import (
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 @open_option
 @join_option
 @json_option("DoctorDocument")
+@click.pass_context
 def doctor(
+    context: click.Context,
     folder: Path | None,
     name: str | None,
     peer_url: str,
@@ -44,9 +47,9 @@ def doctor(
 ) -> None:
     """Look for what is wrong, and say what to do about it.
 
-    Changes nothing. Where no peer runs, one is started for a moment, to let the tracker call
-    it; in a network as this user's commands, which are let in by a join line once. The exit code
-    is 1 if anything fails.
+    Changes nothing. Asks the running peer's tracker, if none is named. Where no peer runs, one
+    is started for a moment, to let the tracker call it; in a network as this user's commands,
+    which are let in by a join line once. The exit code is 1 if anything fails.
 
     \b
     panal doctor
@@ -55,7 +58,9 @@ def doctor(
     """
     from panal.cli.doctor import Subject, examine
 
-    examine(Subject(folder, name, peer_url, trackers, hosts, is_open, join), as_json=as_json)
+    is_default = context.get_parameter_source("trackers") is ParameterSource.DEFAULT
+    asked = Subject(folder, name, peer_url, trackers, is_default, hosts, is_open, join)
+    examine(asked, as_json=as_json)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
