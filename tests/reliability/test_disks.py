@@ -159,8 +159,8 @@ async def test_a_folder_that_cannot_be_written_is_waited_for_in_words(
 async def test_a_folder_whose_disk_is_unmounted_in_mid_transfer_is_waited_for(
     network: Network, mount: Mount, below: str
 ) -> None:
-    """Nothing goes beneath the mount point, whether the folder is that or lies below it; with the
-    disk back, the download goes on by itself."""
+    """At once, not when all has come; nothing goes beneath the mount point, whether the folder is
+    that or lies below it; with the disk back, the download goes on by itself."""
     content = await offered(network)
     disk, mounted = bound(network, mount, "coming-and-going")
     folder = mounted / below
@@ -168,9 +168,11 @@ async def test_a_folder_whose_disk_is_unmounted_in_mid_transfer_is_waited_for(
     getter.app.download_limit.change(2 * MIN_CHUNK_BYTES, 0)
     identity = getter.node.get(content).id
     await until(lambda: getter.node.download(identity).bytes_done > 0, "some is there")
+    getter.app.download_limit.change(MIN_CHUNK_BYTES // 16, 0)
     unmount(mounted)
-    getter.app.download_limit.change(0, 0)
     assert "is not there now" in await waits(getter, identity, "root-offline")
+    assert getter.node.download(identity).bytes_done < len(DATA)
+    getter.app.download_limit.change(0, 0)
     assert os.listdir(mounted) == []
     mount("coming-and-going", "--bind", source=str(disk))
     await is_done(getter, identity)

@@ -323,6 +323,7 @@ class PeerApp:
             let_go=self.unfinished.let_go,
             check=self.sharing.check_unchecked,
             sent_bytes=lambda: self.traffic.up_bytes,
+            refuse_offline=self.sharing.refuse_offline,
         )
         kept = SettingRecords(self.index)
         self.live_settings = KeptSettings(kept, settings.given_limits(), self._use)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from panal import request_ids
 from panal.clock import Clock
-from panal.errors import NoSpace, NotFound, PanalError, UsageError
+from panal.errors import NoSpace, NotFound, PanalError, RootOffline, UsageError
 from panal.peer.checking import Checking
 from panal.peer.download import Download, State, stop
 from panal.peer.download_way import DownloadWay
@@ -61,8 +61,9 @@ class Downloads:
         let_go: Callable[[DownloadRecord], Awaitable[None]],
         check: Callable[[], Awaitable[None]],
         sent_bytes: Callable[[], int],
+        refuse_offline: Callable[[], Awaitable[None]],
     ) -> None:
-        """`state` is where the index lies.
+        """`state` is where the index lies; `refuse_offline` raises where the folder has gone.
 
         Without `waits_for_room` only downloads with `wait` do; others fail. `let_go` is told
         of those that failed or were cancelled, `check` runs when some are done and nothing is sent.
@@ -78,6 +79,7 @@ class Downloads:
         self._unsaved: set[str] = set()
         """Whose rows are not as they should be: the index could not grow."""
         self._checking = Checking(check, self.are_running, sent_bytes, clock)
+        self._refuse_offline = refuse_offline
         self._is_closing = False
 
     # What the owner does ------------------------------------------------------------------
@@ -314,10 +316,27 @@ class Downloads:
         self._set(download, State.WAITING, type(error)(_waited_words(error)))
         download.lack = Lack(str(self._state), 0, self._clock.now_s() + pause_s)
 
+    async def _look_for_folder(self) -> None:
+        """Without it, what is under way waits in words: nothing could be put in its place."""
+        running = self._in(State.RUNNING)
+        if not running:
+            return
+        try:
+            await self._refuse_offline()
+        except RootOffline as error:
+            for download in running:
+                await stop(download)
+                if State(download.record.state) is State.RUNNING:
+                    await self._end(download, error)
+            self._start_queued()
+        except (PanalError, OSError):  # as no descriptor is left: whoever writes will tell
+            return
+
     async def look_for_room(self) -> None:
         """Let those that wait for room go on when there is some; runs until cancelled."""
         while True:
             await self._clock.sleep(LOOK_FOR_ROOM_S)
+            await self._look_for_folder()
             for download_id in list(self._unsaved):
                 known = self._downloads.get(download_id)
                 self._forget(download_id) if known is None else self._save(known.record)
