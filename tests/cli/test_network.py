@@ -158,6 +158,24 @@ async def test_a_member_is_removed(members: Network) -> None:
     assert "Nobody has joined" in shown.err
 
 
+async def test_a_quiet_command_says_nothing_but_what_was_asked_for(
+    members: Network, tmp_path: Path
+) -> None:
+    quiet = ("--quiet", "--state", state(members))
+    to = tmp_path / "join.txt"
+    written = await panal("network", "join-line", "--to", str(to), *quiet)
+    assert (written.code, written.out, written.err) == (0, "", "")
+    made = await panal("network", "join-line", *quiet)
+    assert (bool(parse_join_line(made.out)), made.err) == (True, "")
+    await members.peer("a", join=parse_join_line(to.read_text()))
+    shown = await panal("network", "--state", state(members), "--json")
+    line = json.loads(shown.out)["members"][0]["enrolled_by"]
+    for words in (("revoke", line), ("remove", "a")):
+        said = await panal("network", *words, *quiet)
+        assert (said.code, said.out, said.err) == (0, "", "")
+    assert (await panal("network", "remove", "a", *quiet)).err
+
+
 async def test_who_removes_is_told_of_the_line_that_lets_the_member_in_again(
     members: Network,
 ) -> None:

@@ -61,6 +61,7 @@ def mint(
     to: Path | None,
     state: Path | None,
     *,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Print a new join line, or write it to a file that is this user's alone."""
@@ -78,7 +79,8 @@ def mint(
         return
     if to is None:
         print_join_line(line)
-    click.echo(f"Join line {kept.id}: {uses} uses, until {_moment(kept.until_s)}.", err=True)
+    if not quiet:
+        click.echo(f"Join line {kept.id}: {uses} uses, until {_moment(kept.until_s)}.", err=True)
 
 
 def print_join_line(line: JoinLine) -> None:
@@ -90,20 +92,23 @@ def print_join_line(line: JoinLine) -> None:
         segno.make(str(line), micro=False).terminal(compact=True)
 
 
-def revoke(line: str, state: Path | None, *, as_json: bool) -> None:
+def revoke(line: str, state: Path | None, *, quiet: bool, as_json: bool) -> None:
     """Let nobody in with a join line any more."""
     _ask(state, lambda owner: owner.revoke(line))
     if as_json:
         print_json(RevokedLineDocument(line))
         return
-    click.echo(f"Join line {line} lets nobody in any more.", err=True)
+    if not quiet:
+        click.echo(f"Join line {line} lets nobody in any more.", err=True)
 
 
-def remove(name: str, state: Path | None, *, as_json: bool) -> None:
+def remove(name: str, state: Path | None, *, quiet: bool, as_json: bool) -> None:
     """End a membership."""
     line = _ask(state, lambda owner: owner.remove(name))
     if as_json:
         print_json(RemovedDocument(name, line.id if line is not None else None))
+        return
+    if quiet:
         return
     click.echo(
         f"{name} is no member any more. Peers hear of it at their next renewal, within half a "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from panal.cli.words.options import duration, json_option
+from panal.cli.words.options import duration, json_option, quiet_option
 
 network_state_option = click.option(
     "--state",
@@ -64,6 +64,7 @@ def network(context: click.Context, state: Path | None, as_json: bool) -> None:
     help="Write it there instead, for this user alone to read.",
 )
 @network_state_option
+@quiet_option
 @json_option("JoinLineDocument")
 def join_line(
     valid_s: int,
@@ -71,6 +72,7 @@ def join_line(
     addresses: tuple[str, ...],
     to: Path | None,
     state: Path | None,
+    quiet: bool,
     as_json: bool,
 ) -> None:
     """Make a join line: whoever has it becomes a member.
@@ -83,32 +85,34 @@ def join_line(
     """
     from panal.cli.network import mint
 
-    mint(valid_s, uses, addresses, to, state, as_json=as_json)
+    mint(valid_s, uses, addresses, to, state, quiet=quiet, as_json=as_json)
 
 
 @network.command()
 @click.argument("line", metavar="ID")
 @network_state_option
+@quiet_option
 @json_option("RevokedLineDocument")
-def revoke(line: str, state: Path | None, as_json: bool) -> None:
+def revoke(line: str, state: Path | None, quiet: bool, as_json: bool) -> None:
     """Let nobody in any more with the join line ID, as 'panal network' lists it.
 
     Those it has let in stay members.
     """
     from panal.cli.network import revoke as run
 
-    run(line, state, as_json=as_json)
+    run(line, state, quiet=quiet, as_json=as_json)
 
 
 @network.command()
 @click.argument("name")
 @network_state_option
+@quiet_option
 @json_option("RemovedDocument")
-def remove(name: str, state: Path | None, as_json: bool) -> None:
+def remove(name: str, state: Path | None, quiet: bool, as_json: bool) -> None:
     """Remove the member NAME: at once at the tracker, within a minute at every peer.
 
     What it has fetched it keeps. It comes back only with a join line.
     """
     from panal.cli.network import remove as run
 
-    run(name, state, as_json=as_json)
+    run(name, state, quiet=quiet, as_json=as_json)
