@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from panal.errors import PanalError
+from panal.errors import PanalError, RootOffline
 from panal.peer import inotify, scanning, watching
 from panal.peer.comparing import Comparing, Difference
 from panal.peer.scanning import Scanning
@@ -393,6 +393,32 @@ async def test_a_start_without_a_root_keeps_what_is_known_of_it(
     (tmp_path / "away").rename(tmp_path / "disk")
     await sees(peer, "disk/a")
     assert hashed == []
+
+
+async def test_a_start_without_the_folder_makes_none_in_its_place_and_forgets_nothing(
+    network: Network, tmp_path: Path, hashed: Hashed
+) -> None:
+    state: dict[str, Any] = {"state_dir": tmp_path / "state"}
+    peer = await network.peer("one", **state)
+    write(peer.folder / "a", b"a")
+    write(tmp_path / "disk/b", b"b")
+    await peer.node.add([str(tmp_path / "disk")])
+    await sees(peer, "a", "disk/b")
+    await network.stop_peer("one")
+    hashed.clear()
+    peer.folder.rename(tmp_path / "away")
+    with pytest.raises(RootOffline, match="Mount its disk"):
+        await network.peer("one", **state)
+    assert not peer.folder.exists()
+    (tmp_path / "away").rename(peer.folder)
+    peer = await network.peer("one", **state)
+    await sees(peer, "a", "disk/b")
+    assert hashed == []
+    (peer.folder / "a").unlink()
+    await sees(peer, "disk/b")
+    await network.stop_peer("one")
+    shutil.rmtree(peer.folder)
+    await sees(await network.peer("one", **state), "disk/b")  # nothing is missing
 
 
 async def test_what_was_unshared_at_the_start_is_watched_once_it_is_shared_again(

@@ -36,7 +36,7 @@ from panal.peer.member_tls import MemberTls
 from panal.peer.membership import Membership
 from panal.peer.owner_token import OwnerCredentials, owner_token
 from panal.peer.ports import Ports
-from panal.peer.presence import Presence, look_for_roots
+from panal.peer.presence import Presence, look_for_roots, refuse_lost
 from panal.peer.rate_limit import RateLimit
 from panal.peer.received import Received
 from panal.peer.repairing import Repairing
@@ -172,13 +172,18 @@ class PeerApp:
 
     async def _open_folder(self) -> None:
         settings = self.settings
+        if not settings.is_state_inside():
+            await self._open_index()
+            if settings.shares_folder:
+                refuse_lost(settings.folder, self.index)
         try:
             settings.folder.mkdir(parents=True, exist_ok=True)
             self.root = Mounts(settings.folder)
         except OSError as error:
             raise disk_error(error, f"use the folder {settings.folder}") from None
-        index = self.index = await asyncio.to_thread(Index, settings.state / "index.sqlite")
-        self._lifetime.at_end(index.close)
+        if settings.is_state_inside():
+            await self._open_index()
+        index = self.index
         self._placed = PlacedRecords(index)
         self._download_records = DownloadRecords(index)
         self.texts = Texts(settings.state / TEXTS, keeps_one=settings.asked_anew)
@@ -186,6 +191,10 @@ class PeerApp:
         if settings.asked_anew:
             await asyncio.to_thread(self._placed.begin_run, self.clock.wall_s())
             self._download_records.remove_all()
+
+    async def _open_index(self) -> None:
+        self.index = await asyncio.to_thread(Index, self.settings.state / "index.sqlite")
+        self._lifetime.at_end(self.index.close)
 
     async def _meet_trackers(self) -> Registration:
         """Who it is to them, and how they and other peers are called; nobody is asked yet."""

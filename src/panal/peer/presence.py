@@ -3,12 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from panal.errors import RootOffline
 from panal.peer.announcer import Announcer
 from panal.peer.comparing import has_rows
 from panal.peer.contents import Contents
 from panal.store.index import Index, SharedFile
 from panal.store.mounts import Mounts
+from panal.store.root_records import RootRecords
+from panal.wire.names import printable
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +29,24 @@ def look_for_roots(root: Mounts, index: Index, *, state_is_inside: bool) -> dict
         return not has_rows(index, name)
 
     return root.refresh_all(may_be_empty)
+
+
+def refuse_lost(folder: Path, index: Index) -> None:
+    """RootOffline where a folder is missing whose files the index has: its disk may be away.
+
+    To make it anew would be in the way of that disk.
+    """
+    if folder.exists():
+        return
+    further = {root.name for root in RootRecords(index).roots()}
+    after = ""
+    while page := index.files_after(after, PAGE):
+        if any(shared.path.partition("/")[0] not in further for shared in page):
+            raise RootOffline(
+                f"The folder {printable(str(folder))} is not there, and this peer has shared files "
+                "in it. Mount its disk; if it is to begin anew, make the folder."
+            )
+        after = page[-1].path
 
 
 class Presence:
