@@ -997,7 +997,7 @@ export interface components {
             eta_s: number | null;
             /** @description From the first request until the final name existed, without waits for a disk and pauses. */
             transfer_s: number;
-            /** @description Why nothing moves, or how it failed, in words. */
+            /** @description Why nothing moves, how it failed, or that it has rotted since it was done, in words. */
             reason: string;
             /** @description The stable word of the error, once failed, or while it waits for its disk. */
             error: string | null;

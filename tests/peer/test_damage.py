@@ -426,6 +426,28 @@ async def test_what_was_downloaded_counts_as_untouched(network: Network, what: s
     assert shared.fingerprint.ctime_ns == (peer.folder / shared.path).stat().st_ctime_ns
 
 
+@pytest.mark.parametrize("what", ["film.bin", "reel"])
+async def test_a_download_that_was_done_says_so_until_it_is_repaired(
+    network: Network, what: str
+) -> None:
+    other, peer = await network.peer("two"), await network.peer("one")
+    path = what if what == "film.bin" else "reel/film.bin"
+    await other.upload(path, DATA)
+    link = (await other.node.add_folder(what)).link if what == "reel" else what
+    identity = (await peer.fetched(link)).id
+    assert peer.node.download(identity).reason == ""
+    rot(peer, path)
+    await peer.node.verify()
+    (listed,) = peer.node.downloads()
+    assert (listed.state, f"'{path}' is damaged: " in listed.reason) == ("done", True)
+    why = peer.node.why(identity)
+    assert why.why == f"It was done, but {listed.reason}"
+    assert "'panal verify --repair'" in why.why
+    await peer.node.verify(repair=True)
+    assert peer.node.download(identity).reason == ""
+    assert "whole, verified" in peer.node.why(identity).why
+
+
 # In the background --------------------------------------------------------------------------
 
 

@@ -51,7 +51,7 @@ class DownloadAnswer(msgspec.Struct):
     transfer_s: float
     """From the first request until the final name existed, without waits for a disk and pauses."""
     reason: str
-    """Why nothing moves, or how it failed, in words."""
+    """Why nothing moves, how it failed, or that it has rotted since it was done, in words."""
     error: str | None
     """The stable word of the error, once failed, or while it waits for its disk."""
     sources: list[SourceAnswer]

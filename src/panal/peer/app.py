@@ -333,6 +333,7 @@ class PeerApp:
             check=self.sharing.check_unchecked,
             sent_bytes=lambda: self.traffic.up_bytes,
             refuse_offline=self.sharing.refuse_offline,
+            rotted=self.damage.words_below,
         )
         kept = SettingRecords(self.index)
         self.live_settings = KeptSettings(kept, settings.given_limits(), self._use)

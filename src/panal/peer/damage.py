@@ -89,6 +89,14 @@ class Damage:
         """What is wrong with a file, and what to do about it."""
         return f"{words(file)}; {self._next_steps[file.path]}"
 
+    def words_below(self, path: SafePath) -> str:
+        """What has rotted of a file or in a folder; empty where nothing has."""
+        rotten = self.below(path) if self._files else []
+        if not rotten:
+            return ""
+        more = f" So are {len(rotten) - 1} more of its files." if rotten[1:] else ""
+        return f"{printable(rotten[0].path)} is damaged: {self.words(rotten[0])}.{more}"
+
     def write_down(self) -> str:
         """Bring the index up to what is known, where that failed; why it fails again."""
         for path, shared in list(self._unwritten.items()):

@@ -51,6 +51,8 @@ class Download(msgspec.Struct):
     """How often the disk has failed, one time soon after the other."""
     began_s: float = 0.0
     """When it began to run the last time."""
+    rotted: str = ""
+    """What has happened since to what is done, in words."""
     told: str = ""
     """What the log said last of why it waits."""
     task: asyncio.Task[None] | None = None
@@ -98,9 +100,11 @@ class Download(msgspec.Struct):
 
     @property
     def reason(self) -> str:
-        """Why it does not move, or how it failed, in words."""
+        """Why it does not move, how it failed, or that it has rotted since, in words."""
         if self.record.error_text:
             return self.record.error_text
+        if State(self.record.state) is State.DONE:
+            return self.rotted
         if State(self.record.state) is not State.RUNNING:
             return ""
         return self.waiting_for or self.transfer.reason

@@ -62,11 +62,13 @@ class Downloads:
         check: Callable[[], Awaitable[None]],
         sent_bytes: Callable[[], int],
         refuse_offline: Callable[[], Awaitable[None]],
+        rotted: Callable[[SafePath], str],
     ) -> None:
         """`state` is where the index lies; `refuse_offline` raises where the folder has gone.
 
         Without `waits_for_room` only downloads with `wait` do; others fail. `let_go` is told
-        of those that failed or were cancelled, `check` runs when some are done and nothing is sent.
+        of those that failed or were cancelled, `check` runs when some are done and nothing is sent,
+        `rotted` says what has rotted of a path.
         """
         self._way = way
         self._records = records
@@ -80,6 +82,7 @@ class Downloads:
         """Whose rows are not as they should be: the index could not grow."""
         self._checking = Checking(check, self.are_running, sent_bytes, clock)
         self._refuse_offline = refuse_offline
+        self._rotted = rotted
         self._is_closing = False
 
     # What the owner does ------------------------------------------------------------------
@@ -124,6 +127,8 @@ class Downloads:
         if download is None:
             raise NotFound("There is no such download.")
         download.transfer.look()
+        if State(download.record.state) is State.DONE and download.record.path is not None:
+            download.rotted = self._rotted(download.record.path)
         return download
 
     async def wait(self, download_id: str, most_s: float) -> None:

@@ -134,6 +134,8 @@ def _done(facts: DownloadFacts) -> Words:
     took = f" in {facts.transfer_s:.1f} s" if facts.transfer_s else ""
     whence = _whence(facts)
     came = (f"It came from {whence}{took}.",) if whence else ()
+    if facts.reason:
+        return Words(f"It was done, but {facts.reason}", came)
     return Words(f"It is done: {size}, whole, verified and in its place.", came)
 
 

@@ -97,6 +97,7 @@ class LiveFacts:
             known is not None
             and record.state not in _UNSETTLED
             and (known.state, known.priority) == (record.state, record.priority)
+            and known.reason == download.reason
         ):
             return known  # there may be thousands that wait or have ended
         return download_answer(download)
