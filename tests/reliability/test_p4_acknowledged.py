@@ -15,8 +15,9 @@ from panal.store.index import Index
 from panal.store.index_database import IndexDatabase
 from panal.store.root_records import RootRecords
 from panal.wire.manifest import MIN_CHUNK_BYTES
+from panal.wire.names import SafePath
 from tests.support.checker import assert_settled
-from tests.support.network import Network, RunningPeer
+from tests.support.network import Network, RunningPeer, until
 from tests.web.test_resumable_uploads import begun, patch
 
 pytestmark = pytest.mark.p4
@@ -132,6 +133,28 @@ async def test_p4_what_is_acknowledged_is_durable(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await acknowledged(network, monkeypatch)
+
+
+@pytest.mark.parametrize("is_download", [False, True])
+async def test_p4_what_is_here_already_is_durable_before_that_is_acknowledged(
+    network: Network, monkeypatch: pytest.MonkeyPatch, is_download: bool
+) -> None:
+    """Though the index knows it: another program wrote it, or a try whose last sync failed."""
+    seed, getter = await network.peer("seed"), await network.peer("getter")
+    path = SafePath("new/deep/film.bin")
+    await sent_in(seed, path)
+    file = getter.folder / path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(DATA)
+    await until(lambda: getter.app.index.by_path(path) is not None, "known")
+    watched = Watched(monkeypatch)
+    watched.bytes_of.add(file.stat().st_ino)
+    watched.names_in |= {folder.stat().st_ino for folder in list(file.parents)[:3]}
+    if is_download:
+        assert (await getter.fetched((await seed.node.link(path)).link, path)).state == "done"
+    else:
+        assert (await getter.request("PUT", f"/upload/{path}", data=DATA)).status == 200
+    watched.assert_durable(getter.folder, path)
 
 
 async def test_p4_is_seen_broken_where_nothing_is_synced(

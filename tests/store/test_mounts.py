@@ -8,6 +8,7 @@ import pytest
 
 from panal.errors import NotFound, PanalError, Refused, RootOffline
 from panal.store.mounts import FurtherRoot, Mounts
+from panal.store.publish import make_durable
 from panal.store.roots import Fingerprint, Skipped
 from tests.store.makers import sp
 
@@ -69,6 +70,25 @@ def test_files_of_every_root_are_read_and_nothing_beside_them(mounts: Mounts) ->
     for path in ("secret", "music", "disk.iso/secret", "music/none"):
         with pytest.raises(NotFound):
             mounts.open_file(sp(path))
+
+
+@pytest.mark.parametrize(
+    ("path", "folders"),
+    [
+        ("own.txt", ["root"]),
+        ("music/live/set.flac", ["music/live", "music", "music"]),
+        ("disk.iso", ["."]),
+    ],
+)
+def test_a_file_of_every_root_is_made_durable_with_its_folders(
+    mounts: Mounts, place: Path, path: str, folders: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = mounts.fingerprint(sp(path))
+    assert found is not None
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    make_durable(mounts, sp(path), found)
+    assert synced == [found.inode, *[(place / folder).stat().st_ino for folder in folders]]
 
 
 @pytest.mark.parametrize("path", ["music/new", "music/live/new", "disk.iso", "music"])

@@ -284,6 +284,20 @@ def test_missing_folders_are_made_and_made_durable(
     assert len(synced) == 2
 
 
+def test_a_folder_whose_name_could_not_be_made_durable_is_made_anew_by_the_next_try(
+    root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        fail(patch, "fsync", errno.EIO)
+        with pytest.raises(PanalError), root.parent_for_writing(sp("a/b/file")):
+            pass
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    with root.parent_for_writing(sp("a/b/file")):
+        pass
+    assert synced == [folder.stat().st_ino, (folder / "a").stat().st_ino]
+
+
 @pytest.mark.parametrize("make", [*KINDS[:-1], lambda path, _: path.write_bytes(b"bytes")])
 def test_nothing_is_made_below_what_is_no_folder(
     make: Maker, root: Root, folder: Path, outside: Path

@@ -258,6 +258,7 @@ class Sharing:
     async def _whats_there(
         self, path: SafePath, content: ContentId, *, replace: bool
     ) -> SharedFile | None:
+        """What is there may be so by a try whose last sync failed, or by another program."""
         found = await asyncio.to_thread(self._root.fingerprint, path)
         if found is None:
             if await asyncio.to_thread(self._root.is_taken, path):
@@ -265,10 +266,10 @@ class Sharing:
             return None
         shared = self._index.by_path(path)
         if shared is not None and (shared.content, shared.fingerprint) == (content, found):
+            await asyncio.to_thread(make_durable, self._root, path, found)
             return shared
         hashed = await asyncio.to_thread(hash_file, self._root, path, self._stopping)
         if hashed.content == content:
-            # Perhaps placed by a try whose last sync failed.
             await asyncio.to_thread(make_durable, self._root, path, hashed.fingerprint)
             return (await self.remember([hashed]))[0]
         if replace:

@@ -44,15 +44,17 @@ def publish(
 
 
 def make_durable(root: Root, path: SafePath, expected: Fingerprint) -> None:
-    """Put a file that stands there, and its name, on the disk: nobody may have seen to that yet.
+    """Put a file that stands there, its name and its folders' on the disk, if nobody has yet.
 
     ContentChanged where it is another now.
     """
     descriptor = root.open_unchanged(path, expected)
     try:
         os.fsync(descriptor)
-        with root.parent_for_reading(path) as (folder, _):
-            os.fsync(folder)
+        parts = path.split("/")
+        for count in range(len(parts), 0, -1):
+            with root.parent_for_reading(SafePath("/".join(parts[:count]))) as (folder, _):
+                os.fsync(folder)
     except OSError as error:
         raise disk_error(error, f"make {printable(path)} durable") from None
     finally:

@@ -314,7 +314,12 @@ def _mkdir(folder: str, parent: int) -> None:
 
 def _mkdir_synced(folder: str, parent: int) -> None:
     _mkdir(folder, parent)
-    os.fsync(parent)
+    try:
+        os.fsync(parent)
+    except OSError:
+        with suppress(OSError):  # else the next try finds it there, and syncs nothing
+            os.rmdir(folder, dir_fd=parent)
+        raise
 
 
 def _enter(parent: int, folder: str, path: str, make: Callable[[str, int], None] | None) -> int:
