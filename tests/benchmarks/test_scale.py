@@ -26,7 +26,7 @@ def test_the_document_has_the_figures_that_the_command_prints(
     text = DOCUMENT.read_text("utf-8")
     for need in needs(Inputs()):
         assert f"| {need.per_s:,.0f} |" in text, need.what
-    for figure in ("22.7", "533", "54", "472 GB", "7.4 GB", "15,625", "38 min"):
+    for figure in ("18.6", "533", "36.6", "544 GB", "8.5 GB", "15,625", "9.6 h", "9 min"):
         assert figure in printed
         assert figure in text
 
