@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 MEASURED := $(VENV)/.measured
 
 .PHONY: demo test fuzz fuzz-parsers soak mutants check bench format docs stubs page screenshots \
-  programs clean
+  programs services clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Panal needs Python 3.11 or later; this is $$($(PYTHON) -V). Try: make PYTHON=python3.11"; exit 1; }
@@ -40,6 +40,10 @@ soak: $(STAMP)
 	@sh scripts/programs.sh mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs
 	@for soak in $(or $(SOAK),kills disk_errors fill power swarm_kills fuzz); do \
 	  echo "== $$soak"; $(BIN)/python -m soaks.$$soak || exit 1; done
+
+# What docs/OPERATING.md says of services, in a Debian that is booted in a container; as root.
+services:
+	@sh scripts/services.sh
 
 # Guards broken on purpose, one at a time, and which of these mutants no test notices; docs/MUTANTS.md
 # explains those. It takes long and goes on where Ctrl-C stopped it; M='panal.wire.names*' chooses, and begins anew.
