@@ -244,6 +244,8 @@ async def test_who_lies_in_a_bundle_is_asked_no_more(network: Network, change: s
             return any(source.state == "banned" for source in sources)
 
         await until(is_banned, "the liar is banned")
+        if change not in {"endless", "twice"}:  # those are too long, and not read at all
+            await until(lambda: len(found_in(getter)) > 20, "what was right is in place")
         assert found_in(getter).items() <= WANTED.items()
         async with good.running(network.tracker_address):
             await until(lambda: getter.node.download(begun.id).state == "done", "done by good")

@@ -5,7 +5,7 @@ does not come is left over, to be asked for one by one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -20,7 +20,7 @@ from panal.peer.queue_patience import queue_patience
 from panal.peer.small_files import SmallFiles, manifest_of_small
 from panal.store.staging import Staging
 from panal.store.turn import COMPUTING
-from panal.wire.bundle import WrongMember, members
+from panal.wire.bundle import Member, WrongMember, members
 from panal.wire.catalogue import Provider
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import ContentId
@@ -184,11 +184,30 @@ def _stage(
     batch: Staging,
     transfer: BundleTransfer,
 ) -> None:
-    """Verify and write the members, one after the other; what is staged is no longer `left`."""
-    for member in members(tar, sizes_bytes):
-        manifest = manifest_of_small(member.data)
-        if content_id(manifest.encode()) != member.content:
+    """Verify and write what comes before the first wrong member; what is staged is not `left`.
+
+    Each step is taken for all of them: a processor is slower where it changes between hashing,
+    the system and our own code for each file.
+    """
+    came, wrong = _until_wrong(members(tar, sizes_bytes))
+    manifests = [manifest_of_small(member.data) for member in came]
+    contents = [content_id(manifest.encode()) for manifest in manifests]
+    for member, content, manifest in zip(came, contents, manifests, strict=True):
+        if content != member.content:
             raise WrongMember(member.content, "wrong bytes")
-        for entry in left[member.content]:
+        for entry in left[content]:
             batch.write(member.data, entry, manifest)
-        transfer.count(left.pop(member.content))
+        transfer.count(left.pop(content))
+    if wrong is not None:
+        raise wrong
+
+
+def _until_wrong(found: Iterator[Member]) -> tuple[list[Member], Exception | None]:
+    """The members before the first that is not as it must be, and what that one raised."""
+    came: list[Member] = []
+    try:
+        for member in found:
+            came.append(member)
+    except (IntegrityError, WrongMember) as error:
+        return came, error
+    return came, None

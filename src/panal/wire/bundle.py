@@ -6,6 +6,8 @@ exactly one form, and a receiver compares the header instead of understanding it
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from zlib import adler32
 
 import msgspec
 
@@ -59,9 +61,17 @@ def parse_request(body: bytes) -> list[ContentId]:
 def header(content: ContentId, size_bytes: int) -> bytes:
     """The one header that a content of this size has."""
     name = content.hex().encode("ascii")
+    behind_name, rest_sum = _behind_name(size_bytes)
+    # Adler-32 has the sum of a few bytes, and one, as its lower half: a fifth of the time of `sum`.
+    checksum = b"%06o\0 " % (rest_sum + (adler32(name) & 0xFFFF) - 1)
+    return b"".join((name, behind_name, checksum, _TYPE_ON))
+
+
+@lru_cache(maxsize=1024)
+def _behind_name(size_bytes: int) -> tuple[bytes, int]:
+    """A header from its name to its checksum, and the sum of all of it but these two."""
     size = b"%011o" % size_bytes
-    checksum = b"%06o\0 " % (_FIXED_SUM + sum(name) + sum(size))
-    return b"".join((name, _BEFORE_SIZE, size, _AFTER_SIZE, checksum, _TYPE_ON))
+    return _BEFORE_SIZE + size + _AFTER_SIZE, _FIXED_SUM + sum(size)
 
 
 def padding(size_bytes: int) -> bytes:
