@@ -284,6 +284,25 @@ def test_rules_that_cannot_be_read_share_nothing(mounts: Mounts, place: Path) ->
         list(mounts.walk(Skipped()))
 
 
+@pytest.mark.parametrize(
+    "name", [".hidden", "a/.b/c", "tls.key", "a/id_rsa", "../up", "a//b", "x\u202etxt", "music/new"]
+)
+def test_many_files_are_judged_together_only_where_all_are_usual(mounts: Mounts, name: str) -> None:
+    usual = [f"many/{number}.bin" for number in range(3)]
+    assert mounts.leaves_out_none(usual)
+    assert not mounts.leaves_out_none([*usual, name])
+
+
+def test_where_there_are_rules_each_file_is_judged_by_itself(mounts: Mounts, place: Path) -> None:
+    mounts.leave_out(["many/1.bin"])
+    assert not mounts.leaves_out_none(["many/1.bin"])
+    mounts.leave_out([])
+    assert mounts.leaves_out_none(["many/1.bin"])
+    (place / "root/.panalignore").write_text("*.bin\n")
+    paths(mounts)
+    assert not mounts.leaves_out_none(["many/1.bin"])
+
+
 def test_what_is_unshared_is_left_out_with_all_below(mounts: Mounts, place: Path) -> None:
     mounts.leave_out(["own.txt", "music/live"])
     assert paths(mounts) == {"music/song.flac", "disk.iso"}

@@ -101,6 +101,8 @@ class FolderFiles:
 
     def _may_copy(self, wanted: Sequence[Group]) -> set[ContentId | None]:
         """Which of these may be copied from elsewhere here."""
+        if not self._leftovers and not self._index.files_after("", 1):
+            return set()
         contents = {group[0].content for group in wanted if group[0].content is not None}
         left_over = {content for content in contents if content.hex() in self._leftovers}
         known = self._index.one_of_each(list(contents))

@@ -125,6 +125,8 @@ class Sharing:
             for folder in one_a_folder
             if folder and self._root.left_out_with(folder, is_folder=True) is not None
         }
+        if not folders and self._root.leaves_out_none([file.path for file in files]):
+            return list(files)
         return [
             file
             for file in files

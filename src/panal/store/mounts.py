@@ -6,7 +6,7 @@ Each has a name, the first part of every path in it. Nothing is ever written the
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -209,6 +209,12 @@ class Mounts(Root):
         if led[1] in {"", self.root_name(path)}:
             return name_problem(path)
         return name_problem(path) or led[0].ignoring.reason(led[1], is_folder=is_folder)
+
+    def leaves_out_none(self, paths: Sequence[str]) -> bool:
+        """As in the folder; what is in a further root is to be asked one by one."""
+        if self._further and any(map(self.root_name, paths)):
+            return False
+        return super().leaves_out_none(paths)
 
     def read_rules(self, path: str) -> None:
         """Read anew what the folders that a path lies in leave out; PanalError."""

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from panal.store.fingerprints import Skipped as Skipped
 from panal.store.ignoring import Ignoring
 from panal.store.walking import Piece, Recall, Walk, name_problem
 from panal.trust.files import private_folder
-from panal.wire.names import STATE_DIRECTORY, SafePath, printable
+from panal.wire.names import STATE_DIRECTORY, SafePath, are_plain, printable
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO must not wait for its writer. It changes nothing on a file.
@@ -264,6 +264,11 @@ class Root:
     def left_out(self, path: str, *, is_folder: bool) -> str | None:
         """Why a file or folder is not shared, as far as its name tells, or None."""
         return name_problem(path) or self.ignoring.reason(path, is_folder=is_folder)
+
+    def leaves_out_none(self, paths: Sequence[str]) -> bool:
+        """Whether files of all these names are shared; not so may mean that each is to be asked."""
+        names = (path.rpartition("/")[2] for path in paths)
+        return are_plain(paths) and self.ignoring.has_no_say(names)
 
     def left_out_with(self, path: str, *, is_folder: bool = False) -> tuple[str, str] | None:
         """Why a path is not shared, and which part of it is left out: it or a folder above."""
