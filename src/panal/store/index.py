@@ -65,6 +65,8 @@ Change = tuple[SharedFile | None, SharedFile | None]
 _SHARE = """
 INSERT OR REPLACE INTO shared (device, inode, size_bytes, mtime_ns, ctime_ns, path, content) VALUES
 """
+_CONTENTS = "INSERT INTO contents VALUES"
+_NEW_ONES = "ON CONFLICT (id) DO NOTHING"
 _KNOWN_ALREADY = """
 ON CONFLICT (id) DO UPDATE SET sha256_checked = max(sha256_checked, excluded.sha256_checked)
 """
@@ -96,9 +98,10 @@ class Index(IndexDatabase):
             rows = [_row(file.path, file.fingerprint, file.content) for file in files]
         with self.writing() as database:
             before = self.by_paths(paths)
-            if self._checks_others(files):
-                self.total.forget(database)
-            insert_rows(database, "INSERT INTO contents VALUES", contents, _KNOWN_ALREADY)
+            if not _were_new(database, contents):
+                if self._checks_others(files):
+                    self.total.forget(database)
+                insert_rows(database, _CONTENTS, contents, _KNOWN_ALREADY)
             insert_rows(database, _SHARE, rows)
             _drop_orphans(database, (shared.content for shared in before.values()))
             # What was checked here before stays so: only then is the row another than ours.
@@ -318,6 +321,13 @@ def _content_row(file: HashedFile) -> tuple[object, ...]:
         int(file.sha256_checked),
         manifest.encode(),
     )
+
+
+def _were_new(database: sqlite3.Connection, contents: Sequence[tuple[object, ...]]) -> bool:
+    """Insert what is not known, and whether nothing was: else whoever knew it is to be asked."""
+    before = database.total_changes
+    insert_rows(database, _CONTENTS, contents, _NEW_ONES)
+    return database.total_changes - before == len(contents)
 
 
 def _by_content(file: HashedFile) -> bytes:
