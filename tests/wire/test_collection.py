@@ -169,6 +169,36 @@ def test_nothing_is_written_that_would_not_be_read(entries: list[CollectionEntry
         encode(entries)
 
 
+@pytest.mark.parametrize("at", [0, 700, 1999])
+def test_a_line_that_is_less_usual_changes_nothing_for_those_around_it(at: int) -> None:
+    """Usual lines are read many together."""
+    entries = [file(f"d/{n:05}", n, -n, executable=n % 3 == 0) for n in range(2000)]
+    entries[at] = file(f"d/{at:05} ü")
+    encoded = encode(entries)
+    assert len(encoded) > 2 * collection._PAGE_BYTES
+    assert decode(encoded) == tuple(entries)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": "05"},
+        {"size": str(MAX_CONTENT_BYTES + 1)},
+        {"mtime": str(2**63)},
+        {"mtime": "-0"},
+        {"kind": "y"},
+        {"content": HEX[1:]},
+        {"content": "x" + HEX},
+    ],
+)
+@pytest.mark.parametrize("at", [0, 700, 1999])
+def test_a_wrong_line_among_many_is_refused(at: int, wrong: dict[str, str]) -> None:
+    lines = [line(f"d/{n:05}") for n in range(2000)]
+    lines[at] = line(f"d/{at:05}", **wrong)
+    with pytest.raises(IntegrityError):
+        decode(text(*lines))
+
+
 def test_a_text_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = encode([file("a")])
     monkeypatch.setattr(collection, "MAX_TEXT_BYTES", len(whole) - 1)

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from panal.errors import IntegrityError, NotFound, TooLarge, UnsafeName, UsageError
 from panal.wire.ids import ContentId
 from panal.wire.manifest import MAX_CONTENT_BYTES
-from panal.wire.names import SafePath, brief, path_problem, safe_path, visible_path
+from panal.wire.names import SafePath, are_plain, brief, path_problem, safe_path, visible_path
 
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 """Some 500,000 files; whoever takes a folder holds its text in memory."""
@@ -36,6 +36,11 @@ _FIELDS = re.compile(
     rf"(?:[0-9a-f]{{64}}|-) (?:{_NUMBER.pattern}) [fxd] (?:{_NUMBER.pattern}) ", re.ASCII
 )
 """All of a line but its path, asked at once: a third of the time that it takes one by one."""
+_USUAL_FILES = re.compile(
+    rf"^([0-9a-f]{{64}}) ({_NUMBER.pattern}) ([fx]) ({_NUMBER.pattern}) (.+)$",
+    re.ASCII | re.MULTILINE,
+)
+_PAGE_BYTES = 64 * 1024
 NO_CONTENT = "-"
 
 
@@ -117,12 +122,10 @@ def read(text: bytes) -> Iterator[CollectionEntry]:
         raise IntegrityError(f"The collection has more than {MAX_TEXT_BYTES} bytes.")
     if not text.startswith(_FIRST_LINE.encode() + b"\n") or not text.endswith(b"\n"):
         raise IntegrityError("That is no collection of a kind that this version knows.")
-    for line in _lines(text):
-        try:
-            decoded = line.decode("utf-8")
-        except UnicodeDecodeError:
-            raise IntegrityError("The collection is not UTF-8.") from None
-        yield _entry(decoded)
+    lines = io.BytesIO(text)
+    lines.readline()
+    while page := lines.readlines(_PAGE_BYTES):
+        yield from _usual_files(page) or map(_entry, page)
 
     def paths() -> Iterator[bytes]:
         return (line.split(b" ", 4)[4] for line in _lines(text))
@@ -138,7 +141,26 @@ def _lines(text: bytes) -> Iterator[bytes]:
     return (line[:-1] for line in lines)
 
 
-def _entry(line: str) -> CollectionEntry:
+def _usual_files(page: Sequence[bytes]) -> list[CollectionEntry] | None:
+    """The entries of lines at once, half the time of one by one; None where any is less usual."""
+    joined = b"".join(page)
+    found = _USUAL_FILES.findall(joined.decode("ascii")) if joined.isascii() else []
+    if len(found) != len(page) or not are_plain([fields[4] for fields in found]):
+        return None
+    entries = [
+        CollectionEntry(
+            path, _TYPES[kind], ContentId(bytes.fromhex(content)), int(size), int(mtime)
+        )
+        for content, size, kind, mtime, path in found
+    ]
+    return None if any(map(CollectionEntry.problem, entries)) else entries
+
+
+def _entry(whole_line: bytes) -> CollectionEntry:
+    try:
+        line = whole_line[:-1].decode("utf-8")
+    except UnicodeDecodeError:
+        raise IntegrityError("The collection is not UTF-8.") from None
     fields = line.split(" ", 4)
     if _FIELDS.match(line) is None:
         raise IntegrityError(_fields_problem(fields))
