@@ -10,7 +10,7 @@ _LIMIT = 2**63
 _EXAMPLES = 3
 
 
-class Fingerprint(msgspec.Struct, frozen=True):
+class Fingerprint(msgspec.Struct, frozen=True, gc=False):
     """What must not change while a file counts as the one that was hashed."""
 
     device: int
@@ -33,8 +33,10 @@ class Fingerprint(msgspec.Struct, frozen=True):
     def of(cls, status: os.stat_result, root_device: int = 0) -> "Fingerprint":
         """The fingerprint in a stat result, as seen from a root on that device."""
         device = 0 if status.st_dev == root_device else status.st_dev
-        kept = cls.as_kept(device, status.st_ino, status.st_size, status.st_mtime_ns)
-        return cls(*kept, ctime_ns=status.st_ctime_ns)
+        inode, mtime_ns = status.st_ino, status.st_mtime_ns
+        if device or inode >= _LIMIT or not -_LIMIT <= mtime_ns < _LIMIT:
+            device, inode, _, mtime_ns = cls.as_kept(device, inode, status.st_size, mtime_ns)
+        return cls(device, inode, status.st_size, mtime_ns, status.st_ctime_ns)
 
     def numbers(self) -> tuple[int, int, int, int]:
         """What is compared, as the index keeps it."""

@@ -21,7 +21,7 @@ as there are cores are hashed at once, with two blocks each."""
 _INLINE_BYTES = 128 * 1024  # below it, handing a block to another thread costs more than it wins
 
 
-class HashedFile(msgspec.Struct, frozen=True):
+class HashedFile(msgspec.Struct, frozen=True, gc=False):
     """What hashing a file, or fetching one, has shown."""
 
     path: SafePath

@@ -28,7 +28,7 @@ LAST = "\U0010ffff" * (MAX_COMPONENT_BYTES // 4 + 1)
 """Sorts behind everything that a path may go on with: no part of one is as long."""
 
 
-class SharedFile(msgspec.Struct, frozen=True):
+class SharedFile(msgspec.Struct, frozen=True, gc=False):
     """One file of the folder, known by its hash."""
 
     path: SafePath

@@ -89,7 +89,7 @@ def bundle_bytes(sizes_bytes: Iterable[int]) -> int:
     return sum(map(member_bytes, sizes_bytes)) + len(END)
 
 
-class Member(msgspec.Struct, frozen=True):
+class Member(msgspec.Struct, frozen=True, gc=False):
     """One content of a bundle; whether the bytes are right is not said yet."""
 
     content: ContentId

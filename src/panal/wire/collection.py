@@ -55,7 +55,7 @@ class EntryType(Enum):
 _TYPES = {kind.value: kind for kind in EntryType}
 
 
-class CollectionEntry(msgspec.Struct, frozen=True):
+class CollectionEntry(msgspec.Struct, frozen=True, gc=False):
     """One file or empty folder of a collection."""
 
     path: SafePath

@@ -65,7 +65,7 @@ def chunk_count_for(size_bytes: int) -> int:
     return -(-size_bytes // chunk_size_for(size_bytes))
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class Manifest(msgspec.Struct, frozen=True, gc=False):
     """One content's chunks; build it with `manifest_of`, read it with `decode`."""
 
     kind: Kind
