@@ -286,7 +286,8 @@ def _by_content(entries: Sequence[CollectionEntry]) -> list[Group]:
 
 
 async def _small_ones(files: FolderFiles, wanted: list[Group]) -> None:
-    """In bundles as long as somebody gives them; what is left over, some one by one."""
+    """From copies, in bundles as long as somebody gives them; what is left over, one by one."""
+    wanted = await files.copy_small(wanted)
     while wanted:
         wanted = await files.fetch_bundled(wanted)
         some, wanted = wanted[:SINGLES_BETWEEN][::-1], wanted[SINGLES_BETWEEN:]

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from panal.clock import Clock
@@ -11,23 +10,22 @@ from panal.errors import ContentChanged, PanalError, TargetTaken
 from panal.peer.bundles import Bundles, Group
 from panal.peer.fetching import Fetching
 from panal.peer.folder_transfer import FolderTransfer
+from panal.peer.local_copies import LocalCopies, slices
 from panal.peer.placing import Placing, to_end
 from panal.peer.sharing import Sharing
-from panal.peer.small_files import SmallFiles, describes, manifest_of_small, wrong_list
+from panal.peer.small_files import SmallFiles, describes, wrong_list
 from panal.peer.transfer import Transfer
-from panal.store.hashing import hash_descriptor
-from panal.store.index import Index, SharedFile
+from panal.store.index import Index
 from panal.store.roots import Root
 from panal.store.space import check_reserve
 from panal.store.staging import Staging
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import ContentId
-from panal.wire.manifest import Manifest, content_id
+from panal.wire.manifest import Manifest
 
 BATCH_FILES = 128
 BATCH_BYTES = 16 * 1024 * 1024
 BATCH_S = 1.0
-COPY_BYTES = 8 * 1024 * 1024
 
 
 class FolderFiles:
@@ -49,8 +47,6 @@ class FolderFiles:
         What an earlier run left in it is used, where it is right.
         """
         self._root = root
-        self._index = index
-        self._sharing = sharing
         self._fetching = fetching
         self._scratch = scratch
         self._transfer = transfer
@@ -65,10 +61,7 @@ class FolderFiles:
         )
         self._news = fetching.news_of_providers(folder, self._small.known)
         self._small.banned = transfer.banned
-        self._leftovers = {path.name.partition("-")[0]: path for path in scratch.iterdir()}
-        """Files that were received before a stop, and not put in place any more, by id."""
-        self._copyable: set[ContentId | None] | None = None
-        """Small contents that may be had from elsewhere here, once that was looked up."""
+        self._local = LocalCopies(scratch, index, root)
         self._clock = clock
         self._flushed_at_s = clock.now_s()
         self._batch: Staging | None = None
@@ -90,23 +83,29 @@ class FolderFiles:
             with contextlib.suppress(PanalError):
                 await self._placing.flush()
 
+    async def copy_small(self, wanted: Sequence[Group]) -> list[Group]:
+        """What is here already is put in place, from a copy; the rest is left over."""
+        may_be_here = await asyncio.to_thread(self._local.small, wanted)
+        rest = [group for group in wanted if group[0].content not in may_be_here]
+        for some in slices(group for group in wanted if group[0].content in may_be_here):
+            batch = self._new_batch()
+            try:
+                staged = await to_end(asyncio.to_thread(self._local.stage_small, some, batch))
+            except BaseException:
+                batch.close()
+                raise
+            await self._placing.add(batch)
+            for one in staged:
+                self._count(one.group, 0, was_received=one.was_received)
+            copied = {one.group[0].content for one in staged}
+            rest += [group for group in some if group[0].content not in copied]
+        return rest
+
     async def fetch_bundled(self, wanted: Sequence[Group]) -> list[Group]:
         """What comes in bundles is put in place; the rest is left over."""
-        if self._copyable is None:
-            self._copyable = await asyncio.to_thread(self._may_copy, wanted)
-        here = self._copyable
-        rest = await self._bundles.fetch([g for g in wanted if g[0].content not in here])
+        rest = await self._bundles.fetch(wanted)
         await self._placing.flush()
-        return rest + [group for group in wanted if group[0].content in here]
-
-    def _may_copy(self, wanted: Sequence[Group]) -> set[ContentId | None]:
-        """Which of these may be copied from elsewhere here."""
-        if not self._leftovers and not self._index.files_after("", 1):
-            return set()
-        contents = {group[0].content for group in wanted if group[0].content is not None}
-        left_over = {content for content in contents if content.hex() in self._leftovers}
-        known = self._index.one_of_each(list(contents))
-        return {*left_over, *(file.content for file in known)}
+        return rest
 
     async def fetch_small(self, entries: Group) -> None:
         """One content of at most one chunk, for all the paths that have it."""
@@ -116,18 +115,13 @@ class FolderFiles:
         try:
             if not self._batch:  # others write to the disk too
                 await asyncio.to_thread(check_reserve, self._scratch)
-            was_received = entry.content is not None and entry.content.hex() in self._leftovers
-            copied = await asyncio.to_thread(self._read_copy, entry)
-            if copied is None:
-                data, manifest, peer = await self._small.get(entry, transfer)
-                self._transfer.bytes_by_peer[peer] += len(data)
-                fetched_bytes = len(data)
-            else:
-                data, manifest = copied
+            data, manifest, peer = await self._small.get(entry, transfer)
+            self._transfer.bytes_by_peer[peer] += len(data)
+            fetched_bytes = len(data)
             await self._gather(data, manifest, entries)
         finally:
             self._transfer.end(transfer, fetched_bytes)
-        self._count(entries, fetched_bytes, was_received=was_received)
+        self._count(entries, fetched_bytes)
 
     async def _gather(
         self, data: bytes, manifest: Manifest, entries: Sequence[CollectionEntry]
@@ -186,30 +180,6 @@ class FolderFiles:
         for entry in others:
             self._transfer.copy(entry)
 
-    def _read_copy(self, entry: CollectionEntry) -> tuple[bytes, Manifest] | None:
-        """The bytes of the same small content elsewhere here, verified."""
-        for opened in self._opened_copies(entry):
-            with os.fdopen(opened, "rb") as file:
-                data = file.read(entry.size_bytes + 1)
-            manifest = manifest_of_small(data) if len(data) == entry.size_bytes else None
-            if manifest is not None and content_id(manifest.encode()) == entry.content:
-                return data, manifest
-        return None
-
-    def _opened_copies(self, entry: CollectionEntry) -> Iterator[int]:
-        assert entry.content is not None  # noqa: S101 (a file)
-        if (leftover := self._leftovers.pop(entry.content.hex(), None)) is not None:
-            with contextlib.suppress(OSError):
-                opened = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-                leftover.unlink()  # it is written anew: nothing takes its space twice
-                yield opened
-        for shared in self._copies(entry):
-            with contextlib.suppress(ContentChanged):
-                yield self._root.open_unchanged(shared.path, shared.fingerprint)
-
-    def _copies(self, entry: CollectionEntry) -> list[SharedFile]:
-        return [] if entry.content is None else self._index.by_content(entry.content)
-
     # Files of several chunks --------------------------------------------------------------
 
     async def fetch_large(self, entries: Group) -> None:
@@ -242,10 +212,10 @@ class FolderFiles:
 
     async def _copy(self, entry: CollectionEntry) -> bool:
         """Put the same content from elsewhere in the folder in place, if it is there."""
-        for shared in await asyncio.to_thread(self._copies, entry):
+        for shared in await asyncio.to_thread(self._local.elsewhere, entry):
             batch = self._new_batch()
             try:
-                await to_end(asyncio.to_thread(self._write_copy, shared, batch, entry))
+                await to_end(asyncio.to_thread(self._local.stage, shared, batch, entry))
             except ContentChanged:
                 batch.close()
                 continue
@@ -255,28 +225,3 @@ class FolderFiles:
             await self._placing.add(batch)
             return True
         return False
-
-    def _write_copy(self, shared: SharedFile, batch: Staging, entry: CollectionEntry) -> None:
-        """Stage a verified copy; ContentChanged where it is no longer that."""
-        from_file = self._root.open_unchanged(shared.path, shared.fingerprint)
-
-        def put(descriptor: int) -> Manifest:
-            _copy_bytes(from_file, descriptor)
-            manifest = hash_descriptor(descriptor, entry.size_bytes)
-            if content_id(manifest.encode()) != entry.content:
-                raise ContentChanged("The copy is not what was shared.")
-            return manifest
-
-        try:
-            batch.make(entry, put)
-        finally:
-            os.close(from_file)
-
-
-def _copy_bytes(source: int, target: int) -> None:
-    offset = 0
-    while data := os.pread(source, COPY_BYTES, offset):
-        view = memoryview(data)
-        while view:
-            count = os.pwrite(target, view, offset)
-            view, offset = view[count:], offset + count
