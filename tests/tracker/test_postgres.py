@@ -613,6 +613,7 @@ def test_an_exact_name_is_found_however_many_match(
     two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_queries, "RANK_LIMIT", 3)
+    monkeypatch.setattr(postgres_queries, "RANKED_OF_MORE", 2)
     storage, _ = two
     put(storage, ONE)
     many = [entry(f"{number}/b c.b", number) for number in range(20)]
@@ -631,6 +632,7 @@ def test_an_exact_name_is_looked_up_and_not_looked_for(
     two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_queries, "RANK_LIMIT", 3)
+    monkeypatch.setattr(postgres_queries, "RANKED_OF_MORE", 2)
     storage, _ = two
     put(storage, ONE)
     with storage.transaction():

@@ -858,6 +858,23 @@ def test_what_was_too_much_is_counted_again_when_names_have_gone_or_changed(
 
 
 @only_sqlite
+def test_of_many_names_with_its_trigrams_the_few_that_match_are_all(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_queries, "RANK_LIMIT", 6)
+    monkeypatch.setattr(sqlite_queries, "RANKED_OF_MORE", 3)
+    _announce(storage, ONE, *(entry(f"libib glib {number}", number) for number in range(10)))
+    _announce(storage, ONE, entry("glibib a", 20), entry("glibib b", 21))
+    _index(storage)
+    few = storage.match(understand(SearchQuery("glibib")), 1.0)
+    assert (len(few.rows), few.capped) == (2, False)
+    assert storage.match(understand(SearchQuery("libib")), 1.0).capped
+    _announce(storage, ONE, entry("glibib c", 22))
+    _index(storage)
+    assert storage.match(understand(SearchQuery("glibib")), 1.0).capped
+
+
+@only_sqlite
 def test_a_search_is_quick_once_it_was_counted_and_while_the_index_is_not_behind(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,7 +106,8 @@ def matches_of(
         if count <= RANK_LIMIT:
             return Matches.of(found.all(connection) if unsure else rows)
         too_much.note(search, now_s)
-    return Matches.of(found.best(connection), capped=True)
+    best = found.best(connection)
+    return Matches.of(best, capped=len(best) == RANKED_OF_MORE)
 
 
 class _Found:

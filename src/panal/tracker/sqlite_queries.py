@@ -69,7 +69,7 @@ def matches_of(
         if known is not None:
             return Matches.of(list(matches_in(peers, known)), capped=True)
         rows, last = find.best(exact, (search.beginnings, search.needles))
-    matches = Matches.of(list(matches_in(peers, rows)), capped=True)
+    matches = Matches.of(list(matches_in(peers, rows)), capped=len(rows) == RANKED_OF_MORE)
     if last is not None:
         kept.keep(search, beside, last, only_of_page(search, rows, matches))
     return matches
@@ -115,15 +115,16 @@ class _Finding:
             self._values += given
 
     def page_or_best(self) -> tuple[list[Row], bool]:
-        """All names of the page's contents and of the next one, and False.
+        """All names of the page's contents and of the next one; whether more were found.
 
-        Where too much matches, a part of it, the best first, and True.
+        Where too much matches, a part of it, the best first.
         """
         needles = self._search.needles
         found = self._matching(needles, RANK_LIMIT + 1)
         count = self._at_most(found)
         if count > RANK_LIMIT:
-            return self.best(self.exact_names(), (needles,))[0], True
+            rows, _ = self.best(self.exact_names(), (needles,))
+            return rows, len(rows) == RANKED_OF_MORE
         if count <= FEW_ROWS:
             return rows_of(self._connection, found), False
         contents = contents_of_page(self._connection, self._search, found)
