@@ -3,6 +3,7 @@
 Another store joins by one more entry in `STORES`.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from random import Random
@@ -12,7 +13,7 @@ import pytest
 from msgspec import structs
 
 from panal.errors import TooLarge, UsageError
-from panal.tracker import sqlite_queries, sqlite_ranking, sqlite_rows
+from panal.tracker import sqlite, sqlite_queries, sqlite_ranking, sqlite_rows
 from panal.tracker.folders import Below
 from panal.tracker.handout import Asker, Handout
 from panal.tracker.search import (
@@ -506,6 +507,26 @@ def test_a_failed_transaction_leaves_nothing(storage: Storage) -> None:
     assert _search(storage) == set()
     assert storage.peer(TWO) is not None
     assert _announce(storage, ONE, entry("b", 2)) == digest_of(entry("b", 2))
+
+
+@only_sqlite
+def test_what_is_in_memory_is_undone_where_rolling_back_fails(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("ROLLBACK")
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def forget_in_vain() -> None:
+        with storage.transaction():
+            storage.forget(TWO)
+            raise ValueError
+
+    monkeypatch.setattr(sqlite, "roll_back", fail)
+    with pytest.raises(sqlite3.OperationalError):
+        forget_in_vain()
+    assert storage.peer(TWO) is not None
+    assert _announce(storage, TWO, entry("b", 2)) == digest_of(entry("b", 2))
 
 
 def test_too_many_entries_are_refused_whole(

@@ -57,8 +57,10 @@ class _Transaction(AbstractContextManager[None]):
                     raise error
                 self._connection.execute("COMMIT")
         except BaseException:
-            roll_back(self._connection)
-            self._peers.undo()
+            try:
+                roll_back(self._connection)
+            finally:
+                self._peers.undo()
             raise
         self._peers.keep()
 
