@@ -67,7 +67,7 @@ class Run:
         self._server.sql(f"CREATE DATABASE {name}")
         return RunningTracker(self._place / name, self._server, name)
 
-    async def filled(self, parts: set[str], search_s: float) -> AsyncIterator[Row]:
+    async def filled(self, parts: set[str], search_s: float, rounds: int) -> AsyncIterator[Row]:
         """Announces; then what is asked of a tracker that is full."""
         catalogue, kind = self._catalogue, self.kind
         raw = tracker_announce.raw_rows_a_second(catalogue, self._place / "raw.db")
@@ -96,7 +96,6 @@ class Run:
                         yield row
                 if "calls" in parts:
                     await peers.register_all()
-                    rounds = tracker_calls.ROUNDS
                     found = await tracker_calls.compare(tracker, peers, catalogue, rounds)
                     for row in tracker_calls.rate_rows(found, kind):
                         yield row
@@ -171,11 +170,11 @@ class Run:
         return f"{size / self._catalogue.files:,.0f} bytes a file in the database"
 
 
-async def measured(run: Run, parts: set[str], seconds: float, crowd: int) -> list[Row]:
+async def measured(run: Run, parts: set[str], seconds: float, crowd: int, rounds: int) -> list[Row]:
     """The rows of one store."""
     rows: list[Row] = []
     if parts & {"announce", "search", "calls"}:
-        rows += [row async for row in run.filled(parts, seconds)]
+        rows += [row async for row in run.filled(parts, seconds, rounds)]
     if "return" in parts:
         rows += [row async for row in run.returned()]
     if "crowd" in parts:
@@ -209,6 +208,7 @@ def main() -> None:
     parser.add_argument("--store", default="sqlite", choices=("sqlite", "postgresql"))
     parser.add_argument("--only", action="append", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--seconds", type=float, default=20.0, help="of searching and renewing")
+    parser.add_argument("--rounds", type=int, default=tracker_calls.ROUNDS, help="of calls")
     asked = parser.parse_args()
     parts = set(asked.only or PARTS)
     print(machine(0))
@@ -217,7 +217,7 @@ def main() -> None:
     server = _server() if asked.store == "postgresql" else None
     try:
         run = Run(Catalogue(asked.files, asked.peers), place, server)
-        rows = asyncio.run(measured(run, parts, asked.seconds, asked.crowd))
+        rows = asyncio.run(measured(run, parts, asked.seconds, asked.crowd, asked.rounds))
     finally:
         shutil.rmtree(place)
         if server is not None:
