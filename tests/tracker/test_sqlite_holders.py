@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from panal.tracker import sqlite_holders
+from panal.tracker.registry import Reach
 from panal.tracker.sqlite import SqliteStorage
 from panal.wire.ids import PeerName
 from tests.tracker.makers import announcement, content, entry, record
@@ -58,3 +59,23 @@ def test_nothing_is_kept_of_what_is_not_committed(storage: SqliteStorage) -> Non
         assert len(storage.locate([content(1)], 1.0)[content(1)]) == 1
         storage.apply(ONE, announcement(removed=("1.txt",), sequence=2))
         assert storage.locate([content(1)], 1.0) == {content(1): []}
+
+
+def test_what_is_kept_has_nobody_whose_lease_is_over_or_who_came_back_changed(
+    storage: SqliteStorage,
+) -> None:
+    def holders(now_s: float) -> list[bool]:
+        with storage.transaction():
+            found = storage.locate([content(1)], now_s)[content(1)]
+        return [holder.peer.reachable for holder in found]
+
+    tell(storage, 1, 1)
+    assert holders(1.0) == holders(1.0) == [True]
+    until_s = record(ONE).lease_until_s
+    assert holders(until_s) == []
+    with storage.transaction():
+        storage.put_peer(record(ONE, now_s=until_s))
+    assert holders(until_s) == [True]
+    with storage.transaction():
+        storage.put_peer(record(ONE, now_s=until_s, reach=Reach(False, "no answer")))
+    assert holders(until_s) == [False]

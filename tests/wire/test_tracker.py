@@ -136,9 +136,17 @@ def test_located() -> None:
     assert not message.located[1].providers
 
 
+def test_what_one_alone_holds_is_told_of_that_one() -> None:
+    one, other = (Provider(PeerName("p"), "192.168.1.5", port, True) for port in (1, 2))
+    for content, provider in (ID, one), (ID, other), (OTHER, one), (ID, one):
+        located = catalogue.located_to([(content, [provider])]).located
+        assert [told.content for told in located] == [content]
+        assert [catalogue.provider_from(p) for p in located[0].providers] == [provider]
+
+
 def test_contents() -> None:
     message = over_the_wire(pb.LocateRequest(contents=[ID, OTHER, ID]))
-    assert catalogue.contents_from(message) == (ID, OTHER, ID)
+    assert catalogue.contents_from(message) == [ID, OTHER, ID]
 
 
 @pytest.mark.parametrize(

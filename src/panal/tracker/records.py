@@ -57,6 +57,7 @@ TRIES = 5
 """Of a transaction that others are in the way of."""
 
 _Result = TypeVar("_Result")
+_Located = list[tuple[ContentId, tuple[Provider, ...]]]
 
 
 class Records:
@@ -249,34 +250,23 @@ class Records:
 
         return await self._run(work)
 
-    async def locate(
-        self, contents: Sequence[ContentId], handout: Handout
-    ) -> list[tuple[ContentId, tuple[Provider, ...]]]:
+    def locate(self, contents: Sequence[ContentId], handout: Handout) -> Awaitable[_Located]:
         """The providers chosen for each content, in the order asked for."""
-
         is_short = len(contents) <= FEW_CONTENTS and self._widely_held.isdisjoint(contents)
         if is_short and self._storage.is_embedded:
-            located = await self._threads.ask(self._locate_here, contents, handout)
-        else:
-            located = await self._run(lambda now_s: self._located(contents, handout, now_s))
-        if len(located) == len(contents):
-            return list(located.items())
-        return [(content, located[content]) for content in contents]  # one was asked for twice
+            # It only reads: there is no transaction.
+            return self._threads.ask(self._located, contents, handout, self._clock.now_s())
+        return self._run(lambda now_s: self._located(contents, handout, now_s))
 
-    def _locate_here(
-        self, contents: Sequence[ContentId], handout: Handout
-    ) -> dict[ContentId, tuple[Provider, ...]]:
-        return self._located(contents, handout, self._clock.now_s())  # it only reads
-
-    def _located(
-        self, contents: Sequence[ContentId], handout: Handout, now_s: float
-    ) -> dict[ContentId, tuple[Provider, ...]]:
+    def _located(self, contents: Sequence[ContentId], handout: Handout, now_s: float) -> _Located:
         chosen = {}
         for content, holders in self._storage.locate(contents, now_s).items():
             if len(holders) > FEW_HOLDERS or content in self._widely_held:
                 self._note_holders(content, len(holders))
             chosen[content] = handout.choose(holders)
-        return chosen
+        if len(chosen) == len(contents):
+            return list(chosen.items())
+        return [(content, chosen[content]) for content in contents]  # one was asked for twice
 
     def _note_holders(self, content: ContentId, holders: int) -> None:
         """What very many hold takes milliseconds: a thread reads it the next time."""

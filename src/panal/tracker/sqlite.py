@@ -82,7 +82,7 @@ class SqliteStorage:
         self._ids = count(first_free_id(self._connection))
         self._generations = count(1)
         self._peers = PeerRows(self._connection, now_s, lease_s)
-        self._holders = Holders(self._connection)
+        self._holders = Holders(self._connection, self._peers)
         self._counts = KeptCounts()
         self._best: KeptBest[Row] = KeptBest()
         self._behind = unindexed(self._connection)
@@ -168,19 +168,12 @@ class SqliteStorage:
 
     def locate(self, contents: Iterable[ContentId], now_s: float) -> dict[ContentId, list[Holder]]:
         """The live holders of each content: entries are complete holdings, too."""
-        peers = self._peers
-        located: dict[ContentId, list[Holder]] = {}
         try:
-            peers.note_absent(now_s)
-            for content in contents:
-                holders = located[content] = []
-                for peer, complete in self._holders.of(content).items():
-                    if peer not in peers.absent:
-                        holders.append(Holder(peers.with_id(peer).record, complete))
+            self._holders.note_absent(now_s)
+            return {content: self._holders.of(content) for content in contents}
         except sqlite3.OperationalError:  # it may be asked outside a transaction
             with errors_in_words():
                 raise
-        return located
 
     def match(self, search: Search, now_s: float) -> Matches:
         """The entries of live peers that meet a search's conditions, exact names first."""

@@ -4,7 +4,9 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
+from panal.tracker.handout import Holder
 from panal.tracker.sqlite_keys import places_of
+from panal.tracker.sqlite_peers import PeerRows
 from panal.tracker.sqlite_rows import CONTENT, HERE
 from panal.wire.ids import CONTENT_ID_BYTES, ContentId
 
@@ -37,24 +39,40 @@ WHERE {HERE} GROUP BY place
 
 
 class Holders:
-    """Whoever holds a content, absent or not; kept until anything is written.
+    """Whoever holds a content; kept until anything is written, or somebody comes or goes.
 
-    Swarms ask again and again for the same ones, while next to nobody announces.
+    Swarms ask again and again for the same ones, while next to nobody announces. A lease that is
+    renewed meanwhile is not seen in what is kept: nobody asks it of a holder.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, peers: PeerRows) -> None:
         self._connection = connection
-        self._kept: dict[ContentId, dict[int, bool]] = {}
+        self._peers = peers
+        self._absences = peers.absences
+        self._kept: dict[ContentId, list[Holder]] = {}
         self._holders_kept = 0
 
-    def of(self, content: ContentId) -> dict[int, bool]:
-        """The row ids of the peers that hold a content, and whether whole."""
+    def note_absent(self, now_s: float) -> None:
+        """Whose lease is over by now holds nothing; before each question."""
+        self._peers.note_absent(now_s)
+        if self._absences != self._peers.absences:
+            self._absences = self._peers.absences
+            self.forget()
+
+    def of(self, content: ContentId) -> list[Holder]:
+        """The live peers that hold a content."""
         if (kept := self._kept.get(content)) is not None:
             return kept
-        holders: dict[int, bool] = {}
+        found: dict[int, bool] = {}
         given = {"key": content[:8], "content": content}
         for peer, complete in self._connection.execute(_HOLDERS, given).fetchall():
-            holders[peer] = bool(complete) or holders.get(peer, False)
+            found[peer] = bool(complete) or found.get(peer, False)
+        record_of, absent = self._peers.with_id, self._peers.absent
+        holders = [
+            Holder(record_of(peer).record, complete)
+            for peer, complete in found.items()
+            if peer not in absent
+        ]
         if not self._connection.in_transaction:
             self._keep(content, holders)
         return holders
@@ -64,7 +82,7 @@ class Holders:
         self._kept.clear()
         self._holders_kept = 0
 
-    def _keep(self, content: ContentId, holders: dict[int, bool]) -> None:
+    def _keep(self, content: ContentId, holders: list[Holder]) -> None:
         if self._holders_kept > MOST_KEPT:
             self.forget()
         self._kept[content] = holders

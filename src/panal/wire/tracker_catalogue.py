@@ -123,11 +123,12 @@ def announcement_to(announcement: Announcement, caller: Caller | None) -> pb.Ann
     )
 
 
-def contents_from(message: pb.LocateRequest) -> tuple[ContentId, ...]:
+def contents_from(message: pb.LocateRequest) -> list[ContentId]:
     """The contents that are asked for."""
-    if not 1 <= len(message.contents) <= MAX_LOCATED:
+    told = message.contents
+    if not 1 <= len(told) <= MAX_LOCATED:
         raise UsageError(f"1 to {MAX_LOCATED} contents can be located at once.")
-    contents = cast(tuple[ContentId, ...], tuple(message.contents))
+    contents = cast(list[ContentId], told[:])
     for raw in contents:
         if len(raw) != CONTENT_ID_BYTES:
             content_id_from_bytes(raw)  # says what is wrong
@@ -152,10 +153,20 @@ def provider_to(provider: Provider) -> pb.Provider:
     )
 
 
-def located_to(
-    located: Iterable[tuple[ContentId, Iterable[Provider]]],
-) -> pb.LocateResponse:
-    """Providers by content, as a message."""
+def located_to(located: Sequence[tuple[ContentId, Sequence[Provider]]]) -> pb.LocateResponse:
+    """Providers by content, as a message that nobody changes."""
+    if len(located) == 1 and len(located[0][1]) == 1:
+        return _held_by_one(located[0][0], located[0][1][0])
+    return _located_to(located)
+
+
+@lru_cache(maxsize=4_096)
+def _held_by_one(content: ContentId, provider: Provider) -> pb.LocateResponse:
+    """What most are told who ask for a rare content, made once; each is 2 KiB."""
+    return _located_to([(content, [provider])])
+
+
+def _located_to(located: Iterable[tuple[ContentId, Iterable[Provider]]]) -> pb.LocateResponse:
     message = pb.LocateResponse()
     for content, providers in located:
         message.located.add(content=content, providers=map(provider_to, providers))
