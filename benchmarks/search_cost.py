@@ -20,7 +20,7 @@ from benchmarks.processes import MachineLoad
 from benchmarks.tracker_names import Catalogue
 from benchmarks.tracker_search import ENTRIES_A_CHANGE, Timed, count_matches
 from panal.errors import UsageError
-from panal.tracker.records import NAMES_AT_ONCE
+from panal.tracker.indexing import NAMES_AT_ONCE
 from panal.tracker.search import RankedPage, listed, rank, understand
 from panal.tracker.sqlite import SqliteStorage
 from panal.wire.catalogue import Announcement, Entry, SearchQuery

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from panal.tracker.handout import Asker, Handout, Holder
-from panal.tracker.records import LEFTOVER_SLICES, MOST_NAMES_BEHIND, Records
+from panal.tracker.indexing import MOST_NAMES_BEHIND
+from panal.tracker.records import LEFTOVER_SLICES, Records
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.sqlite import SqliteStorage
 from panal.wire.ids import ContentId
@@ -55,15 +56,15 @@ async def test_what_very_many_files_left_goes_in_several_sweeps(
 async def test_few_names_wait_for_more_before_they_go_to_the_index(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("panal.tracker.records.GATHER_S", 3_600.0)
-    monkeypatch.setattr("panal.tracker.records.GATHER_NAMES", 3)
+    monkeypatch.setattr("panal.tracker.indexing.GATHER_S", 3_600.0)
+    monkeypatch.setattr("panal.tracker.indexing.GATHER_NAMES", 3)
     clock = VirtualClock()
     storage = SqliteStorage(None, now_s=0.0)
     with storage.transaction():
         storage.put_peer(record(now_s=clock.now_s()))
     async with RecordsThreads() as threads:
         records = Records(storage, threads, clock)
-        indexing = asyncio.create_task(records.index_for_ever())
+        indexing = asyncio.create_task(records.index.follow_for_ever())
         for number in range(3):
             for _ in range(9):  # time enough for the index to ask, too
                 assert (await records.totals()).unsearchable == number
@@ -89,7 +90,7 @@ async def test_an_index_takes_its_turn_and_goes_first_where_it_is_far_behind(
             return super().run(work, urgency)
 
     async with Noting() as threads:
-        await Records(storage, threads, VirtualClock())._index()
+        await Records(storage, threads, VirtualClock()).index._follow()
     storage.close()
     assert asked == [Urgency.CHANGE, Urgency.QUESTION, Urgency.CHANGE]
 

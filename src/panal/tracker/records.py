@@ -4,24 +4,23 @@ The decisions are those of `registry`, `handout` and `search`; the rows are the 
 event loop never waits for a disk, and no two changes of one peer overlap.
 """
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Awaitable, Iterable, Sequence
+from contextlib import closing
 from functools import partial
-from typing import TypeVar
 
 from msgspec.structs import replace
 
-from panal.errors import Busy, NotFound, PanalError, StoreUnavailable
+from panal.errors import NotFound
 from panal.tracker import registry, search
 from panal.tracker.folders import folder_page
 from panal.tracker.handout import Handout
+from panal.tracker.indexing import Indexing
+from panal.tracker.lease_renewals import LeaseRenewals
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.registry import Admission, PeerRecord, Reach
-from panal.tracker.renewals import Outcome, Renewal, Renewals
 from panal.tracker.search import RankedPage, Search
-from panal.tracker.storage import Conflict, LeaseClock, ListedPeer, Storage, Totals
+from panal.tracker.storage import LeaseClock, ListedPeer, Storage, Totals
+from panal.tracker.transactions import Transactions
 from panal.wire.catalogue import (
     Announcement,
     Caller,
@@ -34,8 +33,6 @@ from panal.wire.catalogue import (
 )
 from panal.wire.ids import ContentId, PeerName
 
-_log = logging.getLogger("panal.tracker")
-
 FEW_CONTENTS = 8
 """So many are located by the event loop itself, where the store allows it."""
 FEW_HOLDERS = 500
@@ -44,19 +41,6 @@ MOST_WIDELY_HELD = 10_000
 LEFTOVERS_AT_ONCE = 1_000
 LEFTOVER_SLICES = 50
 """In one sweep, which ends leases only when it is done."""
-NAMES_AT_ONCE = 4_096
-"""The index is quicker in large pieces; who asks something meanwhile waits for one."""
-GATHER_NAMES = 1_000
-GATHER_S = 0.5
-"""So many names, or for so long, wait for the index: each slice of it, however small, is one more
-place for a search to look in."""
-MOST_NAMES_BEHIND = 16_384
-"""From here on the index goes before announcements: what is behind any further, a search does not
-find, and whoever announces last would wait for what others told."""
-TRIES = 5
-"""Of a transaction that others are in the way of."""
-
-_Result = TypeVar("_Result")
 _Located = list[tuple[ContentId, tuple[Provider, ...]]]
 
 
@@ -76,20 +60,23 @@ class Records:
         self._lease_s = lease_s
         self.shared_as = storage.shared_as
         """See `Storage`."""
-        self._told = asyncio.Event()
-        self._told.set()
-        self._told_much = asyncio.Event()
-        self._names_told = 0
-        self._renewals = Renewals(self._renew_together, self._renew_alone)
+        self._transactions = transactions = Transactions(storage, threads, clock)
+        self._run = transactions.run
+        self._leases = LeaseRenewals(storage, threads, transactions, clock, lease_s)
+        self.index = Indexing(storage, transactions)
+        """Of searches; it follows what is told."""
         self._widely_held: set[ContentId] = set()
         """Of more than `FEW_HOLDERS`, when they were last asked for."""
-        self.waiting = 0
-        """Questions that are not answered yet."""
 
     @property
     def kind(self) -> str:
         """What the store is called."""
         return self._storage.kind
+
+    @property
+    def waiting(self) -> int:
+        """Questions that are not answered yet."""
+        return self._transactions.waiting
 
     async def totals(self) -> Totals:
         """What is recorded of live peers, all together."""
@@ -128,62 +115,7 @@ class Records:
 
     def renew(self, caller: Caller, observed_host: str) -> Awaitable[PeerRecord]:
         """Extend the caller's lease; its record, as `registry.renewed` allows."""
-        if self._storage.is_embedded:
-            return self._threads.ask(self._renew_here, caller, observed_host)
-        return self._renewals.renew(Renewal(caller, observed_host))
-
-    def _renew_here(self, caller: Caller, observed_host: str) -> PeerRecord:
-        renewed = partial(
-            registry.renewed,
-            caller=caller,
-            observed_host=observed_host,
-            now_s=self._clock.now_s(),
-            lease_s=self._lease_s,
-        )
-        record = self._storage.renew_in_memory(caller.name, renewed)
-        if record is not None:
-            return record
-        renewal = Renewal(caller, observed_host)
-        return self._transact(lambda now_s: self._put_renewed(renewal, now_s))
-
-    def _renew_alone(self, renewal: Renewal) -> Awaitable[PeerRecord]:
-        return self._run(lambda now_s: self._put_renewed(renewal, now_s))
-
-    def _put_renewed(self, renewal: Renewal, now_s: float) -> PeerRecord:
-        found = self._storage.peer_for_update(renewal.caller.name)
-        renewed = self._renewed(found, renewal, now_s)
-        self._storage.put_leases((renewed,))
-        return renewed
-
-    async def _renew_together(self, renewals: Sequence[Renewal]) -> list[Outcome]:
-        def work(now_s: float) -> list[Outcome]:
-            names = [renewal.caller.name for renewal in renewals]
-            found = {
-                registry.key_of(record.name): record
-                for record in self._storage.peers_free_for_update(names)
-            }
-            renewed: dict[str, PeerRecord] = {}
-            outcomes: list[Outcome] = []
-            for renewal in renewals:
-                key = registry.key_of(renewal.caller.name)
-                if key not in found:
-                    outcomes.append(None)
-                    continue
-                try:
-                    outcome = self._renewed(found[key], renewal, now_s)
-                except PanalError as error:
-                    outcomes.append(error)
-                else:
-                    renewed[key] = outcome
-                    outcomes.append(outcome)
-            self._storage.put_leases(list(renewed.values()))
-            return outcomes
-
-        return await self._run(work)
-
-    def _renewed(self, found: PeerRecord | None, renewal: Renewal, now_s: float) -> PeerRecord:
-        host = renewal.observed_host
-        return registry.renewed(found, renewal.caller, host, now_s, self._lease_s)
+        return self._leases.renew(caller, observed_host)
 
     async def leave(self, caller: Caller) -> PeerRecord | None:
         """End the caller's lease; None where it had none."""
@@ -226,7 +158,7 @@ class Records:
             return digest, begun
 
         answer = await self._run(work, Urgency.CHANGE)
-        self._note_told(len(announcement.entries) + len(announcement.removed_paths))
+        self.index.note_told(len(announcement.entries) + len(announcement.removed_paths))
         return answer
 
     async def live_peers(self, names: Iterable[PeerName]) -> list[PeerRecord]:
@@ -287,7 +219,7 @@ class Records:
             hits = tuple(replace(hit, providers=counts[hit.content]) for hit in page.hits)
             return SearchPage(hits, page.next_page, capped)
 
-        return await (self._ask if self._storage.is_quick(wanted) else self._run)(work)
+        return await (self._transactions.ask if self._storage.is_quick(wanted) else self._run)(work)
 
     def _page(self, wanted: Search, now_s: float) -> tuple[RankedPage, bool]:
         if wanted.is_listing:
@@ -331,7 +263,7 @@ class Records:
             return self._storage.sweep(now_s)
 
         lapsed = await self._run(work)
-        self._told.set()
+        self.index.note_told()
         return lapsed
 
     async def clear_leftovers(self) -> None:
@@ -345,58 +277,4 @@ class Records:
                 lambda _: self._storage.clear_leftovers(LEFTOVERS_AT_ONCE), Urgency.CHANGE
             ):
                 return
-            self._told.set()
-
-    async def index_for_ever(self) -> None:
-        """Let the index of searches follow what is announced, in slices between other work."""
-        while True:
-            await self._told.wait()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(GATHER_S):
-                    await self._told_much.wait()
-            self._told.clear()
-            self._told_much.clear()
-            self._names_told = 0
-            try:
-                await self._index()
-            except StoreUnavailable:
-                pass  # whoever noticed it first has said so
-            except Exception:
-                _log.exception("indexing names failed; it is tried again after the next sweep")
-
-    def _note_told(self, names: int) -> None:
-        self._told.set()
-        self._names_told += names
-        if self._names_told >= GATHER_NAMES:
-            self._told_much.set()
-
-    async def _index(self) -> None:
-        left = 1
-        while left:
-            # Not when nobody waits for anything: announcements may never pause.
-            urgency = Urgency.CHANGE if left < MOST_NAMES_BEHIND else Urgency.QUESTION
-            left = await self._run(self._index_names, urgency)
-
-    def _index_names(self, _: float) -> int:
-        return self._storage.index_names(NAMES_AT_ONCE)
-
-    def _ask(self, work: Callable[[float], _Result]) -> Awaitable[_Result]:
-        return self._threads.ask(partial(self._transact, work))
-
-    async def _run(
-        self, work: Callable[[float], _Result], urgency: Urgency = Urgency.QUESTION
-    ) -> _Result:
-        self.waiting += 1
-        try:
-            return await self._threads.run(partial(self._transact, work), urgency)
-        finally:
-            self.waiting -= 1
-
-    def _transact(self, work: Callable[[float], _Result]) -> _Result:
-        for _ in range(TRIES):
-            try:
-                with self._storage.transaction():
-                    return work(self._clock.now_s())
-            except Conflict:
-                continue
-        raise Busy("Others change the same at the moment; try again.")
+            self.index.note_told()

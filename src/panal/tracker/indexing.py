@@ -1,0 +1,68 @@
+"""The index of searches follows what is announced, in slices between other work."""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from panal.errors import StoreUnavailable
+from panal.tracker.records_threads import Urgency
+from panal.tracker.storage import Storage
+from panal.tracker.transactions import Transactions
+
+_log = logging.getLogger("panal.tracker")
+
+NAMES_AT_ONCE = 4_096
+"""The index is quicker in large pieces; who asks something meanwhile waits for one."""
+GATHER_NAMES = 1_000
+GATHER_S = 0.5
+"""So many names, or for so long, wait for the index: each slice of it, however small, is one more
+place for a search to look in."""
+MOST_NAMES_BEHIND = 16_384
+"""From here on the index goes before announcements: what is behind any further, a search does not
+find, and whoever announces last would wait for what others told."""
+
+
+class Indexing:
+    """Of one store; on the event loop."""
+
+    def __init__(self, storage: Storage, transactions: Transactions) -> None:
+        self._storage = storage
+        self._transactions = transactions
+        self._told = asyncio.Event()
+        self._told.set()
+        self._told_much = asyncio.Event()
+        self._names_told = 0
+
+    def note_told(self, names: int = 0) -> None:
+        """So many names came or went, or some may have."""
+        self._told.set()
+        self._names_told += names
+        if self._names_told >= GATHER_NAMES:
+            self._told_much.set()
+
+    async def follow_for_ever(self) -> None:
+        """Index what was told, again and again."""
+        while True:
+            await self._told.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_S):
+                    await self._told_much.wait()
+            self._told.clear()
+            self._told_much.clear()
+            self._names_told = 0
+            try:
+                await self._follow()
+            except StoreUnavailable:
+                pass  # whoever noticed it first has said so
+            except Exception:
+                _log.exception("indexing names failed; it is tried again after the next sweep")
+
+    async def _follow(self) -> None:
+        left = 1
+        while left:
+            # Not when nobody waits for anything: announcements may never pause.
+            urgency = Urgency.CHANGE if left < MOST_NAMES_BEHIND else Urgency.QUESTION
+            left = await self._transactions.run(self._index_names, urgency)
+
+    def _index_names(self, _: float) -> int:
+        return self._storage.index_names(NAMES_AT_ONCE)
