@@ -33,7 +33,7 @@ CROSS JOIN holdings ON holdings.content = {_WANTED.format(32)}
 """  # noqa: S608 (of our own parts)
 _COUNTED = [*map(_COUNTED_ENTRIES.format, places_of("by_content")), _COUNTED_HOLDINGS]
 _COUNTS = f"""
-SELECT place, count(DISTINCT peer) FROM ({" UNION ALL ".join(_COUNTED)})
+SELECT place, count(*) FROM ({" UNION ".join(_COUNTED)})
 WHERE {HERE} GROUP BY place
 """  # noqa: S608 (of our own parts)
 

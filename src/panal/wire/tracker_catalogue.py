@@ -226,19 +226,6 @@ def hit_from(message: pb.Hit) -> Hit:
     )
 
 
-def hit_to(hit: Hit) -> pb.Hit:
-    """One found content, as a message."""
-    return pb.Hit(
-        content=hit.content,
-        size_bytes=hit.size_bytes,
-        kind=_kind_to(hit.kind),
-        sha256=hit.sha256 or b"",
-        names=[pb.NamedBy(peer=named.peer, path=named.path) for named in hit.names],
-        providers=hit.providers,
-        names_total=hit.names_total,
-    )
-
-
 def page_from(message: pb.SearchResponse) -> SearchPage:
     """One page of hits."""
     hits = tuple(hit_from(hit) for hit in message.hits)
@@ -247,9 +234,22 @@ def page_from(message: pb.SearchResponse) -> SearchPage:
 
 def page_to(page: SearchPage) -> pb.SearchResponse:
     """One page of hits, as a message."""
-    return pb.SearchResponse(
-        hits=[hit_to(hit) for hit in page.hits], next_page=page.next_page, capped=page.capped
-    )
+    message = pb.SearchResponse(next_page=page.next_page, capped=page.capped)
+    for hit in page.hits:
+        _write_hit(hit, message.hits.add())
+    return message
+
+
+def _write_hit(hit: Hit, message: pb.Hit) -> None:
+    """In its place: a message that is made elsewhere is copied there."""
+    message.content = hit.content
+    message.size_bytes = hit.size_bytes
+    message.kind = _kind_to(hit.kind)
+    message.sha256 = hit.sha256 or b""
+    message.providers = hit.providers
+    message.names_total = hit.names_total
+    for named in hit.names:
+        message.names.add(peer=named.peer, path=named.path)
 
 
 def _size_from(number: int) -> int:
