@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from panal.peer import chunk_server, doorkeeper
+from panal.peer import doorkeeper, request_connection
 from panal.peer.limits import HEAD_S, IDLE_S, MOST_AHEAD_BYTES
 from panal.peer.roles import Asker
 from panal.peer.warm_sending import is_cached
@@ -54,7 +54,7 @@ async def test_a_range_is_the_file_s(
 ) -> None:
     """From memory by the loop, or by a thread."""
     if not is_warm:
-        monkeypatch.setattr(chunk_server, "is_cached", lambda *_: False)
+        monkeypatch.setattr(request_connection, "is_cached", lambda *_: False)
     peer, content = await sharing(network)
     last = ByteRange(19 * MIN_CHUNK_BYTES, len(DATA))
     async with connection(peer.app.port) as wire:
