@@ -14,8 +14,9 @@ from panal.clock import SystemClock
 from panal.errors import ContentChanged
 from panal.peer import sending
 from panal.peer.contents import OpenContent
+from panal.peer.outgoing import COPIED_BYTES
 from panal.peer.rate_limit import RateLimit
-from panal.peer.sending import COPIED_BYTES, SENDING_THREADS, Sender
+from panal.peer.sending import SENDING_THREADS, Sender
 from panal.store.roots import Fingerprint
 from panal.wire.ranges import ByteRange
 from tests.support.loop_clock import LoopClock

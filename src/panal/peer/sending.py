@@ -3,25 +3,16 @@
 A thread serves one receiver for a turn, then the next, so that neither the slow nor the
 many shut anybody out. Who takes nothing, and what the rate limit holds back, is waited for on
 the event loop, where waiting costs nothing; and a cold disk holds no loop.
-
-Bytes of a file that changed are cut off, never finished. Who verifies what comes is sent it by
-sendfile, and the file compared with its fingerprint before and after each block. For everybody
-else that is not enough: what sendfile has handed over are the file's own pages, and an edit
-changes them while they wait in a socket, the receiver's too. So each block is copied, and sent
-if the file still is what it was after that.
 """
 
 import asyncio
-import os
-import select
 import socket
-import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from panal.errors import ContentChanged
 from panal.peer.contents import OpenContent
 from panal.peer.limits import SLOW_S
+from panal.peer.outgoing import Bytes, CopiedPart, FilePart, Piece, put_turn, read
 from panal.peer.patience import Pace
 from panal.peer.rate_limit import RateLimit
 from panal.peer.traffic import Traffic
@@ -30,16 +21,10 @@ from panal.wire.ids import ContentId
 from panal.wire.ranges import ByteRange
 
 SENDING_THREADS = 8
-BLOCK_BYTES = 4 * 1024 * 1024
-COPIED_BYTES = 1024 * 1024
-"""A block that is copied. With smaller ones threads that send side by side spend more on taking the
-interpreter from each other; larger ones leave the processor's cache."""
 SECURE_BLOCK_BYTES = 512 * 1024
 """Over TLS: read, encrypted and written at once."""
 UNSENT_BYTES = 64 * 1024
 """So much may wait in the kernel of what was handed to it."""
-TURN_S = 0.05
-"""How long a thread serves one receiver before it turns to another."""
 
 
 class Sender:
@@ -76,12 +61,12 @@ class Sender:
         receiver went away or took nothing for 30 s. After either the connection must be
         aborted: its answer is incomplete.
         """
-        kind = _FilePart if is_verified else _CopiedPart
+        kind = FilePart if is_verified else CopiedPart
         await self._send_all(transport, kind(opened, part), opened.content)
 
     async def send_bytes(self, transport: asyncio.Transport, data: bytes) -> None:
         """Send bytes on a plain connection; ConnectionError as in `send`."""
-        await self._send_all(transport, _Bytes(data), None)
+        await self._send_all(transport, Bytes(data), None)
 
     async def write(
         self,
@@ -110,9 +95,9 @@ class Sender:
 
     async def _read(self, opened: OpenContent, part: ByteRange) -> bytes:
         if is_cached(opened.descriptor, part):
-            return _read(opened, part)
+            return read(opened, part)
         loop = asyncio.get_running_loop()
-        reading = loop.run_in_executor(self._threads, _read, opened, part)
+        reading = loop.run_in_executor(self._threads, read, opened, part)
         try:
             return await asyncio.shield(reading)
         except asyncio.CancelledError:
@@ -122,7 +107,7 @@ class Sender:
     async def _send_all(
         self,
         transport: asyncio.Transport,
-        piece: "_FilePart | _Bytes",
+        piece: Piece,
         content: ContentId | None,
     ) -> None:
         await _until_flushed(transport)
@@ -144,9 +129,7 @@ class Sender:
                 if sent < piece.length:
                     await patience.until_writable(own.fileno(), sent)
 
-    async def _limited_turn(
-        self, descriptor: int, piece: "_FilePart | _Bytes", begin: int, address: str
-    ) -> int:
+    async def _limited_turn(self, descriptor: int, piece: Piece, begin: int, address: str) -> int:
         """Some of it, when its turn has come."""
         size_bytes = self._limit.piece_bytes(address, piece.length - begin)
         await self._limit.admit(size_bytes, address)
@@ -154,107 +137,15 @@ class Sender:
         self._limit.give_back(size_bytes - sent, address)
         return sent
 
-    async def _turn(
-        self, descriptor: int, piece: "_FilePart | _Bytes", begin: int, end: int
-    ) -> int:
+    async def _turn(self, descriptor: int, piece: Piece, begin: int, end: int) -> int:
         loop = asyncio.get_running_loop()
-        turn = loop.run_in_executor(self._threads, _send, descriptor, piece, begin, end)
+        turn = loop.run_in_executor(self._threads, put_turn, descriptor, piece, begin, end)
         try:
             return await asyncio.shield(turn)
         except asyncio.CancelledError:
             # The thread still uses the descriptors: they may be closed when it is done.
             await asyncio.gather(turn, return_exceptions=True)
             raise
-
-
-def _read(opened: OpenContent, part: ByteRange) -> bytes:
-    data = os.pread(opened.descriptor, part.length, part.start)
-    if len(data) != part.length or not opened.is_unchanged():
-        raise ContentChanged("The file changed while it was being sent.")
-    return data
-
-
-class _FilePart:
-    """Bytes of an open file, on their way by sendfile."""
-
-    def __init__(self, opened: OpenContent, part: ByteRange) -> None:
-        self._opened = opened
-        self._part = part
-        self.length = part.length
-
-    def check(self) -> None:
-        """ContentChanged where the file is no longer what it was."""
-        if not self._opened.is_unchanged():
-            raise ContentChanged("The file changed while it was being sent.")
-
-    def put(self, descriptor: int, begin: int, end: int) -> int:
-        """Hand over what the socket takes between two offsets; BlockingIOError."""
-        offset, count = self._part.start + begin, min(BLOCK_BYTES, end - begin)
-        taken = os.sendfile(descriptor, self._opened.descriptor, offset, count)
-        if taken == 0:
-            raise ContentChanged("The file became shorter while it was being sent.")
-        return taken
-
-
-class _CopiedPart(_FilePart):
-    """Bytes of an open file, each block read whole before any of it is sent."""
-
-    def __init__(self, opened: OpenContent, part: ByteRange) -> None:
-        super().__init__(opened, part)
-        self._buffer = memoryview(bytearray(min(COPIED_BYTES, part.length)))
-        self._ahead = self._buffer[:0]
-
-    def check(self) -> None:
-        """What has been copied does not change; each block is compared after its reading."""
-
-    def put(self, descriptor: int, begin: int, end: int) -> int:
-        """Hand over what the socket takes between two offsets; BlockingIOError."""
-        if not self._ahead:
-            self._read(begin, min(COPIED_BYTES, end - begin))
-        taken = os.write(descriptor, self._ahead[: end - begin])
-        self._ahead = self._ahead[taken:]
-        return taken
-
-    def _read(self, begin: int, count: int) -> None:
-        got = os.preadv(self._opened.descriptor, [self._buffer[:count]], self._part.start + begin)
-        super().check()
-        if got == 0:
-            raise ContentChanged("The file became shorter while it was being sent.")
-        self._ahead = self._buffer[:got]
-
-
-class _Bytes:
-    """Bytes in memory."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = memoryview(data)
-        self.length = len(data)
-
-    def check(self) -> None:
-        """They do not change."""
-
-    def put(self, descriptor: int, begin: int, end: int) -> int:
-        """Hand over what the socket takes between two offsets; BlockingIOError."""
-        return os.write(descriptor, self._data[begin:end])
-
-
-def _send(descriptor: int, piece: _FilePart | _Bytes, begin: int, end: int) -> int:
-    """How much the receiver took in one turn; all of it at best."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    ends_s = time.monotonic() + TURN_S
-    sent = begin
-    while sent < end:
-        piece.check()
-        left_s = ends_s - time.monotonic()
-        if left_s <= 0:
-            return sent - begin
-        try:
-            sent += piece.put(descriptor, sent, end)
-        except BlockingIOError:
-            poll.poll(1_000 * left_s)
-    piece.check()
-    return sent - begin
 
 
 def keep_queue_short(connection: socket.socket) -> None:
