@@ -1,6 +1,7 @@
 """Where benchmarks put their files, and files of random bytes."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -27,3 +28,15 @@ def make_file(path: Path, size_bytes: int) -> Path:
         for start in range(0, size_bytes, MIB):
             file.write(stream.update(bytes(min(MIB, size_bytes - start))))
     return path
+
+
+def memory_at_hand(size_bytes: int) -> None:
+    """Use so much memory and give it back, so that what takes it next waits for no host.
+
+    A virtual machine's free memory may have gone back to its host some seconds after it was freed.
+    The first byte written to such a page costs many times what the page's copy does.
+    """
+    zeros = bytes(MIB)
+    with tempfile.TemporaryFile(dir=SHARED_MEMORY) as file:
+        for _ in range(0, size_bytes, MIB):
+            file.write(zeros)
