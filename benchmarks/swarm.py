@@ -1,7 +1,7 @@
 """One file from one seed to many, every link shaped: time of the last finisher over the bound.
 
 `python -m benchmarks.swarm [SCENARIO…]`. Panal and libtorrent run in turn on fresh hosts. The
-clock starts when the receivers, already running, are told to fetch.
+clock starts when the receivers, already running, are told to fetch, all at the same time.
 """
 
 import argparse
@@ -96,8 +96,7 @@ def _measure(program: str, scenario: Scenario, at: Place, swarm: Swarm, original
     curve.begin(at.peers)
     load = MachineLoad()
     began_s = time.monotonic()
-    for host in at.peers:
-        swarm.begin(host)
+    swarm.begin_all(at.peers)
     finished_s = wait_for_all(swarm, at.peers, began_s, scenario.bound_s() * LIMIT, curve)
     busy_share = load.busy_share()
     cpu_s = sum(one.cpu_s() for one in swarm.programs.values()) - cpu_before_s

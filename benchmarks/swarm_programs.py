@@ -4,7 +4,8 @@ import http.client
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,6 +46,9 @@ class Swarm(Protocol):
 
     def begin(self, host: Host) -> None:
         """Tell one receiver to fetch."""
+
+    def begin_all(self, hosts: Sequence[Host]) -> None:
+        """Tell all at the same time: none waits for the answer of another."""
 
     def is_done(self, host: Host) -> bool:
         """Whether a receiver has the whole file."""
@@ -124,6 +128,11 @@ class PanalSwarm:
         """Tell one receiver to fetch."""
         call(host, "POST", "/api/v1/downloads", {"what": self.content, "name": FILE_NAME})
 
+    def begin_all(self, hosts: Sequence[Host]) -> None:
+        """Tell all at the same time: none waits for the answer of another."""
+        with ThreadPoolExecutor(len(hosts)) as callers:
+            list(callers.map(self.begin, hosts))
+
     def is_done(self, host: Host) -> bool:
         """Whether the final name is there."""
         return (self._at.folder / host.name / FILE_NAME).exists()
@@ -174,6 +183,11 @@ class TorrentSwarm:
         addresses = " ".join(f"{other.address}:{PORT}" for other in self._begun)
         self._begun.append(host)
         self.programs[host].tell(f"connect {addresses}")
+
+    def begin_all(self, hosts: Sequence[Host]) -> None:
+        """Tell one after the other, which waits for no answer."""
+        for host in hosts:
+            self.begin(host)
 
     def is_done(self, host: Host) -> bool:
         """Whether it has said so."""
