@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks.curve import Curve, svg
 from benchmarks.hosts import CannotRun, Host, Network, congestion_control
+from benchmarks.link_use import LinkUse
 from benchmarks.places import FILE_NAME, SHARED_MEMORY, make_file
 from benchmarks.processes import Broken, MachineLoad
 from benchmarks.rows import Aim, Row, skipped
@@ -47,6 +48,7 @@ class Outcome:
     waste: float
     busy_share: float
     curve: Curve
+    links: LinkUse
 
     @property
     def ratio(self) -> float:
@@ -94,10 +96,11 @@ def _measure(program: str, scenario: Scenario, at: Place, swarm: Swarm, original
     sent_before = {host: host.traffic() for host in everybody}
     curve = Curve(scenario.size_bytes)
     curve.begin(at.peers)
+    links = LinkUse((at.seed, *at.peers))
     load = MachineLoad()
     began_s = time.monotonic()
     swarm.begin_all(at.peers)
-    finished_s = wait_for_all(swarm, at.peers, began_s, scenario.bound_s() * LIMIT, curve)
+    finished_s = wait_for_all(swarm, at.peers, began_s, scenario.bound_s() * LIMIT, curve, links)
     busy_share = load.busy_share()
     cpu_s = sum(one.cpu_s() for one in swarm.programs.values()) - cpu_before_s
     sent_bytes = sum((host.traffic() - sent_before[host]).payload_bytes for host in everybody)
@@ -115,6 +118,7 @@ def _measure(program: str, scenario: Scenario, at: Place, swarm: Swarm, original
         sent_bytes / delivered_bytes,
         busy_share,
         curve,
+        links,
     )
 
 
@@ -124,6 +128,7 @@ def wait_for_all(
     began_s: float,
     limit_s: float,
     curve: Curve | None = None,
+    links: LinkUse | None = None,
 ) -> dict[Host, float]:
     """When each finished, from `began_s`; those that did not within the limit are left out."""
     finished_s: dict[Host, float] = {}
@@ -135,6 +140,8 @@ def wait_for_all(
                 waiting.discard(host)
         if curve is not None:
             curve.sample(began_s)
+        if links is not None:
+            links.sample()
         time.sleep(POLL_S)
     for host in waiting:
         print(f"  {host.name} did not finish: {swarm.why(host)}", file=sys.stderr)
@@ -148,8 +155,10 @@ def same(at: Place, host: Host, original: Path) -> bool:
     return filecmp.cmp(copy, original, shallow=False)
 
 
-def run(scenario: Scenario, programs: Sequence[str], rounds: int) -> dict[str, list[Outcome]]:
-    """Every program in turn, `rounds` times; prints each as it comes."""
+def run(
+    scenario: Scenario, programs: Sequence[str], rounds: int, *, tells_links: bool = False
+) -> dict[str, list[Outcome]]:
+    """Every program in turn, `rounds` times; prints each as it comes, with the use of links."""
     print(f"{scenario.name}: {scenario.words()}; aim {scenario.aim}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="panal-bench-", dir=SHARED_MEMORY))
     outcomes: dict[str, list[Outcome]] = {program: [] for program in programs}
@@ -159,6 +168,8 @@ def run(scenario: Scenario, programs: Sequence[str], rounds: int) -> dict[str, l
             for program in programs:
                 outcome = run_once(program, scenario, original)
                 print(f"  {outcome.words()}  load {os.getloadavg()[0]:.1f}", flush=True)
+                if tells_links:
+                    print(*outcome.links.lines(), sep="\n", flush=True)
                 outcomes[program].append(outcome)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -220,11 +231,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--program", action="append", choices=PROGRAMS)
     parser.add_argument("--random", type=int, default=random.randrange(10**6))
+    parser.add_argument("--links", action="store_true", help="how much of each link was used")
     asked = parser.parse_args()
     print(f"congestion control {congestion_control()}; drawn from --random {asked.random}")
     for scenario in (*SCENARIOS, *drawn(asked.random)):
         if not asked.scenario or scenario.name in asked.scenario:
-            run(scenario, asked.program or PROGRAMS, asked.rounds)
+            programs = asked.program or PROGRAMS
+            run(scenario, programs, asked.rounds, tells_links=asked.links)
 
 
 if __name__ == "__main__":
