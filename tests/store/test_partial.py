@@ -20,6 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from panal.errors import NoSpace, PanalError, StateInUse
+from panal.store import file_systems
 from panal.store import partial as partials
 from panal.store.fingerprints import Fingerprint
 from panal.store.journal_records import BATCH, DURABLE, FORGET
@@ -524,6 +525,16 @@ def test_space_is_taken_before_the_first_byte_comes(part: Kept) -> None:
     status = partial.path.stat()
     assert status.st_size == 1_000_000
     assert status.st_blocks * 512 >= 1_000_000
+
+
+def test_of_a_file_in_memory_no_page_is_written_before_its_bytes_come(
+    part: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_systems, "kind_of", lambda _: 0x01021994)
+    partial = part()
+    assert (partial.path.stat().st_size, partial.path.stat().st_blocks) == (SIZE, 0)
+    write(partial, 4)
+    assert partial.written == bits(4)
 
 
 def test_what_was_taken_of_a_disk_that_is_too_small_is_given_back(

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_TMPFS = 0x01021994
 _MODELESS = {
     0x4D44,  # FAT
     0x2011BAB0,  # exFAT
@@ -19,6 +20,11 @@ def kind_of(descriptor: int) -> int | None:
     if not hasattr(_libc, "fstatfs") or _libc.fstatfs(descriptor, answer):
         return None
     return ctypes.c_long.from_buffer(answer).value & 0xFFFFFFFF
+
+
+def lies_in_memory(descriptor: int) -> bool:
+    """Whether a file is the machine's memory itself: to allocate it is to write it."""
+    return kind_of(descriptor) == _TMPFS
 
 
 def keeps_modes(folder: Path) -> bool:

@@ -19,6 +19,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from panal.errors import PanalError
+from panal.store.file_systems import lies_in_memory
 from panal.store.fingerprints import Fingerprint
 from panal.store.journal import Journal, open_private
 from panal.store.journal_records import BATCH, DURABLE, FORGET
@@ -286,7 +287,8 @@ class PartialFile:
     def _allocate(self) -> None:
         size = self.manifest.size_bytes
         try:
-            if size:
+            # In memory all of it would be filled with zeros, and nothing asked for meanwhile.
+            if size and not lies_in_memory(self.descriptor):
                 os.posix_fallocate(self.descriptor, 0, size)
         except OSError as error:
             if disk_error(error, "").slug == "no-space":
