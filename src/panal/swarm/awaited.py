@@ -22,8 +22,6 @@ class Awaited:
 
     def __init__(self) -> None:
         self.sources: set[SourceId] = set()
-        self.most: int | None = None
-        """While others go first, no more are asked at once."""
 
     def hears(self, source: Source) -> None:
         """It is asked, or bytes came from it."""
@@ -48,6 +46,4 @@ class Awaited:
         Who is whole competes with nobody for others' uplinks: where few download from many, all
         are asked.
         """
-        if self.most is not None:
-            return max(0, self.most - len(self.sources))
         return max(0, AT_ONCE - len(self.sources)) if downloading > AT_ONCE else AT_ONCE

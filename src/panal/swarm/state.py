@@ -5,7 +5,6 @@ chance is an argument. Each kind of fact looks only at what it can change; what 
 changes is looked at when time is told to have passed.
 """
 
-from panal.swarm.ahead import Ahead
 from panal.swarm.asking import Asking
 from panal.swarm.behind import Behind
 from panal.swarm.border import Border
@@ -77,7 +76,6 @@ class DownloadState:
         """How long our own disk has taken nothing by now."""
         self._chance = chance
         self._take_overs = TakeOvers(chunk_bytes)
-        self._ahead = Ahead(chunk_count)
         self._behind = Behind(chunk_count)
         self._border = border or Border(chunk_count)
         self._requests = Requests(
@@ -186,9 +184,6 @@ class DownloadState:
         self._border.look(near, self.chunks.free, now_s)
         orders += self._make_room(now_s)
         orders += self.neighbours.fill(now_s)
-        lead = -self._behind.lead(self.chunks.written, near)
-        ready = sum(source.stage is Stage.READY for source in near)
-        self._requests.awaited.most = self._ahead.most_asked(lead, ready)
         orders += self._requests.ask_idle(now_s)
         if self.asking.begin_if_due(now_s):
             away = [source.id for source in self.sources.values() if source.stage is Stage.AWAY]
