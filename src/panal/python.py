@@ -11,7 +11,6 @@ import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from panal.answers import (
     AddedAnswer,
@@ -37,9 +36,6 @@ from panal.peer.guest_links import DEFAULT_S
 from panal.running import running_peer
 from panal.searching import search_all
 from panal.wire.join_line import parse_join_line
-
-if TYPE_CHECKING:
-    pass
 
 logging.getLogger("panal").addHandler(logging.NullHandler())  # silent unless asked
 LOOK_AGAIN_S = 0.05

@@ -180,6 +180,20 @@ async def test_nothing_is_held_back_from_whoever_waits_for_it(
         assert told[before:] == [["a"], ["b"]]
 
 
+async def test_who_waits_is_told_of_all_slices_without_a_pause(
+    tmp_path: Path, told: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcer, "SLICE_ITEMS", 4)
+    clock = VirtualClock()
+    async with Network(tmp_path, clock=clock) as network:
+        peer = await network.peer("one")
+        before = await _first_change_told(peer, told)
+        for name in "bcdefg":
+            _change(peer, name)
+        assert await peer.app.announcer.announced(30.0)  # no time passes
+        assert [len(stream) for stream in told[before:]] == [1, 4, 2]
+
+
 async def _first_change_told(peer: RunningPeer, told: list[list[str]]) -> int:
     """How many streams there were before it."""
     await until(lambda: not peer.app.lease.problem, "registered")

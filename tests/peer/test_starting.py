@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from panal import Peer
+from panal.errors import PanalError
 from panal.peer import folder_telling
 from panal.peer.announcer import Announcer
 from panal.peer.comparing import Comparing, Difference
@@ -48,6 +50,24 @@ async def test_a_digest_that_is_not_known_is_added_up_once(network: Network) -> 
     ana = await network.peer("ana")
     assert ana.app.index.total.value() == catalogue_digest(ana)
     assert ana.app.announcer._digest.value() == catalogue_digest(ana)
+
+
+async def test_a_folder_that_cannot_be_looked_for_is_named(network: Network) -> None:
+    folder = network.place / ("n" * 300)
+    with pytest.raises(PanalError, match="Could not use the folder"):
+        await network.peer("ana", folder=folder, state_dir=network.place / "state")
+
+
+async def test_a_fault_before_the_first_registration_ends_the_wait_for_it(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(Lease, "_live", broken)
+    with pytest.raises(PanalError, match="broken"):
+        async with Peer("ana", network.place / "ana", trackers=[network.tracker_address]):
+            pytest.fail("started")
 
 
 async def test_a_peer_compares_its_folder_before_it_registers(

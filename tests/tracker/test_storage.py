@@ -900,6 +900,7 @@ def test_a_search_is_quick_once_it_was_counted_and_while_the_index_is_not_behind
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_queries, "RANK_LIMIT", 6)
+    monkeypatch.setattr(sqlite_queries, "RANKED_OF_MORE", 5)
     _announce(storage, ONE, *(entry(f"lib{number}", 1) for number in range(20)))
     _index(storage)
     common, rare, none = (understand(SearchQuery(words)) for words in ("lib", "lib7", "qqzzy"))
@@ -916,6 +917,20 @@ def test_a_search_is_quick_once_it_was_counted_and_while_the_index_is_not_behind
     _index(storage)
     storage.match(rare, 1.0)
     assert storage.is_quick(rare)
+
+
+@only_sqlite
+def test_a_search_is_not_quick_that_finds_few_among_many_with_its_trigrams(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_queries, "RANK_LIMIT", 6)
+    monkeypatch.setattr(sqlite_queries, "RANKED_OF_MORE", 5)
+    _announce(storage, ONE, *(entry(f"holida oliday {number}", 1) for number in range(20)))
+    _announce(storage, ONE, entry("a holiday", 2))
+    _index(storage)
+    for page in (understand(SearchQuery("holiday")), understand(SearchQuery("holiday ext:"))):
+        assert len(storage.match(page, 1.0).rows) == 1
+        assert not storage.is_quick(page)
 
 
 @only_sqlite

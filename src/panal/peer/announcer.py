@@ -211,9 +211,10 @@ class Announcer:
         """Tell a slice; the digest that the tracker has afterwards. PanalError where it does not
         take it: the slice waits again."""
         counted = self._changes
-        self._waited_for.clear()
         changes = self._untold.take(SLICE_ITEMS)
         is_all = not self._untold
+        if is_all:  # else somebody may wait for the rest
+            self._waited_for.clear()
         try:
             digest = await self._tell(self._slice(changes))
         except PanalError:

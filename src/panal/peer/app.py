@@ -174,9 +174,9 @@ class PeerApp:
         settings = self.settings
         if not settings.is_state_inside():
             await self._open_index()
-            if settings.shares_folder:
-                refuse_lost(settings.folder, self.index)
         try:
+            if settings.shares_folder and not settings.is_state_inside():
+                refuse_lost(settings.folder, self.index)
             settings.folder.mkdir(parents=True, exist_ok=True)
             self.root = Mounts(settings.folder)
         except OSError as error:
@@ -394,6 +394,7 @@ class PeerApp:
 
     def _part_failed(self, error: BaseException) -> None:
         fatal = self.lease.fatal
+        self.lease.tried.set()
         if not fatal.done():
             fatal.set_result(PanalError(f"A fault in Panal: {error!r}."))
 

@@ -16,6 +16,7 @@ MOST_KEPT = 100
 """Pages, of some 60 KB; then it begins anew."""
 
 _Row = TypeVar("_Row")
+Needles = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class KeptBest(Generic[_Row]):
 
     def __init__(self) -> None:
         self._kept: dict[Search, _Kept[_Row]] = {}
+        self._few: set[Needles] = set()
 
     def get(self, search: Search, beside: object) -> Sequence[_Row] | None:
         """What was kept, if what was noted `beside` it is still the same."""
@@ -41,6 +43,16 @@ class KeptBest(Generic[_Row]):
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
         self._kept[search] = _Kept(beside, last, rows)
+
+    def note_few(self, search: Search) -> None:
+        """Many names have its trigrams, and few what it asks for: all of them were read in vain."""
+        if len(self._few) >= MOST_KEPT:
+            self._few.clear()
+        self._few.add(search.needles)
+
+    def has_few(self, search: Search) -> bool:
+        """Whether that was so once."""
+        return search.needles in self._few
 
     def note_changed(self, first: int) -> None:
         """Of what has gone or changed, `first` is the lowest id."""

@@ -187,8 +187,11 @@ class Records:
         is_short = len(contents) <= FEW_CONTENTS and self._widely_held.isdisjoint(contents)
         if is_short and self._storage.is_embedded:
             # It only reads: there is no transaction.
-            return self._threads.ask(self._located, contents, handout, self._clock.now_s())
+            return self._threads.ask(self._located_now, contents, handout)
         return self._run(lambda now_s: self._located(contents, handout, now_s))
+
+    def _located_now(self, contents: Sequence[ContentId], handout: Handout) -> _Located:
+        return self._located(contents, handout, self._clock.now_s())
 
     def _located(self, contents: Sequence[ContentId], handout: Handout, now_s: float) -> _Located:
         chosen = {}

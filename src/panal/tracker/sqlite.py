@@ -182,7 +182,7 @@ class SqliteStorage:
 
     def is_quick(self, search: Search) -> bool:
         """Whether `match` is known to take a millisecond or so."""
-        return self._behind <= FEW_ROWS and is_quick(self._counts.names, search)
+        return self._behind <= FEW_ROWS and is_quick(self._counts.names, self._best, search)
 
     def entries_in_order(self, search: Search, now_s: float) -> Generator[Match]:
         """The entries that a listing shows, from a page's beginning on, all there are."""

@@ -247,13 +247,13 @@ class PeerRows:
 
     def undo(self) -> None:
         """It has failed: everything is as it was before."""
+        self.absent |= self._cleared  # first: whose rows were cleared may be live again
+        self._cleared.clear()
         for key, known in self._changed.items():
             self._set(key, known)
         self._first_paths.clear()
         self._changed.clear()
         self.absences += 1
-        self.absent |= self._cleared
-        self._cleared.clear()
         self._connection.execute("DELETE FROM temp.absent")
         rows = [(row_id,) for row_id in self.absent]
         self._connection.executemany("INSERT INTO temp.absent VALUES (?)", rows)

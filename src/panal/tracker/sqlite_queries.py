@@ -70,18 +70,20 @@ def matches_of(
             return Matches.of(list(matches_in(peers, known)), capped=True)
         rows, last = find.best(exact, (search.beginnings, search.needles))
     matches = Matches.of(list(matches_in(peers, rows)), capped=len(rows) == RANKED_OF_MORE)
+    if len(rows) < RANKED_OF_MORE:
+        kept.note_few(search)
     if last is not None:
         kept.keep(search, beside, last, only_of_page(search, rows, matches))
     return matches
 
 
-def is_quick(counts: NameCounts, search: Search) -> bool:
+def is_quick(counts: NameCounts, kept: KeptBest[Row], search: Search) -> bool:
     """Whether kept counts say that a search reads about a thousand rows, and by words alone."""
     is_narrowed = search.peer or search.content or search.sha256 or any(filters(search))
     if is_narrowed or not search.needles or min(map(len, search.needles)) < TRIGRAM:
         return False
     if counts.is_known_more(search.needles, RANK_LIMIT):
-        return True
+        return not kept.has_few(search)
     grams = [gram for needle in search.needles for gram in grams_of(needle)]
     about = [counts.known_about(gram) for gram in grams]
     known = [count for count in about if count is not None]
