@@ -3,11 +3,19 @@
 import os
 from pathlib import Path
 
+import pytest
+
+from panal.errors import PanalError
 from panal.peer.bundles import Group
-from panal.peer.local_copies import SLICE_BYTES, SLICE_FILES, slices
+from panal.peer.local_copies import SLICE_BYTES, SLICE_FILES, LocalCopies, slices
+from panal.peer.small_files import manifest_of_small
+from panal.store.index import Index
+from panal.store.roots import Root
+from panal.store.staging import Staging
 from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.ids import ContentId
-from panal.wire.names import SafePath
+from panal.wire.manifest import Manifest, content_id
+from panal.wire.names import SafePath, safe_path
 from tests.support.network import Network, RunningPeer, until
 
 FILES = 600
@@ -58,3 +66,38 @@ def test_a_slice_is_bounded_in_files_and_bytes() -> None:
     assert [len(some) for some in slices([_group(1)] * (SLICE_FILES + 1))] == [SLICE_FILES, 1]
     assert [len(some) for some in slices([_group(SLICE_BYTES)] * 2)] == [1, 1]
     assert list(slices([])) == []
+
+
+def test_a_large_group_comes_in_parts() -> None:
+    [entry] = _group(1)
+    parts = list(slices([[entry] * (2 * SLICE_FILES + 1)]))
+    assert [sum(map(len, some)) for some in parts] == [SLICE_FILES, SLICE_FILES, 1]
+
+
+def test_a_disk_that_fails_costs_nothing_that_an_earlier_run_received(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "root").mkdir()
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    groups: list[Group] = []
+    for data in (b"one", b"two", b"three"):
+        content = content_id(manifest_of_small(data).encode())
+        (scratch / f"{content.hex()}-0-0").write_bytes(data)
+        entry = CollectionEntry(safe_path(data.decode()), EntryType.FILE, content, len(data), 0)
+        groups.append([entry])
+    root, index = Root(tmp_path / "root"), Index(tmp_path / "index.sqlite")
+    batch = Staging(scratch, root)
+    write = Staging.write
+
+    def failing(self: Staging, data: bytes, entry: CollectionEntry, manifest: Manifest) -> None:
+        if entry.path == "two":
+            raise PanalError("The disk fails.")
+        write(self, data, entry, manifest)
+
+    monkeypatch.setattr(Staging, "write", failing)
+    with pytest.raises(PanalError):
+        LocalCopies(scratch, index, root).stage_small(groups, batch)
+    assert sorted(path.read_bytes() for path in scratch.iterdir()) == [b"one", b"three", b"two"]
+    batch.close()
+    index.close()

@@ -90,15 +90,15 @@ class FolderFiles:
         for some in slices(group for group in wanted if group[0].content in may_be_here):
             batch = self._new_batch()
             try:
-                staged = await to_end(asyncio.to_thread(self._local.stage_small, some, batch))
+                staging = asyncio.to_thread(self._local.stage_small, some, batch)
+                staged, not_staged = await to_end(staging)
             except BaseException:
                 batch.close()
                 raise
             await self._placing.add(batch)
             for one in staged:
                 self._count(one.group, 0, was_received=one.was_received)
-            copied = {one.group[0].content for one in staged}
-            rest += [group for group in some if group[0].content not in copied]
+            rest += not_staged
         return rest
 
     async def fetch_bundled(self, wanted: Sequence[Group]) -> list[Group]:

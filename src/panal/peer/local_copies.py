@@ -5,7 +5,7 @@ What is copied is verified as if it had come from another peer.
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -36,6 +36,14 @@ class Copied(msgspec.Struct, frozen=True):
     """By an earlier run, else it is shared elsewhere here."""
 
 
+class _Read(msgspec.Struct, frozen=True):
+    """What should be a content's bytes: nothing is known of them yet."""
+
+    group: Group
+    data: bytes
+    leftover: Path | None = None
+
+
 class LocalCopies:
     """Copies what is here; for one folder's download, each call in a thread."""
 
@@ -55,40 +63,43 @@ class LocalCopies:
         known = self._index.one_of_each(list(contents))
         return {*left_over, *(file.content for file in known)}
 
-    def stage_small(self, groups: Sequence[Group], batch: Staging) -> list[Copied]:
-        """Verify and stage a slice of what may be copied; those that were as they should be."""
+    def stage_small(
+        self, groups: Sequence[Group], batch: Staging
+    ) -> tuple[list[Copied], list[Group]]:
+        """Verify and stage a slice of what may be copied; and what was not as it should be."""
         batch.check_room()
         contents = [group[0].content for group in groups if group[0].content is not None]
         known = {file.content: file for file in self._index.one_of_each(contents)}
-        read = [(group, *self._read(group[0], known)) for group in groups]
+        read = [self._read(group, known) for group in groups]
         copied: list[Copied] = []
+        rest: list[Group] = []
         with COMPUTING:
-            for group, data, was_received in read:
-                manifest = None if data is None else manifest_of_small(data)
-                if manifest is None or content_id(manifest.encode()) != group[0].content:
+            for one in read:
+                manifest = manifest_of_small(one.data)
+                if content_id(manifest.encode()) != one.group[0].content:
+                    rest.append(one.group)
                     continue
-                for entry in group:
-                    batch.write(data or b"", entry, manifest)
-                copied.append(Copied(group, was_received))
-        return copied
+                for entry in one.group:
+                    batch.write(one.data, entry, manifest)
+                if one.leftover is not None:  # not before: it would have to be fetched again
+                    with contextlib.suppress(OSError):
+                        one.leftover.unlink()
+                copied.append(Copied(one.group, one.leftover is not None))
+        return copied, rest
 
-    def _read(
-        self, entry: CollectionEntry, known: dict[ContentId, SharedFile]
-    ) -> tuple[bytes | None, bool]:
-        """The bytes that should be a content's, and whether an earlier run received them."""
-        assert entry.content is not None  # noqa: S101 (a file)
-        if (leftover := self._leftovers.pop(entry.content.hex(), None)) is not None:
+    def _read(self, group: Group, known: Mapping[ContentId, SharedFile]) -> _Read:
+        content, size_bytes = group[0].content, group[0].size_bytes
+        assert content is not None  # noqa: S101 (a file)
+        if (leftover := self._leftovers.pop(content.hex(), None)) is not None:
             with contextlib.suppress(OSError):
                 opened = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-                leftover.unlink()  # it is written anew: nothing takes its space twice
-                data = _read_whole(opened, entry.size_bytes)
-                if data is not None:
-                    return data, True
-        for shared in self._shared_as(entry.content, known.get(entry.content)):
-            with contextlib.suppress(ContentChanged):
+                return _Read(group, _read_at_most(opened, size_bytes), leftover)
+        for shared in self._shared_as(content, known.get(content)):
+            # What cannot be read here can be had from others.
+            with contextlib.suppress(ContentChanged, OSError):
                 opened = self._root.open_unchanged(shared.path, shared.fingerprint)
-                return _read_whole(opened, entry.size_bytes), False
-        return None, False
+                return _Read(group, _read_at_most(opened, size_bytes))
+        return _Read(group, b"")
 
     def _shared_as(self, content: ContentId, first: SharedFile | None) -> Iterator[SharedFile]:
         """Files with a content, one at hand first; all are looked up where that is another now."""
@@ -118,24 +129,30 @@ class LocalCopies:
 
 
 def slices(groups: Iterable[Group]) -> Iterator[list[Group]]:
-    """Groups in order, so many at a time as are read and staged together."""
+    """Groups in order, so many at a time as are read and staged together; large ones in parts."""
     some: list[Group] = []
-    size_bytes = 0
-    for group in groups:
-        if some and (len(some) >= SLICE_FILES or size_bytes >= SLICE_BYTES):
+    files = size_bytes = 0
+    for part in (part for group in groups for part in _parts(group)):
+        if some and (files >= SLICE_FILES or size_bytes >= SLICE_BYTES):
             yield some
-            some, size_bytes = [], 0
-        some.append(group)
-        size_bytes += group[0].size_bytes
+            some, files, size_bytes = [], 0, 0
+        some.append(part)
+        files += len(part)
+        size_bytes += len(part) * part[0].size_bytes
     if some:
         yield some
 
 
-def _read_whole(descriptor: int, size_bytes: int) -> bytes | None:
-    """A file's bytes, where there are just so many."""
+def _parts(group: Group) -> Iterator[Group]:
+    most = min(SLICE_FILES, max(1, SLICE_BYTES // max(1, group[0].size_bytes)))
+    for start in range(0, len(group), most):
+        yield group[start : start + most]
+
+
+def _read_at_most(descriptor: int, size_bytes: int) -> bytes:
+    """One byte more than a file should have shows that it has more."""
     with os.fdopen(descriptor, "rb") as file:
-        data = file.read(size_bytes + 1)
-    return data if len(data) == size_bytes else None
+        return file.read(size_bytes + 1)
 
 
 def _copy_bytes(source: int, target: int) -> None:
