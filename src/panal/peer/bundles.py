@@ -198,8 +198,11 @@ def _stage(
         for entry in left[content]:
             batch.write(member.data, entry, manifest)
         transfer.count(left.pop(content))
-    if wrong is not None:
-        raise wrong
+    try:
+        if wrong is not None:
+            raise wrong
+    finally:
+        del wrong  # it has this frame, and so the bundle, in its traceback
 
 
 def _until_wrong(found: Iterator[Member]) -> tuple[list[Member], Exception | None]:

@@ -50,7 +50,8 @@ class Damage:
 
     def below(self, path: str) -> list[DamagedFile]:
         """Those under a path: a file, or all that lie in a folder."""
-        return [f for f in self.all() if f.path == path or f.path.startswith(path + "/")]
+        below = (f for f in self._files.values() if f.path == path or f.path.startswith(path + "/"))
+        return sorted(below, key=lambda file: file.path)
 
     def holds(self, item: Seen) -> bool:
         """Whether a file that was seen is a damaged one, as it was found; in whatever thread."""

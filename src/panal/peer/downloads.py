@@ -146,7 +146,8 @@ class Downloads:
     def count(self) -> dict[str, int]:
         """How many there are in each state."""
         counts = {state.value: 0 for state in State}
-        for download in self.all():
+        for download in self._downloads.values():
+            download.transfer.look()
             counts[download.state.value] += 1
         return counts
 
@@ -333,6 +334,8 @@ class Downloads:
                 await stop(download)
                 if State(download.record.state) is State.RUNNING:
                     await self._end(download, error)
+                if State(download.record.state) is State.FAILED:
+                    await self._let_go(download.record)
             self._start_queued()
         except (PanalError, OSError):  # as no descriptor is left: whoever writes will tell
             return
