@@ -157,6 +157,24 @@ async def test_p4_what_is_here_already_is_durable_before_that_is_acknowledged(
     watched.assert_durable(getter.folder, path)
 
 
+async def test_p4_what_a_folder_has_already_is_durable_before_that_is_acknowledged(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed, getter = await network.peer("seed"), await network.peer("getter")
+    path = SafePath("tree/deep/film.bin")
+    await sent_in(seed, path)
+    link = (await seed.node.add_folder("tree")).link
+    file = getter.folder / path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(DATA)
+    await until(lambda: getter.app.index.by_path(path) is not None, "known")
+    watched = Watched(monkeypatch)
+    watched.bytes_of.add(file.stat().st_ino)
+    watched.names_in |= {folder.stat().st_ino for folder in list(file.parents)[:3]}
+    assert (await getter.fetched(link)).state == "done"
+    watched.assert_durable(getter.folder, path)
+
+
 async def test_p4_is_seen_broken_where_nothing_is_synced(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,8 @@ from panal.peer.small_files import is_small
 from panal.peer.transfer import Transfer
 from panal.store.index import Index
 from panal.store.placed_records import PlacedRecords
-from panal.store.roots import Root, disk_error
+from panal.store.publish import make_all_durable
+from panal.store.roots import Root, disk_error, mkdir_if_missing
 from panal.store.space import allocated_bytes, check_space
 from panal.store.texts import Texts
 from panal.store.tree import standing
@@ -160,6 +161,9 @@ class FolderDownloads:
                 self._parts.announcer.hold(content, complete=True)
                 with self._saying_what_is_missing(found, scratch, transfer):
                     await self._fetch_files(content, found, scratch, transfer)
+            # Perhaps placed by a try whose last sync failed, or by another program just now.
+            kept = [entry.path for entry in found.kept]
+            await asyncio.to_thread(make_all_durable, self._parts.root, kept)
             await asyncio.to_thread(make_folders, self._parts.root, found.empty_folders)
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
         except NoSpace as error:
@@ -254,11 +258,8 @@ def make_folders(root: Root, folders: Sequence[CollectionEntry]) -> None:
     for entry in folders:
         try:
             with root.parent_for_writing(entry.path) as (parent, name):
-                try:
-                    os.mkdir(name, dir_fd=parent)
-                except FileExistsError:
-                    continue
-                if entry.mtime_ns:
+                is_new = mkdir_if_missing(name, parent)
+                if is_new and entry.mtime_ns:
                     times = (entry.mtime_ns, entry.mtime_ns)
                     os.utime(name, ns=times, dir_fd=parent, follow_symlinks=False)
                 os.fsync(parent)

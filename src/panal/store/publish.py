@@ -7,9 +7,12 @@ empty placeholder and rename. The first that the file system knows is used.
 import ctypes
 import errno
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from panal.errors import ContentChanged, Refused, TargetTaken
+from panal.store.durable import MANY, sync_file_system, syncs_whole
 from panal.store.leases import OpenForWriting, read_lease
 from panal.store.placeholders import MODE, noted
 from panal.store.roots import Fingerprint, Root, disk_error
@@ -50,15 +53,40 @@ def make_durable(root: Root, path: SafePath, expected: Fingerprint) -> None:
     """
     descriptor = root.open_unchanged(path, expected)
     try:
-        os.fsync(descriptor)
+        _sync(descriptor)
         parts = path.split("/")
         for count in range(len(parts), 0, -1):
             with root.parent_for_reading(SafePath("/".join(parts[:count]))) as (folder, _):
-                os.fsync(folder)
+                _sync(folder)
     except OSError as error:
         raise disk_error(error, f"make {printable(path)} durable") from None
     finally:
         os.close(descriptor)
+
+
+def make_all_durable(root: Root, paths: Sequence[SafePath]) -> None:
+    """As `make_durable`, for files of one file system that stand there, whatever they are now."""
+    if len(paths) >= MANY:
+        with root.parent_for_reading(paths[0]) as (folder, _):
+            if syncs_whole(folder):
+                try:
+                    sync_file_system(folder)
+                except OSError as error:
+                    raise disk_error(error, "make the folder's files durable") from None
+                return
+    for path in paths:
+        fingerprint = root.fingerprint(path)
+        if fingerprint is not None:
+            with suppress(ContentChanged):
+                make_durable(root, path, fingerprint)
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # it cannot be written to, as an image: it is durable
+            raise
 
 
 def exchange(source: Path, root: Root, path: SafePath, expected: Fingerprint) -> Fingerprint:

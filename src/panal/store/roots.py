@@ -191,7 +191,7 @@ class Root:
 
         Without `sync` the caller makes the folders above durable.
         """
-        with self._parent(path, _mkdir_synced if sync else _mkdir) as found:
+        with self._parent(path, _mkdir_synced if sync else mkdir_if_missing) as found:
             yield found
 
     @contextmanager
@@ -202,7 +202,7 @@ class Root:
 
     @contextmanager
     def _parent(
-        self, path: SafePath, make: Callable[[str, int], None] | None = None
+        self, path: SafePath, make: Callable[[str, int], object] | None = None
     ) -> Iterator[tuple[int, str]]:
         *folders, name = path.split("/")
         descriptor = self._top()
@@ -312,22 +312,28 @@ def _is_file_or_nothing(name: str, folder: int) -> bool:
         return True
 
 
-def _mkdir(folder: str, parent: int) -> None:
-    with suppress(FileExistsError):
+def mkdir_if_missing(folder: str, parent: int) -> bool:
+    """Whether it was not there."""
+    try:
         os.mkdir(folder, dir_fd=parent)
+    except FileExistsError:
+        return False
+    return True
 
 
-def _mkdir_synced(folder: str, parent: int) -> None:
-    _mkdir(folder, parent)
+def _mkdir_synced(folder: str, parent: int) -> bool:
+    is_new = mkdir_if_missing(folder, parent)
     try:
         os.fsync(parent)
     except OSError:
-        with suppress(OSError):  # else the next try finds it there, and syncs nothing
-            os.rmdir(folder, dir_fd=parent)
+        if is_new:
+            with suppress(OSError):  # else the next try finds it there, and syncs nothing
+                os.rmdir(folder, dir_fd=parent)
         raise
+    return is_new
 
 
-def _enter(parent: int, folder: str, path: str, make: Callable[[str, int], None] | None) -> int:
+def _enter(parent: int, folder: str, path: str, make: Callable[[str, int], object] | None) -> int:
     try:
         return os.open(folder, _FOLDER_FLAGS, dir_fd=parent)
     except OSError as error:
