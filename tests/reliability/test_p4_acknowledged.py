@@ -135,6 +135,20 @@ async def test_p4_what_is_acknowledged_is_durable(
     await acknowledged(network, monkeypatch)
 
 
+async def _written_by_another_program(
+    peer: RunningPeer, path: SafePath, change: pytest.MonkeyPatch
+) -> Watched:
+    """The data are there and known, in two new folders, and nothing of it was synced."""
+    file = peer.folder / path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(DATA)
+    await until(lambda: peer.app.index.by_path(path) is not None, "known")
+    watched = Watched(change)
+    watched.bytes_of.add(file.stat().st_ino)
+    watched.names_in |= {folder.stat().st_ino for folder in list(file.parents)[:3]}
+    return watched
+
+
 @pytest.mark.parametrize("is_download", [False, True])
 async def test_p4_what_is_here_already_is_durable_before_that_is_acknowledged(
     network: Network, monkeypatch: pytest.MonkeyPatch, is_download: bool
@@ -143,13 +157,7 @@ async def test_p4_what_is_here_already_is_durable_before_that_is_acknowledged(
     seed, getter = await network.peer("seed"), await network.peer("getter")
     path = SafePath("new/deep/film.bin")
     await sent_in(seed, path)
-    file = getter.folder / path
-    file.parent.mkdir(parents=True)
-    file.write_bytes(DATA)
-    await until(lambda: getter.app.index.by_path(path) is not None, "known")
-    watched = Watched(monkeypatch)
-    watched.bytes_of.add(file.stat().st_ino)
-    watched.names_in |= {folder.stat().st_ino for folder in list(file.parents)[:3]}
+    watched = await _written_by_another_program(getter, path, monkeypatch)
     if is_download:
         assert (await getter.fetched((await seed.node.link(path)).link, path)).state == "done"
     else:
@@ -164,13 +172,7 @@ async def test_p4_what_a_folder_has_already_is_durable_before_that_is_acknowledg
     path = SafePath("tree/deep/film.bin")
     await sent_in(seed, path)
     link = (await seed.node.add_folder("tree")).link
-    file = getter.folder / path
-    file.parent.mkdir(parents=True)
-    file.write_bytes(DATA)
-    await until(lambda: getter.app.index.by_path(path) is not None, "known")
-    watched = Watched(monkeypatch)
-    watched.bytes_of.add(file.stat().st_ino)
-    watched.names_in |= {folder.stat().st_ino for folder in list(file.parents)[:3]}
+    watched = await _written_by_another_program(getter, path, monkeypatch)
     assert (await getter.fetched(link)).state == "done"
     watched.assert_durable(getter.folder, path)
 

@@ -172,16 +172,17 @@ class PeerApp:
 
     async def _open_folder(self) -> None:
         settings = self.settings
-        if not settings.is_state_inside():
+        state_is_inside = settings.is_state_inside()
+        if not state_is_inside:  # first, for it may say that the folder's disk is away
             await self._open_index()
         try:
-            if settings.shares_folder and not settings.is_state_inside():
+            if settings.shares_folder and not state_is_inside:
                 refuse_lost(settings.folder, self.index)
             settings.folder.mkdir(parents=True, exist_ok=True)
             self.root = Mounts(settings.folder)
         except OSError as error:
             raise disk_error(error, f"use the folder {settings.folder}") from None
-        if settings.is_state_inside():
+        if state_is_inside:
             await self._open_index()
         index = self.index
         self._placed = PlacedRecords(index)

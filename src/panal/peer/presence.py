@@ -9,6 +9,7 @@ from panal.errors import RootOffline
 from panal.peer.announcer import Announcer
 from panal.peer.comparing import has_rows
 from panal.peer.contents import Contents
+from panal.peer.sharing import entry_pages
 from panal.store.index import Index, SharedFile
 from panal.store.mounts import Mounts
 from panal.store.root_records import RootRecords
@@ -39,14 +40,11 @@ def refuse_lost(folder: Path, index: Index) -> None:
     if folder.exists():
         return
     further = {root.name for root in RootRecords(index).roots()}
-    after = ""
-    while page := index.files_after(after, PAGE):
-        if any(shared.path.partition("/")[0] not in further for shared in page):
-            raise RootOffline(
-                f"The folder {printable(str(folder))} is not there, and this peer has shared files "
-                "in it. Mount its disk; if it is to begin anew, make the folder."
-            )
-        after = page[-1].path
+    if any(entry_pages(index, lambda path: path.partition("/")[0] not in further)):
+        raise RootOffline(
+            f"The folder {printable(str(folder))} is not there, and this peer has shared files "
+            "in it. Mount its disk; if it is to begin anew, make the folder."
+        )
 
 
 class Presence:
