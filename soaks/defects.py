@@ -10,7 +10,8 @@ from pathlib import Path
 from panal.peer import sharing
 from panal.store import durable
 from panal.store import partial as partial_files
-from panal.store.roots import Fingerprint, Root
+from panal.store.fingerprints import Fingerprint
+from panal.store.roots import Root
 from panal.wire.names import SafePath
 
 

@@ -10,8 +10,9 @@ import pytest
 from aiohttp import web
 
 from panal.errors import TargetTaken
-from panal.peer import collections, downloads, folder_check
+from panal.peer import downloads, folder_check
 from panal.peer.collections import TOO_DEEP
+from panal.store import shared_files
 from panal.store.space import reserve_bytes
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from panal.wire.names import MAX_DEPTH
@@ -112,7 +113,7 @@ async def test_what_is_there_already_is_kept(network: Network) -> None:
 async def test_however_few_are_looked_at_together(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collections, "PAGE", 3)
+    monkeypatch.setattr(shared_files, "PAGE", 3)
     monkeypatch.setattr(folder_check, "PAGE", 3)
     monkeypatch.setattr(folder_check, "BATCH_FILES", 2)
     one = await shared_tree(network, small_files=20)

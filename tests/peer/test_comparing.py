@@ -11,11 +11,11 @@ import pytest
 
 from panal.peer import comparing
 from panal.peer.comparing import Comparing
+from panal.store.fingerprints import Skipped
 from panal.store.hashing import hash_file
 from panal.store.index import Index
 from panal.store.mounts import FurtherRoot, Mounts
 from panal.store.root_records import RootRecords
-from panal.store.roots import Skipped
 from panal.store.walking import Piece, Recall
 from panal.wire.names import SafePath, safe_path
 from tests.peer.test_watching import write

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from panal.peer.folder_listing import FEW_FILES, children
 from panal.store.fingerprints import Fingerprint
-from panal.store.index import SharedFile
+from panal.store.shared_files import SharedFile
 from panal.wire.ids import ContentId
 from panal.wire.names import safe_path
 

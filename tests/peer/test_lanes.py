@@ -11,7 +11,7 @@ from panal.errors import NotHereYet
 from panal.peer import app, lanes
 from panal.peer.contents import Contents, OpenContent
 from panal.peer.lanes import BEHIND_AT_ONCE, OTHERS_AT_ONCE, PEERS_AT_ONCE, Lane, Lanes
-from panal.store.index import SharedFile
+from panal.store.shared_files import SharedFile
 from panal.wire.bundle import encode_request
 from panal.wire.chunk_request import head, range_fields
 from panal.wire.ids import ContentId, parse_content_id

@@ -9,8 +9,8 @@ import pytest
 from panal.peer import scanning
 from panal.peer.comparing import Comparing, Difference
 from panal.peer.scanning import BATCH_BYTES, BATCH_FILES, batches
+from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile, hash_file
-from panal.store.roots import Fingerprint
 from panal.wire.names import SafePath
 from tests.peer.test_watching import sees, write
 from tests.support.network import Network, until

@@ -17,7 +17,7 @@ from panal.peer.contents import OpenContent
 from panal.peer.outgoing import COPIED_BYTES
 from panal.peer.rate_limit import RateLimit
 from panal.peer.sending import SENDING_THREADS, Sender
-from panal.store.roots import Fingerprint
+from panal.store.fingerprints import Fingerprint
 from panal.wire.ranges import ByteRange
 from tests.support.loop_clock import LoopClock
 

@@ -4,7 +4,7 @@ import pytest
 
 from panal.peer.telling import COUNT_EVERY_S, NAMED_IN_A_ROW, QUIET_S, Telling
 from panal.store.fingerprints import Fingerprint
-from panal.store.index import SharedFile
+from panal.store.shared_files import SharedFile
 from panal.wire.ids import ContentId
 from panal.wire.names import SafePath
 from tests.support.network import Network, until

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from panal.peer import sharing
-from panal.store import publish, roots
+from panal.store import entering, publish
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from panal.wire.names import STATE_DIRECTORY
 from tests.support.checker import assert_sound
@@ -118,6 +118,6 @@ async def test_p2_is_seen_broken_where_a_name_is_taken_over(
 async def test_p2_is_seen_broken_where_links_are_followed(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roots, "_FOLDER_FLAGS", roots._FOLDER_FLAGS & ~os.O_NOFOLLOW)
+    monkeypatch.setattr(entering, "_FOLDER_FLAGS", entering._FOLDER_FLAGS & ~os.O_NOFOLLOW)
     with pytest.raises(AssertionError, match=r"link|outside"):
         await tried_at_every_door(network)

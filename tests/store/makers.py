@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from panal.store.roots import Fingerprint
+from panal.store.fingerprints import Fingerprint
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Kind, Manifest, chunk_size_for, content_id
 from panal.wire.names import safe_path as sp

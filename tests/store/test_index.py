@@ -19,11 +19,13 @@ from msgspec.structs import replace
 
 from panal.errors import NoSpace, PanalError, Refused, StateInUse
 from panal.store import index as index_module
+from panal.store import shared_files
+from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
-from panal.store.index import MANY, UNCHECKED, Index, Moved, SharedFile
+from panal.store.index import Index, Moved
 from panal.store.index_database import ROWS_AT_ONCE
 from panal.store.index_file import SCHEMA_VERSION, SELECT_SHARED
-from panal.store.roots import Fingerprint
+from panal.store.shared_files import MANY, UNCHECKED, SharedFile
 from panal.store.turn import COMPUTING
 from panal.wire.catalogue import CatalogueDigest
 from panal.wire.ids import ContentId
@@ -221,14 +223,20 @@ def test_pages_follow_one_another_without_a_gap(index: Index) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["a%/", "a_/", "a\\/", "ä/", "\U0010ffff/", "a'/", "a/", "*/"])
-def test_a_folder_lists_what_is_in_it_and_nothing_beside(prefix: str, index: Index) -> None:
+def test_a_folder_lists_what_is_in_it_and_nothing_beside(
+    prefix: str, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     last = "\U0010ffff"
     inside = [prefix + name for name in ("a", "z/z", "\uffff", last, last * 63, last + "/" + last)]
     beside = ["aa/b", "ab/c", "a", prefix[:-1] + "0", prefix[:-1] + ".", "x" + prefix + "a", last]
     for name in {*inside, *beside}:
         remember(index, name)
-    assert [shared.path for shared in index.files_below(prefix)] == sorted(inside)
-    assert [shared.path for shared in index.files_below("")] == sorted({*inside, *beside})
+    monkeypatch.setattr(shared_files, "PAGE", 2)
+    for of, names in ((prefix, sorted(inside)), ("", sorted({*inside, *beside}))):
+        assert [shared.path for shared in index.files_below(of)] == names
+        pages = list(index.pages_below(of))
+        assert [shared.path for page in pages for shared in page] == names
+        assert max(map(len, pages)) == 2
     assert index.files_below("none/") == []
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from panal.errors import NotFound, PanalError, Refused, RootOffline
+from panal.store.fingerprints import Fingerprint, Skipped
 from panal.store.mounts import FurtherRoot, Mounts
 from panal.store.publish import make_durable
-from panal.store.roots import Fingerprint, Skipped
 from tests.store.makers import sp
 
 

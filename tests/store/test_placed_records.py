@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
 from panal.store.index import Index
 from panal.store.placed_records import YOUNG_NS, PlacedRecords
-from panal.store.roots import Fingerprint
 from panal.wire.manifest import content_id
 from tests.store.makers import manifest_by_hand, noise, sp
 

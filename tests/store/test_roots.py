@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from panal.errors import ContentChanged, NoSpace, NotFound, PanalError, Refused, RootOffline
-from panal.store.roots import Fingerprint, Root, Skipped, disk_error
+from panal.store.disk_errors import disk_error
+from panal.store.fingerprints import Fingerprint, Skipped
+from panal.store.roots import Root
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import SafePath
 from tests.store.makers import alarmed, fail, fingerprint_of, sp

@@ -22,7 +22,7 @@ from panal.cli.documents import (
 from panal.cli.output import print_json
 from panal.errors import NotFound, UsageError
 from panal.peer.network_owner import Member, NetworkOwner, OpenLine
-from panal.store.roots import disk_error
+from panal.store.disk_errors import disk_error
 from panal.trust.files import write_private
 from panal.trust.owner_files import FOLDER, read_access
 from panal.wire.join_line import JoinLine

@@ -31,9 +31,9 @@ from panal.fsck.unfinished_reading import (
     named_chunks,
     read_text,
 )
+from panal.store.disk_errors import disk_error
 from panal.store.index_file import IndexDamaged, open_as_it_is, version_of
 from panal.store.mounts import Mounts
-from panal.store.roots import disk_error
 from panal.store.texts import FOLDER as TEXTS
 from panal.store.texts import Texts, manifest_of_text
 from panal.store.unfinished import leftovers_in

@@ -15,10 +15,12 @@ from panal.peer.config import refuse_whole_home
 from panal.peer.sharing import Placed
 from panal.peer.uploads import BATCH_BYTES, Uploads
 from panal.peer.watching import Watching
-from panal.store.index import SharedFile
+from panal.store.disk_errors import disk_error
+from panal.store.fingerprints import Skipped
 from panal.store.mounts import FurtherRoot, Mounts
 from panal.store.root_records import RootRecords
-from panal.store.roots import Root, Skipped, disk_error
+from panal.store.roots import Root
+from panal.store.shared_files import SharedFile
 from panal.wire.names import SafePath, printable, safe_path, visible_path
 
 

@@ -52,15 +52,16 @@ from panal.peer.uploads import Uploads
 from panal.peer.verifying import Verifying
 from panal.peer.watching import Watching
 from panal.store.damage_records import DamageRecords
+from panal.store.disk_errors import disk_error
 from panal.store.download_records import DownloadRecords
-from panal.store.index import Index, SharedFile
+from panal.store.index import Index
 from panal.store.mounts import Mounts
 from panal.store.placed_records import PlacedRecords
 from panal.store.placeholders import remove_left
 from panal.store.root_records import RootRecords
-from panal.store.roots import disk_error
 from panal.store.scrub_records import ScrubRecords
 from panal.store.setting_records import SettingRecords
+from panal.store.shared_files import SharedFile
 from panal.store.texts import FOLDER as TEXTS
 from panal.store.texts import Texts
 from panal.wire.catalogue import Registration

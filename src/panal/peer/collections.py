@@ -9,7 +9,8 @@ are not kept. It stays what it was until it is made again, and then takes the ol
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from itertools import chain
 
 import msgspec
 from msgspec.structs import replace
@@ -23,9 +24,10 @@ from panal.peer.offering import Offering
 from panal.peer.scanning import Scanning
 from panal.peer.sharing import Sharing
 from panal.store.collection_records import CollectionRecord, CollectionRecords
-from panal.store.index import Index, SharedFile
+from panal.store.fingerprints import Skipped
+from panal.store.index import Index
 from panal.store.mounts import Mounts
-from panal.store.roots import Skipped
+from panal.store.shared_files import SharedFile
 from panal.store.texts import Texts
 from panal.store.tree import Tree, TreeFile, read_tree
 from panal.wire.collection import (
@@ -41,7 +43,6 @@ from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath, path_problem, printable
 
 LOOK_AGAIN_S = 0.05
-PAGE = 1_000
 SETTLING_SCANS = 20
 """How often a folder in which files are still being written is looked at again."""
 TOO_DEEP = "too deep to be fetched with its folder"
@@ -111,7 +112,7 @@ class Collections:
             raise TargetTaken(f"{printable(name)} is a file that is shared already.")
         base = path or ""
         tree = await self._tree_at_rest(base)
-        indexed = self._indexed_below(f"{base}/" if base else "")
+        indexed = chain.from_iterable(self._index.pages_below(f"{base}/" if base else ""))
         entries = await asyncio.to_thread(snapshot, base, tree, indexed)
         content, manifest = await asyncio.to_thread(lambda: self._texts.keep(encode(entries)))
         record = CollectionRecord(name, base, content, manifest)
@@ -178,15 +179,6 @@ class Collections:
             f"{len(moving)} files are still being written, such as {printable(moving[0])}: "
             "try again when the folder rests."
         )
-
-    def _indexed_below(self, prefix: str) -> Iterator[SharedFile]:
-        after = prefix
-        while page := self._index.files_after(after, PAGE):
-            for shared in page:
-                if not shared.path.startswith(prefix):
-                    return
-                yield shared
-            after = page[-1].path
 
     def _read(self, base: str) -> Tree:
         name = self._root.root_name(base)

@@ -11,10 +11,11 @@ import msgspec
 
 from panal.errors import PanalError
 from panal.store.fingerprints import Fingerprint, Seen, Skipped
-from panal.store.index import LAST, Index, Moved
+from panal.store.index import Index, Moved
 from panal.store.mounts import Mounts
 from panal.store.root_records import Twins
 from panal.store.seen_folders import FolderLook
+from panal.store.shared_files import LAST
 from panal.store.walking import FileRow, Listed, Piece, Run, Stretch
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import SafePath, path_problem

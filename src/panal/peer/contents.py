@@ -9,10 +9,11 @@ import msgspec
 
 from panal.errors import ContentChanged, NotFound, PanalError, RootOffline
 from panal.peer.availability import Availability, Followers
-from panal.store.fingerprints import Seen
-from panal.store.index import Index, SharedFile
+from panal.store.fingerprints import Fingerprint, Seen
+from panal.store.index import Index
 from panal.store.partial import PartialFile
-from panal.store.roots import Fingerprint, Root
+from panal.store.roots import Root
+from panal.store.shared_files import SharedFile
 from panal.store.small_reads import read_all
 from panal.wire import bitfield
 from panal.wire.bundle import (

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from panal.errors import PanalError
 from panal.store.damage_records import DamagedFile, DamageRecords
 from panal.store.fingerprints import Fingerprint, Seen
-from panal.store.index import SharedFile
 from panal.store.mounts import Mounts
+from panal.store.shared_files import SharedFile
 from panal.wire import bitfield
 from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath, printable

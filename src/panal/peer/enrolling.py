@@ -16,7 +16,7 @@ from panal.peer.membership import Membership, keep, key_path
 from panal.peer.tracker_calls import DEADLINE_S, meaning_of
 from panal.peer.tracker_channel import certificate_at, tls_channel
 from panal.peer.tracker_client import is_on_loopback
-from panal.store.roots import disk_error
+from panal.store.disk_errors import disk_error
 from panal.trust.certificates import is_for_key, new_key, pem_of, pin_of, signing_request
 from panal.trust.files import private_folder, write_private
 from panal.wire import tracker_pb2 as pb

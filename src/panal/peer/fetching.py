@@ -33,8 +33,8 @@ from panal.peer.received import Received
 from panal.peer.sharing import Sharing
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.transfer import Transfer
-from panal.store.index import SharedFile
 from panal.store.partial import PartialFile
+from panal.store.shared_files import SharedFile
 from panal.store.space import allocated_bytes, check_space
 from panal.store.unfinished import leftovers_in, remove
 from panal.swarm.border import Border

@@ -10,10 +10,11 @@ import msgspec
 
 from panal.errors import PanalError, TargetTaken, UnsafeName
 from panal.peer.sharing import Sharing
+from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile, hash_file
 from panal.store.index import Index
 from panal.store.placed_records import PlacedRecords
-from panal.store.roots import Fingerprint, Root
+from panal.store.roots import Root
 from panal.store.target import target_limits
 from panal.store.tree import Standing, standing
 from panal.wire.collection import CollectionEntry

@@ -29,10 +29,12 @@ from panal.peer.placing import to_end
 from panal.peer.sharing import Sharing
 from panal.peer.small_files import is_small
 from panal.peer.transfer import Transfer
+from panal.store.disk_errors import disk_error
+from panal.store.entering import mkdir_if_missing
 from panal.store.index import Index
 from panal.store.placed_records import PlacedRecords
 from panal.store.publish import make_all_durable
-from panal.store.roots import Root, disk_error, mkdir_if_missing
+from panal.store.roots import Root
 from panal.store.space import allocated_bytes, check_space
 from panal.store.texts import Texts
 from panal.store.tree import standing

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from panal.store.index import LAST, SharedFile
+from panal.store.shared_files import LAST, SharedFile
 
 FEW_FILES = 16
 MANY_FILES = 1_000

@@ -9,9 +9,9 @@ from panal.audit import AuditLog
 from panal.clock import Clock
 from panal.errors import NotFound, UsageError
 from panal.peer.collections import Collections
+from panal.store.disk_errors import disk_error
 from panal.store.guest_records import GuestRecords
 from panal.store.index import Index
-from panal.store.roots import disk_error
 from panal.trust.files import read_private, write_private
 from panal.wire.capability import SERIAL_BYTES, Grant, capability, is_signed, serial_of
 from panal.wire.ids import ContentId, is_content_id, parse_content_id

@@ -14,8 +14,9 @@ from panal.errors import ContentChanged
 from panal.peer.bundles import Group
 from panal.peer.small_files import manifest_of_small
 from panal.store.hashing import hash_descriptor
-from panal.store.index import Index, SharedFile
+from panal.store.index import Index
 from panal.store.roots import Root
+from panal.store.shared_files import SharedFile
 from panal.store.staging import Staging
 from panal.store.turn import COMPUTING
 from panal.wire.collection import CollectionEntry

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from panal.errors import PanalError
-from panal.store.roots import disk_error
+from panal.store.disk_errors import disk_error
 from panal.trust.files import private_folder, write_private
 from panal.wire.ids import PeerName, parse_peer_name
 from panal.wire.membership import Revocations, revocations_of

@@ -18,7 +18,7 @@ from blake3 import blake3
 from panal.clock import Clock
 from panal.errors import Refused
 from panal.peer.roles import Token
-from panal.store.roots import disk_error
+from panal.store.disk_errors import disk_error
 from panal.trust.files import others_may_read, read_private, write_private
 
 log = logging.getLogger(__name__)

@@ -10,14 +10,13 @@ from panal.peer.announcer import Announcer
 from panal.peer.comparing import has_rows
 from panal.peer.contents import Contents
 from panal.peer.sharing import entry_pages
-from panal.store.index import Index, SharedFile
+from panal.store.index import Index
 from panal.store.mounts import Mounts
 from panal.store.root_records import RootRecords
+from panal.store.shared_files import SharedFile
 from panal.wire.names import printable
 
 log = logging.getLogger(__name__)
-
-PAGE = 1_000
 
 
 def look_for_roots(root: Mounts, index: Index, *, state_is_inside: bool) -> dict[str, bool]:
@@ -114,12 +113,7 @@ class Presence:
     def _pages(self, name: str) -> Iterator[list[SharedFile]]:
         if name and (single := self._index.by_path(name)) is not None:
             yield [single]
-        after = name + "/" if name else ""
-        while page := self._index.files_after(after, PAGE):
-            yield page
-            after = page[-1].path
-            if name and not after.startswith(name + "/"):
-                return
+        yield from self._index.pages_below(name + "/" if name else "")
 
     def _withdraw(self, shared: SharedFile) -> None:
         self._announcer.change_entry(shared.entry(), None)

@@ -14,8 +14,8 @@ import msgspec
 from panal.errors import TooLarge
 from panal.peer.placing import to_end
 from panal.peer.uploads import BATCH_BYTES
+from panal.store.disk_errors import disk_error
 from panal.store.hashing import ContentHasher, Stopping, hash_descriptor
-from panal.store.roots import disk_error
 from panal.store.space import check_space
 from panal.store.upload_files import UploadFiles, UploadRecord
 from panal.wire.manifest import Manifest

@@ -19,8 +19,8 @@ from panal.peer.placing import to_end
 from panal.peer.resumable_upload import ResumableUpload
 from panal.peer.sharing import Sharing
 from panal.peer.upload_names import Conflict, names_like
+from panal.store.disk_errors import disk_error
 from panal.store.hashing import ContentHasher, Stopping
-from panal.store.roots import disk_error
 from panal.store.space import check_space
 from panal.store.upload_files import UploadFiles, UploadRecord, upload_ids
 from panal.trust.files import private_folder

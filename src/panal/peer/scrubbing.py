@@ -16,10 +16,11 @@ from panal.clock import Clock
 from panal.errors import ContentChanged, PanalError
 from panal.peer.damage import Damage
 from panal.peer.sharing import Sharing
-from panal.store.index import Index, SharedFile
+from panal.store.index import Index
 from panal.store.rereading import read_when_idle, wrong_chunks_of
 from panal.store.roots import Root
 from panal.store.scrub_records import Position, ScrubRecords
+from panal.store.shared_files import SharedFile
 from panal.wire.manifest import Manifest
 
 log = logging.getLogger(__name__)

@@ -16,10 +16,12 @@ from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
 from panal.peer.telling import Telling
 from panal.store.damage_records import DamagedFile
+from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile, Stopping, hash_file, sha256_of_descriptor
-from panal.store.index import Index, Moved, SharedFile
+from panal.store.index import Index, Moved
 from panal.store.publish import exchange, make_durable, publish
-from panal.store.roots import Fingerprint, Root
+from panal.store.roots import Root
+from panal.store.shared_files import SharedFile
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest

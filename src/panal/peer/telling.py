@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from panal.store.index import SharedFile
+from panal.store.shared_files import SharedFile
 from panal.wire.names import printable
 
 NAMED_AT_ONCE = 3

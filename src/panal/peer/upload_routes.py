@@ -27,7 +27,7 @@ from panal.peer.query import read_query
 from panal.peer.roles import Role
 from panal.peer.sharing import Placed
 from panal.peer.uploads import Uploads
-from panal.store.index import SharedFile
+from panal.store.shared_files import SharedFile
 from panal.wire.links import Link
 from panal.wire.names import visible_path
 

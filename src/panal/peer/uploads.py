@@ -17,8 +17,8 @@ import msgspec
 from panal.errors import TooLarge
 from panal.peer.limits import UPLOADS_AT_ONCE
 from panal.peer.sharing import Placed, Sharing
+from panal.store.disk_errors import disk_error
 from panal.store.hashing import ContentHasher, hash_descriptor
-from panal.store.roots import disk_error
 from panal.store.space import check_space
 from panal.trust.files import private_folder
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest, chunk_size_for, content_id

@@ -20,7 +20,7 @@ from panal.errors import PanalError, Refused
 from panal.peer import membership as kept
 from panal.peer.config import PeerSettings
 from panal.peer.membership import Membership
-from panal.store.roots import disk_error
+from panal.store.disk_errors import disk_error
 from panal.trust.files import private_folder
 from panal.wire.ids import PeerName, parse_peer_name
 from panal.wire.join_line import JoinLine

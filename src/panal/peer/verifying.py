@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from itertools import chain
 
 import msgspec
 
 from panal.errors import ContentChanged, NotFound, PanalError, RootOffline
 from panal.peer import damage
 from panal.peer.damage import Damage
-from panal.peer.sharing import PAGE, Sharing
+from panal.peer.sharing import Sharing
 from panal.store.damage_records import DamagedFile
 from panal.store.hashing import Stopping
-from panal.store.index import Index, SharedFile
+from panal.store.index import Index
 from panal.store.rereading import wrong_chunks_of
 from panal.store.roots import Root
+from panal.store.shared_files import SharedFile
 from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath, printable
 
@@ -151,13 +153,7 @@ class Verifying:
 
     def _all(self, found: Verified) -> Iterator[SharedFile]:
         found.of_files, found.of_bytes = self._index.totals()
-        return self._pages()
-
-    def _pages(self) -> Iterator[SharedFile]:
-        after = ""
-        while page := self._index.files_after(after, PAGE):
-            yield from page
-            after = page[-1].path
+        return chain.from_iterable(self._index.pages_below())
 
     def _named(self, paths: list[SafePath], found: Verified) -> list[SharedFile]:
         files: list[SharedFile] = []

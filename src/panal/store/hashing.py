@@ -9,7 +9,9 @@ import msgspec
 from blake3 import blake3
 
 from panal.errors import ContentChanged, PanalError
-from panal.store.roots import Fingerprint, Root, disk_error
+from panal.store.disk_errors import disk_error
+from panal.store.fingerprints import Fingerprint
+from panal.store.roots import Root
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, chunk_size_for, content_id, manifest_of
 from panal.wire.names import SafePath, printable

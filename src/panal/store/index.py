@@ -1,8 +1,7 @@
 """What a peer remembers between starts: which file is which content."""
 
-import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,40 +10,12 @@ from msgspec.structs import replace
 from panal.store.catalogue_total import CatalogueTotal
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
-from panal.store.index_database import IndexDatabase, insert_rows
-from panal.store.index_file import SELECT_SHARED
+from panal.store.index_database import insert_rows
 from panal.store.seen_folders import SeenFolders
+from panal.store.shared_files import MANY, SharedFile, SharedFiles
 from panal.store.turn import COMPUTING
-from panal.store.walking import FileRow
-from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId
-from panal.wire.manifest import Kind, Manifest, decode
-from panal.wire.names import MAX_COMPONENT_BYTES, SafePath
-
-MANY = 4_096
-"""So many values are asked for in one question: SQLite takes 32,766."""
-MOST_KEPT = 256
-LAST = "\U0010ffff" * (MAX_COMPONENT_BYTES // 4 + 1)
-"""Sorts behind everything that a path may go on with: no part of one is as long."""
-
-
-class SharedFile(msgspec.Struct, frozen=True, gc=False):
-    """One file of the folder, known by its hash."""
-
-    path: SafePath
-    content: ContentId
-    fingerprint: Fingerprint
-    sha256: bytes
-    sha256_checked: bool
-
-    def entry(self) -> Entry:
-        """What the tracker is told about it."""
-        return Entry(
-            path=self.path,
-            content=self.content,
-            size_bytes=self.fingerprint.size_bytes,
-            sha256=self.sha256 if self.sha256_checked else None,
-        )
+from panal.wire.names import SafePath
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -59,7 +30,6 @@ class Moved(msgspec.Struct, frozen=True):
         return self.path, self.fingerprint
 
 
-UNCHECKED = "WHERE content IN (SELECT id FROM contents WHERE sha256_checked = 0) ORDER BY path"
 Change = tuple[SharedFile | None, SharedFile | None]
 """A path as it was before, and as it is now."""
 _SHARE = """
@@ -72,18 +42,14 @@ ON CONFLICT (id) DO UPDATE SET sha256_checked = max(sha256_checked, excluded.sha
 """
 
 
-class Index(IndexDatabase):
-    """Which file is which content, in the database; safe to call from several threads."""
+class Index(SharedFiles):
+    """Which file is which content, kept as the folder changes."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the index; StateInUse where another process has it."""
         super().__init__(path)
-        self._asked_for: dict[ContentId, list[SharedFile]] = {}
-        """What was answered since the last change: a swarm asks for one content all the time."""
         self.changes = 0
         """How often what is shared has changed since it was opened."""
-        self._totals: tuple[int, int] | None = None
-        """Files and their bytes, where that is known: a large index takes long to add up."""
         self.total = CatalogueTotal(self.rows, self.writing)
         self.seen_folders = SeenFolders(self.rows, self.writing)
 
@@ -193,112 +159,6 @@ class Index(IndexDatabase):
             )
             after = self.by_content(content)
             self.total.change(database, [f.entry() for f in before], [f.entry() for f in after])
-
-    def by_path(self, path: str) -> SharedFile | None:
-        """The shared file under a path."""
-        return next(self._files("WHERE path = ?", (path,)), None)
-
-    def by_paths(self, paths: Sequence[str]) -> dict[str, SharedFile]:
-        """The shared files under these paths."""
-        return {shared.path: shared for shared in self._files_of_many("WHERE path IN ({})", paths)}
-
-    def by_content(self, content: ContentId) -> list[SharedFile]:
-        """Every file with this content."""
-        known = self._asked_for.get(content)
-        if known is not None and not self._database.in_transaction:
-            return list(known)
-        with self._lock:
-            found = list(self._files("WHERE content = ? ORDER BY path", (content,)))
-            if not self._database.in_transaction:  # else it may be undone
-                if len(self._asked_for) >= MOST_KEPT:
-                    self._asked_for.clear()
-                self._asked_for[content] = found
-        return list(found)
-
-    def one_of_each(self, contents: Sequence[ContentId]) -> list[SharedFile]:
-        """A file with each of these contents, where there is one, in path order."""
-        where = "WHERE content IN ({}) GROUP BY content ORDER BY path"
-        return list(self._files_of_many(where, contents))
-
-    def files_after(self, path: str, limit: int) -> list[SharedFile]:
-        """The next shared files in path order."""
-        return list(self._files("WHERE path > ? ORDER BY path LIMIT ?", (path, limit)))
-
-    def entries_after(self, path: str, limit: int) -> list[Entry]:
-        """What the tracker is told of the next shared files in path order."""
-        rows = self.rows(
-            "SELECT path, content, shared.size_bytes, iif(sha256_checked = 1, sha256, NULL) "
-            "FROM shared JOIN contents ON contents.id = shared.content "
-            "WHERE path > ? ORDER BY path LIMIT ?",
-            (path, limit),
-        )
-        return [Entry(row[0], row[1], row[2], Kind.FILE, row[3]) for row in rows]
-
-    def files_below(self, prefix: str) -> list[SharedFile]:
-        """The shared files whose path begins with `prefix`, in path order."""
-        return list(
-            self._files("WHERE path >= ? AND path < ? ORDER BY path", (prefix, prefix + LAST))
-        )
-
-    def unchecked(self) -> list[SharedFile]:
-        """The files whose SHA-256 nobody has computed here yet."""
-        return list(self._files(UNCHECKED, ()))
-
-    def totals(self) -> tuple[int, int]:
-        """How many files are shared, and their bytes."""
-        with self._lock:
-            if self._totals is None:
-                (row,) = self.rows("SELECT count(*), coalesce(sum(size_bytes), 0) FROM shared", ())
-                self._totals = int(row[0]), int(row[1])
-            return self._totals
-
-    def file_rows(self, after: str, before: str, limit: int) -> list[FileRow]:
-        """The next paths between two, and the numbers of their fingerprints, in path order."""
-        return self.rows(
-            "SELECT path, device, inode, size_bytes, mtime_ns FROM shared "
-            "WHERE path > ? AND path < ? ORDER BY path LIMIT ?",
-            (after, before, limit),
-        )
-
-    def fingerprints(self, prefix: str = "") -> dict[SafePath, Fingerprint]:
-        """What the shared paths that begin with `prefix` were when they were hashed."""
-        rows = self.file_rows(prefix, prefix + LAST, -1)
-        return {SafePath(path): Fingerprint(*numbers) for path, *numbers in rows}
-
-    def encoded_manifest(self, content: ContentId) -> bytes | None:
-        """The canonical manifest of a known content."""
-        rows = self.rows("SELECT manifest FROM contents WHERE id = ?", (content,))
-        return bytes(rows[0][0]) if rows else None
-
-    def manifest(self, content: ContentId) -> Manifest | None:
-        """The manifest of a known content, checked against its id."""
-        encoded = self.encoded_manifest(content)
-        return None if encoded is None else decode(encoded, content)
-
-    def _files_of_many(self, where: str, values: Sequence[object]) -> Iterator[SharedFile]:
-        """The files of a question about many values; the first `{}` of it stands for them."""
-        for start in range(0, len(values), MANY):
-            some = tuple(values[start : start + MANY])
-            yield from self._files(where.format(",".join("?" * len(some))), some)
-
-    def _files(self, where: str, values: tuple[object, ...]) -> Iterator[SharedFile]:
-        rows = self.rows(SELECT_SHARED + where, values)
-        for path, content, device, inode, size_bytes, mtime_ns, ctime_ns, sha256, checked in rows:
-            fingerprint = Fingerprint(device, inode, size_bytes, mtime_ns, ctime_ns)
-            yield SharedFile(SafePath(path), ContentId(content), fingerprint, sha256, checked == 1)
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Several changes, all or nothing; NoSpace, or PanalError where the disk fails."""
-        with self._lock:
-            try:
-                with super().writing() as database:
-                    yield database
-            except BaseException:
-                self._totals = None
-                raise
-            finally:
-                self._asked_for.clear()
 
 
 def _size_bytes(shared: SharedFile | None) -> int:

@@ -15,7 +15,8 @@ import msgspec
 from msgspec.structs import astuple
 
 from panal.errors import Refused
-from panal.store.roots import Fingerprint, Root, Skipped
+from panal.store.fingerprints import Fingerprint, Skipped
+from panal.store.roots import Root
 from panal.store.walking import Listed, Piece, Recall, Stretch, name_problem
 from panal.wire.names import SafePath, printable
 

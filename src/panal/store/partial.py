@@ -19,12 +19,12 @@ from pathlib import Path
 from blake3 import blake3
 
 from panal.errors import PanalError
+from panal.store.disk_errors import disk_error
 from panal.store.file_systems import lies_in_memory
 from panal.store.fingerprints import Fingerprint
 from panal.store.journal import Journal, open_private
 from panal.store.journal_records import BATCH, DURABLE, FORGET
 from panal.store.pending_writes import PendingWrites
-from panal.store.roots import disk_error
 from panal.wire import bitfield
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest

@@ -10,7 +10,8 @@ from typing import Any
 
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
-from panal.store.index import MANY, Index
+from panal.store.index import Index
+from panal.store.shared_files import MANY
 from panal.wire.ids import ContentId
 from panal.wire.manifest import decode
 from panal.wire.names import SafePath

@@ -12,10 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from panal.errors import ContentChanged, Refused, TargetTaken
+from panal.store.disk_errors import disk_error
 from panal.store.durable import MANY, sync_file_system, syncs_whole
+from panal.store.fingerprints import Fingerprint
 from panal.store.leases import OpenForWriting, read_lease
 from panal.store.placeholders import MODE, noted
-from panal.store.roots import Fingerprint, Root, disk_error
+from panal.store.roots import Root
 from panal.wire.names import SafePath, printable
 
 _NOREPLACE, _EXCHANGE = 1, 2

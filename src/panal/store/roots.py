@@ -13,20 +13,28 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from panal.errors import ContentChanged, NotFound, PanalError, Refused, RootOffline, TargetTaken
-from panal.store.disk_errors import disk_error as disk_error
-from panal.store.fingerprints import Fingerprint as Fingerprint
-from panal.store.fingerprints import Skipped as Skipped
+from panal.errors import ContentChanged, NotFound, RootOffline, TargetTaken
+from panal.store.disk_errors import disk_error
+from panal.store.entering import (
+    ABSENT,
+    EXHAUSTED,
+    MissingFolder,
+    absent,
+    enter,
+    is_file_or_nothing,
+    mkdir_if_missing,
+    mkdir_synced,
+    open_folder,
+    stop_at_missing,
+)
+from panal.store.fingerprints import Fingerprint, Skipped
 from panal.store.ignoring import Ignoring
 from panal.store.walking import Piece, Recall, Walk, name_problem
 from panal.trust.files import private_folder
 from panal.wire.names import STATE_DIRECTORY, SafePath, are_plain, printable
 
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a FIFO must not wait for its writer. It changes nothing on a file.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class Root:
@@ -110,7 +118,7 @@ class Root:
             descriptor = self._open_top()
         except OSError as error:
             place = printable(str(self.path))
-            if error.errno in _EXHAUSTED:  # it says nothing about the folder
+            if error.errno in EXHAUSTED:  # it says nothing about the folder
                 raise disk_error(error, f"open the folder {place}") from None
             raise RootOffline(f"The folder {place} is not there now: {error.strerror}.") from None
         status = os.fstat(descriptor)
@@ -181,8 +189,8 @@ class Root:
 
     def refuse_unplaceable(self, path: SafePath, *, replace: bool = False) -> None:
         """Refused, or TargetTaken with `replace`, where no file could be put; nothing is made."""
-        with suppress(_Missing), self._parent(path, _stop_at_missing) as (folder, name):
-            if replace and not _is_file_or_nothing(name, folder):
+        with suppress(MissingFolder), self._parent(path, stop_at_missing) as (folder, name):
+            if replace and not is_file_or_nothing(name, folder):
                 raise TargetTaken(f"{printable(path)} is there and is no file.")
 
     @contextmanager
@@ -191,7 +199,7 @@ class Root:
 
         Without `sync` the caller makes the folders above durable.
         """
-        with self._parent(path, _mkdir_synced if sync else mkdir_if_missing) as found:
+        with self._parent(path, mkdir_synced if sync else mkdir_if_missing) as found:
             yield found
 
     @contextmanager
@@ -208,7 +216,7 @@ class Root:
         descriptor = self._top()
         try:
             for folder in folders:
-                entered = _enter(descriptor, folder, path, make)
+                entered = enter(descriptor, folder, path, make)
                 os.close(descriptor)
                 descriptor = entered
             yield descriptor, name
@@ -244,17 +252,17 @@ class Root:
             if prefix == "":
                 top = self._top()
                 try:
-                    return os.open(".", _FOLDER_FLAGS, dir_fd=top)
+                    return open_folder(".", top)
                 finally:
                     os.close(top)
             with self._parent(SafePath(prefix)) as (folder, name):
-                return os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+                return open_folder(name, folder)
         except RootOffline:
             raise
         except NotFound:
             return None
         except OSError as error:
-            if error.errno in _ABSENT:
+            if error.errno in ABSENT:
                 return None
             if error.errno in {errno.EACCES, errno.EPERM}:
                 skipped.add("unreadable folder", prefix)
@@ -292,70 +300,3 @@ class Root:
                 self.ignoring.enter(folder, descriptor)
             finally:
                 os.close(descriptor)
-
-
-class _Missing(Exception):
-    """A folder that a path lies in is not there."""
-
-
-def _stop_at_missing(folder: str, parent: int) -> None:
-    try:
-        os.stat(folder, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        raise _Missing from None
-
-
-def _is_file_or_nothing(name: str, folder: int) -> bool:
-    try:
-        return stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return True
-
-
-def mkdir_if_missing(folder: str, parent: int) -> bool:
-    """Whether it was not there."""
-    try:
-        os.mkdir(folder, dir_fd=parent)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _mkdir_synced(folder: str, parent: int) -> bool:
-    is_new = mkdir_if_missing(folder, parent)
-    try:
-        os.fsync(parent)
-    except OSError:
-        if is_new:
-            with suppress(OSError):  # else the next try finds it there, and syncs nothing
-                os.rmdir(folder, dir_fd=parent)
-        raise
-    return is_new
-
-
-def _enter(parent: int, folder: str, path: str, make: Callable[[str, int], object] | None) -> int:
-    try:
-        return os.open(folder, _FOLDER_FLAGS, dir_fd=parent)
-    except OSError as error:
-        if make is None:
-            raise absent(path, error) from None
-    try:
-        make(folder, parent)
-        return os.open(folder, _FOLDER_FLAGS, dir_fd=parent)
-    except OSError as error:
-        raise _unplaceable(folder, path, error) from None
-
-
-def _unplaceable(folder: str, path: str, error: OSError) -> PanalError:
-    if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-        return Refused(f"{printable(path)} cannot be placed: {printable(folder)} is not a folder.")
-    return disk_error(error, f"make the folder {printable(folder)}")
-
-
-def absent(path: str, error: OSError) -> PanalError:
-    """NotFound, unless the error says nothing about the file."""
-    if error.errno in _ABSENT:
-        return NotFound(f"There is no file {printable(path)}.")
-    if error.errno in _EXHAUSTED:  # it says nothing about the file
-        return disk_error(error, f"open {printable(path)}")
-    return NotFound(f"{printable(path)} cannot be read: {error.strerror}.")

@@ -11,8 +11,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from panal.errors import NoSpace
+from panal.store.disk_errors import disk_error
 from panal.store.journal import Journal, open_private
-from panal.store.roots import disk_error
 from panal.store.space import check_space
 from panal.wire import bitfield
 from panal.wire.ids import ContentId

@@ -5,10 +5,12 @@ import stat
 from collections.abc import Iterable, Iterator
 
 from panal.errors import ContentChanged, NotFound, PanalError, RootOffline
+from panal.store.disk_errors import disk_error
+from panal.store.entering import absent
 from panal.store.fingerprints import Fingerprint
-from panal.store.index import SharedFile
 from panal.store.parents import Parents
-from panal.store.roots import Root, absent, disk_error
+from panal.store.roots import Root
+from panal.store.shared_files import SharedFile
 from panal.wire.names import printable
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -10,12 +10,13 @@ from pathlib import Path
 import msgspec
 
 from panal.errors import TargetTaken
+from panal.store.disk_errors import disk_error
 from panal.store.durable import MANY, sync_file_system, sync_files, syncs_whole
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile
 from panal.store.parents import Parents
 from panal.store.publish import as_named, publish_at
-from panal.store.roots import Root, disk_error
+from panal.store.roots import Root
 from panal.store.space import check_reserve
 from panal.store.turn import COMPUTING
 from panal.wire.collection import CollectionEntry, EntryType

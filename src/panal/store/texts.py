@@ -7,8 +7,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from panal.errors import IntegrityError
+from panal.store.disk_errors import disk_error
 from panal.store.hashing import READ_BYTES, ContentHasher
-from panal.store.roots import disk_error
 from panal.trust.files import private_folder
 from panal.wire.ids import ContentId, is_content_id, parse_content_id
 from panal.wire.manifest import Kind, Manifest, chunk_size_for, content_id

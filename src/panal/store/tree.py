@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 
 from panal.errors import NotFound, RootOffline
-from panal.store.roots import Fingerprint, Skipped, disk_error
+from panal.store.disk_errors import disk_error
+from panal.store.fingerprints import Fingerprint, Skipped
 from panal.store.walking import name_problem
 from panal.wire.names import STATE_DIRECTORY, SafePath, printable
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from panal.errors import StateInUse
+from panal.store.disk_errors import disk_error
 from panal.store.journal import open_locked, said
-from panal.store.roots import disk_error
 from panal.store.space import BLOCK_BYTES
 from panal.wire.ids import ContentId
 from panal.wire.manifest import chunk_count_for, chunk_size_for

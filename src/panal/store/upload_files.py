@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from panal.errors import NotFound, PanalError, RootOffline
+from panal.store.disk_errors import disk_error
 from panal.store.fingerprints import Fingerprint
-from panal.store.roots import disk_error
 from panal.store.space import allocated_bytes
 from panal.trust.files import write_private
 from panal.wire.names import printable

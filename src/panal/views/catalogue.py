@@ -12,7 +12,7 @@ from panal.answers import (
     SearchAnswer,
 )
 from panal.peer.collections import AddedFolder
-from panal.store.index import SharedFile
+from panal.store.shared_files import SharedFile
 from panal.wire.catalogue import FolderItem, FolderPage, FolderQuery, Hit, PeerInfo, SearchPage
 from panal.wire.links import Link
 
