@@ -101,7 +101,7 @@ async def test_p5_is_seen_broken_where_a_full_disk_is_an_end(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def giving_up(queue: Downloads, download: Download, error: NoSpace) -> None:
-        queue._set(download, State.FAILED, error)
+        queue._list.set_state(download, State.FAILED, error)
 
     monkeypatch.setattr(Downloads, "_wait_for_room", giving_up)
     monkeypatch.setattr("tests.support.network.PATIENCE_S", 2.0)

@@ -7,10 +7,9 @@ fails, is read-only or is away does too, and is tried again now and then.
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from panal import request_ids
@@ -18,12 +17,12 @@ from panal.clock import Clock
 from panal.errors import NoSpace, NotFound, PanalError, RootOffline, UsageError
 from panal.peer.checking import Checking
 from panal.peer.download import Download, State, stop
+from panal.peer.download_list import DownloadList
 from panal.peer.download_way import DownloadWay
 from panal.peer.queueing import (
     LONGEST_PAUSE_S,
     TRY_AGAIN_S,
     Lack,
-    Queued,
     Turn,
     Waiting,
     failures_in_a_row,
@@ -31,6 +30,7 @@ from panal.peer.queueing import (
     to_start,
     to_try_again,
     turn_of,
+    waited_words,
 )
 from panal.store.disk_errors import disk_error
 from panal.store.download_records import DownloadRecord, DownloadRecords
@@ -42,8 +42,6 @@ log = logging.getLogger(__name__)
 
 ACTIVE_AT_ONCE = 4
 """How many run at once until the owner says otherwise."""
-ENDED_KEPT = 200
-"""How many ended downloads stay listed."""
 LOOK_FOR_ROOM_S = 5.0
 
 
@@ -71,29 +69,21 @@ class Downloads:
         `rotted` says what has rotted of a path.
         """
         self._way = way
-        self._records = records
         self._clock = clock
         self._state = state
         self._waits_for_room = waits_for_room
         self._let_go = let_go
         self._active_at_once = ACTIVE_AT_ONCE
-        self._downloads: dict[str, Download] = {}
-        self._unsaved: set[str] = set()
-        """Whose rows are not as they should be: the index could not grow."""
+        self._list = DownloadList(records)
         self._checking = Checking(check, self.are_running, sent_bytes, clock)
         self._refuse_offline = refuse_offline
         self._rotted = rotted
-        self._is_closing = False
 
     # What the owner does ------------------------------------------------------------------
 
     def restore(self) -> None:
         """Take up what was left when the peer stopped."""
-        for record in self._records.all():
-            if State(record.state) in {State.RUNNING, State.WAITING}:
-                record.state = State.QUEUED.value
-                record.error_slug = record.error_text = ""
-            self._downloads[record.id] = Download(record)
+        self._list.restore()
         self._start_queued()
         self._checking.soon()
 
@@ -106,24 +96,22 @@ class Downloads:
         wish can be written down.
         """
         parse_what(what)
-        for known in self._downloads.values():
+        for known in self._list:
             same_name = path is None or known.record.path == path
             if known.record.what == what and same_name and not known.has_ended:
                 return known
-        self._forget_old()
         record = DownloadRecord(secrets.token_hex(8), what, path, priority, wait)
-        self._records.save(record)
-        download = self._downloads[record.id] = Download(record)
+        download = self._list.add(record)
         self._start_queued()
         return download
 
     def all(self) -> list[Download]:
         """Every download, the newest last."""
-        return [self.get(download_id) for download_id in self._downloads]
+        return [self.get(download.id) for download in self._list]
 
     def get(self, download_id: str) -> Download:
         """One download, its progress brought up to now; NotFound."""
-        download = self._downloads.get(download_id)
+        download = self._list.get(download_id)
         if download is None:
             raise NotFound("There is no such download.")
         download.transfer.look()
@@ -141,24 +129,24 @@ class Downloads:
 
     def are_running(self) -> bool:
         """Whether any is under way."""
-        return bool(self._in(State.RUNNING))
+        return bool(self._list.in_state(State.RUNNING))
 
     def count(self) -> dict[str, int]:
         """How many there are in each state."""
         counts = {state.value: 0 for state in State}
-        for download in self._downloads.values():
+        for download in self._list:
             download.transfer.look()
             counts[download.state.value] += 1
         return counts
 
     def turn(self, download_id: str) -> Turn | None:
         """Its place in the queue, if it is there."""
-        return turn_of(download_id, self._queued(), self._active_at_once)
+        return turn_of(download_id, self._list.queued(), self._active_at_once)
 
     async def pause(self, download_id: str) -> Download:
         """Stop a download, keeping what is there; UsageError once it has ended."""
         download = self._changeable(download_id)
-        self._set(download, State.PAUSED)
+        self._list.set_state(download, State.PAUSED)
         await stop(download)
         self._start_queued()
         return download
@@ -170,7 +158,7 @@ class Downloads:
         """
         download = self._changeable(download_id)
         if State(download.record.state) in {State.PAUSED, State.WAITING}:
-            self._set(download, State.QUEUED)
+            self._list.set_state(download, State.QUEUED)
             self._start_queued()
         return download
 
@@ -178,7 +166,7 @@ class Downloads:
         """Let a download go before those of a lower priority."""
         download = self._changeable(download_id)
         download.record.priority = priority
-        self._save(download.record)
+        self._list.save(download.record)
         return download
 
     def set_active_at_once(self, count: int) -> None:
@@ -192,8 +180,7 @@ class Downloads:
         What is there of it is kept for a day: asked for again, it goes on from there.
         """
         download = self.get(download_id)
-        del self._downloads[download_id]
-        self._forget(download_id)
+        self._list.strike_off(download_id)
         await stop(download)
         self._start_queued()
         if not download.has_ended:
@@ -202,8 +189,8 @@ class Downloads:
 
     async def close(self) -> None:
         """Stop all, keeping what is there for the next start."""
-        self._is_closing = True
-        for download in self._downloads.values():
+        self._list.is_closing = True
+        for download in self._list:
             await stop(download)
         await self._checking.close()
 
@@ -213,58 +200,16 @@ class Downloads:
             raise UsageError("That download has ended.")
         return download
 
-    # What is remembered -------------------------------------------------------------------
-
-    def _set(self, download: Download, state: State, error: PanalError | None = None) -> None:
-        record = download.record
-        record.state = state.value
-        record.error_slug = "" if error is None else error.slug
-        record.error_text = "" if error is None else str(error)
-        download.lack = None
-        if record.id in self._downloads and not self._is_closing:
-            self._save(record)
-
-    def _save(self, record: DownloadRecord) -> None:
-        with self._written_later(record.id, "How a download stands is not written down yet"):
-            self._records.save(record)
-
-    def _forget(self, download_id: str) -> None:
-        with self._written_later(download_id, "A download is not struck off yet"):
-            self._records.remove(download_id)
-
-    @contextlib.contextmanager
-    def _written_later(self, download_id: str, words: str) -> Iterator[None]:
-        """What the index does not take now is tried again, and told once."""
-        try:
-            yield
-            self._unsaved.discard(download_id)
-        except PanalError as error:
-            if download_id not in self._unsaved:
-                log.warning("%s: %s", words, _waited_words(error))
-            self._unsaved.add(download_id)
-
-    def _forget_old(self) -> None:
-        ended = [d.id for d in self._downloads.values() if d.has_ended]
-        for download_id in ended[: max(0, len(ended) - ENDED_KEPT)]:
-            del self._downloads[download_id]
-            self._forget(download_id)
-
     # The queue ----------------------------------------------------------------------------
 
-    def _in(self, state: State) -> list[Download]:
-        return [d for d in self._downloads.values() if d.record.state == state.value]
-
-    def _queued(self) -> list[Queued]:
-        return [Queued(d.id, d.record.priority) for d in self._in(State.QUEUED)]
-
     def _start_queued(self) -> None:
-        if self._is_closing:
+        if self._list.is_closing:
             return
-        queued = self._queued()
-        running = len(self._in(State.RUNNING))
+        queued = self._list.queued()
+        running = len(self._list.in_state(State.RUNNING))
         for download_id in to_start(queued, running, self._active_at_once):
-            download = self._downloads[download_id]
-            self._set(download, State.RUNNING)
+            download = self.get(download_id)
+            self._list.set_state(download, State.RUNNING)
             download.task = asyncio.create_task(self._run(download))
 
     async def _run(self, download: Download) -> None:
@@ -272,7 +217,7 @@ class Downloads:
         download.began_s = self._clock.now_s()
         try:
             await self._way.fetch(download)
-            self._set(download, State.DONE)
+            self._list.set_state(download, State.DONE)
             self._checking.soon()
             log.info("Fetched %s.", printable(download.record.path or ""))
         except PanalError as error:
@@ -280,7 +225,9 @@ class Downloads:
         except OSError as error:  # whoever made the call has not told of it in words
             await self._end(download, disk_error(error, "store the download"))
         except Exception as error:
-            self._set(download, State.FAILED, PanalError(f"A fault in Panal: {error!r}."))
+            self._list.set_state(
+                download, State.FAILED, PanalError(f"A fault in Panal: {error!r}.")
+            )
             log.exception("The download of %s failed.", printable(download.record.what))
         self._start_queued()
         if State(download.record.state) is State.FAILED:
@@ -294,9 +241,9 @@ class Downloads:
         elif may_wait and error.may_pass:
             self._wait_for_disk(download, error)
         else:
-            self._set(download, State.FAILED, error)
+            self._list.set_state(download, State.FAILED, error)
         waits = State(download.record.state) is State.WAITING
-        told = f"waits: {_waited_words(error)}" if waits else f"failed: {error}"
+        told = f"waits: {waited_words(error)}" if waits else f"failed: {error}"
         ran_s = self._clock.now_s() - download.began_s
         if told != download.told or ran_s > LONGEST_PAUSE_S:  # else each try would say it again
             download.told = told
@@ -311,7 +258,9 @@ class Downloads:
         usable_bytes, words = (
             (0, error.cause.rstrip(".")) if room is None else (room.usable_bytes, room.words())
         )
-        self._set(download, State.WAITING, NoSpace(lack_words(lack, usable_bytes, words)))
+        self._list.set_state(
+            download, State.WAITING, NoSpace(lack_words(lack, usable_bytes, words))
+        )
         download.lack = lack
 
     def _wait_for_disk(self, download: Download, error: PanalError) -> None:
@@ -319,12 +268,12 @@ class Downloads:
         ran_s = self._clock.now_s() - download.began_s
         download.disk_failures = failures_in_a_row(download.disk_failures, ran_s)
         pause_s = min(LONGEST_PAUSE_S, TRY_AGAIN_S * 2.0 ** (download.disk_failures - 1))
-        self._set(download, State.WAITING, type(error)(_waited_words(error)))
+        self._list.set_state(download, State.WAITING, type(error)(waited_words(error)))
         download.lack = Lack(str(self._state), 0, self._clock.now_s() + pause_s)
 
     async def _look_for_folder(self) -> None:
         """Without it, what is under way waits in words: nothing could be put in its place."""
-        running = self._in(State.RUNNING)
+        running = self._list.in_state(State.RUNNING)
         if not running:
             return
         try:
@@ -345,28 +294,19 @@ class Downloads:
         while True:
             await self._clock.sleep(LOOK_FOR_ROOM_S)
             await self._look_for_folder()
-            for download_id in list(self._unsaved):
-                known = self._downloads.get(download_id)
-                self._forget(download_id) if known is None else self._save(known.record)
-            lacks = [d.lack for d in self._in(State.WAITING) if d.lack is not None]
+            self._list.save_what_is_left()
+            lacks = [d.lack for d in self._list.in_state(State.WAITING) if d.lack is not None]
             rooms = {lack.place: await asyncio.to_thread(_room, lack.place) for lack in lacks}
             usable = {place: room.usable_bytes for place, room in rooms.items() if room is not None}
             # Taken now: the owner may have paused or removed some while the disk was asked.
             waiting = [
                 Waiting(d.id, d.record.priority, d.lack)
-                for d in self._in(State.WAITING)
+                for d in self._list.in_state(State.WAITING)
                 if d.lack is not None
             ]
             for download_id in to_try_again(waiting, usable, self._clock.now_s()):
-                self._set(self._downloads[download_id], State.QUEUED)
+                self._list.set_state(self.get(download_id), State.QUEUED)
             self._start_queued()
-
-
-def _waited_words(error: PanalError) -> str:
-    """An error that nobody need do anything about, as the disk may be well again."""
-    if isinstance(error, NoSpace):
-        return f"{error.cause} It goes on by itself when there is room."
-    return f"{error} It is tried again by itself."
 
 
 def _room(place: str) -> Room | None:

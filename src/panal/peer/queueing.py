@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from panal.errors import NoSpace, PanalError
 from panal.wire.amounts import size_words
 
 TRY_AGAIN_S = 10.0
@@ -104,3 +105,10 @@ def lack_words(lack: Lack, usable_bytes: int, free_words: str) -> str:
         f"{lack.place} took no more, though {free_words}: a quota, a limit on files, or full "
         "for a moment. It is tried again."
     )
+
+
+def waited_words(error: PanalError) -> str:
+    """An error that nobody need do anything about, as the disk may be well again."""
+    if isinstance(error, NoSpace):
+        return f"{error.cause} It goes on by itself when there is room."
+    return f"{error} It is tried again by itself."
