@@ -1,10 +1,8 @@
 """The peer's parts, put together: started in order, stopped in reverse."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -34,9 +32,10 @@ from panal.peer.lifetime import Lifetime
 from panal.peer.live_settings import KeptSettings, LiveSettings
 from panal.peer.member_tls import MemberTls
 from panal.peer.membership import Membership
+from panal.peer.opened_folder import OpenedFolder, open_folder
 from panal.peer.owner_token import OwnerCredentials, owner_token
 from panal.peer.ports import Ports
-from panal.peer.presence import Presence, look_for_roots, refuse_lost
+from panal.peer.presence import Presence
 from panal.peer.rate_limit import RateLimit
 from panal.peer.received import Received
 from panal.peer.repairing import Repairing
@@ -50,19 +49,14 @@ from panal.peer.traffic import Traffic
 from panal.peer.unfinished import Unfinished
 from panal.peer.uploads import Uploads
 from panal.peer.verifying import Verifying
+from panal.peer.vouching import Vouching
 from panal.peer.watching import Watching
 from panal.store.damage_records import DamageRecords
-from panal.store.disk_errors import disk_error
-from panal.store.download_records import DownloadRecords
 from panal.store.index import Index
 from panal.store.mounts import Mounts
-from panal.store.placed_records import PlacedRecords
-from panal.store.placeholders import remove_left
-from panal.store.root_records import RootRecords
 from panal.store.scrub_records import ScrubRecords
 from panal.store.setting_records import SettingRecords
 from panal.store.shared_files import SharedFile
-from panal.store.texts import FOLDER as TEXTS
 from panal.store.texts import Texts
 from panal.wire.catalogue import Registration
 
@@ -113,6 +107,7 @@ class PeerApp:
         self.announcer: Announcer
         self.lease: Lease
 
+        self._opened: OpenedFolder
         self.root: Mounts
         self.index: Index
         self.texts: Texts
@@ -154,12 +149,9 @@ class PeerApp:
         self.ports = Ports(self.settings, self._lifetime)
         await self._open_folder()
         registration = await self._meet_trackers()
-        look = self._looks_for_roots()
-        there = await asyncio.to_thread(look)
-        with contextlib.suppress(OSError):  # then the next start does it
-            await asyncio.to_thread(remove_left, self.settings.partials.parent, self.root)
+        there = await asyncio.to_thread(self._opened.mount_further)
         await self._begin_to_announce(registration, all_there=all(there.values()))
-        self._share(look, there)
+        self._share(there)
         self._take_uploads()
         await self._share_folders()
         fetching = self._fetch(registration)
@@ -172,31 +164,10 @@ class PeerApp:
         self._go_on()
 
     async def _open_folder(self) -> None:
-        settings = self.settings
-        state_is_inside = settings.is_state_inside()
-        if not state_is_inside:  # first, for it may say that the folder's disk is away
-            await self._open_index()
-        try:
-            if settings.shares_folder and not state_is_inside:
-                refuse_lost(settings.folder, self.index)
-            settings.folder.mkdir(parents=True, exist_ok=True)
-            self.root = Mounts(settings.folder)
-        except OSError as error:
-            raise disk_error(error, f"use the folder {settings.folder}") from None
-        if state_is_inside:
-            await self._open_index()
-        index = self.index
-        self._placed = PlacedRecords(index)
-        self._download_records = DownloadRecords(index)
-        self.texts = Texts(settings.state / TEXTS, keeps_one=settings.asked_anew)
-        self._root_records = RootRecords(index)
-        if settings.asked_anew:
-            await asyncio.to_thread(self._placed.begin_run, self.clock.wall_s())
-            self._download_records.remove_all()
-
-    async def _open_index(self) -> None:
-        self.index = await asyncio.to_thread(Index, self.settings.state / "index.sqlite")
-        self._lifetime.at_end(self.index.close)
+        opened = self._opened = await asyncio.to_thread(
+            open_folder, self.settings, self.clock.wall_s(), self._lifetime.at_end
+        )
+        self.root, self.index, self.texts = opened.root, opened.index, opened.texts
 
     async def _meet_trackers(self) -> Registration:
         """Who it is to them, and how they and other peers are called; nobody is asked yet."""
@@ -212,14 +183,6 @@ class PeerApp:
             self._tls = MemberTls(member, self.clock)
             self.calling = self._tls.calling
         return Registration(caller, self.port, settings.bind_hosts(), zone=settings.checked_zone)
-
-    def _looks_for_roots(self) -> Callable[[], dict[str, bool]]:
-        root = self.root
-        for further in self._root_records.roots():
-            root.mount(further)
-        root.leave_out(self._root_records.unshared())
-        is_inside = self.settings.is_state_inside()
-        return partial(look_for_roots, root, self.index, state_is_inside=is_inside)
 
     async def _begin_to_announce(self, registration: Registration, *, all_there: bool) -> None:
         self._telling = FolderTelling(
@@ -239,11 +202,13 @@ class PeerApp:
     def _withdraw(self, shared: SharedFile) -> None:
         self.sharing.withdraw(shared)
 
-    def _share(self, look: Callable[[], dict[str, bool]], there: dict[str, bool]) -> None:
+    def _share(self, there: dict[str, bool]) -> None:
         """The folder's files: found, hashed, watched."""
         root, index, clock = self.root, self.index, self.clock
+        look = self._opened.look_for_roots
         self.contents = Contents(root, index, self._withdraw)
         self.sharing = Sharing(root, index, self.announcer, self.contents, clock)
+        self._vouching = Vouching(root, index, self.announcer)
         self.scanning = Scanning(root, index, self.sharing, look, clock)
         self._lifetime.at_end(self.scanning.close)
         self.presence = Presence(root, index, self.announcer, self.contents, look, there)
@@ -261,7 +226,7 @@ class PeerApp:
             lambda content: next((f.path for f in index.by_content(content)), None),
         )
         self.adding = Adding(
-            self.root, self._root_records, self.watching, self.uploads, settings.state
+            self.root, self._opened.further_roots, self.watching, self.uploads, settings.state
         )
 
     async def _share_folders(self) -> None:
@@ -281,7 +246,7 @@ class PeerApp:
             self.settings.state, self.index, self.collections, self.clock, self.audit
         )
         if not self.settings.asked_anew:
-            await self.collections.restore(self._download_records.contents_under_way())
+            await self.collections.restore(self._opened.downloads.contents_under_way())
         self.presence.changed = self.collections.offering.look_again
 
     def _fetch(self, registration: Registration) -> Fetching:
@@ -308,7 +273,7 @@ class PeerApp:
         damage.restore(index.by_path)
         sharing.came = damage.end
         partials = self.settings.partials
-        repairing = Repairing(root, damage, fetching, sharing, partials, self.clock)
+        repairing = Repairing(root, damage, fetching, sharing, self._vouching, partials, self.clock)
         self.verifying = Verifying(root, index, sharing, damage, repairing.repair)
         self.scrubbing = Scrubbing(
             root, index, sharing, damage, ScrubRecords(index), self._is_idle, self.clock
@@ -316,7 +281,7 @@ class PeerApp:
 
     def _download(self, fetching: Fetching) -> None:
         """The queue of downloads, and what unfinished ones leave."""
-        settings, records = self.settings, self._download_records
+        settings, records = self.settings, self._opened.downloads
         self.unfinished = Unfinished(
             settings.partials,
             self.texts,
@@ -332,7 +297,7 @@ class PeerApp:
             state=settings.state,
             waits_for_room=settings.shares_folder,
             let_go=self.unfinished.let_go,
-            check=self.sharing.check_unchecked,
+            check=self._vouching.check_unchecked,
             sent_bytes=lambda: self.traffic.up_bytes,
             refuse_offline=self.sharing.refuse_offline,
             rotted=self.damage.words_below,
@@ -350,7 +315,7 @@ class PeerApp:
             contents=self.contents,
             announcer=self.announcer,
             texts=self.texts,
-            placed=self._placed,
+            placed=self._opened.placed,
             clock=self.clock,
             partials=self.settings.partials,
             ends_with_download=self.settings.ends_with_download,
@@ -362,6 +327,7 @@ class PeerApp:
         settings, lifetime = self.settings, self._lifetime
         lifetime.at_end(self.contents.close)
         lifetime.at_end_await(self.downloads.close)
+        lifetime.at_end(self._vouching.stop)
         lifetime.at_end(self.sharing.stop)
         lifetime.at_end(self.verifying.stop)
         lifetime.at_end_await(self._telling.leave)

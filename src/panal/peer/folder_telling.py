@@ -13,7 +13,6 @@ from panal.errors import PanalError
 from panal.peer.announcer import Announcer
 from panal.peer.config import PeerSettings
 from panal.peer.lease import Lease
-from panal.peer.sharing import entry_pages
 from panal.peer.tracker_client import TrackerClient
 from panal.store.index import Index
 from panal.store.mounts import Mounts
@@ -61,7 +60,7 @@ class FolderTelling:
         if all_there and (known := total.value()) is not None:
             self.announcer.start_at(known)
             return
-        digest = self.announcer.start_with(entry_pages(self._index, self._root.shows))
+        digest = self.announcer.start_with(self._index.entry_pages(self._root.shows))
         if all_there:
             with contextlib.suppress(PanalError):
                 total.keep(digest)
@@ -89,7 +88,7 @@ class FolderTelling:
         return not self._settings.ends_with_download or entry.size_bytes > MIN_CHUNK_BYTES
 
     def _told_pages(self) -> Iterator[list[Entry]]:
-        for page in entry_pages(self._index, self._root.shows):
+        for page in self._index.entry_pages(self._root.shows):
             yield [entry for entry in page if self._is_told(entry)]
         yield self._offered()
 

@@ -9,7 +9,6 @@ from panal.errors import RootOffline
 from panal.peer.announcer import Announcer
 from panal.peer.comparing import has_rows
 from panal.peer.contents import Contents
-from panal.peer.sharing import entry_pages
 from panal.store.index import Index
 from panal.store.mounts import Mounts
 from panal.store.root_records import RootRecords
@@ -39,7 +38,7 @@ def refuse_lost(folder: Path, index: Index) -> None:
     if folder.exists():
         return
     further = {root.name for root in RootRecords(index).roots()}
-    if any(entry_pages(index, lambda path: path.partition("/")[0] not in further)):
+    if any(index.entry_pages(lambda path: path.partition("/")[0] not in further)):
         raise RootOffline(
             f"The folder {printable(str(folder))} is not there, and this peer has shared files "
             "in it. Mount its disk; if it is to begin anew, make the folder."

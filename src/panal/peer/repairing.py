@@ -18,6 +18,7 @@ from panal.peer.fetching import Fetching
 from panal.peer.placing import to_end
 from panal.peer.sharing import Sharing
 from panal.peer.transfer import Transfer
+from panal.peer.vouching import Vouching
 from panal.store.damage_records import DamagedFile
 from panal.store.fingerprints import Fingerprint
 from panal.store.mounts import Mounts
@@ -50,6 +51,7 @@ class Repairing:
         damage: Damage,
         fetching: Fetching,
         sharing: Sharing,
+        vouching: Vouching,
         partials: Path,
         clock: Clock,
     ) -> None:
@@ -57,6 +59,7 @@ class Repairing:
         self._damage = damage
         self._fetching = fetching
         self._sharing = sharing
+        self._vouching = vouching
         self._partials = partials
         self._clock = clock
         self._turn = asyncio.Lock()
@@ -111,7 +114,9 @@ class Repairing:
         await asyncio.to_thread(partial.make_publishable, mode=kept.mode, mtime_ns=kept.mtime_ns)
         # What lies there afterwards is the rotten file: no journal may speak of it as right.
         await asyncio.to_thread(partial.forget_journal)
-        await self._sharing.put_back(partial.path, file)
+        shared = await self._sharing.put_back(partial.path, file)
+        with suppress(PanalError):  # then it is checked at the next start
+            await self._vouching.check(shared)
         await asyncio.to_thread(partial.discard)
         self._damage.end(file.path)
 

@@ -3,42 +3,31 @@
 import asyncio
 import contextlib
 import logging
-import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 import msgspec
 
 from panal.clock import Clock
-from panal.errors import ContentChanged, PanalError, Refused, TargetTaken
+from panal.errors import PanalError, Refused, TargetTaken
 from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
 from panal.peer.telling import Telling
 from panal.store.damage_records import DamagedFile
 from panal.store.fingerprints import Fingerprint
-from panal.store.hashing import HashedFile, Stopping, hash_file, sha256_of_descriptor
+from panal.store.hashing import HashedFile, Stopping, hash_file
 from panal.store.index import Index, Moved
 from panal.store.publish import exchange, make_durable, publish
 from panal.store.roots import Root
 from panal.store.shared_files import SharedFile
-from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
 from panal.wire.names import SafePath, printable
 
 log = logging.getLogger(__name__)
 
-PAGE = 1_000
-
-
-def entry_pages(index: Index, shows: Callable[[str], bool]) -> Iterator[list[Entry]]:
-    """Every file that the index remembers, of roots that are there, a page at a time."""
-    after = ""
-    while page := index.entries_after(after, PAGE):
-        if entries := [entry for entry in page if shows(entry.path)]:
-            yield entries
-        after = page[-1].path
+FORGOTTEN_AT_ONCE = 1_000
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -140,8 +129,10 @@ class Sharing:
         """Share these paths no more, where they are indexed as they were seen."""
         # A root that has just gone away has lost nothing.
         gone = [item for item in gone if self._root.shows(item[0])]
-        for at in range(0, len(gone), PAGE):
-            forgotten = await asyncio.to_thread(self._index.forget, gone[at : at + PAGE])
+        for at in range(0, len(gone), FORGOTTEN_AT_ONCE):
+            forgotten = await asyncio.to_thread(
+                self._index.forget, gone[at : at + FORGOTTEN_AT_ONCE]
+            )
             for shared in forgotten:
                 self._announcer.change_entry(shared.entry(), None)
                 self._contents.taken_back(shared.content)
@@ -206,7 +197,7 @@ class Sharing:
             hashed = HashedFile(path, fingerprint, content, manifest, sha256_checked)
             return Placed((await self.remember([hashed]))[0], is_new=True)
 
-    async def put_back(self, source: Path, file: DamagedFile) -> None:
+    async def put_back(self, source: Path, file: DamagedFile) -> SharedFile:
         """Give a durable file the name of the damaged one that it is to replace, and share it.
 
         ContentChanged, and nothing is done, where another stands there by now.
@@ -216,9 +207,7 @@ class Sharing:
                 exchange, source, self._root, file.path, file.fingerprint
             )
             whole = HashedFile(file.path, fingerprint, file.content, file.manifest, False)
-            (shared,) = await self.remember([whole])
-        with contextlib.suppress(PanalError):  # then it is checked at the next start
-            await self.check_sha256(shared)
+            return (await self.remember([whole]))[0]
 
     async def share_again(self, file: DamagedFile) -> None:
         """A damaged file reads right again; it is shared as it was."""
@@ -282,51 +271,8 @@ class Sharing:
             f"{printable(path)} is already there with other content; it was left as it is."
         )
 
-    # SHA-256 ------------------------------------------------------------------------------
-
-    async def check_sha256(self, shared: SharedFile) -> bool:
-        """Read a downloaded file once more for its SHA-256; whether its manifest told it right.
-
-        ContentChanged where the file did not keep still.
-        """
-
-        def digest() -> bytes:
-            descriptor = self._root.open_unchanged(shared.path, shared.fingerprint)
-            try:
-                found = sha256_of_descriptor(descriptor, self._stopping)
-                if not shared.fingerprint.is_of(descriptor):
-                    raise ContentChanged(f"{printable(shared.path)} changed while it was read.")
-            finally:
-                os.close(descriptor)
-            return found
-
-        right = await asyncio.to_thread(digest) == shared.sha256
-        copies = self._index.by_content(shared.content)
-        await asyncio.to_thread(lambda: self._index.mark_sha256(shared.content, right=right))
-        for before in copies:
-            after = self._index.by_path(before.path)
-            is_told = after is not None and self._root.shows(after.path)
-            if is_told and after is not None and after.content == before.content:
-                self._announcer.change_entry(before.entry(), after.entry())
-        return right
-
-    async def check_unchecked(self) -> None:
-        """Check, one after the other, whatever has not been checked yet."""
-        for shared in await asyncio.to_thread(self._index.unchecked):
-            try:
-                right = await self.check_sha256(shared)
-            except (PanalError, OSError) as error:
-                log.info("The SHA-256 of %s was not checked: %s", printable(shared.path), error)
-                continue
-            if not right:
-                log.error(
-                    "The manifest of %s names a wrong SHA-256; whoever shared it first made it "
-                    "wrong. The bytes are those of its content id.",
-                    printable(shared.path),
-                )
-
     def stop(self) -> None:
-        """End hashing and checking soon, in whatever thread."""
+        """End hashing soon, in whatever thread."""
         self._stopping.set()
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -103,6 +103,14 @@ class SharedFiles(IndexDatabase):
         after, asked = prefix, "WHERE path > ? AND path < ? ORDER BY path LIMIT ?"
         while page := list(self._files(asked, (after, prefix + LAST, PAGE))):
             yield page
+            after = page[-1].path
+
+    def entry_pages(self, shows: Callable[[str], bool]) -> Iterator[list[Entry]]:
+        """What the tracker is told of all paths that `shows` lets through, a page at a time."""
+        after = ""
+        while page := self.entries_after(after, PAGE):
+            if entries := [entry for entry in page if shows(entry.path)]:
+                yield entries
             after = page[-1].path
 
     def files_below(self, prefix: str) -> list[SharedFile]:

@@ -1,0 +1,86 @@
+"""The folder that a peer shares, and what is remembered of it, opened before anything else."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from panal.peer.config import PeerSettings
+from panal.peer.presence import look_for_roots, refuse_lost
+from panal.store.disk_errors import disk_error
+from panal.store.download_records import DownloadRecords
+from panal.store.index import Index
+from panal.store.mounts import Mounts
+from panal.store.placed_records import PlacedRecords
+from panal.store.placeholders import remove_left
+from panal.store.root_records import RootRecords
+from panal.store.texts import FOLDER as TEXTS
+from panal.store.texts import Texts
+
+
+@dataclass(frozen=True)
+class OpenedFolder:
+    """The folder, its index, and the other records that lie in the index."""
+
+    root: Mounts
+    index: Index
+    texts: Texts
+    placed: PlacedRecords
+    downloads: DownloadRecords
+    further_roots: RootRecords
+    settings: PeerSettings
+
+    def look_for_roots(self) -> dict[str, bool]:
+        """Whether each root is there, by name ("" is the folder); PanalError."""
+        is_inside = self.settings.is_state_inside()
+        return look_for_roots(self.root, self.index, state_is_inside=is_inside)
+
+    def mount_further(self) -> dict[str, bool]:
+        """Enter what else is shared, and clear away what a stop has left; which roots are there."""
+        for further in self.further_roots.roots():
+            self.root.mount(further)
+        self.root.leave_out(self.further_roots.unshared())
+        there = self.look_for_roots()
+        with contextlib.suppress(OSError):  # then the next start does it
+            remove_left(self.settings.partials.parent, self.root)
+        return there
+
+
+def open_folder(
+    settings: PeerSettings, now_s: float, at_end: Callable[[Callable[[], None]], object]
+) -> OpenedFolder:
+    """Open or make what a peer shares, in a thread; `at_end` is given what closes it.
+
+    StateInUse where another process has it, RootOffline where it is missing and is not to be made,
+    PanalError where the disk fails.
+    """
+
+    def open_index() -> Index:
+        index = Index(settings.state / "index.sqlite")
+        at_end(index.close)
+        return index
+
+    is_inside = settings.is_state_inside()
+    # First, where it can be: it may say that the folder's disk is away.
+    index = None if is_inside else open_index()
+    try:
+        if settings.shares_folder and index is not None:
+            refuse_lost(settings.folder, index)
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        root = Mounts(settings.folder)
+    except OSError as error:
+        raise disk_error(error, f"use the folder {settings.folder}") from None
+    if index is None:
+        index = open_index()
+    opened = OpenedFolder(
+        root=root,
+        index=index,
+        texts=Texts(settings.state / TEXTS, keeps_one=settings.asked_anew),
+        placed=PlacedRecords(index),
+        downloads=DownloadRecords(index),
+        further_roots=RootRecords(index),
+        settings=settings,
+    )
+    if settings.asked_anew:
+        opened.placed.begin_run(now_s)
+        opened.downloads.remove_all()
+    return opened
