@@ -20,7 +20,7 @@ from panal.answers import (
     SourceAnswer,
     TrafficEvent,
 )
-from panal.web.events import event
+from panal.web.event_stream import event
 from panal.web.page_files import PageRoutes
 
 CHUNK_BYTES = 1024 * 1024

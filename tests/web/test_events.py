@@ -28,13 +28,8 @@ from panal.peer.owner_token import SESSION_S
 from panal.swarm.chunk_picture import ChunkPicture
 from panal.web.board import Board
 from panal.web.chunk_events import WatchedContent
-from panal.web.events import (
-    COMMENT_EVERY_S,
-    LOOK_EVERY_S,
-    RETRY_MS,
-    EventRoutes,
-    EventStream,
-)
+from panal.web.event_stream import LOOK_EVERY_S, EventStream
+from panal.web.events import COMMENT_EVERY_S, RETRY_MS, EventRoutes
 from tests.support.clock import VirtualClock
 from tests.support.event_stream import EventReader, Told, listening
 from tests.support.loop_clock import LoopClock

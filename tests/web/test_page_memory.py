@@ -21,7 +21,7 @@ from panal.answers.events import (
     TrafficEvent,
 )
 from panal.audit import Event
-from panal.web.events import event
+from panal.web.event_stream import event
 from tests.support.network import Network
 
 pytestmark = pytest.mark.slow

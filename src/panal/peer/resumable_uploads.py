@@ -5,7 +5,6 @@ upload does.
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 from panal.clock import Clock
 from panal.errors import Busy, InUse, NotFound, OffsetDiffers, PanalError, TargetTaken, TooLarge
 from panal.peer.ageing import Aged, expired, expires_s
+from panal.peer.left_uploads import LeftUploads
 from panal.peer.placing import to_end
 from panal.peer.resumable_upload import ResumableUpload
 from panal.peer.sharing import Sharing
@@ -22,11 +22,10 @@ from panal.peer.upload_names import Conflict, names_like
 from panal.store.disk_errors import disk_error
 from panal.store.hashing import ContentHasher, Stopping
 from panal.store.space import check_space
-from panal.store.upload_files import UploadFiles, UploadRecord, upload_ids
-from panal.trust.files import private_folder
+from panal.store.upload_files import UploadFiles, UploadRecord
 from panal.wire.ids import ContentId, parse_content_id
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest, chunk_size_for, content_id
-from panal.wire.names import SafePath, printable, safe_path
+from panal.wire.names import SafePath, printable
 
 log = logging.getLogger(__name__)
 
@@ -55,70 +54,20 @@ class ResumableUploads:
         self._slots = slots
         self._clock = clock
         self._where_is = where_is
+        self._left = LeftUploads(folder, sharing.stands, where_is)
         self._uploads: dict[str, ResumableUpload] = {}
         self._stopping = Stopping()
 
     async def restore(self) -> None:
         """Take up what an earlier run has left; PanalError where the disk gives up."""
         try:
-            found = await asyncio.to_thread(self._read)
+            found = await asyncio.to_thread(self._left.read)
         except OSError as error:
             raise disk_error(error, "look for unfinished uploads") from None
         self._uploads = {upload.id: upload for upload in found}
         for upload in found:
             if upload.is_all_here and not upload.is_stored:
                 self._begin_storing(upload)
-
-    def _read(self) -> list[ResumableUpload]:
-        try:
-            private_folder(self._folder)
-        except OSError as error:  # what is there can be shared all the same
-            log.warning("%s", disk_error(error, f"make {self._folder} ready for uploads"))
-            return []
-        found = []
-        for identity in upload_ids(self._folder):
-            files = UploadFiles(self._folder, identity)
-            try:
-                found.append(self._read_one(files))
-            except (PanalError, ValueError) as error:
-                log.warning("An unfinished upload is removed: its record is damaged (%s).", error)
-                files.remove()
-        return found
-
-    def _read_one(self, files: UploadFiles) -> ResumableUpload:
-        """What an earlier run has left of one; ValueError or PanalError where it makes no sense."""
-        record = files.read_record()
-        safe_path(record.path)
-        Conflict(record.conflict)
-        if not 0 <= record.size_bytes <= MAX_CONTENT_BYTES:
-            raise ValueError(f"no content has {record.size_bytes} bytes")
-        content = parse_content_id(record.content) if record.content else None
-        if record.stored_as:
-            safe_path(record.stored_as)
-            return ResumableUpload(files, record, record.size_bytes)
-        if files.data.exists():
-            here_bytes = files.here_bytes()
-            if here_bytes > record.size_bytes:
-                raise ValueError(f"{here_bytes} bytes of {record.size_bytes} are here")
-            return ResumableUpload(files, record, here_bytes)
-        path = None if content is None else self._named(record) or self._where_is(content)
-        if path is None:
-            raise NotFound("Its bytes are missing.")
-        # It got its name, and the peer ended before that was written down.
-        record.stored_as = path
-        files.write_record(record)
-        return ResumableUpload(files, record, record.size_bytes)
-
-    def _named(self, record: UploadRecord) -> str | None:
-        """Where its bytes have their name; the index may not know of that yet."""
-        with contextlib.suppress(TargetTaken):
-            for path in names_like(SafePath(record.path)):
-                if (found := self._sharing.stands(path)) is None:
-                    break
-                wanted = record.inode, record.size_bytes, record.mtime_ns
-                if (found.inode, found.size_bytes, found.mtime_ns) == wanted:
-                    return path
-        return None
 
     async def run(self) -> None:
         """Remove what is old, now and every hour; runs until cancelled."""
@@ -157,7 +106,7 @@ class ResumableUploads:
         if not (upload.is_stored and upload.record.content):
             return False
         is_indexed = self._where_is(parse_content_id(upload.record.content)) is not None
-        return not is_indexed and self._named(upload.record) is None
+        return not is_indexed and self._left.path_of(upload.record) is None
 
     def expires_s(self, upload: ResumableUpload) -> float:
         """When it is removed unless it goes on; seconds since 1970."""
