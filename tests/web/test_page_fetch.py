@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import BrowserContext, expect
 
+from tests.fsck.place import overwrite
 from tests.support.network import Network, until
 
 pytestmark = pytest.mark.slow
@@ -49,3 +50,24 @@ async def test_what_failed_says_why_and_is_tried_again(
     await row.get_by_role("button", name="Try again: no-such-name.bin").click()
     await expect(row).to_contain_text("Done")
     assert (one.folder / "no-such-name.bin").read_bytes() == b"there it is"
+
+
+async def test_what_has_rotted_since_it_was_done_says_so_until_it_is_repaired(
+    network: Network, browser: BrowserContext
+) -> None:
+    one, two = await network.peer("one"), await network.peer("two")
+    await one.upload("film.mkv", bytes(MIB))
+    assert (await two.fetched("film.mkv")).state == "done"
+    page = await browser.new_page()
+    await page.goto(two.url + "/#/fetch")
+    row = page.get_by_role("list", name="Ended").get_by_role("listitem")
+    await expect(row).to_contain_text("Done")
+    overwrite(two.folder / "film.mkv", 1000, b"rot")
+    two.app.index.write(
+        "UPDATE shared SET ctime_ns = ? WHERE path = 'film.mkv'",
+        ((two.folder / "film.mkv").stat().st_ctime_ns,),  # as on a disk that has rotted
+    )
+    await two.node.verify()
+    await expect(row).to_contain_text("'film.mkv' is damaged: ")
+    await two.node.verify(repair=True)
+    await expect(row).not_to_contain_text("damaged")

@@ -83,8 +83,9 @@ function Reason({ download }: { download: Download }): JSX.Element | null {
   const say = words.value.fetch;
   if (download.state === "queued") return <p class="small faint">{say.turn}</p>;
   if (download.held_back) return <p class="small faint">{say.held}</p>;
-  if (!download.reason || download.state === "done") return null;
-  return <p class={`small ${download.state === "failed" ? "bad" : "faint"}`} lang="en"><bdi>{download.reason}</bdi></p>;
+  if (!download.reason) return null;
+  const isBad = download.state === "failed" || download.state === "done";
+  return <p class={`small ${isBad ? "bad" : "faint"}`} lang="en"><bdi>{download.reason}</bdi></p>;
 }
 
 interface ButtonsProps { download: Download; name: string; onOpen: (what: Open) => void }

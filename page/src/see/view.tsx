@@ -78,8 +78,8 @@ function Watched({ download }: { download: Download }): JSX.Element {
         <h2 id="watched-title" class="one-line"><bdi>{download.name ?? download.what}</bdi></h2>
         <p class="soft progress-words">{progressWords(download)}</p>
       </div>
-      {download.reason && download.state !== "done" && (
-        <p class={download.state === "failed" ? "note bad" : "note"} lang="en"><bdi>{download.reason}</bdi></p>
+      {download.reason && (
+        <p class={download.state === "failed" || download.state === "done" ? "note bad" : "note"} lang="en"><bdi>{download.reason}</bdi></p>
       )}
       {picture ? (
         <>
