@@ -1,11 +1,13 @@
 """A folder's files that are here already, under other names, are copied; each is verified."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from panal.errors import PanalError
+from panal.peer import local_copies
 from panal.peer.bundles import Group
 from panal.peer.local_copies import SLICE_BYTES, SLICE_FILES, LocalCopies, slices
 from panal.peer.small_files import manifest_of_small
@@ -52,6 +54,27 @@ async def test_a_copy_that_has_rotted_is_fetched_instead(network: Network) -> No
     times = rotten.stat()
     rotten.write_bytes(b"rot")
     os.utime(rotten, ns=(times.st_atime_ns, times.st_mtime_ns))
+    answer = await b.fetched(link, "two")
+    assert answer.state == "done"
+    assert sum(source.bytes for source in answer.sources) == 3
+    assert _bytes_in(b.folder / "two") == _bytes_in(network.place / "a/tree")
+
+
+async def test_a_copy_that_cannot_be_read_is_fetched_instead(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    b, link = await _fetched_once(network)
+    read = local_copies._read_at_most
+    bad = (b.folder / "one/007").stat().st_ino
+
+    def failing(descriptor: int, size_bytes: int) -> bytes:
+        is_bad = os.fstat(descriptor).st_ino == bad
+        data = read(descriptor, size_bytes)
+        if is_bad:
+            raise OSError(errno.EIO, "as of a worn sector")
+        return data
+
+    monkeypatch.setattr(local_copies, "_read_at_most", failing)
     answer = await b.fetched(link, "two")
     assert answer.state == "done"
     assert sum(source.bytes for source in answer.sources) == 3

@@ -18,6 +18,7 @@ import pytest
 from panal.errors import NoSpace
 from panal.peer import downloads
 from panal.peer.sharing import Sharing
+from panal.store.download_records import DownloadRecord
 from panal.store.index import Index
 from panal.store.space import reserve_bytes
 from tests.peer.test_downloads import DATA, gated
@@ -430,3 +431,23 @@ async def test_a_small_disk_that_is_full_to_the_last_byte_in_mid_transfer(
         await until(lambda: getter.node.download(identity).state == "done", "done")
     assert (getter.folder / "out.bin").read_bytes() == data
     await network.stop_peer("getter")
+
+
+async def test_whoever_does_not_wait_for_a_folder_that_goes_lets_its_rest_go(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go: list[str] = []
+    getter = await network.peer("getter", shares_folder=False)
+
+    async def note(record: DownloadRecord) -> None:
+        let_go.append(record.what)
+
+    monkeypatch.setattr(getter.app.downloads, "_let_go", note)
+    async with ScriptedPeer("one", DATA, gated).running(network.tracker_address) as one:
+        identity = getter.node.get(one.content.hex(), "out.bin").id
+        await one.reached.wait()
+        getter.folder.rename(network.place / "away")
+        await until(lambda: getter.node.download(identity).state == "failed", "it fails")
+        await until(lambda: let_go == [one.content.hex()], "what came of it is let go")
+        (network.place / "away").rename(getter.folder)
+        one.release.set()

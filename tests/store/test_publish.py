@@ -589,3 +589,15 @@ def test_only_what_was_hashed_is_made_durable(folder: Path) -> None:
     os.mkfifo(folder / "a")
     with pytest.raises(ContentChanged):
         make_durable(root, sp("a"), known)
+
+
+def test_what_cannot_be_written_to_need_not_be_synced(
+    source: Path, root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a file of an image, whose sync is no call that it knows."""
+    found = publish(source, root, sp("file"))
+    fail(monkeypatch, "fsync", errno.EINVAL)
+    make_durable(root, sp("file"), found)
+    fail(monkeypatch, "fsync", errno.EIO)
+    with pytest.raises(PanalError, match="durable"):
+        make_durable(root, sp("file"), found)
