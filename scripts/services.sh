@@ -8,9 +8,9 @@ machine=$kept/machine
 sh "$here/scripts/programs.sh" debootstrap systemd-nspawn:systemd-container
 mkdir -p "$kept/wheels"
 test -e "$kept/debian/etc/debian_version" || debootstrap --variant=minbase \
-    --include=systemd,systemd-sysv,dbus,python3,python3-venv,sudo,iproute2,jq bookworm "$kept/debian" >/dev/null
+    --include=systemd,systemd-sysv,dbus,python3,python3-venv,sudo,iproute2,jq,postgresql bookworm "$kept/debian" >/dev/null
 # That Debian's own Python, for which the wheels are.
-"${PYTHON:-python3.11}" -m pip wheel --quiet --wheel-dir "$kept/wheels" "$here"
+"${PYTHON:-python3.11}" -m pip wheel --quiet --wheel-dir "$kept/wheels" "$here[postgres]"
 rm -rf "$machine"
 cp -a "$kept/debian" "$machine"
 printf '[global]\nno-index = true\nfind-links = /wheels\n' >"$machine/etc/pip.conf"
@@ -50,13 +50,36 @@ LOOK
     systemctl daemon-reload && systemctl restart "$unit"
 done
 
+# On PostgreSQL, with the members that it had, and a second tracker beside it.
+printf '%s\n' "CREATE ROLE panal LOGIN PASSWORD 'of-the-database';" 'CREATE DATABASE panal OWNER panal;' |
+    sudo -u postgres psql --quiet --set ON_ERROR_STOP=1
+/opt/panal/bin/pip install --quiet "$(echo ./panal-*.whl)[postgres]"
+echo 'PANAL_STORE=postgresql://panal:of-the-database@127.0.0.1/panal' >>/etc/panal/tracker.env
+systemctl restart panal-tracker
+sed s/panal-tracker/panal-tracker-b/ deploy/panal-tracker.service >/etc/systemd/system/panal-tracker-b.service
+sed 's/tracker\.env/tracker-b.env/' -i /etc/systemd/system/panal-tracker-b.service
+sed 's/:50051/:50052/' /etc/panal/tracker.env >/etc/panal/tracker-b.env
+tar c -C /var/lib/panal-tracker/network authority.key authority.pem |
+    sh -c "umask 077; mkdir -p /var/lib/private/panal-tracker-b/network && cd /var/lib/private/panal-tracker-b && tar x -C network && chown -R --reference=. network"
+systemctl daemon-reload && systemctl start panal-tracker-b
+until panal search film.mp4 --join @join.txt | grep 'at-5001'; do sleep 1; done
+sed 's/^PANAL_TRACKER=.*/PANAL_TRACKER=127.0.0.1:50051,127.0.0.1:50052/' -i /etc/panal/peer-at-*.env
+systemctl restart 'panal-peer@*'
+systemctl stop panal-tracker
+until panal search film.mp4 --tracker 127.0.0.1:50051,127.0.0.1:50052 | grep 'at-5000'; do sleep 1; done
+systemctl stop postgresql
+until panal tracker status --state /var/lib/panal-tracker-b | grep -i 'database'; do sleep 1; done
+systemctl start postgresql
+until panal search film.mp4 --tracker 127.0.0.1:50051,127.0.0.1:50052 | grep 'at-5000'; do sleep 1; done
+systemctl start panal-tracker
+
 # Killed, it is there again; stopped, it ends well; upgraded, it knows what it knew.
 systemctl kill --signal KILL panal-peer@at-5001
 until panal ls --peer http://127.0.0.1:5001; do sleep 1; done
 sh deploy/install-peer.sh 127.0.0.1:50051 at-5001 127.0.0.1
 panal ls --peer http://127.0.0.1:5001 | grep film.mp4
-systemctl stop 'panal-peer@*' panal-tracker
-for unit in panal-peer@at-5000 panal-peer@at-5001 panal-tracker; do
+systemctl stop 'panal-peer@*' panal-tracker panal-tracker-b
+for unit in panal-peer@at-5000 panal-peer@at-5001 panal-tracker panal-tracker-b; do
     systemctl show --property Result "$unit" | grep success
     journalctl -u "$unit" -o cat | jq -cR 'fromjson? | select(.message == "SIGTERM: stopping")' | grep info
 done
