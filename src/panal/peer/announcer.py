@@ -56,13 +56,20 @@ class Announcer:
         self._holdings: dict[ContentId, Holding] = {}
         self._untold = Untold()
         self._changes = 0
+        """How many there have been; who waits for one remembers its number."""
         self._changes_told = 0
+        """All up to this number are known to the tracker."""
         self._told_at_s = -math.inf
         self._changed = asyncio.Event()
+        """Set by each change; cleared when it is looked at what there is to tell."""
         self._waited_for = asyncio.Event()
+        """Set by who waits; cleared when all that there is goes out."""
         self._told = asyncio.Condition()
+        """Notified whenever the tracker knows more."""
         self._sequence = 0
+        """Of the last message; the tracker takes none twice."""
         self._everything_told = False
+        """Whether the tracker's records lack nothing but what is untold."""
         self.times_told_everything = 0
         self.is_heard = False
         """Whether the tracker takes what it is told, as far as is known."""
