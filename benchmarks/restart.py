@@ -33,7 +33,8 @@ from typing import Any
 from panal.clock import SystemClock
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings
-from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.tracker.server import TrackerServer
+from panal.tracker.settings import TrackerSettings
 
 FILE_BYTES = 1024
 TICK_S = 0.01

@@ -22,7 +22,8 @@ from panal.api import Node
 from panal.clock import SystemClock
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings
-from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.tracker.server import TrackerServer
+from panal.tracker.settings import TrackerSettings
 from panal.web.control import owner_routes
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"

@@ -15,7 +15,8 @@ from panal.clock import SystemClock
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings
 from panal.store.hashing import ContentHasher
-from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.tracker.server import TrackerServer
+from panal.tracker.settings import TrackerSettings
 from panal.web.control import owner_routes
 from panal.wire.manifest import MIN_CHUNK_BYTES, Manifest, chunk_size_for, content_id
 from soaks import checks

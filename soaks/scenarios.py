@@ -22,7 +22,8 @@ from panal.peer import downloads, watching
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings
 from panal.store import publish
-from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.tracker.server import TrackerServer
+from panal.tracker.settings import TrackerSettings
 from panal.web.control import owner_routes
 from soaks import defects
 

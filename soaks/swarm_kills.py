@@ -22,7 +22,8 @@ from random import Random
 from panal.clock import SystemClock
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings
-from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.tracker.server import TrackerServer
+from panal.tracker.settings import TrackerSettings
 from panal.web.control import owner_routes
 from panal.wire.manifest import Manifest, content_id
 from soaks import checks

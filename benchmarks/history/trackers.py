@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from benchmarks.processes import Program, free_port
 from panal.tracker.records import Records
-from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.tracker.server import TrackerServer
+from panal.tracker.settings import TrackerSettings
 from panal.wire.catalogue import Announcement, Caller
 
 

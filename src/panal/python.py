@@ -261,7 +261,8 @@ class TrackerServer:
         It has a network beyond loopback unless it is `open`, and on loopback if `network` says
         so; that needs `state`. `metrics` is where those are told, to whoever asks.
         """
-        from panal.tracker.server import TrackerServer, TrackerSettings
+        from panal.tracker.server import TrackerServer
+        from panal.tracker.settings import TrackerSettings
 
         host, port = parse_tracker(listen)
         where = None if state is None else Path(state)

@@ -19,7 +19,8 @@ from panal.api import Node
 from panal.clock import Clock, SystemClock
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings
-from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.tracker.server import TrackerServer
+from panal.tracker.settings import TrackerSettings
 from panal.web.control import owner_routes
 from panal.wire.join_line import JoinLine
 

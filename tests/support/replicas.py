@@ -8,7 +8,8 @@ from unittest.mock import patch
 
 from panal.clock import Clock, SystemClock
 from panal.tracker import opening
-from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.tracker.server import TrackerServer
+from panal.tracker.settings import TrackerSettings
 from panal.tracker.sqlite import SqliteStorage
 
 OPENING = "open_store_when_it_is_there"

@@ -11,7 +11,8 @@ import grpc
 import grpc.aio
 from aiohttp import web
 
-from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.tracker.server import TrackerServer
+from panal.tracker.settings import TrackerSettings
 from panal.wire import tracker as wire
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb

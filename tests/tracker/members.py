@@ -10,7 +10,8 @@ from typing import Any
 import grpc.aio
 
 from panal.peer.tracker_channel import tls_channel
-from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.tracker.server import TrackerServer
+from panal.tracker.settings import TrackerSettings
 from panal.trust.certificates import DAY_S, new_key, signing_request
 from panal.trust.owner_files import read_access
 from panal.wire import tracker_pb2 as pb

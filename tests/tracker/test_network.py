@@ -431,7 +431,8 @@ async def test_a_lost_database_locks_nobody_out(tmp_path: Path) -> None:
         clock = tracker.clock
     for path in state.glob(DATABASE_NAME + "*"):
         path.unlink()
-    from panal.tracker.server import TrackerServer, TrackerSettings
+    from panal.tracker.server import TrackerServer
+    from panal.tracker.settings import TrackerSettings
 
     # On loopback, and without being told: a network that was made stays one.
     server = TrackerServer(TrackerSettings(port=0, state_dir=state), clock=clock)

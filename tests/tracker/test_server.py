@@ -11,7 +11,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from panal.errors import NotExposed, PanalError, PortTaken, Refused, StateInUse, UsageError
 from panal.tracker.own_addresses import own_host_towards
-from panal.tracker.server import SERVICE_NAME, TrackerServer, TrackerSettings
+from panal.tracker.server import SERVICE_NAME, TrackerServer
+from panal.tracker.settings import TrackerSettings
 from panal.tracker.stores import DATABASE_NAME
 from panal.wire import tracker_pb2 as pb
 from tests.tracker.harness import running_tracker

@@ -21,7 +21,8 @@ from panal.errors import PanalError, Refused  # noqa: E402
 from panal.tracker.authority_files import AuthorityFiles  # noqa: E402
 from panal.tracker.known_members import BELIEVED_S  # noqa: E402
 from panal.tracker.network import LOOK_S, Network  # noqa: E402
-from panal.tracker.server import TrackerServer, TrackerSettings  # noqa: E402
+from panal.tracker.server import TrackerServer  # noqa: E402
+from panal.tracker.settings import TrackerSettings  # noqa: E402
 from panal.trust.certificates import CERTIFICATE_S, new_key, signing_request  # noqa: E402
 from panal.trust.owner_files import FOLDER, OWNER_TOKEN  # noqa: E402
 from panal.wire import tracker as wire  # noqa: E402

@@ -16,7 +16,8 @@ pytest.importorskip("psycopg", reason="the extra panal[postgres] is not installe
 from panal.errors import Refused
 from panal.tracker.records import Records
 from panal.tracker.registry import PeerRecord
-from panal.tracker.server import TrackerServer, TrackerSettings
+from panal.tracker.server import TrackerServer
+from panal.tracker.settings import TrackerSettings
 from panal.wire import tracker_pb2 as pb
 from panal.wire.tracker import ERROR_METADATA
 from tests.support.postgres_server import PostgresServer

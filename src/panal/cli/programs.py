@@ -68,7 +68,8 @@ def run_tracker(
     """Run a tracker until SIGINT or SIGTERM; a second one ends it at once."""
     import uvloop
 
-    from panal.tracker.server import TrackerServer, TrackerSettings
+    from panal.tracker.server import TrackerServer
+    from panal.tracker.settings import TrackerSettings
 
     collect_after(TRACKER_COLLECTIONS)
     log_to_stderr(logging.INFO, log_format)

@@ -2,7 +2,8 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from panal.peer.config import PeerSettings
 from panal.peer.presence import look_for_roots, refuse_lost
@@ -17,8 +18,7 @@ from panal.store.texts import FOLDER as TEXTS
 from panal.store.texts import Texts
 
 
-@dataclass(frozen=True)
-class OpenedFolder:
+class OpenedFolder(msgspec.Struct, frozen=True):
     """The folder, its index, and the other records that lie in the index."""
 
     root: Mounts

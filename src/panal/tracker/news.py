@@ -6,11 +6,11 @@ A watcher that takes its news slowly has later ones gathered with them; what is 
 becomes one word: ask anew.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from panal.errors import Busy
-from panal.tracker.changes import Change, ChangeKind
+from panal.tracker.changes import Change, ChangeFeed, ChangeKind
 from panal.tracker.limits import WATCHES_AT_ONCE, WATCHES_PER_ADDRESS
 from panal.wire.catalogue import Announcement, Entry, News, Watched
 from panal.wire.ids import PeerName
@@ -81,6 +81,21 @@ class Newsroom:
         self.is_closed = False
         self.publish: Callable[[Iterable[Change]], None] = lambda changes: None
         """Tells the other trackers on the same store."""
+
+    def follow(self, feed: ChangeFeed, soon: Callable[..., object]) -> None:
+        """Tell the other trackers on the store what happens here, and hear what happens there.
+
+        `soon` has something called in the thread of whoever watches.
+        """
+
+        def heard(changes: Sequence[Change]) -> None:
+            soon(self.heard, changes)
+
+        def missed() -> None:
+            soon(self.missed)
+
+        self.publish = feed.publish
+        feed.subscribe(heard, missed)
 
     @contextmanager
     def watching(

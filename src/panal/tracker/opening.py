@@ -12,13 +12,13 @@ from panal.tracker import authority_files
 from panal.tracker.gate import Gate
 from panal.tracker.records import Records
 from panal.tracker.records_threads import RecordsThreads
+from panal.tracker.settings import TrackerSettings
 from panal.tracker.storage import SAME_AUTHORITY, Storage
 from panal.tracker.stores import open_store_when_it_is_there
 from panal.wire.address import Address
 
 if TYPE_CHECKING:
     from panal.tracker.running_network import RunningNetwork
-    from panal.tracker.server import TrackerSettings
 
 _NO_STATE = (
     "A network needs a directory for its authority: give the tracker a state directory, or trust "
@@ -38,7 +38,7 @@ class Opened:
     """Who may call."""
 
 
-def has_network_at(settings: "TrackerSettings", address: Address) -> bool:
+def has_network_at(settings: TrackerSettings, address: Address) -> bool:
     """Who may call, as far as it was decided; UsageError, Refused or NotExposed else."""
     state = settings.state_dir
     is_made = state is not None and authority_files.is_made(state)
@@ -56,7 +56,7 @@ def has_network_at(settings: "TrackerSettings", address: Address) -> bool:
 
 
 async def open_records(
-    settings: "TrackerSettings", clock: Clock, resources: AsyncExitStack, *, has_network: bool
+    settings: TrackerSettings, clock: Clock, resources: AsyncExitStack, *, has_network: bool
 ) -> Opened:
     """Open them, as soon as they are there; `resources` close them.
 
@@ -77,7 +77,7 @@ async def open_records(
 
 
 async def _open_network(
-    settings: "TrackerSettings",
+    settings: TrackerSettings,
     clock: Clock,
     resources: AsyncExitStack,
     storage: Storage,

@@ -1,12 +1,9 @@
-"""The tracker as a whole: its settings, its port, its sweeper, its end."""
+"""The tracker as a whole: its start, its port, its sweeper, its end."""
 
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -20,7 +17,6 @@ from panal.monitoring.listener import MonitoringListener
 from panal.tracker import limits
 from panal.tracker.call_counts import CallCounts
 from panal.tracker.calls import CallGuard, GuardedServer
-from panal.tracker.changes import Change, ChangeFeed
 from panal.tracker.dialback import Dialback
 from panal.tracker.facts import LOOPBACK, NETWORK, OPEN
 from panal.tracker.gate import TRACKER
@@ -31,8 +27,8 @@ from panal.tracker.own_addresses import own_addresses
 from panal.tracker.port import bind, check_port, listen_address, near, options
 from panal.tracker.records import Records
 from panal.tracker.redial import Redial
-from panal.tracker.registry import LEASE_S, RENEW_S
 from panal.tracker.service import TrackerService
+from panal.tracker.settings import TrackerSettings
 from panal.tracker.storage import Storage
 from panal.tracker.watched import Watched, starting_listener
 from panal.wire.address import Address, authority
@@ -44,36 +40,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("panal.tracker")
 
-DEFAULT_PORT = 50_051
 SERVICE_NAME = TRACKER
 SWEEP_S = 5.0
 LAST_WORDS_S = 0.2
 """For telling those who call at the very end."""
 STOP_GRACE_S = 10.0
 """Calls that run when it is told to stop have so long to end; most take milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrackerSettings:
-    """Where a tracker listens, who may come in, and where it keeps its records."""
-
-    host: str = "127.0.0.1"
-    """An IP literal or "localhost"; 0.0.0.0 or :: for all addresses of that family."""
-    port: int = DEFAULT_PORT
-    """0: any free one."""
-    open: bool = False
-    """Whoever reaches the port is trusted."""
-    network: bool = False
-    """Only members may call, over TLS. Beyond loopback it is so unless `open`; and from then on,
-    for a state directory that has a network."""
-    state_dir: Path | None = None
-    """None: records in memory, and no network."""
-    store: str | None = None
-    """postgresql://…: records in a database, which other trackers may use too."""
-    lease_s: float = LEASE_S
-    renew_s: float = RENEW_S
-    metrics: tuple[str, int] | None = None
-    """Where metrics and probes are told over HTTP, to whoever asks; None: nowhere. Port 0: any."""
 
 
 class TrackerServer:
@@ -235,7 +207,7 @@ class TrackerServer:
 
         storage.watch(note_store)
         if storage.feed is not None:
-            self._follow(storage.feed, loop)
+            self._newsroom.follow(storage.feed, loop.call_soon_threadsafe)
 
     async def _listen(self, address: Address, service: TrackerService, watched: Watched) -> None:
         network, records, guard = self._network, self._records, self._guard
@@ -308,19 +280,6 @@ class TrackerServer:
             pass  # whoever noticed it first has said so
         except Exception:
             _log.exception("sweeping failed; it is tried again")
-
-    def _follow(self, feed: ChangeFeed, loop: asyncio.AbstractEventLoop) -> None:
-        """Tell the other trackers on the store what happens here, and hear what happens there."""
-        newsroom = self._newsroom
-
-        def heard(changes: Sequence[Change]) -> None:
-            loop.call_soon_threadsafe(newsroom.heard, changes)
-
-        def missed() -> None:
-            loop.call_soon_threadsafe(newsroom.missed)
-
-        newsroom.publish = feed.publish
-        feed.subscribe(heard, missed)
 
     def _note_store(self, is_here: bool) -> None:
         """The store is away or back; in the loop's thread."""
