@@ -51,6 +51,9 @@ PAIR_SPREAD = 0.8
 shaped networks one peer of drawn1 sent others alike 5, 25 and 33 chunks in the same 8 s."""
 MOST_APART = 5.0
 """No such weight is more than this, or less than one over it."""
+BESIDES_QUEUES_S = 0.005
+"""Of a round trip. What one flow may have on its way at a full link is little, so that it comes the
+more slowly the longer its packets and their acknowledgements wait in queues."""
 TOLERANCE = 0.02
 """How far a link's level may be from max-min."""
 
@@ -196,13 +199,15 @@ class SimulatedSwarm:
         self.time.at(delay_s, located)
 
     def weight(self, sender: SimulatedPeer, receiver: SimulatedPeer) -> float:
-        """How one flow fares beside others: the same two peers' always better or worse."""
+        """How one flow fares beside others now: the same two peers' always better or worse."""
         of_pair = receiver.weights.get(sender.id)
         if of_pair is None:
             drawn = self.chance.lognormvariate(0.0, self.setting.pair_spread)
             of_pair = min(MOST_APART, max(1 / MOST_APART, drawn))
             receiver.weights[sender.id] = of_pair
-        return of_pair * (1 + self.setting.spread * (2 * self.chance.random() - 1))
+        luck = 1 + self.setting.spread * (2 * self.chance.random() - 1)
+        queues = (sender.up, receiver.down, receiver.up, sender.down)
+        return of_pair * luck * BESIDES_QUEUES_S / (BESIDES_QUEUES_S + sum(map(queue_s, queues)))
 
     # Bytes on their way -------------------------------------------------------------------
 

@@ -9,9 +9,10 @@ from benchmarks.scenarios import Scenario
 from benchmarks.simulated.__main__ import main
 from benchmarks.simulated.conduct import Conduct
 from benchmarks.simulated.swarm import MOST_APART, Outcome, Setting, SimulatedSwarm, simulate
+from benchmarks.simulated.transfer import Transfer
 from benchmarks.simulated.troubles import Trouble, troubles
 from panal.peer.lanes import BEHIND_AT_ONCE, PEERS_AT_ONCE
-from panal.swarm.messages import ServeFew
+from panal.swarm.messages import Fetch, ServeFew
 
 LINE = Link(20, 20)
 SMALL = Scenario("small", 6, LINE, (LINE,) * 5, 1.5)
@@ -127,3 +128,12 @@ def test_the_command_prints_a_line_for_each_seed(capsys: pytest.CaptureFixture[s
         ["3", "peers", "seed", "5"],
         ["3", "peers", "seed", "6"],
     ]
+
+
+def test_whose_packets_wait_in_queues_gets_less_of_a_full_link() -> None:
+    swarm = SimulatedSwarm(Setting(SMALL, spread=0.0), 1)
+    first, second, *_ = swarm.receivers
+    before = swarm.weight(first, second)
+    transfer = Transfer(second, swarm.seed, Fetch(second.id, 0, 1), 1.0)
+    swarm.links.add(transfer)  # the acknowledgements of `second` wait behind it
+    assert swarm.weight(first, second) < before
