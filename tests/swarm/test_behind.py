@@ -1,5 +1,7 @@
 """Falling behind: by what each of the others gained since it is known."""
 
+import pytest
+
 from panal.swarm.behind import (
     FEWEST_CHUNKS,
     LEAD_SHARE,
@@ -127,3 +129,20 @@ def test_sending_to_few_in_vain_is_given_up_and_tried_later() -> None:
     assert not looks.serves_few(int(100 * SHRINKS_TO) + 1, after_s=0.25)
     assert not looks.serves_few(100, after_s=REST_S - 0.25)
     assert looks.serves_few(100, after_s=0.25)
+
+
+@pytest.mark.parametrize(("chunks_s_with_few", "helps"), [(10, False), (16, True)])
+def test_whose_pace_grows_goes_on_though_it_cannot_catch_up(
+    chunks_s_with_few: int, helps: bool
+) -> None:
+    behind, own, others, began_s = Behind(CHUNKS), 0.0, 0.0, 0.0
+    for quarter in range(4 * 14):
+        now_s = quarter / 4
+        behind.look(bitfield.full(int(own)), [having(int(others))], now_s)
+        if behind.serves_few and not began_s:
+            began_s = now_s
+        if began_s and now_s > began_s + SETTLES_S + TRIED_S:
+            assert behind.serves_few is helps
+        own += (chunks_s_with_few if behind.serves_few else 10) / 4
+        others += 20 / 4  # more at any time
+    assert began_s

@@ -3,8 +3,11 @@
 A peer that sends to many at once over a slow uplink keeps a queue there, and the acknowledgements
 and requests of its own download wait in it. So it receives slowly, whoever sends. Where it falls
 behind for another reason, sending to few is no help and wastes its uplink: so it is only tried.
+Who has a slow downlink too cannot catch up, however much that helps: so the trial asks also whether
+our pace has grown, against that of the others.
 """
 
+from collections import deque
 from collections.abc import Iterable
 
 from panal.swarm.sources import Source, Stage
@@ -19,8 +22,10 @@ CAUGHT_UP = 0.0
 SETTLES_S = 2.0
 """So long after the change the lead may still grow: what had begun is still being sent."""
 TRIED_S = 3.0
-"""Within this the lead must have shrunk, to SHRINKS_TO of what it was."""
+"""Within this the lead must have shrunk, to SHRINKS_TO of what it was, or our pace have grown."""
 SHRINKS_TO = 0.9
+PACE_GROWS = 1.1
+"""So many times what it was before, in units of what others gain: more than chance."""
 REST_S = 10.0
 """After a trial in vain."""
 
@@ -36,25 +41,45 @@ class Behind:
         """What the lead was when the trial began."""
         self._judged_s = 0.0
         """When it ends; while many are served, when the next may begin."""
+        self._seen: deque[tuple[float, int, float]] = deque()
+        """Of the last TRIED_S, and the look before them: when, what we had, and the lead."""
+        self._pace_of_many = 0.0
+        """Ours before the trial."""
 
     def look(self, written: int, near: Iterable[Source], now_s: float) -> bool:
         """Whether it has changed."""
         lead = self.lead(written, near)
+        self._see(now_s, written.bit_count(), lead)
         if not self.serves_few:
             if lead <= self._least_lead or now_s < self._judged_s:
                 return False
             self.serves_few = True
+            self._pace_of_many = self._pace()
             self._lead, self._judged_s = 0.0, now_s + SETTLES_S
             return True
         if lead > CAUGHT_UP:
             if now_s < self._judged_s:
                 return False
-            if not self._lead or lead <= SHRINKS_TO * self._lead:
+            if not self._lead or lead <= SHRINKS_TO * self._lead or self._is_quicker():
                 self._lead, self._judged_s = lead, now_s + TRIED_S
                 return False
         self._judged_s = now_s + REST_S if lead > self._least_lead else now_s
         self.serves_few = False
         return True
+
+    def _see(self, now_s: float, own: int, lead: float) -> None:
+        self._seen.append((now_s, own, lead))
+        while len(self._seen) > 1 and self._seen[1][0] <= now_s - TRIED_S:
+            self._seen.popleft()
+
+    def _pace(self) -> float:
+        """What we gained of late, as a share of what others gained on average."""
+        (_, own_before, lead_before), (_, own, lead) = self._seen[0], self._seen[-1]
+        gained = own - own_before
+        return gained / max(1.0, gained + lead - lead_before)
+
+    def _is_quicker(self) -> bool:
+        return 0 < self._pace_of_many * PACE_GROWS <= self._pace()
 
     def lead(self, written: int, near: Iterable[Source]) -> float:
         """How many chunks more others gained on average, each since we know what it has.
