@@ -1,5 +1,7 @@
 """A folder's text: canonical, strict, and nothing in it that may not be written."""
 
+import itertools
+
 import pytest
 from blake3 import blake3
 from hypothesis import given
@@ -266,6 +268,27 @@ BASE = SafePath("to/here")
 def test_entries_go_below_the_base(inside: str | None, paths: set[str]) -> None:
     placed = {entry.path for entry in placed_at(TREE, BASE, inside)}
     assert placed == {f"to/here/{path}" if path else "to/here" for path in paths}
+
+
+@PROPERTY
+@given(
+    st.lists(st.lists(st.text("a!0é", min_size=1, max_size=2), min_size=1, max_size=3), max_size=7),
+    st.integers(1, 200),
+)
+def test_paths_that_do_not_fit_together_are_refused_wherever_they_stand(
+    parts: list[list[str]], page_bytes: int
+) -> None:
+    """`a` is an entry, and far behind it, after `a!` and `a!/a`, `a/0` makes it a folder."""
+    paths = ["/".join(each) for each in parts]
+    is_ordered = all(a.encode() < b.encode() for a, b in itertools.pairwise(paths))
+    folders = {"/".join(each[:count]) for each in parts for count in range(1, len(each))}
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(collection, "_PAGE_BYTES", page_bytes)
+        if is_ordered and not folders & set(paths):
+            assert [entry.path for entry in decode(text(*map(line, paths)))] == paths
+        else:
+            with pytest.raises(IntegrityError):
+                decode(text(*map(line, paths)))
 
 
 def test_an_empty_collection_makes_its_folder() -> None:

@@ -19,12 +19,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 
 import msgspec
-from msgspec.structs import replace
 
 from panal.errors import IntegrityError, NotFound, TooLarge, UnsafeName, UsageError
 from panal.wire.ids import ContentId
 from panal.wire.manifest import MAX_CONTENT_BYTES
-from panal.wire.names import SafePath, are_plain, brief, path_problem, safe_path, visible_path
+from panal.wire.names import (
+    SafePath,
+    are_plain,
+    brief,
+    path_problem,
+    safe_path,
+    visible_paths,
+)
 
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 """Some 500,000 files; whoever takes a folder holds its text in memory."""
@@ -41,6 +47,9 @@ _USUAL_FILES = re.compile(
     re.ASCII | re.MULTILINE,
 )
 _PAGE_BYTES = 64 * 1024
+_PLACED_AT_ONCE = 1_024
+_identity: Callable[[str], ContentId] = bytes.fromhex  # type: ignore[assignment]
+"""What `ContentId` says of the same bytes takes longer than to read them."""
 NO_CONTENT = "-"
 
 
@@ -75,11 +84,15 @@ class CollectionEntry(msgspec.Struct, frozen=True, gc=False):
         is_folder = self.type is EntryType.EMPTY_FOLDER
         if is_folder != (self.content is None) or (is_folder and self.size_bytes != 0):
             return "The collection has a folder with a content, or a file without."
-        if not 0 <= self.size_bytes <= MAX_CONTENT_BYTES:
-            return "The collection has a file of an impossible size."
-        if not MIN_MTIME_NS <= self.mtime_ns <= MAX_MTIME_NS:
-            return "The collection has a time that no file can have."
-        return None
+        return _numbers_problem(self.size_bytes, self.mtime_ns)
+
+
+def _numbers_problem(size_bytes: int, mtime_ns: int) -> str | None:
+    if not 0 <= size_bytes <= MAX_CONTENT_BYTES:
+        return "The collection has a file of an impossible size."
+    if not MIN_MTIME_NS <= mtime_ns <= MAX_MTIME_NS:
+        return "The collection has a time that no file can have."
+    return None
 
 
 def encode(entries: Iterable[CollectionEntry]) -> bytes:
@@ -91,7 +104,7 @@ def encode(entries: Iterable[CollectionEntry]) -> bytes:
             problem = f"The name {brief(entry.path)} cannot be used: {named}."
         if problem is not None:
             raise UsageError(problem)
-    if (problem := _clash(lambda: (entry.path.encode("utf-8") for entry in ordered))) is not None:
+    if (problem := _Clashes().found([entry.path for entry in ordered])) is not None:
         raise UsageError(problem)
     lines = io.BytesIO()
     for line in itertools.chain([_FIRST_LINE], (entry.line() for entry in ordered)):
@@ -124,21 +137,12 @@ def read(text: bytes) -> Iterator[CollectionEntry]:
         raise IntegrityError("That is no collection of a kind that this version knows.")
     lines = io.BytesIO(text)
     lines.readline()
+    clashes = _Clashes()
     while page := lines.readlines(_PAGE_BYTES):
-        yield from _usual_files(page) or map(_entry, page)
-
-    def paths() -> Iterator[bytes]:
-        return (line.split(b" ", 4)[4] for line in _lines(text))
-
-    if (problem := _clash(paths)) is not None:
-        raise IntegrityError(problem)
-
-
-def _lines(text: bytes) -> Iterator[bytes]:
-    """The lines of the entries, without their newlines."""
-    lines = io.BytesIO(text)
-    lines.readline()
-    return (line[:-1] for line in lines)
+        entries = _usual_files(page) or list(map(_entry, page))
+        if (problem := clashes.found([entry.path for entry in entries])) is not None:
+            raise IntegrityError(problem)
+        yield from entries
 
 
 def _usual_files(page: Sequence[bytes]) -> list[CollectionEntry] | None:
@@ -148,12 +152,16 @@ def _usual_files(page: Sequence[bytes]) -> list[CollectionEntry] | None:
     if len(found) != len(page) or not are_plain([fields[4] for fields in found]):
         return None
     entries = [
-        CollectionEntry(
-            path, _TYPES[kind], ContentId(bytes.fromhex(content)), int(size), int(mtime)
-        )
+        CollectionEntry(path, _TYPES[kind], _identity(content), int(size), int(mtime))
         for content, size, kind, mtime, path in found
     ]
-    return None if any(map(CollectionEntry.problem, entries)) else entries
+    sizes_bytes = [entry.size_bytes for entry in entries]
+    mtimes_ns = [entry.mtime_ns for entry in entries]
+    extremes = zip(
+        (min(sizes_bytes), max(sizes_bytes)), (min(mtimes_ns), max(mtimes_ns)), strict=True
+    )
+    are_right = all(_numbers_problem(*each) is None for each in extremes)
+    return entries if are_right else None
 
 
 def _entry(whole_line: bytes) -> CollectionEntry:
@@ -188,30 +196,42 @@ def _fields_problem(fields: Sequence[str]) -> str:
     return "The collection has an id that is none."
 
 
-def _clash(paths: Callable[[], Iterable[bytes]]) -> str | None:
-    """Which path is there twice or out of order, or is an entry and a folder; None where none is.
+class _Clashes:
+    """Finds a path that is there twice or out of order, or is an entry and a folder of others."""
 
-    `paths` gives them as often as it is called.
-    """
-    folders: set[bytes] = set()
-    earlier = b""
-    for path in paths():
-        if path <= earlier:
-            twice = f"The collection has {_brief(path)} twice."
-            return twice if path == earlier else "The collection's entries are not in order."
-        earlier = path
-        parent = path.rpartition(b"/")[0]
-        while parent and parent not in folders:
-            folders.add(parent)
-            parent = parent.rpartition(b"/")[0]
-    for path in paths():
-        if path in folders:
-            return f"The collection has {_brief(path)} as an entry and as the folder of another."
-    return None
+    def __init__(self) -> None:
+        self._above: dict[str, None] = {}
+        """The paths that the last one begins with, itself too and in order: all that may yet be a
+        folder, for whatever stands between a folder and what lies in it begins with its path."""
+        self._folder = ""
+        """That of the last path."""
 
+    def found(self, paths: Iterable[str]) -> str | None:
+        """What is wrong with the next paths, in words; None where nothing is."""
+        above = self._above
+        last = next(reversed(above), "")
+        for path in paths:  # they compare as their bytes in UTF-8 would
+            if path <= last:
+                twice = f"The collection has {brief(path)} twice."
+                return twice if path == last else "The collection's entries are not in order."
+            while last and not path.startswith(last):
+                above.popitem()
+                last = next(reversed(above), "")
+            folder = path.rpartition("/")[0]
+            if folder != self._folder:
+                self._folder = folder
+                if (problem := self._folder_problem(folder)) is not None:
+                    return problem
+            above[path] = None
+            last = path
+        return None
 
-def _brief(path: bytes) -> str:
-    return brief(path.decode("utf-8", "surrogateescape"))
+    def _folder_problem(self, folder: str) -> str | None:
+        while folder and folder not in self._above:
+            folder = folder.rpartition("/")[0]
+        if not folder:
+            return None
+        return f"The collection has {brief(folder)} as an entry and as the folder of another."
 
 
 def placed_at(
@@ -222,12 +242,20 @@ def placed_at(
     `inside` may be one file: then it is `base` itself. NotFound where nothing is there,
     UnsafeName where a path becomes one that may not be written.
     """
+    placed: list[CollectionEntry] = []
+    wanted = iter(entries if inside is None else _below(entries, inside))
     cut = 0 if inside is None else len(inside) + 1
-    placed = tuple(
-        replace(entry, path=visible_path(f"{base}/{rest}" if (rest := entry.path[cut:]) else base))
-        for entry in entries
-        if inside is None or entry.path == inside or entry.path.startswith(f"{inside}/")
-    )
+    while some := list(itertools.islice(wanted, _PLACED_AT_ONCE)):
+        paths = [f"{base}/{rest}" if (rest := entry.path[cut:]) else base for entry in some]
+        placed += [
+            CollectionEntry(path, entry.type, entry.content, entry.size_bytes, entry.mtime_ns)
+            for path, entry in zip(visible_paths(paths), some, strict=True)
+        ]
     if not placed and inside is not None:
         raise NotFound(f"There is no {brief(inside)} in that folder.")
-    return placed or (CollectionEntry(base, EntryType.EMPTY_FOLDER, None, 0, 0),)
+    return tuple(placed) or (CollectionEntry(base, EntryType.EMPTY_FOLDER, None, 0, 0),)
+
+
+def _below(entries: Iterable[CollectionEntry], inside: str) -> Iterator[CollectionEntry]:
+    below = f"{inside}/"
+    return (entry for entry in entries if entry.path == inside or entry.path.startswith(below))

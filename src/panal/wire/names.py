@@ -8,7 +8,7 @@ hold is the target's own question, asked when a file is put in place.
 import re
 from collections.abc import Sequence
 from operator import methodcaller
-from typing import NewType
+from typing import NewType, cast
 
 from panal.errors import UnsafeName
 
@@ -56,6 +56,13 @@ def visible_path(text: str) -> SafePath:
             "hidden files, which are not shared."
         )
     return path
+
+
+def visible_paths(texts: Sequence[str]) -> Sequence[SafePath]:
+    """The same texts where each is a `visible_path`; UnsafeName of the first that is not."""
+    if are_plain(texts):
+        return cast("Sequence[SafePath]", texts)
+    return list(map(visible_path, texts))
 
 
 def path_problem(text: str) -> str | None:
