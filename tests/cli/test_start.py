@@ -9,11 +9,11 @@ from tests.support.network import Network
 
 NOT_LOADED = {
     *("aiohttp", "cryptography", "prometheus_client", "psycopg", "rich", "segno"),
-    *("http.cookies", "tomllib"),
+    *("http.cookies", "tomllib", "google.protobuf.text_format"),
     *("panal.web", "panal.tracker", "panal.fsck", "panal.monitoring", "panal.sync"),
 }
-"""The HTTP server, the page, metrics, networks, the tracker, a settings file: what a get may need
-them for, it loads then."""
+"""The HTTP server, the page, metrics, networks, the tracker, a settings file, protobuf without its
+compiled code: what a get may need them for, it loads then."""
 GET = """
 import sys
 from panal.cli.main import main

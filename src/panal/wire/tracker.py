@@ -5,6 +5,7 @@ nor a peer sees an unchecked value.
 """
 
 from panal.errors import UsageError
+from panal.wire import protobuf_loading  # noqa: F401  # before what loads protobuf
 from panal.wire import tracker_pb2 as pb
 from panal.wire.address import parse_address
 from panal.wire.catalogue import (
