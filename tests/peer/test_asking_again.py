@@ -62,6 +62,13 @@ async def again(network: Network, monkeypatch: pytest.MonkeyPatch) -> Again:
     return Again(network, one, link, read)
 
 
+async def test_a_get_adds_up_no_total_that_it_forgets(again: Again) -> None:
+    getter = await again.start()
+    assert (await getter.fetched(again.link)).error is None
+    assert getter.app.index.total.value() is None
+    assert getter.app.index.totals()[0] == len(FILES)
+
+
 async def test_neither_the_list_nor_a_file_is_fetched_or_read_again(again: Again) -> None:
     assert await again.get() == ("", sum(map(len, FILES.values())))
     await again.network.stop_peer("one")

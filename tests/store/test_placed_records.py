@@ -56,6 +56,13 @@ def test_what_a_run_has_placed_is_known_to_the_next_and_not_shared(index: Index)
     assert placed.unchanged(found) == {}
 
 
+def test_a_run_keeps_no_total_of_what_the_next_forgets(index: Index) -> None:
+    assert index.total.value() is not None
+    PlacedRecords(index).begin_run(BEGAN_S)
+    index.remember([hashed("one")])
+    assert index.total.value() is None
+
+
 @pytest.mark.parametrize("name", ["device", "inode", "size_bytes", "mtime_ns"])
 def test_one_that_differs_in_anything_is_not_known(index: Index, name: str) -> None:
     file = hashed("one")

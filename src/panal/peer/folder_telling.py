@@ -61,7 +61,7 @@ class FolderTelling:
             self.announcer.start_at(known)
             return
         digest = self.announcer.start_with(self._index.entry_pages(self._root.shows))
-        if all_there:
+        if all_there and not self._settings.asked_anew:  # that forgets what it shares
             with contextlib.suppress(PanalError):
                 total.keep(digest)
 

@@ -128,8 +128,8 @@ class Index(SharedFiles):
         last = {shared.path: change for change in changes for shared in change if shared}
         self.total.change(
             database,
-            [before.entry() for before, _ in last.values() if before is not None],
-            [after.entry() for _, after in last.values() if after is not None],
+            (before.entry() for before, _ in last.values() if before is not None),
+            (after.entry() for _, after in last.values() if after is not None),
         )
         self.seen_folders.forget_above(database, last)
         self.changes += 1

@@ -51,6 +51,7 @@ class PlacedRecords:
             ran = database.execute("SELECT began_ns FROM run").fetchone()
             database.execute("DELETE FROM run")
             database.execute("INSERT INTO run VALUES (?)", (int(wall_s * 1e9),))
+            self._index.total.forget(database)  # the next run begins with nothing
             if database.execute("SELECT 1 FROM shared LIMIT 1").fetchone() is None:
                 return
             began_ns = 0 if ran is None else ran[0]
