@@ -8,6 +8,7 @@ import pytest
 
 from panal.errors import NotFound, PanalError, Refused, RootOffline
 from panal.store.fingerprints import Fingerprint, Skipped
+from panal.store.ignoring import Ignoring
 from panal.store.mounts import FurtherRoot, Mounts
 from panal.store.publish import make_durable
 from tests.store.makers import sp
@@ -230,6 +231,30 @@ def test_rules_of_a_further_root_are_its_own(mounts: Mounts, place: Path) -> Non
     (place / "music/.panalignore").write_text("/live\n")
     (place / "root/live").write_bytes(b"of the folder")
     assert paths(mounts) == {"own.txt", "live", "music/song.flac", "disk.iso"}
+
+
+def test_rules_of_every_folder_that_paths_lie_in_are_read_each_once(
+    mounts: Mounts, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "root/docs/new").mkdir(parents=True)
+    (place / "root/.panalignore").write_text("*.tmp\n")
+    (place / "root/docs/.panalignore").write_text("*.log\n")
+    (place / "music/live/.panalignore").write_text("*.wav\n")
+    entered: list[str] = []
+    real = Ignoring.enter
+
+    def enter(ignoring: Ignoring, folder: str, descriptor: int) -> None:
+        entered.append(folder)
+        real(ignoring, folder, descriptor)
+
+    monkeypatch.setattr(Ignoring, "enter", enter)
+    left_out = ["a.tmp", "docs/new/b.log", "docs/c.tmp", "music/live/d.wav"]
+    shared = ["a.log", "docs/new/b.wav", "gone/c.log", "music/d.wav", "music/live/d.tmp"]
+    mounts.read_rules([*left_out, *shared])
+    assert sorted(entered) == ["", "", "docs", "docs/new", "live"]
+    for path in left_out + shared:
+        is_left_out = mounts.left_out(path, is_folder=False) is not None
+        assert is_left_out == (path in left_out), path
 
 
 @pytest.mark.parametrize("name", ["tls.key", "CERT.PEM", "id_ed25519", "Cookies"])

@@ -106,8 +106,7 @@ class Sharing:
     def _not_left_out(self, files: Sequence[HashedFile]) -> list[HashedFile]:
         one_a_folder = {file.path.rpartition("/")[0]: file.path for file in files}
         try:
-            for path in one_a_folder.values():
-                self._root.read_rules(path)  # no scan may have seen them yet
+            self._root.read_rules(one_a_folder.values())  # no scan may have seen them yet
         except PanalError as error:
             log.warning("%d files are not shared for now: %s", len(files), error)
             return []

@@ -217,13 +217,19 @@ class Mounts(Root):
             return False
         return super().leaves_out_none(paths)
 
-    def read_rules(self, path: str) -> None:
-        """Read anew what the folders that a path lies in leave out; PanalError."""
-        led = self._led(path)
-        if led is None:
-            super().read_rules(path)
-        elif self._further[self.root_name(path)][0].is_folder:
-            led[0].read_rules(led[1])
+    def read_rules(self, paths: Iterable[str]) -> None:
+        """Read anew what the folders that these paths lie in leave out; PanalError."""
+        own: list[str] = []
+        inside: dict[str, list[str]] = {}
+        for path in paths:
+            led = self._led(path)
+            if led is None:
+                own.append(path)
+            elif self._further[name := self.root_name(path)][0].is_folder:
+                inside.setdefault(name, []).append(led[1])
+        super().read_rules(own)
+        for name, below in inside.items():
+            self._further[name][1].read_rules(below)
 
     def hides(self, name: str) -> str | None:
         """Why something in the top folder is not shared under its name, or None."""

@@ -288,14 +288,16 @@ class Root:
                 return reason, part
         return None
 
-    def read_rules(self, path: str) -> None:
-        """Read anew what the folders that a path lies in leave out; PanalError."""
-        parts = path.split("/")
-        for count in range(len(parts)):
-            folder = "/".join(parts[:count])
+    def read_rules(self, paths: Iterable[str]) -> None:
+        """Read anew what the folders that these paths lie in leave out; PanalError."""
+        folders: set[str] = set()
+        for path in paths:
+            while path and (path := path.rpartition("/")[0]) not in folders:
+                folders.add(path)
+        for folder in sorted(folders):
             descriptor = self._folder(folder, Skipped())
             if descriptor is None:
-                return
+                continue
             try:
                 self.ignoring.enter(folder, descriptor)
             finally:
