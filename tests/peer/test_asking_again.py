@@ -1,13 +1,15 @@
 """A get that is asked again for a folder: what is there is believed where nothing has changed."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from panal.peer import folder_check
+from panal.peer import folder_check, placing
 from panal.store.hashing import HashedFile, hash_file
 from panal.store.roots import Root
+from panal.store.staging import Staging, publish_all
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from panal.wire.names import SafePath
 from tests.support.network import Network, RunningPeer, until
@@ -67,6 +69,22 @@ async def test_a_get_adds_up_no_total_that_it_forgets(again: Again) -> None:
     assert (await getter.fetched(again.link)).error is None
     assert getter.app.index.total.value() is None
     assert getter.app.index.totals()[0] == len(FILES)
+
+
+@pytest.mark.parametrize("ends_with_download", [True, False])
+async def test_what_is_shared_on_can_be_repaired(
+    again: Again, monkeypatch: pytest.MonkeyPatch, ends_with_download: bool
+) -> None:
+    kept: list[bool] = []
+
+    def noted(batches: Sequence[Staging], *, are_kept: bool) -> object:
+        kept.append(are_kept)
+        return publish_all(batches, are_kept=are_kept)
+
+    monkeypatch.setattr(placing, "publish_all", noted)
+    getter = await again.start(ends_with_download=ends_with_download)
+    assert (await getter.fetched(again.link)).error is None
+    assert set(kept) == {not ends_with_download}
 
 
 async def test_neither_the_list_nor_a_file_is_fetched_or_read_again(again: Again) -> None:

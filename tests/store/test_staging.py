@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from panal.errors import NoSpace, Refused
 from panal.store import durable, publish, staging
+from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import hash_file
 from panal.store.roots import Root
 from panal.store.staging import Staging, publish_all
@@ -61,6 +63,22 @@ def test_a_batch_is_put_in_place(
     assert os.access(root.path / "run", os.X_OK)
     assert not os.access(root.path / "a/1/1", os.X_OK)
     assert list((tmp_path / "staged").iterdir()) == []
+
+
+@pytest.mark.parametrize("are_kept", [True, False])
+def test_when_a_file_was_named_is_known_where_it_may_be_repaired(
+    tmp_path: Path, root: Root, monkeypatch: pytest.MonkeyPatch, are_kept: bool
+) -> None:
+    def named_later(found: Fingerprint, *_: object) -> Fingerprint:
+        return replace(found, ctime_ns=found.ctime_ns + 1)
+
+    monkeypatch.setattr(staging, "as_named", named_later)
+    batch = some(tmp_path, root)
+    placed, _ = publish_all([batch], are_kept=are_kept)
+    batch.close()
+    before = [staged.fingerprint.ctime_ns for staged in batch.files]
+    assert [file.fingerprint.ctime_ns - are_kept for file in placed] == before
+    assert all(root.fingerprint(file.path) == file.fingerprint for file in placed)
 
 
 @pytest.mark.parametrize("whole", [True, False])

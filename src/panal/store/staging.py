@@ -96,10 +96,13 @@ class Staging:
         self.size_bytes += entry.size_bytes
 
 
-def publish_all(batches: Sequence[Staging]) -> tuple[list[HashedFile], list[CollectionEntry]]:
+def publish_all(
+    batches: Sequence[Staging], *, are_kept: bool = True
+) -> tuple[list[HashedFile], list[CollectionEntry]]:
     """Make the files of batches durable, then their names; and the entries whose names were taken.
 
-    All batches are of one folder. What came under wanted names meanwhile is left as it is.
+    All batches are of one folder. What came under wanted names meanwhile is left as it is. Only
+    of files that `are_kept` it is known when they were named: whoever repairs one asks for that.
     """
     placed: list[HashedFile] = []
     taken: list[CollectionEntry] = []
@@ -109,7 +112,7 @@ def publish_all(batches: Sequence[Staging]) -> tuple[list[HashedFile], list[Coll
         sync_files(descriptor, [staged.name for batch in batches for staged in batch.files])
         with COMPUTING, Parents(partial(root.parent_for_writing, sync=False)) as parents:
             for batch in batches:
-                _publish(batch, parents, placed, taken)
+                _publish(batch, parents, placed, taken, are_kept=are_kept)
         _sync_folders(root, descriptor, [file.path for file in placed])
     except OSError as error:
         raise disk_error(error, "make the folder's files durable") from None
@@ -117,7 +120,12 @@ def publish_all(batches: Sequence[Staging]) -> tuple[list[HashedFile], list[Coll
 
 
 def _publish(
-    batch: Staging, parents: Parents, placed: list[HashedFile], taken: list[CollectionEntry]
+    batch: Staging,
+    parents: Parents,
+    placed: list[HashedFile],
+    taken: list[CollectionEntry],
+    *,
+    are_kept: bool,
 ) -> None:
     for staged in batch.files:
         entry = staged.entry
@@ -128,7 +136,9 @@ def _publish(
         except TargetTaken:
             taken.append(entry)
             continue
-        found = as_named(staged.fingerprint, name, folder, batch.root.device)
+        found = staged.fingerprint
+        if are_kept:
+            found = as_named(found, name, folder, batch.root.device)
         placed.append(HashedFile(entry.path, found, entry.content, staged.manifest))
 
 
