@@ -34,16 +34,17 @@ class BundlePlan:
         room_bytes = min(MAX_BUNDLE_BYTES, most_bytes) - len(END)
         lacking = self._lacking.get(peer, set())
         taken: list[ContentId] = []
+        taken_bytes = 0
         for content, entries in self._wanted.items():
             if content in lacking:
                 continue
-            room_bytes -= member_bytes(entries[0].size_bytes)
-            if taken and (room_bytes < 0 or len(taken) == MAX_IDS):
+            with_it_bytes = taken_bytes + member_bytes(entries[0].size_bytes)
+            if taken and (with_it_bytes > room_bytes or len(taken) == MAX_IDS):
                 break
             taken.append(content)
-        bundle = [self._wanted.pop(content) for content in taken]
-        self._left_bytes -= sum(member_bytes(entries[0].size_bytes) for entries in bundle)
-        return bundle
+            taken_bytes = with_it_bytes
+        self._left_bytes -= taken_bytes
+        return [self._wanted.pop(content) for content in taken]
 
     def give_back(
         self, missing: Sequence[Sequence[CollectionEntry]], lacks: PeerName | None = None

@@ -35,8 +35,9 @@ class BundleTransfer(Transfer):
         size_bytes = entries[0].size_bytes
         self.files += 1
         self.bytes_done += size_bytes
-        self.copied_files += len(entries) - 1
-        self.bytes_copied += (len(entries) - 1) * size_bytes
+        if copies := len(entries) - 1:
+            self.copied_files += copies
+            self.bytes_copied += copies * size_bytes
         self.came += [entry.path for entry in entries]
 
 

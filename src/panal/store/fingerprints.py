@@ -24,7 +24,13 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
     and not compared."""
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Fingerprint) and self.numbers() == other.numbers()
+        return (
+            isinstance(other, Fingerprint)
+            and self.inode == other.inode
+            and self.mtime_ns == other.mtime_ns
+            and self.size_bytes == other.size_bytes
+            and self.device == other.device
+        )
 
     def __hash__(self) -> int:
         return hash(self.numbers())

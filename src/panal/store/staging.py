@@ -67,9 +67,9 @@ class Staging:
         """A verified file's bytes, with the entry's time and executable bit."""
 
         def put(descriptor: int) -> Manifest:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(descriptor, left) :]
+            written = os.write(descriptor, data)
+            while written < len(data):
+                written += os.write(descriptor, memoryview(data)[written:])
             return manifest
 
         self.make(entry, put)
