@@ -21,7 +21,7 @@ import grpc.aio
 import uvloop
 
 from panal.audit import AuditLog
-from panal.cli.programs import TRACKER_COLLECTIONS, collect_after
+from panal.cli.programs import SELDOM_COLLECTIONS, collect_after
 from panal.clock import SystemClock
 from panal.tracker.call_counts import CallCounts
 from panal.tracker.calls import CallGuard, GuardedServer
@@ -75,7 +75,7 @@ async def _serve(service: Empty, how: str) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     if how:
-        collect_after(TRACKER_COLLECTIONS)
+        collect_after(SELDOM_COLLECTIONS)
     else:
         gc.freeze()
     print(f"The empty service listens on 127.0.0.1:{port}.", flush=True)

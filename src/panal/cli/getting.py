@@ -17,7 +17,7 @@ from panal.cli.finding import tracker_of
 from panal.cli.log_lines import log_to_stderr
 from panal.cli.old_gets import keep_known_folder, remember_where, remove_empty, remove_old_gets
 from panal.cli.output import name_words, print_json
-from panal.cli.programs import collect_as_usual, run_until_stopped
+from panal.cli.programs import SELDOM_COLLECTIONS, collect_after, run_until_stopped
 from panal.cli.progress import ProgressLine
 from panal.clock import SystemClock
 from panal.errors import NoSpace, PanalError, RootOffline, Unreachable, UsageError, by_slug
@@ -137,7 +137,7 @@ def get(
     as_json: bool,
 ) -> None:
     """Fetch one content as a peer of its own."""
-    collect_as_usual()
+    collect_after(SELDOM_COLLECTIONS)
     log_to_stderr(logging.CRITICAL)
     remove_old_gets(settings.state.parent, settings.state, SystemClock().wall_s())
     remember_where(settings)

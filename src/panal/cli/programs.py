@@ -28,9 +28,9 @@ INTERRUPTED = 130
 """The exit code after a second signal."""
 USUAL_COLLECTIONS = (700, 10, 10)
 """Python's own thresholds, which `panal.cli.main` raises while it loads."""
-TRACKER_COLLECTIONS = (20_000, 20, 10)
-"""A call makes hundreds of objects and leaves hardly any behind: to look through them after every
-fifteenth call is a tenth of what a renewal takes."""
+SELDOM_COLLECTIONS = (20_000, 20, 10)
+"""A tracker's call and a get's file make many objects and leave hardly any behind: to look through
+them after every fifteenth call is a tenth of what a renewal takes."""
 FIRST_WORDS_S = 3.0
 """How long the greeting waits for the tracker's first answer: a name may be refused."""
 
@@ -71,7 +71,7 @@ def run_tracker(
     from panal.tracker.server import TrackerServer
     from panal.tracker.settings import TrackerSettings
 
-    collect_after(TRACKER_COLLECTIONS)
+    collect_after(SELDOM_COLLECTIONS)
     log_to_stderr(logging.INFO, log_format)
     raise_descriptor_limit()
     host, port = parse_tracker(listen)
