@@ -4,7 +4,8 @@
 
 Processor time says more than wall time on a machine that does something else besides; where it is
 very busy, both grow. What is kept of searches may hold for less long where names come and go
-between two of them. Nothing is asserted.
+between two of them, and is of no use where nobody asks the same again (`--anew`). Nothing is
+asserted.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from pathlib import Path
 from benchmarks.__main__ import machine
 from benchmarks.processes import MachineLoad
 from benchmarks.tracker_names import Catalogue
-from benchmarks.tracker_search import ENTRIES_A_CHANGE, Timed, count_matches
+from benchmarks.tracker_search import ENTRIES_A_CHANGE, Timed, count_matches, in_other_words
 from panal.errors import UsageError
 from panal.tracker.indexing import NAMES_AT_ONCE
 from panal.tracker.search import RankedPage, listed, rank, understand
@@ -95,14 +96,19 @@ def _names(number: int) -> tuple[str, ...]:
 
 
 def measure(
-    storage: SqliteStorage, queries: list[Timed], before_each: Callable[[], None]
+    storage: SqliteStorage,
+    queries: list[Timed],
+    before_each: Callable[[], None],
+    *,
+    is_anew: bool,
 ) -> list[Timed]:
-    """All queries in turn, several times."""
-    for query in queries * ROUNDS:
+    """All queries in turn, several times; in other words each time if `is_anew`."""
+    for place, query in enumerate(queries * ROUNDS):
+        number = 1 + place // len(queries) * is_anew
         before_each()
         began_s = time.thread_time()
         try:
-            query.hits = len(page_of(storage, query.words).hits)
+            query.hits = len(page_of(storage, in_other_words(query.words, number)).hits)
         except UsageError as error:
             query.refused = str(error)[:60]
         query.spent_s.append(time.thread_time() - began_s)
@@ -114,6 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search_cost", description=__doc__)
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--peers", type=int, default=1_000)
+    parser.add_argument("--anew", action="store_true", help="each search in words not asked before")
     parser.add_argument("--told", type=int, default=0, help="announcements before each search")
     asked = parser.parse_args()
     catalogue = Catalogue(asked.files, asked.peers)
@@ -124,7 +131,7 @@ def main() -> None:
         fill(storage, catalogue)
         changes = Changes(storage, catalogue.peers)
         queries = count_matches(catalogue)
-        measure(storage, queries, lambda: changes.make(asked.told))
+        measure(storage, queries, lambda: changes.make(asked.told), is_anew=asked.anew)
         storage.close()
     print(f"processor time, the median of {ROUNDS}")
     print("\n".join(map(str, queries)))

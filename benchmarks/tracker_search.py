@@ -51,6 +51,8 @@ QUERIES = (
     "qqzzy",
 )
 """In turn. What each matches is counted and shown."""
+ROUNDS_ANEW = 8
+"""Of each query in other words, which nobody has asked for before."""
 
 
 @dataclass
@@ -80,8 +82,19 @@ class Times:
     searches: int
     p50_s: float
     p99_s: float
+    anew: Sequence[float]
+    """In order, what those took that nobody had asked for before."""
     cpu: str
     changes: int
+
+
+def in_other_words(words: str, number: int) -> str:
+    """A query that finds the same, and of which no tracker has kept an answer; of nothing, itself.
+
+    Told several times, words and filters mean what they mean once; only the name that would be
+    exactly so is another.
+    """
+    return " ".join([words] * number)
 
 
 def count_matches(catalogue: Catalogue, words: Sequence[str] = QUERIES) -> list[Timed]:
@@ -147,22 +160,29 @@ async def measure(
         began_s, cpu_before = time.monotonic(), tracker.cpu()
         place = 0
         while time.monotonic() - began_s < duration_s:
-            await _search(peers, queries[place % len(queries)])
+            query = queries[place % len(queries)]
+            await _search(peers, query, query.words)
             place += 1
             await asyncio.sleep(0.005)
         wall_s = time.monotonic() - began_s
         cpu = (tracker.cpu() - cpu_before).share(wall_s)
+        anew = [Timed(query.words, 0) for query in queries]
+        for number in range(ROUNDS_ANEW):
+            for query in anew:
+                await _search(peers, query, in_other_words(query.words, number + 2))
+                await asyncio.sleep(0.005)
     finally:
         for task in load:
             task.cancel()
         await asyncio.gather(*load, *running, return_exceptions=True)
     spent_s = sorted(value for query in queries for value in query.spent_s)
     at = [spent_s[int(len(spent_s) * share)] for share in (0.5, 0.99)]
-    return Times(queries, place, at[0], at[1], cpu, changes)
+    anew_s = sorted(value for query in anew for value in query.spent_s)
+    return Times(queries, place, at[0], at[1], anew_s, cpu, changes)
 
 
-async def _search(peers: Peers, query: Timed) -> None:
-    request = pb.SearchRequest(words=query.words).SerializeToString()
+async def _search(peers: Peers, query: Timed, words: str) -> None:
+    request = pb.SearchRequest(words=words).SerializeToString()
     began_s = time.monotonic()
     try:
         raw = await peers.call(0, "Search", request)
@@ -180,6 +200,11 @@ def rows(
     """The lines of the table, and one line a query before it."""
     for query in times.queries:
         print(query, flush=True)
+    anew_ms = [1e3 * times.anew[int(len(times.anew) * share)] for share in (0.5, 0.99)]
+    print(
+        f"  {len(times.anew)} in words that nobody had asked for before:"
+        f" p50 {anew_ms[0]:.1f} ms, p99 {anew_ms[1]:.1f} ms"
+    )
     note = (
         f"{times.searches} searches of {len(times.queries)} queries; {catalogue.peers} peers renew"
         f" each {RENEW_S:g} s, {CHANGES_A_SECOND} announces of {ENTRIES_A_CHANGE} names a second;"
