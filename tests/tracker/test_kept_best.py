@@ -1,12 +1,15 @@
 """Pages of what too many names match that are kept until they may be other ones."""
 
+from dataclasses import replace
+
 import pytest
 
-from panal.tracker import kept_best, search
+from panal.tracker import kept_answers, kept_best, search
+from panal.tracker.kept_answers import Found, KeptAnswers
 from panal.tracker.kept_best import KeptBest, only_of_page
 from panal.tracker.search import Match, Matches, rank, understand
 from panal.tracker.searchable import searchable
-from panal.wire.catalogue import SearchQuery
+from panal.wire.catalogue import SearchPage, SearchQuery
 from panal.wire.ids import PeerName
 from panal.wire.manifest import Kind
 from tests.tracker.makers import content
@@ -17,24 +20,40 @@ def _match(path: str, number: int) -> Match:
 
 
 def test_a_page_is_kept_until_something_up_to_its_last_name_changes() -> None:
-    kept: KeptBest[str] = KeptBest()
+    kept, nothing = KeptBest(), Matches.of(())
     one, other = understand(SearchQuery("a")), understand(SearchQuery("a", page_size=7))
-    kept.keep(one, "beside", 500, ["a"])
-    kept.keep(other, "beside", 900, ["b"])
+    first = kept.keep(one, "beside", 500, nothing)
+    second = kept.keep(other, "beside", 900, nothing)
     assert kept.get(one, "another") is None
-    kept.note_changed(901)
-    assert (kept.get(one, "beside"), kept.get(other, "beside")) == (["a"], ["b"])
-    kept.note_changed(501)
-    assert (kept.get(one, "beside"), kept.get(other, "beside")) == (["a"], None)
-    kept.note_changed(500)
+    kept.note_changed([])
+    kept.note_changed([2_000, 901])
+    assert kept.get(one, "beside") is first
+    assert kept.get(other, "beside") is second
+    kept.note_changed([2_000, 501, 901])
+    assert kept.get(one, "beside") is first
+    assert kept.get(other, "beside") is None
+    kept.note_changed([500])
     assert kept.get(one, "beside") is None
 
 
 def test_no_more_than_so_many_pages_are_kept() -> None:
-    kept: KeptBest[str] = KeptBest()
+    kept, answers = KeptBest(), KeptAnswers(id)
     for number in range(3 * kept_best.MOST_KEPT):
-        kept.keep(understand(SearchQuery(f"a{number}")), None, 1, [])
+        wanted = understand(SearchQuery(f"a{number}"))
+        of_page = kept.keep(wanted, None, 1, Matches.of(()))
+        assert of_page.page is not None
+        answers.to(Found(of_page.page, {}, capped=True, is_kept=True))
+        assert len(answers._kept) <= kept_answers.MOST_KEPT
     assert len(kept._kept) <= kept_best.MOST_KEPT
+
+
+def test_a_page_of_very_long_names_is_not_kept() -> None:
+    kept, long = KeptBest(), "a" * (kept_best.MOST_LETTERS // 2)
+    wanted = understand(SearchQuery("a"))
+    for names in [long, long], ["a"] * (kept_best.MOST_NAMES + 1):
+        matches = Matches.of([_match(name, number) for number, name in enumerate(names)])
+        assert kept.keep(replace(wanted, page_size=5_000), None, 1, matches) is matches
+        assert not kept._kept
 
 
 @pytest.mark.parametrize("page_bytes", [search.MAX_PAGE_BYTES, 7])
@@ -47,9 +66,33 @@ def test_what_is_kept_makes_the_same_page(
     page = ""
     for _ in range(9):
         wanted = understand(SearchQuery("a", page_size=page_size, page=page))
-        places = only_of_page(wanted, range(9), matches)
-        some = Matches.of([matches.rows[place] for place in places])
-        assert rank(wanted, some) == rank(wanted, matches)
+        some = only_of_page(wanted, matches)
+        assert some.page == rank(wanted, matches)
+        assert rank(wanted, Matches.of(some.rows)) == rank(wanted, matches)
         if not (page := rank(wanted, matches).next_page):
             return
     raise AssertionError("there is no last page")
+
+
+def test_an_answer_is_made_once_for_the_same_page_with_the_same_providers() -> None:
+    made: list[SearchPage] = []
+
+    def make(page: SearchPage) -> int:
+        made.append(page)
+        return len(made)
+
+    answers = KeptAnswers(make)
+    page = rank(understand(SearchQuery("a")), Matches.of([_match("a", 1)]))
+    twin = rank(understand(SearchQuery("a")), Matches.of([_match("a", 1)]))
+
+    def answered(of: search.RankedPage, providers: int, *, is_kept: bool = True) -> int:
+        return answers.to(Found(of, {content(1): providers}, capped=True, is_kept=is_kept))
+
+    assert [answered(page, 1), answered(page, 1), answered(page, 2), answered(page, 2)] == [
+        1,
+        1,
+        2,
+        2,
+    ]
+    assert [answered(twin, 2, is_kept=False), answered(twin, 2)] == [3, 4]
+    assert [one.hits[0].providers for one in made] == [1, 2, 2, 2]

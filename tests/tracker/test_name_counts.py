@@ -30,6 +30,14 @@ def test_more_than_a_limit_holds_until_so_many_names_are_gone() -> None:
     assert counted.times == 2
 
 
+def test_no_more_have_it_than_were_counted_and_came() -> None:
+    counts = NameCounts()
+    assert counts.at_most("lib") is None
+    counts.is_more("lib", 10, _Counted(4))
+    counts.note_changes(came=3, gone=2)
+    assert counts.at_most("lib") == 7
+
+
 def test_no_more_than_a_limit_holds_until_so_many_names_have_come() -> None:
     counts, counted = NameCounts(), _Counted(4)
     assert not counts.is_more("lib", 10, counted)

@@ -472,8 +472,9 @@ async def test_everything_is_listed_in_pages_and_never_capped(
     tracker: Tracker, peer: TinyPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("panal.tracker.search.RANK_LIMIT", 3)
-    monkeypatch.setattr("panal.tracker.sqlite_queries.RANK_LIMIT", 3)
-    monkeypatch.setattr("panal.tracker.sqlite_queries.RANKED_OF_MORE", 2)
+    for module in "sqlite_matches", "sqlite_queries":
+        monkeypatch.setattr(f"panal.tracker.{module}.RANK_LIMIT", 3)
+        monkeypatch.setattr(f"panal.tracker.{module}.RANKED_OF_MORE", 2)
     await tracker.register(peer.who, peer.port)
     files = [entry(f"file {number:02}", number % 3) for number in range(10)]
     await tracker.announce(peer.who, announcement(*files))

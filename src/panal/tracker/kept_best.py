@@ -6,43 +6,48 @@ last that was read goes or changes, or a peer comes back or goes. Exact names, w
 looked up each time, and compared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
 
-from panal.tracker.search import Matches, Search, rank
+from panal.tracker.search import Match, Matches, Search, rank
 
 MOST_KEPT = 100
 """Pages, of some 60 KB; then it begins anew."""
+MOST_NAMES = 1_000
+MOST_LETTERS = 100_000
+"""Of a page that is kept; most have a fifth of it."""
 
-_Row = TypeVar("_Row")
 Needles = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept(Generic[_Row]):
+class _Kept:
     beside: object
     last: int
-    rows: Sequence[_Row]
+    matches: Matches
 
 
-class KeptBest(Generic[_Row]):
-    """Rows of entries by the searches whose pages they are."""
+class KeptBest:
+    """What is on pages, by the searches whose pages they are."""
 
     def __init__(self) -> None:
-        self._kept: dict[Search, _Kept[_Row]] = {}
+        self._kept: dict[Search, _Kept] = {}
         self._few: set[Needles] = set()
 
-    def get(self, search: Search, beside: object) -> Sequence[_Row] | None:
+    def get(self, search: Search, beside: object) -> Matches | None:
         """What was kept, if what was noted `beside` it is still the same."""
         known = self._kept.get(search)
-        return known.rows if known is not None and known.beside == beside else None
+        return known.matches if known is not None and known.beside == beside else None
 
-    def keep(self, search: Search, beside: object, last: int, rows: Sequence[_Row]) -> None:
-        """Keep what a page is made of; `last` is the highest id that was read for it."""
+    def keep(self, search: Search, beside: object, last: int, matches: Matches) -> Matches:
+        """Keep what a page is made of, and the page; `last` is the highest id that was read."""
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
-        self._kept[search] = _Kept(beside, last, rows)
+        of_page = only_of_page(search, matches)
+        if not is_small(of_page.rows):
+            return matches
+        self._kept[search] = _Kept(beside, last, of_page)
+        return of_page
 
     def note_few(self, search: Search) -> None:
         """Many names have its trigrams, and few what it asks for: all of them were read in vain."""
@@ -54,17 +59,24 @@ class KeptBest(Generic[_Row]):
         """Whether that was so once."""
         return search.needles in self._few
 
-    def note_changed(self, first: int) -> None:
-        """Of what has gone or changed, `first` is the lowest id."""
-        if any(kept.last >= first for kept in self._kept.values()):
+    def note_changed(self, ids: Iterable[int]) -> None:
+        """These have gone or changed."""
+        first = min(ids, default=None)
+        if first is not None and any(kept.last >= first for kept in self._kept.values()):
             self._kept = {of: kept for of, kept in self._kept.items() if kept.last < first}
 
 
-def only_of_page(search: Search, rows: Sequence[_Row], matches: Matches) -> Sequence[_Row]:
-    """Of rows, each beside its match, those of the page's contents and of the next one."""
+def is_small(rows: Sequence[Match]) -> bool:
+    """Whether a page made of these may be kept: a hundred with the longest names would be much."""
+    return len(rows) <= MOST_NAMES and sum(len(row.searchable) for row in rows) <= MOST_LETTERS
+
+
+def only_of_page(search: Search, matches: Matches) -> Matches:
+    """Those of the page's contents and of the next one, with the page."""
     wanted = search.page_size + 1
     page = rank(replace(search, page_size=wanted), matches)
-    if page.next_page and len(page.hits) < wanted:  # it ends early, for its bytes
-        return rows
-    shown = {hit.content for hit in page.hits}
-    return [row for row, match in zip(rows, matches.rows, strict=True) if match.content in shown]
+    rows = matches.rows
+    if not page.next_page or len(page.hits) == wanted:  # else it ends early, for its bytes
+        shown = {hit.content for hit in page.hits}
+        rows = [row for row in rows if row.content in shown]
+    return Matches(rows, matches.capped, rank(search, matches))

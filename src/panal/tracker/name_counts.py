@@ -42,6 +42,11 @@ class NameCounts:
         known = self.known_about(what)
         return self._keep(what, count()) if known is None else known
 
+    def at_most(self, what: Hashable) -> int | None:
+        """No more than so many names have it, if `is_more` was asked; over its limit only more."""
+        known, came, _ = self._known(what)
+        return None if known is None else known + came
+
     def is_known_more(self, what: Hashable, limit: int) -> bool:
         """Whether more than `limit` names have it, without a count."""
         known, _, gone = self._known(what)

@@ -8,13 +8,12 @@ from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import closing
 from functools import partial
 
-from msgspec.structs import replace
-
 from panal.errors import NotFound
 from panal.tracker import registry, search
 from panal.tracker.folders import folder_page
 from panal.tracker.handout import Handout
 from panal.tracker.indexing import Indexing
+from panal.tracker.kept_answers import Found
 from panal.tracker.lease_renewals import LeaseRenewals
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.registry import Admission, PeerRecord, Reach
@@ -28,7 +27,6 @@ from panal.wire.catalogue import (
     FolderQuery,
     Provider,
     Registration,
-    SearchPage,
     SearchQuery,
 )
 from panal.wire.ids import ContentId, PeerName
@@ -212,24 +210,23 @@ class Records:
             self._widely_held.pop()
         self._widely_held.add(content)
 
-    async def search(self, query: SearchQuery) -> SearchPage:
-        """One page of hits."""
+    async def search(self, query: SearchQuery) -> Found:
+        """One page of hits, with the counts of their providers."""
         wanted = search.understand(query)
 
-        def work(now_s: float) -> SearchPage:
-            page, capped = self._page(wanted, now_s)
+        def work(now_s: float) -> Found:
+            page, capped, is_kept = self._page(wanted, now_s)
             counts = self._storage.provider_counts([hit.content for hit in page.hits], now_s)
-            hits = tuple(replace(hit, providers=counts[hit.content]) for hit in page.hits)
-            return SearchPage(hits, page.next_page, capped)
+            return Found(page, counts, capped, is_kept)
 
         return await (self._transactions.ask if self._storage.is_quick(wanted) else self._run)(work)
 
-    def _page(self, wanted: Search, now_s: float) -> tuple[RankedPage, bool]:
+    def _page(self, wanted: Search, now_s: float) -> tuple[RankedPage, bool, bool]:
         if wanted.is_listing:
             with closing(self._storage.entries_in_order(wanted, now_s)) as entries:
-                return search.listed(wanted, entries), False
+                return search.listed(wanted, entries), False, False
         matches = self._storage.match(wanted, now_s)
-        return search.rank(wanted, matches), matches.capped
+        return search.rank(wanted, matches), matches.capped, matches.page is not None
 
     async def list_folder(self, query: FolderQuery) -> FolderPage:
         """One page of a live peer's folder; NotFound where either is not there."""

@@ -109,6 +109,8 @@ class Matches:
     rows: Sequence[Match]
     capped: bool = False
     """There are more."""
+    page: "RankedPage | None" = None
+    """What `rank` made of them before; the same one for as long as the store keeps it."""
 
     @classmethod
     def of(cls, rows: Sequence[Match], *, capped: bool = False) -> "Matches":
@@ -211,7 +213,20 @@ _Alike = tuple[SortKey, Iterable[Match]]
 
 def rank(search: Search, matches: Matches) -> RankedPage:
     """The page of hits that a search asks for: one hit a content, best match first."""
+    if matches.page is not None:
+        return matches.page
     return _page(search, _of_each_content(search, matches.rows))
+
+
+def ranked(search: Search, rows: Sequence[Match]) -> tuple[RankedPage, list[ContentId]]:
+    """As `rank` of all that match, with all their contents in order."""
+    groups = [(key, list(group)) for key, group in _of_each_content(search, rows)]
+    return _page(search, groups), [group[0].content for _, group in groups]
+
+
+def best_key(search: Search, rows: Sequence[Match]) -> SortKey | None:
+    """By what one content, of which these are the names, is put in order."""
+    return next((key for key, _ in _of_each_content(search, rows)), None)
 
 
 def _of_each_content(search: Search, rows: Sequence[Match]) -> Iterable[_Alike]:

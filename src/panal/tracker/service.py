@@ -20,6 +20,7 @@ from panal.tracker.callers import Context, caller_host, host_in
 from panal.tracker.dialback import Dialler
 from panal.tracker.gate import Gate
 from panal.tracker.handout import Asker, Handout, host_towards
+from panal.tracker.kept_answers import KeptAnswers
 from panal.tracker.limits import ANNOUNCE_PAUSE_S, WATCH_GATHER_S, WATCH_S
 from panal.tracker.news import Newsroom
 from panal.tracker.own_addresses import own_addresses, own_host_towards
@@ -76,6 +77,8 @@ class TrackerService(TrackerServicer):
         self._audit = audit
         self._lease_s = lease_s
         self._renew_s = renew_s
+        self._answers = KeptAnswers(catalogue.page_to)
+        """To searches; nobody changes them."""
 
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
         """Admit a peer after dialling it back."""
@@ -184,7 +187,7 @@ class TrackerService(TrackerServicer):
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
         """Find contents by the names they have."""
-        return catalogue.page_to(await self._records.search(catalogue.query_from(request)))
+        return self._answers.to(await self._records.search(catalogue.query_from(request)))
 
     async def ListFolder(
         self, request: pb.ListFolderRequest, context: Context

@@ -11,19 +11,17 @@ from types import TracebackType
 from panal.tracker.database import begin, errors_in_words, open_database, roll_back
 from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
-from panal.tracker.kept_best import KeptBest
-from panal.tracker.name_counts import KeptCounts
 from panal.tracker.registry import LEASE_S, PeerRecord, key_of
 from panal.tracker.search import Match, Matches, Search
 from panal.tracker.sqlite_catalogue import CatalogueRows
 from panal.tracker.sqlite_folders import entries_between, files_between
-from panal.tracker.sqlite_holders import Holders, provider_counts
+from panal.tracker.sqlite_holders import Holders, ProviderCounts
 from panal.tracker.sqlite_keys import merge_keys
 from panal.tracker.sqlite_listing import entries_in_order
+from panal.tracker.sqlite_matches import KeptSearches, matches_of
 from panal.tracker.sqlite_peers import PeerRows
-from panal.tracker.sqlite_queries import FEW_ROWS, is_quick, matches_of
+from panal.tracker.sqlite_queries import FEW_ROWS
 from panal.tracker.sqlite_ranking import make_ranking
-from panal.tracker.sqlite_rows import Row
 from panal.tracker.sqlite_text import drop_entries, first_free_id, index_slice, unindexed
 from panal.tracker.storage import ListedPeer, Totals
 from panal.wire.catalogue import Announcement, Entry
@@ -83,8 +81,8 @@ class SqliteStorage:
         self._generations = count(1)
         self._peers = PeerRows(self._connection, now_s, lease_s)
         self._holders = Holders(self._connection, self._peers)
-        self._counts = KeptCounts()
-        self._best: KeptBest[Row] = KeptBest()
+        self._kept = KeptSearches()
+        self._provider_counts = ProviderCounts(self._connection, self._peers)
         self._behind = unindexed(self._connection)
         """At most so many names are not in the index yet."""
         self._transaction = _Transaction(self._connection, self._peers, self._holders)
@@ -148,6 +146,8 @@ class SqliteStorage:
         rows.put_entries(announcement.entries)
         rows.remove_holdings(announcement.removed_holdings)
         rows.put_holdings(announcement.holdings)
+        self._provider_counts.note_changed([entry.content for entry in announcement.entries])
+        self._provider_counts.note_changed([one.content for one in announcement.holdings])
         merge_keys(self._connection)  # here, so that what gathers is bounded, however much is told
         return self._save(key, rows, announcement.sequence)
 
@@ -178,11 +178,11 @@ class SqliteStorage:
     def match(self, search: Search, now_s: float) -> Matches:
         """The entries of live peers that meet a search's conditions, exact names first."""
         self._peers.note_absent(now_s)
-        return matches_of(self._connection, self._peers, self._counts, self._best, search)
+        return matches_of(self._connection, self._peers, self._kept, search)
 
     def is_quick(self, search: Search) -> bool:
         """Whether `match` is known to take a millisecond or so."""
-        return self._behind <= FEW_ROWS and is_quick(self._counts.names, self._best, search)
+        return self._behind <= FEW_ROWS and self._kept.is_quick(search)
 
     def entries_in_order(self, search: Search, now_s: float) -> Generator[Match]:
         """The entries that a listing shows, from a page's beginning on, all there are."""
@@ -191,8 +191,7 @@ class SqliteStorage:
 
     def provider_counts(self, contents: Sequence[ContentId], now_s: float) -> dict[ContentId, int]:
         """How many live peers hold each content, whole or in part."""
-        self._peers.note_absent(now_s)
-        return provider_counts(self._connection, contents)
+        return self._provider_counts.of(contents, now_s)
 
     def entries_between(self, name: PeerName, first: str, before: str, limit: int) -> list[Entry]:
         """A peer's entries from a path on and before another, in the order of paths."""
@@ -260,7 +259,7 @@ class SqliteStorage:
         """Let the index of searches catch up by up to `limit` names; how many are left, about."""
         begin(self._connection)
         left, came, gone = index_slice(self._connection, limit)
-        self._counts.note_indexed(came, gone)
+        self._kept.counts.note_indexed(came, gone)
         self._behind = left
         return left
 
@@ -274,8 +273,7 @@ class SqliteStorage:
 
     def _save(self, key: str, rows: CatalogueRows, sequence: int | None = None) -> bytes:
         digest = rows.save(sequence)
-        self._counts.note_rows(rows.changed)
-        if rows.first_changed is not None:
-            self._best.note_changed(rows.first_changed)
+        self._kept.note_changed(rows.changed, rows.contents_before)
+        self._provider_counts.note_changed([*rows.contents_before, *rows.let_go])
         self._peers.told(key, sequence, digest)
         return digest

@@ -6,7 +6,7 @@ blob: each call costs more than a row does, and keeps the event loop's thread fr
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -17,7 +17,7 @@ from panal.tracker.sqlite_keys import add_keys, add_keys_again, remove_keys
 from panal.tracker.sqlite_text import drop_entries, name_crc
 from panal.tracker.storage import MAX_ITEMS_PER_PEER
 from panal.wire.catalogue import CatalogueDigest, Entry, Holding
-from panal.wire.ids import ContentId
+from panal.wire.ids import CONTENT_ID_BYTES, ContentId
 
 FACTS_BYTES = 73
 """Content (32), kind (1), size (8), SHA-256 (32): what the digest counts, but for the path."""
@@ -64,10 +64,12 @@ class CatalogueRows:
     digest: CatalogueDigest
     generation: int | None
     """Of the replacement that was begun last; None where none is under way."""
-    changed: int = 0
-    """Entries that the index of searches may know and that are gone or other now."""
-    first_changed: int | None = None
-    """The lowest id of these."""
+    changed: list[int] = field(default_factory=list)
+    """Ids of entries that are gone or other now."""
+    contents_before: list[ContentId] = field(default_factory=list)
+    """What these were."""
+    let_go: list[ContentId] = field(default_factory=list)
+    """What is not held any more."""
 
     @classmethod
     def of(cls, connection: sqlite3.Connection, key: str, ids: Iterator[int]) -> "CatalogueRows":
@@ -129,6 +131,7 @@ class CatalogueRows:
             if known is not None:
                 self.digest.remove(known)
                 self.holdings -= 1
+                self.let_go.append(content)
                 self.connection.execute(
                     "DELETE FROM holdings WHERE peer = ? AND content = ?", (self.peer, content)
                 )
@@ -182,7 +185,7 @@ class CatalogueRows:
         }
         if self._count_same(given) == len(entries):
             return []
-        new, changed = [], []
+        new, changed, before = [], [], []
         for place, row_id, known in self.connection.execute(_OTHERS, given).fetchall():
             if row_id is None:
                 new.append(place)
@@ -191,7 +194,9 @@ class CatalogueRows:
             self.digest.remove_entry(known, entry.path)
             self.digest.add_entry(facts[place], entry.path)
             changed.append((facts[place], entry.size_bytes, int(entry.kind), row_id))
+            before.append(known)
         if changed:
+            self._note_changed([row_id for *_, row_id in changed], before)
             self._change(changed)
         return new
 
@@ -203,9 +208,7 @@ class CatalogueRows:
 
     def _change(self, changed: Sequence[tuple[bytes, int, int, int]]) -> None:
         """The path stays, and with it the text index."""
-        row_ids = [row_id for *_, row_id in changed]
-        ids = _json(row_ids)
-        self._note_changed(row_ids)
+        ids = _json([row_id for *_, row_id in changed])
         remove_keys(self.connection, ids)
         self.connection.executemany(_CHANGE, changed)
         add_keys_again(self.connection, ids)
@@ -250,16 +253,15 @@ class CatalogueRows:
             self.digest.remove_entry(facts, path)
         self.entries -= len(rows)
         row_ids = [row[0] for row in rows]
-        self._note_changed(row_ids)
+        self._note_changed(row_ids, [facts for _, facts, _ in rows])
         ids = _json(row_ids)
         if self.generation is not None:
             replacements.unname(self.connection, self.peer, ids)
         drop_entries(self.connection, ids)
 
-    def _note_changed(self, ids: Sequence[int]) -> None:
-        self.changed += len(ids)
-        first = min(ids)
-        self.first_changed = first if self.first_changed is None else min(first, self.first_changed)
+    def _note_changed(self, ids: Sequence[int], facts: Iterable[bytes]) -> None:
+        self.changed += ids
+        self.contents_before += [ContentId(about[:CONTENT_ID_BYTES]) for about in facts]
 
     def _holding_of(self, content: ContentId) -> Holding | None:
         row = self.connection.execute(

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from panal.tracker.handout import Holder
 from panal.tracker.sqlite_keys import places_of
@@ -12,6 +12,8 @@ from panal.wire.ids import CONTENT_ID_BYTES, ContentId
 
 MOST_KEPT = 100_000
 """Contents and holders in all; some ten megabytes."""
+MOST_COUNTED = 20_000
+"""Contents; some three megabytes."""
 
 # Without GROUP BY and NOT IN, whose tables cost more than the rows of most contents.
 _OF_ENTRIES = """
@@ -89,11 +91,38 @@ class Holders:
         self._holders_kept += 1 + len(holders)
 
 
-def provider_counts(
-    connection: sqlite3.Connection, contents: Sequence[ContentId]
-) -> dict[ContentId, int]:
-    """How many live peers hold each content."""
-    wanted = list(dict.fromkeys(contents))
-    given = {"places": json.dumps(list(range(len(wanted)))), "contents": b"".join(wanted)}
-    counts = dict(connection.execute(_COUNTS, given).fetchall())
-    return {content: counts.get(place, 0) for place, content in enumerate(wanted)}
+class ProviderCounts:
+    """How many hold a content; kept until that may have changed.
+
+    The same contents are found by many words, and on the pages of whoever types a word.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, peers: PeerRows) -> None:
+        self._connection = connection
+        self._peers = peers
+        self._absences = peers.absences
+        self._kept: dict[ContentId, int] = {}
+
+    def of(self, contents: Sequence[ContentId], now_s: float) -> dict[ContentId, int]:
+        """How many live peers hold each content."""
+        self._peers.note_absent(now_s)
+        if self._absences != self._peers.absences or len(self._kept) > MOST_COUNTED:
+            self._absences = self._peers.absences
+            self.forget()
+        kept = self._kept
+        if unknown := [content for content in dict.fromkeys(contents) if content not in kept]:
+            given = {"places": json.dumps(list(range(len(unknown)))), "contents": b"".join(unknown)}
+            counts = dict(self._connection.execute(_COUNTS, given).fetchall())
+            for place, content in enumerate(unknown):
+                kept[content] = counts.get(place, 0)
+        return {content: kept[content] for content in contents}
+
+    def note_changed(self, contents: Iterable[ContentId]) -> None:
+        """Somebody may hold these now, or hold them no more."""
+        if self._kept:
+            for content in contents:
+                self._kept.pop(content, None)
+
+    def forget(self) -> None:
+        """Any may have changed."""
+        self._kept.clear()

@@ -64,7 +64,7 @@ class PeerRows:
         self.absent: set[int] = set()
         """What the table `absent` has."""
         self.absences = 0
-        """Grows whenever that changes."""
+        """Grows whenever that changes, or what a peer is called."""
         self._changed: dict[str, KnownPeer | None] = {}
         self._first_paths: dict[int, str] = {}
         """By row id, of those that were asked for since; empty for nothing shared."""
@@ -271,6 +271,8 @@ class PeerRows:
         if known is None:
             self._by_key.pop(key, None)
             return
+        if before is not None and before.record.name != known.record.name:
+            self.absences += 1
         self._by_key[key] = self._by_id[known.id] = known
         self._set_absent(known.id, is_absent=known.gone_at_s is not None)
         if known.gone_at_s is None:

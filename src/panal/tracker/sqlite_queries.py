@@ -1,27 +1,24 @@
 """Which entries of the SQLite store match a search."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from panal.tracker.kept_best import KeptBest, only_of_page
-from panal.tracker.name_counts import KeptCounts, NameCounts
-from panal.tracker.search import RANK_LIMIT, RANKED_OF_MORE, Matches, Search
+from panal.tracker.name_counts import KeptCounts
+from panal.tracker.search import RANK_LIMIT, RANKED_OF_MORE, Search
 from panal.tracker.sqlite_keys import known_by
 from panal.tracker.sqlite_peers import KnownPeer, PeerRows
-from panal.tracker.sqlite_ranking import Part, contents_of_page, names_of, rows_of
+from panal.tracker.sqlite_ranking import Ordered, Part, contents_in_order, names_of, rows_of
 from panal.tracker.sqlite_rows import (
     CONTAINS,
     HERE,
     Row,
-    bounded,
     filters,
-    matches_in,
 )
 from panal.tracker.sqlite_text import (
     TRIGRAM,
     beginning,
     count_gram,
-    grams_of,
     indexed_until,
     matching,
     matching_any,
@@ -33,6 +30,12 @@ from panal.tracker.sqlite_text import (
 # CROSS JOIN fixes the order: the text index leads where there is something to look up.
 _FROM_TEXT = "FROM entry_text CROSS JOIN entries ON entries.id = entry_text.rowid"
 _FROM_ALL = "FROM entries"
+_IS_AMONG = f"""
+SELECT EXISTS (SELECT 1 {_FROM_ALL} NOT INDEXED WHERE id > ? AND {{0}}) OR EXISTS (
+    SELECT 1 {_FROM_ALL} NOT INDEXED WHERE id IN (SELECT value FROM json_each(?)) AND {{0}}
+)
+"""  # noqa: S608 (of our own parts)
+_LAST = "SELECT coalesce(max(id), 0) FROM entries"
 _COUNT_TEXT = "SELECT count(*) FROM (SELECT 1 FROM entry_text WHERE entry_text MATCH ? LIMIT ?)"
 
 _MANY = 1 << 62
@@ -47,50 +50,7 @@ FEW_ENTRIES = 20_000
 that the text index does not know yet are looked through, too."""
 
 
-def matches_of(
-    connection: sqlite3.Connection,
-    peers: PeerRows,
-    counts: KeptCounts,
-    kept: KeptBest[Row],
-    search: Search,
-) -> Matches:
-    """The entries of live peers that meet a search; exact names are never cut off."""
-    only = peers.get(search.peer) if search.peer else None
-    if search.peer and only is None:
-        return Matches.of(())
-    find = _Finding(connection, peers, counts, search, only)
-    with bounded(connection):
-        if not find.is_too_much():
-            rows, capped = find.page_or_best()
-            return Matches.of(list(matches_in(peers, rows)), capped=capped)
-        exact = find.exact_names()
-        beside = (peers.absences, exact)
-        known = kept.get(search, beside)
-        if known is not None:
-            return Matches.of(list(matches_in(peers, known)), capped=True)
-        rows, last = find.best(exact, (search.beginnings, search.needles))
-    matches = Matches.of(list(matches_in(peers, rows)), capped=len(rows) == RANKED_OF_MORE)
-    if len(rows) < RANKED_OF_MORE:
-        kept.note_few(search)
-    if last is not None:
-        kept.keep(search, beside, last, only_of_page(search, rows, matches))
-    return matches
-
-
-def is_quick(counts: NameCounts, kept: KeptBest[Row], search: Search) -> bool:
-    """Whether kept counts say that a search reads about a thousand rows, and by words alone."""
-    is_narrowed = search.peer or search.content or search.sha256 or any(filters(search))
-    if is_narrowed or not search.needles or min(map(len, search.needles)) < TRIGRAM:
-        return False
-    if counts.is_known_more(search.needles, RANK_LIMIT):
-        return not kept.has_few(search)
-    grams = [gram for needle in search.needles for gram in grams_of(needle)]
-    about = [counts.known_about(gram) for gram in grams]
-    known = [count for count in about if count is not None]
-    return len(known) == len(grams) and min(known) <= FEW_ROWS
-
-
-class _Finding:
+class Finding:
     """One search's statements."""
 
     def __init__(
@@ -116,24 +76,37 @@ class _Finding:
             self._conditions.append(condition)
             self._values += given
 
-    def page_or_best(self) -> tuple[list[Row], bool]:
-        """All names of the page's contents and of the next one; whether more were found.
+    def found(self) -> list[Part]:
+        """What finds all that match, and one more than are put in order."""
+        return self._matching(self._search.needles, RANK_LIMIT + 1)
 
-        Where too much matches, a part of it, the best first.
-        """
-        needles = self._search.needles
-        found = self._matching(needles, RANK_LIMIT + 1)
-        count = self._at_most(found)
-        if count > RANK_LIMIT:
-            rows, _ = self.best(self.exact_names(), (needles,))
-            return rows, len(rows) == RANKED_OF_MORE
-        if count <= FEW_ROWS:
-            return rows_of(self._connection, found), False
-        contents = contents_of_page(self._connection, self._search, found)
-        by_contents = self._where(needles) if self._sees_all() else None
-        return names_of(self._connection, contents, found, count, by_contents), False
+    def rows_of(self, found: Sequence[Part]) -> list[Row]:
+        """What is found, whole."""
+        return rows_of(self._connection, found)
 
-    def _sees_all(self) -> bool:
+    def contents_in_order(self, found: Sequence[Part]) -> Ordered:
+        """Of at most `RANK_LIMIT` names that are found."""
+        return contents_in_order(self._connection, self._search, found)
+
+    def names_of(self, contents: Sequence[bytes], found: Sequence[Part], count: int) -> list[Row]:
+        """The names of these contents, of at most `count` that are found."""
+        by_contents = self._where(self._search.needles) if self.sees_all() else None
+        return names_of(self._connection, contents, found, count, by_contents)
+
+    def last_entry(self) -> int:
+        """The newest entry's id."""
+        (last,) = self._connection.execute(_LAST).fetchone()
+        return int(last)
+
+    def is_among(self, behind: int, ids: Sequence[int]) -> bool:
+        """Whether an entry behind this id, or one of these, matches."""
+        where, values = self._where(self._search.needles)
+        (is_one,) = self._connection.execute(
+            _IS_AMONG.format(where), (behind, *values, json.dumps(ids), *values)
+        ).fetchone()
+        return bool(is_one)
+
+    def sees_all(self) -> bool:
         """Whether no entry lies between those that the index knows and the newest ones."""
         recent = _not_indexed_from(self._connection)
         return recent is None or recent <= indexed_until(self._connection)
@@ -172,11 +145,13 @@ class _Finding:
         ).fetchone()
         return int(count)
 
-    def _at_most(self, found: Sequence[Part]) -> int:
+    def at_most(self, found: Sequence[Part]) -> int:
         """So many are found at most; exactly, where by the index they may be too many."""
         text = "" if self._few else self._looked_up(self._search.needles)[0]
         if text:
-            (count,) = self._connection.execute(_COUNT_TEXT, (text, RANK_LIMIT + 1)).fetchone()
+            count = self._counts.names.at_most(self._search.needles)
+            if count is None or count > RANK_LIMIT:
+                (count,) = self._connection.execute(_COUNT_TEXT, (text, RANK_LIMIT + 1)).fetchone()
             count += min(unindexed(self._connection), FEW_ENTRIES)
             if count <= RANK_LIMIT:
                 return int(count)
@@ -276,6 +251,6 @@ def _has_few(connection: sqlite3.Connection, peer: int) -> bool:
 
 def _not_indexed_from(connection: sqlite3.Connection) -> int | None:
     """The newest entries are looked through behind this one; None where the index has all."""
-    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM entries").fetchone()
+    (last,) = connection.execute(_LAST).fetchone()
     until = indexed_until(connection)
     return max(int(last) - FEW_ENTRIES, until) if last > until else None

@@ -15,10 +15,14 @@ from panal.tracker.search import UNRANKED, Search
 from panal.tracker.searchable import MARK, whole_word
 from panal.tracker.sqlite_keys import ids_known_by, places_of
 from panal.tracker.sqlite_rows import COLUMNS, CONTAINS, CONTENT, Row
-from panal.wire.ids import CONTENT_ID_BYTES
+from panal.wire.ids import CONTENT_ID_BYTES, ContentId
 
 Part = tuple[str, Sequence[object]]
 """Of a query: FROM some entries, at most so many; and its values."""
+
+Ordered = tuple[list[ContentId], list[ContentId], bool]
+"""The contents of a page and the next one; all that are known, from the first page on; whether
+there are no more."""
 
 # The mark goes: in a word's middle it would come before all letters.
 _KEY = f"{{}} || replace(entries.searchable, '{MARK}', '')"
@@ -61,12 +65,12 @@ def make_ranking(connection: sqlite3.Connection) -> None:
     connection.create_function("has_whole", 2, _has_whole, deterministic=True)
 
 
-def contents_of_page(
+def contents_in_order(
     connection: sqlite3.Connection, search: Search, found: Sequence[Part]
-) -> list[bytes]:
-    """The contents of a page and the next one, in order, by the best names of each that are found.
+) -> Ordered:
+    """Contents in the order of the best names of each that are found, at most `RANK_LIMIT`.
 
-    At most `RANK_LIMIT` names are found. `search.rank` makes the page of all names that these have.
+    `search.rank` makes the page of all names that those of the page have.
     """
     quality, given = _class_of(search)
     selected = f"SELECT {CONTENT} AS content, {_KEY.format(quality)} AS key"
@@ -79,9 +83,12 @@ def contents_of_page(
         before, packed = connection.execute(
             _IN_ORDER.format(parts), (*_after(search), *values, some)
         ).fetchone()
-        contents = _distinct(int(before), packed or b"")[:wanted]
-        if len(contents) == wanted or some == _ALL or len(packed or b"") < some * CONTENT_ID_BYTES:
-            return contents
+        contents = _unpacked(packed or b"")
+        is_whole = some == _ALL or len(contents) < some
+        earlier = set(contents[: int(before)])
+        behind = [one for one in dict.fromkeys(contents[int(before) :]) if one not in earlier]
+        if len(behind) >= wanted or is_whole:
+            return behind[:wanted], list(dict.fromkeys(contents)), is_whole
         some = _ALL
 
 
@@ -129,12 +136,9 @@ def _after(search: Search) -> tuple[str, bytes]:
     return f"{quality}{text}", bytes.fromhex(content)
 
 
-def _distinct(before: int, packed: bytes) -> list[bytes]:
-    """Of contents in order, `before` of them on earlier pages, each that is not, once."""
+def _unpacked(packed: bytes) -> list[ContentId]:
     size = CONTENT_ID_BYTES
-    contents = [packed[start : start + size] for start in range(0, len(packed), size)]
-    earlier = set(contents[:before])
-    return [one for one in dict.fromkeys(contents[before:]) if one not in earlier]
+    return [ContentId(packed[start : start + size]) for start in range(0, len(packed), size)]
 
 
 def _class_of(search: Search) -> tuple[str, list[object]]:

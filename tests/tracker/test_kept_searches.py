@@ -1,0 +1,140 @@
+"""Whatever is kept of searches, they find what they would find without it."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from panal.tracker import search, sqlite_matches, sqlite_queries
+from panal.tracker.search import RankedPage, Search, rank, understand
+from panal.tracker.sqlite import SqliteStorage
+from panal.tracker.sqlite_holders import ProviderCounts
+from panal.tracker.sqlite_matches import KeptSearches, matches_of
+from panal.wire.catalogue import Announcement, Entry, Holding, SearchQuery
+from panal.wire.ids import PeerName
+from tests.tracker.makers import announcement, content, entry, record
+
+PEERS = [PeerName(f"peer_{number}") for number in range(4)]
+WORDS = ["lib", "doc", "readme", "test_", "py", "x", "dist-info", "año", "лес", "中", "usr", "me"]
+ENDS = [".py", ".txt", ".jpg", "", "é", "-1"]
+
+
+class History:
+    """Peers that tell, drop, hold, come and go; and searches, page by page."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.storage = SqliteStorage(None, now_s=0.0)
+        self.told: dict[PeerName, set[str]] = {name: set() for name in PEERS}
+        self.sequence = 0
+        for name in PEERS:
+            self._join(name)
+            self._tell(name, 60, 0)
+
+    def step(self) -> None:
+        """Something happens."""
+        name = self.chance.choice(PEERS)
+        with self.storage.transaction():
+            match self.chance.randrange(40):
+                case 0:
+                    self.storage.end_lease(name, 1.0)
+                case 1 | 2:
+                    self.storage.index_names(self.chance.choice([3, 1_000]))
+                case 3:
+                    self.storage.forget(name)
+                    self.told[name] = set()
+                case 4:
+                    generation = self.storage.begin_replacement(name)
+                    self.storage.end_replacement(name, generation)
+                    self.told[name] = set()
+        if self.storage.peer(name) is None or self.chance.random() < 0.05:
+            self._join(name)
+        if self.chance.random() < 0.4:
+            self._tell(name, self.chance.randrange(3), self.chance.randrange(2))
+
+    def _join(self, name: PeerName) -> None:
+        other = self.chance.choice([name, PeerName(name.upper())])
+        with self.storage.transaction():
+            self.storage.put_peer(record(other, port=5_000 + PEERS.index(name)))
+
+    def _tell(self, name: PeerName, new: int, gone: int) -> None:
+        some = [self.chance.choice(sorted(self.told[name])) for _ in range(gone) if self.told[name]]
+        again = some if self.chance.random() < 0.5 else []
+        paths = {self._path() for _ in range(new)} | set(again)
+        removed = tuple(set(some) - paths)
+        self.sequence += 1
+        message = Announcement(
+            sequence=self.sequence,
+            entries=tuple(self._entry(path) for path in sorted(paths)),
+            removed_paths=removed,
+            holdings=(Holding(content(self.chance.randrange(30)), complete=True),),
+            removed_holdings=(content(self.chance.randrange(30)),),
+        )
+        with self.storage.transaction():
+            self.storage.apply(name, message)
+        self.told[name] = (self.told[name] | paths) - set(removed)
+
+    def _path(self) -> str:
+        words = (self.chance.choice(WORDS) for _ in range(3))
+        return self.chance.choice(["/", " ", "-", ""]).join(words) + self.chance.choice(ENDS)
+
+    def _entry(self, path: str) -> Entry:
+        number, size_bytes = self.chance.randrange(30), self.chance.randrange(2_000)
+        return replace_size(entry(path, number), size_bytes)
+
+
+def replace_size(one: Entry, size_bytes: int) -> Entry:
+    return Entry(one.path, one.content, size_bytes)
+
+
+def _found(storage: SqliteStorage, wanted: Search, kept: KeptSearches) -> tuple[RankedPage, bool]:
+    storage._peers.note_absent(1.0)
+    matches = matches_of(storage._connection, storage._peers, kept, wanted)
+    page, capped = rank(wanted, matches), matches.capped
+    assert rank(wanted, replace(matches, page=None)) == page
+    return page, capped
+
+
+@pytest.mark.parametrize("limits", [(10_000, 500, 1_000), (30, 8, 0), (60, 20, 20)])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_is_kept_says_what_the_store_says(
+    seed: int, limits: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in search, sqlite_queries, sqlite_matches:
+        for name, value in zip(("RANK_LIMIT", "RANKED_OF_MORE", "FEW_ROWS"), limits, strict=True):
+            monkeypatch.setattr(module, name, value, raising=False)
+    history = History(seed)
+    storage, chance = history.storage, history.chance
+    queries = [*WORDS, "lib doc", '"dist-info"', "me -x", "usr size:>900", "py peer:peer_1", "l"]
+    tokens = dict.fromkeys(queries, "")
+    seen: list[RankedPage] = []
+    again = 0
+    for _ in range(500):
+        history.step()
+        words, size = chance.choice(queries), chance.choice([2, 2, 2, 9, 100])
+        wanted = understand(SearchQuery(words, page=tokens[words], page_size=size))
+        page, capped = _found(storage, wanted, storage._kept)
+        # With the same counts: they say how it is looked for.
+        assert (page, capped) == _found(storage, wanted, KeptSearches(storage._kept.counts))
+        contents = [hit.content for hit in page.hits]
+        counted = storage.provider_counts(contents, 1.0)
+        assert counted == ProviderCounts(storage._connection, storage._peers).of(contents, 1.0)
+        tokens[words] = chance.choice([page.next_page, ""])
+        again += any(page is one for one in seen)
+        seen.append(page)
+    assert again > 10
+
+
+def test_a_page_behind_a_content_that_is_called_otherwise_now_misses_nothing() -> None:
+    storage = SqliteStorage(None, now_s=0.0)
+    with storage.transaction():
+        storage.put_peer(record(PEERS[0]))
+        named = [entry(f"{letter} lib", number) for number, letter in enumerate("abcde")]
+        storage.apply(PEERS[0], announcement(*named, entry("z lib", 0)))
+    page, _ = _found(storage, understand(SearchQuery("lib", page_size=1)), storage._kept)
+    with storage.transaction():
+        storage.apply(PEERS[0], announcement(removed=("a lib",), sequence=2))
+    for token in "", page.next_page:
+        wanted = understand(SearchQuery("lib", page=token, page_size=2))
+        behind, _ = _found(storage, wanted, storage._kept)
+        assert [hit.content for hit in behind.hits] == [content(1), content(2)]
