@@ -2,11 +2,13 @@
 
 A peer tells every neighbour of every chunk: a task, a queue and a timer for each word would
 cost more than sending the chunk itself. So words are gathered for a moment that is the longer
-the more there are to tell them to; the first after a quiet time goes at once.
+the more there are to tell them to; the first after a quiet time goes at once. Who has those chunks
+itself asks nobody for them: it is told with the next that it has not, or a little later.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from panal.wire.catalogue import Provider
 from panal.wire.have import HEARTBEAT, HEARTBEAT_S, index_frame
@@ -14,6 +16,9 @@ from panal.wire.have import HEARTBEAT, HEARTBEAT_S, index_frame
 GATHERED_S = 0.01
 """For how long words are gathered, for each follower; at most MOST_GATHERED_S."""
 MOST_GATHERED_S = 0.2
+
+LATE_S = 0.5
+"""For so long a follower is not told of chunks that it has itself, while others come."""
 
 MOST_UNREAD_BYTES = 1024 * 1024
 """A follower that leaves so much unread is cut off; it may ask anew."""
@@ -32,14 +37,18 @@ class Availability:
         self._transport: asyncio.Transport | None = None
         self._is_chunked = False
         self._untold = b""
+        self._untold_since_s = 0.0
         self._told_at_s = 0.0
 
-    def tell(self, frames: bytes) -> None:
-        """Further chunks are here."""
-        if self._transport is None:
-            self._untold += frames
-        else:
-            self._write(frames)
+    def tell(self, frames: bytes, *, is_needed: bool = True) -> None:
+        """Further chunks are here; `is_needed` where it has not all of them itself."""
+        now_s = self._loop.time()
+        if not self._untold:
+            self._untold_since_s = now_s
+        self._untold += frames
+        is_late = now_s - self._untold_since_s >= LATE_S
+        if self._transport is not None and (is_needed or is_late):
+            self._write_untold()
 
     def end(self) -> None:
         """Chunks were taken back, or the peer goes: the follower must ask anew."""
@@ -55,15 +64,17 @@ class Availability:
         self._transport = transport
         self._told_at_s = self._loop.time()
         if self._untold:
-            self._write(self._untold)
+            self._write_untold()
         while not self._ended.done():
             left_s = self._told_at_s + HEARTBEAT_S - self._loop.time()
             if left_s <= 0:
-                self._write(index_frame(HEARTBEAT))
+                self._untold += index_frame(HEARTBEAT)
+                self._write_untold()
             else:
                 await asyncio.wait({self._ended}, timeout=left_s)
 
-    def _write(self, frames: bytes) -> None:
+    def _write_untold(self) -> None:
+        frames, self._untold = self._untold, b""
         transport, self._told_at_s = self._transport, self._loop.time()
         if transport is None or transport.is_closing():
             self.end()
@@ -79,7 +90,9 @@ class Availability:
 class Followers:
     """All who follow one content."""
 
-    def __init__(self) -> None:
+    def __init__(self, has: Callable[[Provider], int] = lambda follower: 0) -> None:
+        """`has` says which chunks a follower is known to have itself, as bits."""
+        self._has = has
         self._loop = asyncio.get_running_loop()
         self._all: set[Availability] = set()
         self._gathered: deque[int] = deque()
@@ -123,10 +136,13 @@ class Followers:
     def _tell_all(self) -> None:
         self._told_at_s = self._loop.time()
         self._is_armed = False  # before the words are taken: what comes later arms anew
-        frames = bytearray()
+        frames, fresh = bytearray(), 0
         while self._gathered:
-            frames += index_frame(self._gathered.popleft())
+            index = self._gathered.popleft()
+            frames += index_frame(index)
+            fresh |= 1 << index
         if not frames:
             return  # two were armed at once, and an empty block would end a chunked answer
-        for availability in list(self._all):
-            availability.tell(bytes(frames))
+        for one in list(self._all):
+            known = 0 if one.follower is None else self._has(one.follower)
+            one.tell(bytes(frames), is_needed=fresh & known != fresh)
