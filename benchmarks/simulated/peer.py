@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from benchmarks.simulated.conduct import Conduct
 from benchmarks.simulated.fair_links import Link
 from benchmarks.simulated.transfer import Transfer
-from panal.peer.availability import GATHERED_S, LATE_S, MOST_GATHERED_S
+from panal.peer.availability import GATHERED_S, MOST_GATHERED_S
 from panal.peer.lanes import BEHIND_AT_ONCE, MOST_WAITING, PEERS_AT_ONCE
 from panal.peer.neighbourhood import MOST_PEERS
 from panal.peer.never_sent import NeverSent
@@ -103,7 +103,6 @@ class SimulatedPeer:
         self.disk_free_s = 0.0
         self.followers: dict[SourceId, SimulatedPeer] = {}
         self.untold = 0
-        self.untold_to: dict[SourceId, tuple[int, float]] = {}
         self.told_at_s = -1.0
         self.asked_for_peers = 0
 
@@ -256,35 +255,15 @@ class SimulatedPeer:
         """What gathered goes to all."""
         if self.is_dead:
             return
-        fresh, self.untold, self.told_at_s = self.untold, 0, self.swarm.time.now_s
-        words = [
-            (follower, bits)
-            for follower in self.followers.values()
-            if (bits := self._word_for(follower, fresh))
-        ]
-        self.swarm.words += len(words)
+        bits, self.untold, self.told_at_s = self.untold, 0, self.swarm.time.now_s
+        self.swarm.words += len(self.followers)
+        fact = ChunksAvailable(self.id, bits)
 
         def told() -> None:
-            for follower, bits in words:
-                if follower.id in self.followers:
-                    follower.tell(ChunksAvailable(self.id, bits))
+            for follower in list(self.followers.values()):
+                follower.tell(fact)
 
-        self.swarm.later(self, None, told, self.swarm.word_cpu_s * len(words))
-
-    def _word_for(self, follower: SimulatedPeer, fresh: int) -> int:
-        """What it is told now: nothing while it has all of that itself, and not for long."""
-        bits, since_s = self.untold_to.pop(follower.id, (0, self.swarm.time.now_s))
-        bits |= fresh
-        known = self.state.sources.get(follower.id)
-        if (
-            self.state.missing
-            and known is not None
-            and not bits & ~known.bits
-            and self.swarm.time.now_s - since_s < LATE_S
-        ):
-            self.untold_to[follower.id] = bits, since_s
-            return 0
-        return bits
+        self.swarm.later(self, None, told, self.swarm.word_cpu_s * len(self.followers))
 
     # The sending side ---------------------------------------------------------------------
 

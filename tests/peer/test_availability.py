@@ -5,10 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from panal.peer.availability import LATE_S, MOST_UNREAD_BYTES, Availability, Followers
-from panal.wire.catalogue import Provider
+from panal.peer.availability import MOST_UNREAD_BYTES, Availability, Followers
 from panal.wire.have import HEARTBEAT, HEARTBEAT_S, index_frame
-from panal.wire.ids import PeerName
 
 
 class Wire:
@@ -65,48 +63,6 @@ async def test_what_comes_before_the_answer_has_begun_is_told_with_it() -> None:
     await until(wire, b"8\r\n" + index_frame(1) + index_frame(2) + b"\r\n")
     one.end()
     await task
-
-
-async def test_who_has_the_chunks_itself_is_told_with_others_or_a_little_later(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now_s = 1_000.0
-    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
-    one, wire = Availability(0, 9, None), Wire()
-    task = begin(one, wire)
-    await asyncio.sleep(0)
-    one.tell(index_frame(1), is_needed=False)
-    assert wire.written == []
-    one.tell(index_frame(2))
-    assert wire.written == [index_frame(1) + index_frame(2)]
-    one.tell(index_frame(3), is_needed=False)
-    now_s += LATE_S
-    one.tell(index_frame(4), is_needed=False)
-    assert wire.written[1:] == [index_frame(3) + index_frame(4)]
-    one.tell(index_frame(5), is_needed=False)
-    now_s += HEARTBEAT_S
-    await until(wire, b"".join(map(index_frame, (1, 2, 3, 4, 5, HEARTBEAT))))
-    one.end()
-    await task
-
-
-async def test_a_follower_needs_what_it_is_not_known_to_have() -> None:
-    lacking, having = (Provider(PeerName(name), "10.0.0.1", 5000, False) for name in "ab")
-    followers = Followers(lambda follower: 0b1000 if follower is having else 0)
-    wires = [Wire(), Wire(), Wire()]
-    tasks = []
-    for follower, wire in zip((None, lacking, having), wires, strict=True):
-        one = Availability(0, 9, follower)
-        followers.add(one)
-        tasks.append(begin(one, wire))
-    await asyncio.sleep(0)
-    await asyncio.to_thread(followers.tell, 3)
-    await until(wires[0], index_frame(3))
-    assert (wires[1].written, wires[2].written) == ([index_frame(3)], [])
-    await asyncio.to_thread(followers.tell, 4)
-    await until(wires[2], index_frame(3) + index_frame(4))
-    followers.end()
-    await asyncio.gather(*tasks)
 
 
 async def test_a_heartbeat_comes_only_after_five_seconds_without_a_word(

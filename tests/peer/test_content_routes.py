@@ -3,7 +3,6 @@
 import asyncio
 import os
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -630,8 +629,11 @@ async def test_a_download_that_got_its_name_is_the_users_also_for_who_has_it_ope
     partial.close()
 
 
-def begun_download(network: Network) -> tuple[ContentId, PartialFile, Callable[[int], None]]:
-    """A download of ten chunks, nothing written yet, and what writes one of them."""
+async def test_have_follows_a_partial_file_until_it_is_taken_back(
+    network: Network, made_contents: list[Contents]
+) -> None:
+    peer = await network.peer("one", shares_folder=False)
+    (contents,) = made_contents
     data = Random(4).randbytes(9 * MIN_CHUNK_BYTES + 7)
     source = network.place / "source"
     source.write_bytes(data)
@@ -649,21 +651,12 @@ def begun_download(network: Network) -> tuple[ContentId, PartialFile, Callable[[
         writer.write(memoryview(data)[start : start + manifest.chunk_bytes])
         assert writer.finish()
 
-    return content, partial, write
-
-
-async def test_have_follows_a_partial_file_until_it_is_taken_back(
-    network: Network, made_contents: list[Contents]
-) -> None:
-    peer = await network.peer("one", shares_folder=False)
-    (contents,) = made_contents
-    content, partial, write = begun_download(network)
     write(3)
     contents.begin_partial(content, partial, lambda follower: None)
     async with connection(peer.app.port) as wire:
         await wire.send(request("GET", f"/content/{content.hex()}/have"))
         assert (await wire.head()).status == 200
-        stream, reader = Chunked(wire), HaveReader(partial.manifest.chunk_count)
+        stream, reader = Chunked(wire), HaveReader(manifest.chunk_count)
         bits, _ = reader.feed(await stream.some())
         assert bits == 1 << 3
         for index in (9, 0, 5):
@@ -673,30 +666,6 @@ async def test_have_follows_a_partial_file_until_it_is_taken_back(
         contents.end_partial(content)
         assert await stream.some() == b""  # a good end: ask anew
         assert await wire.is_in_step()
-    partial.close()
-
-
-async def test_have_tells_whoever_is_whole_that_this_peer_is_whole_too(
-    network: Network, made_contents: list[Contents], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(availability, "LATE_S", 1_000.0)
-    monkeypatch.setattr(availability, "HEARTBEAT_S", 1_000.0)
-    peer = await network.peer("one", shares_folder=False)
-    (contents,) = made_contents
-    content, partial, write = begun_download(network)
-    chunk_count = partial.manifest.chunk_count
-    contents.begin_partial(content, partial, lambda follower: None, lambda follower: 0x3FF)
-    async with connection(peer.app.port) as wire:
-        told = "Panal-Peer: two:5001"
-        await wire.send(request("GET", f"/content/{content.hex()}/have", told))
-        assert (await wire.head()).status == 200
-        stream, reader = Chunked(wire), HaveReader(chunk_count)
-        assert reader.feed(await stream.some())[0] == 0
-        for index in range(chunk_count):
-            await asyncio.to_thread(write, index)
-        async with asyncio.timeout(10):
-            _, further = reader.feed(await stream.some())
-        assert further == list(range(chunk_count))
     partial.close()
 
 

@@ -2,13 +2,11 @@
 
 A peer tells every neighbour of every chunk: a task, a queue and a timer for each word would
 cost more than sending the chunk itself. So words are gathered for a moment that is the longer
-the more there are to tell them to; the first after a quiet time goes at once. Who has those chunks
-itself asks nobody for them: it is told with the next that it has not, or a little later.
+the more there are to tell them to; the first after a quiet time goes at once.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 
 from panal.wire.catalogue import Provider
 from panal.wire.have import HEARTBEAT, HEARTBEAT_S, index_frame
@@ -16,9 +14,6 @@ from panal.wire.have import HEARTBEAT, HEARTBEAT_S, index_frame
 GATHERED_S = 0.01
 """For how long words are gathered, for each follower; at most MOST_GATHERED_S."""
 MOST_GATHERED_S = 0.2
-
-LATE_S = 0.5
-"""For so long a follower is not told of chunks that it has itself, while others come."""
 
 MOST_UNREAD_BYTES = 1024 * 1024
 """A follower that leaves so much unread is cut off; it may ask anew."""
@@ -37,18 +32,14 @@ class Availability:
         self._transport: asyncio.Transport | None = None
         self._is_chunked = False
         self._untold = b""
-        self._untold_since_s = 0.0
         self._told_at_s = 0.0
 
-    def tell(self, frames: bytes, *, is_needed: bool = True) -> None:
-        """Further chunks are here; `is_needed` where it has not all of them itself."""
-        now_s = self._loop.time()
-        if not self._untold:
-            self._untold_since_s = now_s
-        self._untold += frames
-        is_late = now_s - self._untold_since_s >= LATE_S
-        if self._transport is not None and (is_needed or is_late):
-            self._write_untold()
+    def tell(self, frames: bytes) -> None:
+        """Further chunks are here."""
+        if self._transport is None:
+            self._untold += frames
+        else:
+            self._write(frames)
 
     def end(self) -> None:
         """Chunks were taken back, or the peer goes: the follower must ask anew."""
@@ -64,17 +55,15 @@ class Availability:
         self._transport = transport
         self._told_at_s = self._loop.time()
         if self._untold:
-            self._write_untold()
+            self._write(self._untold)
         while not self._ended.done():
             left_s = self._told_at_s + HEARTBEAT_S - self._loop.time()
             if left_s <= 0:
-                self._untold += index_frame(HEARTBEAT)
-                self._write_untold()
+                self._write(index_frame(HEARTBEAT))
             else:
                 await asyncio.wait({self._ended}, timeout=left_s)
 
-    def _write_untold(self) -> None:
-        frames, self._untold = self._untold, b""
+    def _write(self, frames: bytes) -> None:
         transport, self._told_at_s = self._transport, self._loop.time()
         if transport is None or transport.is_closing():
             self.end()
@@ -90,9 +79,7 @@ class Availability:
 class Followers:
     """All who follow one content."""
 
-    def __init__(self, has: Callable[[Provider], int] = lambda follower: 0) -> None:
-        """`has` says which chunks a follower is known to have itself, as bits."""
-        self._has = has
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._all: set[Availability] = set()
         self._gathered: deque[int] = deque()
@@ -136,13 +123,10 @@ class Followers:
     def _tell_all(self) -> None:
         self._told_at_s = self._loop.time()
         self._is_armed = False  # before the words are taken: what comes later arms anew
-        frames, fresh = bytearray(), 0
+        frames = bytearray()
         while self._gathered:
-            index = self._gathered.popleft()
-            frames += index_frame(index)
-            fresh |= 1 << index
+            frames += index_frame(self._gathered.popleft())
         if not frames:
             return  # two were armed at once, and an empty block would end a chunked answer
-        for one in list(self._all):
-            known = 0 if one.follower is None else self._has(one.follower)
-            one.tell(bytes(frames), is_needed=fresh & known != fresh)
+        for availability in list(self._all):
+            availability.tell(bytes(frames))

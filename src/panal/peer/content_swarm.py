@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from panal.clock import Clock
 from panal.peer.calling import Calling
 from panal.peer.http_source import HttpSource
-from panal.peer.known_providers import KnownProviders, source_id
+from panal.peer.known_providers import KnownProviders
 from panal.peer.lanes import Lanes
 from panal.peer.neighbourhood import ask_for_peers
 from panal.peer.news import news_for_ever
@@ -87,11 +87,6 @@ class ContentSwarm:
     def met(self, provider: Provider) -> SourceId | None:
         """One that was heard of, or came by itself: its source, if that is believed."""
         return self._providers.heard(provider)
-
-    def chunks_of(self, provider: Provider) -> int:
-        """What one is known to have, as bits."""
-        source = self._state.sources.get(source_id(provider))
-        return 0 if source is None else source.bits
 
     async def news(self) -> AsyncGenerator[NewsHeard, None]:
         """A tracker's news of sources, for as long as they are listened to."""

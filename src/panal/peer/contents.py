@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from functools import partial as bound
 from pathlib import Path
 
 import msgspec
@@ -113,7 +112,6 @@ class Contents:
         self._withdraw = withdraw
         self._partials: dict[ContentId, PartialFile] = {}
         self._met: dict[ContentId, Callable[[Provider], None]] = {}
-        self._has: dict[ContentId, Callable[[Provider], int]] = {}
         self._own: dict[ContentId, OwnFile] = {}
         self._followers: dict[ContentId, Followers] = {}
         self.is_damaged: Callable[[Seen], bool] = lambda item: False
@@ -206,19 +204,11 @@ class Contents:
         return encoded
 
     def begin_partial(
-        self,
-        content: ContentId,
-        partial: PartialFile,
-        met: Callable[[Provider], None],
-        has: Callable[[Provider], int] = lambda follower: 0,
+        self, content: ContentId, partial: PartialFile, met: Callable[[Provider], None]
     ) -> None:
-        """Serve a download's chunks as they are written; `met` is told who comes for them.
-
-        `has` says which of them somebody is known to have, as bits.
-        """
+        """Serve a download's chunks as they are written; `met` is told who comes for them."""
         self._partials[content] = partial
         self._met[content] = met
-        self._has[content] = has
 
         def tell(index: int) -> None:
             if (followers := self._followers.get(content)) is not None:
@@ -230,7 +220,6 @@ class Contents:
         """The download is over: in place, or given up."""
         self._partials.pop(content, None)
         self._met.pop(content, None)
-        self._has.pop(content, None)
         if content not in self._own and not self._index.by_content(content):
             self.taken_back(content)
 
@@ -249,9 +238,7 @@ class Contents:
         Where it is being fetched here too, each is a source for the other.
         """
         # Followers first, chunks then: what is written between the two is told.
-        followers = self._followers.get(content)
-        if followers is None:
-            followers = self._followers[content] = Followers(bound(self._known_of, content))
+        followers = self._followers.setdefault(content, Followers())
         try:
             opened = self.open(content)
         except BaseException:
@@ -264,11 +251,6 @@ class Contents:
         if follower is not None and (met := self._met.get(content)) is not None:
             met(follower)
         return availability
-
-    def _known_of(self, content: ContentId, follower: Provider) -> int:
-        has, part = self._has.get(content), self._partials.get(content)
-        # All are told at once that this peer is whole: it is a seed to them from then on.
-        return 0 if has is None or part is None or part.is_whole else has(follower)
 
     def followers(self, content: ContentId) -> list[Provider]:
         """Who else fetches a content, as far as this peer knows; NotFound or ContentChanged."""

@@ -240,7 +240,7 @@ class Fetching:
             if (source := others.met(follower)) is not None:
                 engine.called(source)
 
-        self._contents.begin_partial(content, partial, met, others.chunks_of)
+        self._contents.begin_partial(content, partial, met)
         transfer.follow(engine, partial)
         self.received.begin(engine)
         try:

@@ -43,7 +43,7 @@ class KnownProviders:
         dialled = self._all.keys() - self._heard.keys()
         sources = []
         for provider in found:
-            source = source_id(provider)
+            source = _source_id(provider)
             if self._is_banned(provider) or self._is_known_elsewhere(provider, dialled):
                 continue
             self._heard.pop(source, None)
@@ -53,7 +53,7 @@ class KnownProviders:
 
     def heard(self, provider: Provider) -> SourceId | None:
         """A peer names this one, or it came by itself: its source, if that is believed."""
-        source = source_id(provider)
+        source = _source_id(provider)
         if provider.peer == self._own_name or self._is_banned(provider):
             return None
         if self._is_known_elsewhere(provider, self._all):
@@ -90,7 +90,7 @@ class KnownProviders:
 
     def _is_known_elsewhere(self, provider: Provider, among: Iterable[SourceId]) -> bool:
         """One peer at two addresses is one source, unless the other does not answer."""
-        own = source_id(provider)
+        own = _source_id(provider)
         return any(
             source != own and self._all[source].peer == provider.peer and self._is_in_use(source)
             for source in among
@@ -101,6 +101,5 @@ class KnownProviders:
         return [self._all[source].peer for source in sources]
 
 
-def source_id(provider: Provider) -> SourceId:
-    """How a download calls one provider at its address."""
+def _source_id(provider: Provider) -> SourceId:
     return SourceId(f"{provider.peer}@{authority(provider.host, provider.port)}")
