@@ -42,7 +42,7 @@ def safe_paths(texts: Sequence[str]) -> tuple[SafePath, ...]:
     if not are_plain(texts):
         for text in texts:
             safe_path(text)
-    return tuple(map(SafePath, texts))
+    return cast(tuple[SafePath, ...], tuple(texts))
 
 
 def visible_path(text: str) -> SafePath:
@@ -110,8 +110,7 @@ def are_plain(texts: Sequence[str]) -> bool:
     return (
         longest <= MAX_COMPONENT_BYTES
         and around.isascii()
-        and around.count("\n") == len(texts) - 1
-        and around.replace("\n", "").isprintable()
+        and around.encode().translate(None, _PRINTABLE) == b"\n" * (len(texts) - 1)
         and "//" not in around
         and "/." not in around
         and (longest < 2 * MAX_DEPTH or max(map(_slashes, texts)) < MAX_DEPTH)
@@ -119,6 +118,7 @@ def are_plain(texts: Sequence[str]) -> bool:
 
 
 _slashes = methodcaller("count", "/")
+_PRINTABLE = bytes(range(0x20, 0x7F))
 
 
 def _component_problem(component: str) -> str | None:
