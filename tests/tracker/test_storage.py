@@ -259,6 +259,16 @@ def test_the_digest_and_the_sequence_follow_each_message(storage: Storage) -> No
     assert (known.sequence, known.digest) == (900, digest_of(b, half))
 
 
+def test_each_of_many_told_at_once_is_as_it_was_told(storage: Storage) -> None:
+    told: list[Entry] = []
+    for count in (1, 26, 553):  # to SQLite in one step, in two, and in several
+        new = [entry(f"{count}/{number:03}", len(told) + number) for number in range(count)]
+        told += new
+        assert _announce(storage, ONE, *new) == digest_of(*told)
+        assert storage.entries_between(ONE, f"{count}/", f"{count}0", 1_000) == new
+        assert _holders(storage, len(told) - 1) == {("peer_1", True)}
+
+
 def test_a_path_announced_again_takes_the_new_content(storage: Storage) -> None:
     _announce(storage, ONE, entry("a", 1))
     changed = structs.replace(entry("a", 2, 99, b"h" * 32), kind=Kind.COLLECTION)

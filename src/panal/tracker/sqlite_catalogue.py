@@ -7,6 +7,7 @@ blob: each call costs more than a row does, and keeps the event loop's thread fr
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 import msgspec
 
@@ -38,13 +39,15 @@ _OTHERS = (
     f" WHERE entries.facts IS NOT {_FACTS}"
 )
 _NAMED = f"SELECT entries.id, entries.facts, entries.path {_AT.format(join='CROSS')}"
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT = (
     "INSERT INTO entries"
     " (id, peer, path, searchable, name_crc, facts, size_bytes, kind, common_kind) VALUES "
 )
-_ROWS_AT_ONCE = 64
-_INSERT_MANY = _INSERT + ", ".join([_ROW] * _ROWS_AT_ONCE)
+_COLUMNS = 7  # of a row, beside its id and its peer
+_INSERTS = [  # a thousand rows, which is what peers tell at once, in four steps
+    (rows, _INSERT + ", ".join(f"(?1 + {row}, ?2, ?, ?, ?, ?, ?, ?, ?)" for row in range(rows)))
+    for rows in (250, 25, 1)
+]
 _CHANGE = "UPDATE entries SET facts = ?, size_bytes = ?, kind = ? WHERE id = ?"
 
 
@@ -85,10 +88,9 @@ class CatalogueRows:
 
     def put_entries(self, entries: Sequence[Entry]) -> None:
         """Add entries, or give their paths new values."""
-        told = {entry.path: entry for entry in entries}
-        new = list(told.values())
-        if not new:
+        if not entries:
             return
+        new = list({entry.path: entry for entry in entries}.values())
         facts = [entry.facts() for entry in new]
         if self.entries:
             places = self._change_known(new, facts)
@@ -218,33 +220,29 @@ class CatalogueRows:
     def _insert(self, entries: Sequence[Entry], facts: Sequence[bytes]) -> None:
         paths = [entry.path for entry in entries]
         self.digest.add_entries(facts, paths)
-        peer = self.peer
-        rows = [
-            (
-                row_id,
-                peer,
-                path,
-                text,
-                name_crc(text),
-                about,
-                entry.size_bytes,
-                int(entry.kind),
-                common_kind(text),
-            )
-            for entry, path, text, about, row_id in zip(
-                entries, paths, searchable_all(paths), facts, self.ids, strict=False
-            )
-        ]
-        whole = len(rows) - len(rows) % _ROWS_AT_ONCE
-        for first in range(0, whole, _ROWS_AT_ONCE):
-            values = [value for row in rows[first : first + _ROWS_AT_ONCE] for value in row]
-            self.connection.execute(_INSERT_MANY, values)
-        self.connection.executemany(_INSERT + _ROW, rows[whole:])
-        self.entries += len(rows)
-        ids = rows[0][0], rows[-1][0]
+        texts = searchable_all(paths)
+        sizes = [entry.size_bytes for entry in entries]
+        kinds = [int(entry.kind) for entry in entries]
+        found_by = map(name_crc, texts)
+        columns = (paths, texts, found_by, facts, sizes, kinds, map(common_kind, texts))
+        first = self._insert_rows(list(chain.from_iterable(zip(*columns, strict=True))))
+        self.entries += len(entries)
+        ids = first, first + len(entries) - 1
         add_keys(self.connection, *ids)
         if self.generation is not None:
-            replacements.name_new(self.connection, peer, self.generation, *ids)
+            replacements.name_new(self.connection, self.peer, self.generation, *ids)
+
+    def _insert_rows(self, values: Sequence[object]) -> int:
+        """Rows behind each other, in few steps; the first one's id, which the others follow."""
+        count = len(values) // _COLUMNS
+        first, *_ = islice(self.ids, count)
+        done = 0
+        for rows, statement in _INSERTS:
+            while count - done >= rows:
+                some = values[done * _COLUMNS : (done + rows) * _COLUMNS]
+                self.connection.execute(statement, (first + done, self.peer, *some))
+                done += rows
+        return first
 
     def _drop(self, rows: Sequence[tuple[int, bytes, str]]) -> None:
         if not rows:

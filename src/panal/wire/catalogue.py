@@ -12,6 +12,7 @@ more or less costs one hash.
 """
 
 from collections.abc import Sequence
+from struct import Struct
 
 import msgspec
 from blake3 import blake3
@@ -22,7 +23,7 @@ from panal.wire.membership import Revocations
 
 DIGEST_BYTES = 32
 _MODULUS = 1 << (8 * DIGEST_BYTES)
-_NOT_VOUCHED_FOR = bytes(32)
+_FACTS = Struct("<32sBQ32s")
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -37,8 +38,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     def facts(self) -> bytes:
         """The 73 canonical bytes between the "e" and the path."""
-        kind_and_size = ((self.size_bytes << 8) | self.kind).to_bytes(9, "little")
-        return self.content + kind_and_size + (self.sha256 or _NOT_VOUCHED_FOR)
+        return _FACTS.pack(self.content, self.kind, self.size_bytes, self.sha256 or b"")
 
     def digest(self) -> int:
         """This item's summand in the catalogue's digest."""
