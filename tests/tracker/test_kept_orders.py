@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from panal.tracker import kept_best, kept_orders
-from panal.tracker.kept_orders import FEW_TOLD, KeptOrder, KeptOrders
+from panal.tracker.kept_orders import FEW_TO_LOOK_AT, KeptOrder, KeptOrders
 from panal.tracker.search import Match, Matches, RankedPage, Search, understand
 from panal.wire.catalogue import Hit, NamedBy, SearchQuery
 from panal.wire.ids import PeerName
@@ -58,7 +59,8 @@ def test_an_order_goes_for_good_when_it_may_be_another(why: str) -> None:
     if why == "a name":
         kept.note_changed([7], [content(50), content(3)])
     elif why == "much":
-        last += FEW_TOLD + 1
+        kept.note_told(FEW_TO_LOOK_AT - 1)
+        kept.note_changed([7, 8], [])
     elif why == "many changes":
         kept.note_changed(range(kept_orders.MOST_CHANGES + 1), [])
     elif why == "a match":
@@ -73,7 +75,21 @@ def test_an_order_goes_for_good_when_it_may_be_another(why: str) -> None:
 def test_more_may_be_told_where_more_was_found() -> None:
     kept = KeptOrders()
     _kept(kept, count=5_000)
+    kept.note_told(5_000)
     assert kept.of(LIB, "beside", 100 + 5_000, _none) is not None
+
+
+def test_it_is_known_whether_much_is_to_be_looked_at() -> None:
+    kept = KeptOrders()
+    assert kept.is_quick(LIB)
+    _kept(kept, count=5_000)
+    kept.note_told(FEW_TO_LOOK_AT - 1)
+    kept.note_changed([7], [])
+    assert kept.is_quick(_page(2, 3))
+    kept.note_changed([8], [])
+    assert not kept.is_quick(_page(2, 3))
+    assert kept.of(LIB, "beside", 100 + FEW_TO_LOOK_AT, _none) is not None
+    assert kept.is_quick(LIB)  # that was looked at now
 
 
 def test_a_page_is_known_with_the_content_before_it_and_the_one_behind() -> None:
@@ -111,9 +127,13 @@ def test_a_page_of_very_many_names_is_not_kept() -> None:
     kept = KeptOrders()
     order = _kept(kept)
     one = Match(PeerName("peer_1"), "a", "/a", content(1), 0, Kind.FILE, None)
-    matches = Matches.of([one] * (kept_best.MOST_NAMES + 1))
-    assert kept.keep_page(order, _page(0, 1), matches, _made([1])) is matches
-    assert not order.pages
+    accents = replace(one, path="a" + "\u0301" * 1_900)  # which are not searched
+    for matches in (
+        Matches.of([one] * (kept_best.MOST_NAMES + 1)),
+        Matches.of([accents] * (1 + kept_best.MOST_LETTERS // 1_900)),
+    ):
+        assert kept.keep_page(order, _page(0, 1), matches, _made([1])) is matches
+        assert not order.pages
 
 
 @pytest.mark.parametrize(

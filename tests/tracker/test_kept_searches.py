@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from panal.errors import NotFound
 from panal.tracker import search, sqlite_matches, sqlite_queries
+from panal.tracker.kept_orders import FEW_TO_LOOK_AT
 from panal.tracker.search import RankedPage, Search, rank, understand
 from panal.tracker.sqlite import SqliteStorage
 from panal.tracker.sqlite_holders import ProviderCounts
@@ -95,14 +97,19 @@ def _found(storage: SqliteStorage, wanted: Search, kept: KeptSearches) -> tuple[
     return page, capped
 
 
-@pytest.mark.parametrize("limits", [(10_000, 500, 1_000), (30, 8, 0), (60, 20, 20)])
+@pytest.mark.parametrize(
+    "limits",
+    [(10_000, 500, 1_000, 20_000), (30, 8, 0, 20_000), (60, 20, 20, 20_000), (200, 30, 5, 20)],
+)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_is_kept_says_what_the_store_says(
-    seed: int, limits: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+    seed: int, limits: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    names = "RANK_LIMIT", "RANKED_OF_MORE", "FEW_ROWS", "FEW_ENTRIES"
     for module in search, sqlite_queries, sqlite_matches:
-        for name, value in zip(("RANK_LIMIT", "RANKED_OF_MORE", "FEW_ROWS"), limits, strict=True):
+        for name, value in zip(names, limits, strict=True):
             monkeypatch.setattr(module, name, value, raising=False)
+    is_all_seen = limits[-1] > 20
     history = History(seed)
     storage, chance = history.storage, history.chance
     queries = [*WORDS, "lib doc", '"dist-info"', "me -x", "usr size:>900", "py peer:peer_1", "l"]
@@ -115,7 +122,10 @@ def test_what_is_kept_says_what_the_store_says(
         wanted = understand(SearchQuery(words, page=tokens[words], page_size=size))
         page, capped = _found(storage, wanted, storage._kept)
         # With the same counts: they say how it is looked for.
-        assert (page, capped) == _found(storage, wanted, KeptSearches(storage._kept.counts))
+        anew, capped_anew = _found(storage, wanted, KeptSearches(storage._kept.counts))
+        if is_all_seen or len(page.hits) < len(anew.hits):
+            # Far behind, who has not kept what it found finds less of it; nobody finds less so.
+            assert (page, capped) == (anew, capped_anew)
         contents = [hit.content for hit in page.hits]
         counted = storage.provider_counts(contents, 1.0)
         assert counted == ProviderCounts(storage._connection, storage._peers).of(contents, 1.0)
@@ -138,3 +148,82 @@ def test_a_page_behind_a_content_that_is_called_otherwise_now_misses_nothing() -
         wanted = understand(SearchQuery("lib", page=token, page_size=2))
         behind, _ = _found(storage, wanted, storage._kept)
         assert [hit.content for hit in behind.hits] == [content(1), content(2)]
+
+
+def test_far_behind_the_index_no_page_is_short_for_what_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sqlite_queries, "FEW_ENTRIES", 30)
+    storage = SqliteStorage(None, now_s=0.0)
+    with storage.transaction():
+        storage.put_peer(record(PEERS[0]))
+        storage.apply(PEERS[0], announcement(*(entry(f"lib {n}", n) for n in range(20))))
+    few, more = (understand(SearchQuery("lib", page_size=size)) for size in (3, 10))
+    _found(storage, few, storage._kept)
+    with storage.transaction():
+        new = [entry(f"other {n}", 100 + n) for n in range(20)]
+        storage.apply(PEERS[0], announcement(*new, sequence=2))
+    page, _ = _found(storage, more, storage._kept)
+    assert page == _found(storage, more, KeptSearches(storage._kept.counts))[0]
+    assert len(page.hits) == 10
+
+
+def test_what_is_refused_takes_nothing_that_is_kept_and_what_fails_is_undone() -> None:
+    storage = SqliteStorage(None, now_s=0.0)
+    with storage.transaction():
+        storage.put_peer(record(PEERS[0]))
+        storage.apply(PEERS[0], announcement(entry("a lib", 1)))
+    wanted = understand(SearchQuery("lib"))
+    page, _ = _found(storage, wanted, storage._kept)
+
+    def refuse() -> None:
+        with storage.transaction():
+            raise NotFound("No peer nobody is here.")
+
+    def fail() -> None:
+        with storage.transaction():
+            storage.end_lease(PEERS[0], 1.0)
+            storage._connection.execute("ROLLBACK")  # as SQLite does where the disk fails
+            raise NotFound("and so it has not ended.")
+
+    with pytest.raises(NotFound):
+        refuse()
+    assert _found(storage, wanted, storage._kept)[0] is page
+    before = storage.peer(PEERS[0])
+    with pytest.raises(NotFound):
+        fail()
+    assert storage.peer(PEERS[0]) == before
+    assert _found(storage, wanted, storage._kept)[0] == page
+
+
+def test_a_search_whose_best_are_found_by_reading_all_is_no_quick_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in search, sqlite_queries, sqlite_matches:
+        monkeypatch.setattr(module, "RANK_LIMIT", 30, raising=False)
+        monkeypatch.setattr(module, "RANKED_OF_MORE", 5, raising=False)
+    storage = SqliteStorage(None, now_s=0.0)
+    with storage.transaction():
+        storage.put_peer(record(PEERS[0]))
+        named = [entry(f"escape best {n}", n) for n in range(200)]
+        storage.apply(PEERS[0], announcement(*named))
+        storage.index_names(1_000)
+    wanted = understand(SearchQuery("est"))
+    for _ in range(2):
+        storage.match(wanted, 1.0)
+    assert not storage.is_quick(wanted)
+
+
+def test_a_search_is_not_quick_while_much_came_since_it_was_made() -> None:
+    storage = SqliteStorage(None, now_s=0.0)
+    wanted = understand(SearchQuery("lib"))
+    for sequence in 1, 2:
+        with storage.transaction():
+            storage.put_peer(record(PEERS[0]))
+            named = [entry(f"lib {sequence} {n}", n) for n in range(FEW_TO_LOOK_AT + 1)]
+            storage.apply(PEERS[0], announcement(*named, sequence=sequence))
+        with storage.transaction():
+            storage.index_names(1_000)
+        assert not storage.is_quick(wanted)  # nothing is known of it, or too much has come
+        storage.match(wanted, 1.0)
+        assert storage.is_quick(wanted)

@@ -333,6 +333,7 @@ def test_a_listed_page_is_bounded_in_bytes_and_in_entries() -> None:
         base64.urlsafe_b64encode(b'[2,"a\\u0000","%s"]' % (64 * b"a")).decode(),
         base64.urlsafe_b64encode(b"[" * 100_000).decode(),
         base64.urlsafe_b64encode(b"[" + b"9" * 9_000 + b',"a","a"]').decode(),
+        base64.urlsafe_b64encode(b'[1,"%s","%s"]' % (200_000 * b"a", 64 * b"a")).decode(),
     ],
 )
 def test_a_foreign_page_token_is_refused(token: str) -> None:

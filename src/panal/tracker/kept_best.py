@@ -15,7 +15,7 @@ MOST_KEPT = 100
 """Pages, of some 60 KB; then it begins anew."""
 MOST_NAMES = 1_000
 MOST_LETTERS = 100_000
-"""Of a page that is kept; most have a fifth of it."""
+"""Of a page's names, as they are and as they are searched; most have two fifths of it."""
 
 Needles = tuple[str, ...]
 
@@ -32,7 +32,7 @@ class KeptBest:
 
     def __init__(self) -> None:
         self._kept: dict[Search, _Kept] = {}
-        self._few: set[Needles] = set()
+        self._slow: set[Needles] = set()
 
     def get(self, search: Search, beside: object) -> Matches | None:
         """What was kept, if what was noted `beside` it is still the same."""
@@ -49,15 +49,15 @@ class KeptBest:
         self._kept[search] = _Kept(beside, last, of_page)
         return of_page
 
-    def note_few(self, search: Search) -> None:
-        """Many names have its trigrams, and few what it asks for: all of them were read in vain."""
-        if len(self._few) >= MOST_KEPT:
-            self._few.clear()
-        self._few.add(search.needles)
+    def note_slow(self, search: Search) -> None:
+        """Many names have its trigrams, and few what it asks for, or begin so: all were read."""
+        if len(self._slow) >= MOST_KEPT:
+            self._slow.clear()
+        self._slow.add(search.needles)
 
-    def has_few(self, search: Search) -> bool:
+    def was_slow(self, search: Search) -> bool:
         """Whether that was so once."""
-        return search.needles in self._few
+        return search.needles in self._slow
 
     def note_changed(self, ids: Iterable[int]) -> None:
         """These have gone or changed."""
@@ -68,7 +68,8 @@ class KeptBest:
 
 def is_small(rows: Sequence[Match]) -> bool:
     """Whether a page made of these may be kept: a hundred with the longest names would be much."""
-    return len(rows) <= MOST_NAMES and sum(len(row.searchable) for row in rows) <= MOST_LETTERS
+    letters = sum(len(row.searchable) + len(row.path) for row in rows)
+    return len(rows) <= MOST_NAMES and letters <= MOST_LETTERS
 
 
 def only_of_page(search: Search, matches: Matches) -> Matches:

@@ -20,9 +20,9 @@ MOST_CONTENTS = 50_000
 """Of all of them; some ten megabytes."""
 MOST_CHANGES = 1_000
 """Names that went or changed: with more it begins anew."""
-FEW_TOLD = 1_000
-"""So many later names are looked through in half a millisecond; as many as were found, quicker
-than these are put in order again."""
+FEW_TO_LOOK_AT = 50
+"""So many names that came or changed since are looked through on the way; as many as were found,
+quicker than these are put in order again."""
 
 IsAmong = Callable[[int, Sequence[int]], bool]
 """Whether an entry behind this id, or one of these, matches."""
@@ -35,8 +35,8 @@ class KeptOrder:
     beside: object
     last: int
     """The newest entry when it was looked at."""
-    looked_at: tuple[int, int]
-    """So many ids and contents of what changed."""
+    looked_at: tuple[int, int, int]
+    """So many ids and contents of what changed, and so many names that were told."""
     places: dict[ContentId, int]
     """Of the contents, in order."""
     is_whole: bool
@@ -70,6 +70,11 @@ class KeptOrders:
         self._pages = self._contents = 0
         self._changed_ids: list[int] = []
         self._contents_before: list[ContentId] = []
+        self._told = 0
+
+    def note_told(self, count: int) -> None:
+        """So many names more, or fewer, have come."""
+        self._told += count
 
     def note_changed(self, ids: Sequence[int], contents_before: Sequence[ContentId]) -> None:
         """These entries have gone or changed, and each of these contents has lost a name."""
@@ -86,11 +91,11 @@ class KeptOrders:
         kept = self._kept.get(key)
         if kept is None:
             return None
-        ids, contents = kept.looked_at
+        ids, contents, _ = kept.looked_at
         changed = self._changed_ids[ids:]
         if (
             kept.beside != beside
-            or last - kept.last > max(FEW_TOLD, kept.count)
+            or self._to_look_at(kept) > max(FEW_TO_LOOK_AT, kept.count)
             or not kept.places.keys().isdisjoint(self._contents_before[contents:])
             or ((changed or last > kept.last) and is_among(kept.last, changed))
         ):
@@ -98,6 +103,18 @@ class KeptOrders:
             return None
         kept.last, kept.looked_at = last, self._now()
         return kept
+
+    def is_quick(self, search: Search) -> bool:
+        """Whether few names are to be looked at before it is known that what is kept stands.
+
+        Any thread may ask: what it hears may be of a moment ago.
+        """
+        kept = self._kept.get(_whichever_page(search))
+        return kept is None or self._to_look_at(kept) <= FEW_TO_LOOK_AT
+
+    def _to_look_at(self, kept: KeptOrder) -> int:
+        ids, _, told = kept.looked_at
+        return len(self._changed_ids) - ids + self._told - told
 
     def keep(
         self,
@@ -157,8 +174,8 @@ class KeptOrders:
         self._pages = self._contents = 0
         self._changed_ids, self._contents_before = [], []
 
-    def _now(self) -> tuple[int, int]:
-        return len(self._changed_ids), len(self._contents_before)
+    def _now(self) -> tuple[int, int, int]:
+        return len(self._changed_ids), len(self._contents_before), self._told
 
 
 def _whichever_page(search: Search) -> Search:

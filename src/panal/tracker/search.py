@@ -39,6 +39,9 @@ MOST_ENDINGS = 32
 MAX_NAMES_PER_HIT = 20
 MAX_PAGE_BYTES = 2 * 1024 * 1024
 """Of names on one page: a page must fit a gRPC message of 4 MiB."""
+MOST_TOKEN_LETTERS = 256 * 1024
+"""Of a page's; the longest name takes a third of it, if each of its letters is one that stands for
+eighteen."""
 
 UNRANKED = 2
 # In no path, so in a query they only separate; the marks above are among them.
@@ -296,6 +299,8 @@ def _encode_page(key: SortKey) -> str:
 
 
 def _decode_page(token: str) -> SortKey:
+    if len(token) > MOST_TOKEN_LETTERS:
+        raise UsageError("This page token was not made by the tracker.")
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         found = json.loads(raw)

@@ -35,9 +35,10 @@ class _Transaction(AbstractContextManager[None]):
         self._connection = connection
         self._peers = peers
         self._holders = holders
+        self._rows_before = 0
 
     def __enter__(self) -> None:
-        pass
+        self._rows_before = self._connection.total_changes
 
     def __exit__(
         self,
@@ -45,9 +46,13 @@ class _Transaction(AbstractContextManager[None]):
         error: BaseException | None,
         __: TracebackType | None,
     ) -> None:
-        if error is None and not self._connection.in_transaction:
-            self._peers.keep()  # as most questions end: nothing was written
-            return
+        if not self._connection.in_transaction:
+            if error is None:
+                self._peers.keep()  # as most questions end: nothing was written
+                return
+            is_written = self._connection.total_changes != self._rows_before
+            if not is_written and not self._peers.has_changed:
+                return  # as what is refused ends; a disk that fails has ended what was written
         self._holders.forget()
         try:
             with errors_in_words():
@@ -148,6 +153,7 @@ class SqliteStorage:
         rows.put_holdings(announcement.holdings)
         self._provider_counts.note_changed([entry.content for entry in announcement.entries])
         self._provider_counts.note_changed([one.content for one in announcement.holdings])
+        self._kept.orders.note_told(len(announcement.entries))
         merge_keys(self._connection)  # here, so that what gathers is bounded, however much is told
         return self._save(key, rows, announcement.sequence)
 

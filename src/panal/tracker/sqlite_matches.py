@@ -44,11 +44,12 @@ class KeptSearches:
             return False
         names = self.counts.names
         if names.is_known_more(search.needles, RANK_LIMIT):
-            return not self.best.has_few(search)
+            return not self.best.was_slow(search)
         grams = [gram for needle in search.needles for gram in grams_of(needle)]
         about = [names.known_about(gram) for gram in grams]
         known = [count for count in about if count is not None]
-        return len(known) == len(grams) and min(known) <= FEW_ROWS
+        is_little = len(known) == len(grams) and min(known) <= FEW_ROWS
+        return is_little and self.orders.is_quick(search)
 
 
 def matches_of(
@@ -73,11 +74,9 @@ def _best(peers: PeerRows, kept: KeptBest, find: Finding, search: Search) -> Mat
         return known
     rows, last = find.best(exact, (search.beginnings, search.needles))
     matches = _of(peers, rows, capped=len(rows) == RANKED_OF_MORE)
-    if len(rows) < RANKED_OF_MORE:
-        kept.note_few(search)
-    if last is not None:
-        return kept.keep(search, beside, last, matches)
-    return matches
+    if last is None or len(rows) < RANKED_OF_MORE:
+        kept.note_slow(search)
+    return matches if last is None else kept.keep(search, beside, last, matches)
 
 
 def _known(peers: PeerRows, kept: KeptOrders, find: Finding, search: Search) -> Matches | None:
@@ -88,7 +87,7 @@ def _known(peers: PeerRows, kept: KeptOrders, find: Finding, search: Search) -> 
     if (page := order.page(search)) is not None:
         return page
     contents = order.contents_of(search)
-    if contents is None:
+    if contents is None or not find.sees_all():
         return None
     matches = _of(peers, find.names_of(contents, find.found(), order.count))
     if search.after is not None:

@@ -240,6 +240,11 @@ class PeerRows:
             else:
                 self._set_absent(row_id, is_absent=True)
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether there is something to undo."""
+        return bool(self._changed or self._cleared)
+
     def keep(self) -> None:
         """The transaction has succeeded."""
         self._changed.clear()
