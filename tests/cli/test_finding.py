@@ -114,8 +114,9 @@ async def test_a_name_of_many_contents_lists_each_on_a_line(network: Network) ->
 async def test_what_was_not_ranked_is_told(
     tracker: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for limit in ("RANK_LIMIT", "RANKED_OF_MORE"):
-        monkeypatch.setattr(f"panal.tracker.sqlite_queries.{limit}", 3)
+    for module in ("sqlite_queries", "sqlite_matches"):
+        for limit in ("RANK_LIMIT", "RANKED_OF_MORE"):
+            monkeypatch.setattr(f"panal.tracker.{module}.{limit}", 3)
     answer = await panal("search", *tracker, "bin")
     assert len(answer.out.splitlines()) == 3
     assert answer.err == (

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from panal.store.fingerprints import Fingerprint, Skipped
 from panal.store.ignoring import Ignoring
 from panal.store.mounts import FurtherRoot, Mounts
 from panal.store.publish import make_durable
+from panal.store.roots import Root
+from panal.wire.names import SafePath
 from tests.store.makers import sp
 
 
@@ -255,6 +258,21 @@ def test_rules_of_every_folder_that_paths_lie_in_are_read_each_once(
     for path in left_out + shared:
         is_left_out = mounts.left_out(path, is_folder=False) is not None
         assert is_left_out == (path in left_out), path
+
+
+@pytest.mark.parametrize("call", ["fingerprints", "read_rules"])
+def test_a_root_may_go_while_it_is_looked_at(
+    mounts: Mounts, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    real = getattr(Root, call)
+
+    def going(root: Root, paths: Any) -> Any:
+        mounts.unmount("music")  # as the event loop does, beside a thread
+        return real(root, paths)
+
+    monkeypatch.setattr(Root, call, going)
+    getattr(mounts, call)([SafePath("docs/a"), SafePath("music/live/d.wav")])
+    assert not mounts.further_names() & {"music"}
 
 
 @pytest.mark.parametrize("name", ["tls.key", "CERT.PEM", "id_ed25519", "Cookies"])

@@ -5,6 +5,7 @@ import pytest
 from panal.swarm.behind import (
     FEWEST_CHUNKS,
     LEAD_SHARE,
+    MOST_PROLONGED,
     REST_S,
     SETTLES_S,
     SHRINKS_TO,
@@ -146,3 +147,16 @@ def test_whose_pace_grows_goes_on_though_it_cannot_catch_up(
         own += (chunks_s_with_few if behind.serves_few else 10) / 4
         others += 20 / 4  # more at any time
     assert began_s
+
+
+def test_for_its_pace_alone_a_trial_does_not_go_on_for_ever() -> None:
+    """What the pace was before may have been chance, or that some who were quick have left."""
+    behind, own, others = Behind(CHUNKS), 0.0, 0.0
+    changes: list[float] = []
+    for quarter in range(4 * 40):
+        if behind.look(bitfield.full(int(own)), [having(int(others))], quarter / 4):
+            changes.append(quarter / 4)
+        own += (16 if behind.serves_few else 10) / 4
+        others += 20 / 4
+    began_s, ended_s, *_ = changes
+    assert ended_s - began_s == SETTLES_S + (1 + MOST_PROLONGED) * TRIED_S

@@ -34,6 +34,7 @@ from panal.peer.member_tls import MemberTls
 from panal.peer.membership import Membership
 from panal.peer.opened_folder import OpenedFolder, open_folder
 from panal.peer.owner_token import OwnerCredentials, owner_token
+from panal.peer.placing import to_end
 from panal.peer.ports import Ports
 from panal.peer.presence import Presence
 from panal.peer.rate_limit import RateLimit
@@ -164,9 +165,10 @@ class PeerApp:
         self._go_on()
 
     async def _open_folder(self) -> None:
-        opened = self._opened = await asyncio.to_thread(
+        opening = asyncio.to_thread(
             open_folder, self.settings, self.clock.wall_s(), self._lifetime.at_end
         )
+        opened = self._opened = await to_end(opening)  # else what it opens would stay open
         self.root, self.index, self.texts = opened.root, opened.index, opened.texts
 
     async def _meet_trackers(self) -> Registration:

@@ -5,11 +5,11 @@ Each has a name, the first part of every path in it. Nothing is ever written the
 
 import os
 import stat
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import astuple
@@ -63,6 +63,9 @@ class _SingleFile(_Elsewhere):
         found = self.fingerprint(name)
         if found is not None:
             yield [(name, *astuple(found))]
+
+
+_Path = TypeVar("_Path", bound=str)
 
 
 class Mounts(Root):
@@ -122,24 +125,25 @@ class Mounts(Root):
 
     def shows(self, path: str) -> bool:
         """Whether the root that a path lies in is there."""
-        name = self.root_name(path)
-        return self._further[name][1].is_online if name else self.is_online
+        found = self._further_at(path)
+        return self.is_online if found is None else found[1].is_online
 
     def device_at(self, path: str) -> int:
         """The device of the root that a path lies in."""
-        name = self.root_name(path)
-        return self._further[name][1].device if name else self.device
+        found = self._further_at(path)
+        return self.device if found is None else found[1].device
 
     # Root's own calls, each led to the root that the path lies in ---------------------------
 
+    def _further_at(self, path: str) -> tuple[FurtherRoot, Root] | None:
+        """The further root that a path lies in; looked up once, for it may go in between."""
+        return self._further.get(path.partition("/")[0])
+
     def _led(self, path: str) -> tuple[Root, SafePath] | None:
-        first, _, rest = path.partition("/")
-        if (found := self._further.get(first)) is None:
+        if (found := self._further_at(path)) is None:
             return None
         further, root = found
-        if further.is_folder:
-            return root, SafePath(rest)
-        return root, SafePath(path)
+        return root, SafePath(path.partition("/")[2] if further.is_folder else path)
 
     def open_file(self, path: SafePath) -> tuple[int, Fingerprint]:
         """A descriptor for reading and what it is now; NotFound unless a regular file."""
@@ -155,16 +159,26 @@ class Mounts(Root):
 
     def fingerprints(self, paths: Iterable[SafePath]) -> dict[SafePath, Fingerprint]:
         """What stands under paths now, where it is a regular file; each folder entered once."""
-        by_root: dict[str, list[SafePath]] = defaultdict(list)
-        for path in paths:
-            by_root[self.root_name(path)].append(path)
-        found = super().fingerprints(by_root.pop("", []))
-        for name, paths_there in by_root.items():
-            further, root = self._further[name]
-            start = name + "/" if further.is_folder else ""
+        own, inside = self._by_root(paths)
+        found = super().fingerprints(own)
+        for further, root, paths_there in inside:
+            start = further.name + "/" if further.is_folder else ""
             inner = root.fingerprints([SafePath(path[len(start) :]) for path in paths_there])
             found |= {SafePath(start + path): there for path, there in inner.items()}
         return found
+
+    def _by_root(
+        self, paths: Iterable[_Path]
+    ) -> tuple[list[_Path], list[tuple[FurtherRoot, Root, list[_Path]]]]:
+        """The paths of the folder, and those of each further root."""
+        own: list[_Path] = []
+        inside: dict[str, tuple[FurtherRoot, Root, list[_Path]]] = {}
+        for path in paths:
+            if (found := self._further_at(path)) is None:
+                own.append(path)
+            else:
+                inside.setdefault(found[0].name, (*found, []))[2].append(path)
+        return own, list(inside.values())
 
     def is_taken(self, path: SafePath) -> bool:
         """Whether anything at all stands under a path; a further root's name is taken."""
@@ -180,8 +194,8 @@ class Mounts(Root):
         super().refuse_unplaceable(path, replace=replace)
 
     def _refuse_further(self, path: str) -> None:
-        if name := self.root_name(path):
-            place = printable(str(self._further[name][0].place))
+        if (found := self._further_at(path)) is not None:
+            name, place = found[0].name, printable(str(found[0].place))
             raise Refused(f"{printable(name)} is shared in place from {place}: only read there.")
 
     @contextmanager
@@ -219,17 +233,11 @@ class Mounts(Root):
 
     def read_rules(self, paths: Iterable[str]) -> None:
         """Read anew what the folders that these paths lie in leave out; PanalError."""
-        own: list[str] = []
-        inside: dict[str, list[str]] = {}
-        for path in paths:
-            led = self._led(path)
-            if led is None:
-                own.append(path)
-            elif self._further[name := self.root_name(path)][0].is_folder:
-                inside.setdefault(name, []).append(led[1])
+        own, inside = self._by_root(paths)
         super().read_rules(own)
-        for name, below in inside.items():
-            self._further[name][1].read_rules(below)
+        for further, root, paths_there in inside:
+            if further.is_folder:
+                root.read_rules([path.partition("/")[2] for path in paths_there])
 
     def hides(self, name: str) -> str | None:
         """Why something in the top folder is not shared under its name, or None."""
@@ -255,16 +263,16 @@ class Mounts(Root):
         return super().pieces(skipped, recall=recall)
 
     def _pieces_led(self, skipped: Skipped, below: str, recall: Recall | None) -> Iterator[Piece]:
-        led = self._led(below)
-        if led is None:
+        found = self._further_at(below)
+        if found is None:
             yield from super().pieces(skipped, below, recall)
             return
-        inner = Skipped()
-        name = self.root_name(below)
-        is_folder = self._further[name][0].is_folder
-        start = name + "/" if is_folder else ""
+        further, root = found
+        inner, name = Skipped(), further.name
+        start = name + "/" if further.is_folder else ""
         inner_recall = None if recall is None else lambda folder: recall(_joined(name, folder))
-        pieces = led[0].pieces(inner, led[1] if is_folder else "", inner_recall)
+        inside = below.partition("/")[2] if further.is_folder else ""
+        pieces = root.pieces(inner, inside, inner_recall)
         yield from _prefixed(start, name, pieces, inner)
         skipped.take_in(inner, f"{name}/")
 

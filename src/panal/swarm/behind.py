@@ -26,6 +26,8 @@ TRIED_S = 3.0
 SHRINKS_TO = 0.9
 PACE_GROWS = 1.1
 """So many times what it was before, in units of what others gain: more than chance."""
+MOST_PROLONGED = 4
+"""So often in a row a trial goes on for our pace alone: chance, or who left, may have made it."""
 REST_S = 10.0
 """After a trial in vain."""
 
@@ -45,6 +47,7 @@ class Behind:
         """Of the last TRIED_S, and the look before them: when, what we had, and the lead."""
         self._pace_of_many = 0.0
         """Ours before the trial."""
+        self._prolonged = 0
 
     def look(self, written: int, near: Iterable[Source], now_s: float) -> bool:
         """Whether it has changed."""
@@ -54,13 +57,15 @@ class Behind:
             if lead <= self._least_lead or now_s < self._judged_s:
                 return False
             self.serves_few = True
-            self._pace_of_many = self._pace()
+            self._pace_of_many, self._prolonged = self._pace(), 0
             self._lead, self._judged_s = 0.0, now_s + SETTLES_S
             return True
         if lead > CAUGHT_UP:
             if now_s < self._judged_s:
                 return False
-            if not self._lead or lead <= SHRINKS_TO * self._lead or self._is_quicker():
+            is_shrinking = not self._lead or lead <= SHRINKS_TO * self._lead
+            if is_shrinking or (self._prolonged < MOST_PROLONGED and self._is_quicker()):
+                self._prolonged = 0 if is_shrinking else self._prolonged + 1
                 self._lead, self._judged_s = lead, now_s + TRIED_S
                 return False
         self._judged_s = now_s + REST_S if lead > self._least_lead else now_s

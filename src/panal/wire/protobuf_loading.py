@@ -1,10 +1,13 @@
 """Protobuf's reading of messages in Python is loaded when somebody uses it; imported for that.
 
-Where compiled code reads them nobody does, and it is two thirds of what protobuf loads.
+Where compiled code reads them nobody does, and it is two thirds of what protobuf loads. Two threads
+that use it first at the same moment may find it half loaded (Python 3.11), so only there.
 """
 
 import importlib.util
 import sys
+
+from google.protobuf.internal import api_implementation
 
 
 def _load_when_used(package: str, name: str) -> None:
@@ -19,4 +22,5 @@ def _load_when_used(package: str, name: str) -> None:
     found.loader.exec_module(module)
 
 
-_load_when_used("google.protobuf.internal", "python_message")
+if api_implementation.Type() != "python":
+    _load_when_used("google.protobuf.internal", "python_message")
