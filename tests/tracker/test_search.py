@@ -361,3 +361,26 @@ def test_decisions_are_pure(module: str) -> None:
             imported.add(node.module or "")
     forbidden = {"asyncio", "threading", "socket", "time", "random", "os", "pathlib", "grpc"}
     assert not imported & (forbidden | {"sqlite3", "panal.clock", "secrets", "logging"})
+
+
+@pytest.mark.parametrize(
+    ("words", "alike"),
+    [
+        ("ext:py ext:py", "ext:py"),
+        ("kind:image ext:png", "ext:png"),
+        ("ext:png kind:image", "ext:png"),
+        ("ext:tar.gz ext:gz", "ext:tar.gz"),
+        ("ext:gz,tar.gz ext:gz", "ext:gz,tar.gz"),
+        ("ext:gz ext:gz,tar.gz", "ext:gz"),
+        ("kind:image kind:image ext:jpg,png", "ext:jpg,png"),
+    ],
+)
+def test_a_filter_that_another_implies_is_left_out(words: str, alike: str) -> None:
+    assert understand(SearchQuery(words)).any_of == understand(SearchQuery(alike)).any_of
+
+
+@pytest.mark.parametrize(
+    "words", ["ext:py kind:document", "ext:gz,py ext:gz,txt", "ext:a kind:image"]
+)
+def test_filters_that_do_not_imply_each_other_all_stay(words: str) -> None:
+    assert len(understand(SearchQuery(words)).any_of) == 2

@@ -146,7 +146,7 @@ def understand(query: SearchQuery) -> Search:
     _check_cost(words, any_of, unwanted)
     return Search(
         needles=tuple(map(needle, words)),
-        any_of=tuple(filter(None, any_of)),
+        any_of=_narrowest(filter(None, any_of)),
         unwanted=unwanted,
         exact=exact_name(phrase) if words else None,
         whole=words,
@@ -164,6 +164,21 @@ def understand(query: SearchQuery) -> Search:
 def _folded(words: Iterable[str]) -> tuple[str, ...]:
     """Each once; what is nothing without its accents is no word."""
     return tuple(dict.fromkeys(filter(None, (fold(word).strip() for word in words))))
+
+
+def _narrowest(groups: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Those that no other implies, as kind:image is by ext:png: a condition less to look up."""
+    kept: list[tuple[str, ...]] = []
+    for group in groups:
+        if not any(_implies(other, group) for other in kept):
+            kept = [other for other in kept if not _implies(group, other)]
+            kept.append(group)
+    return tuple(kept)
+
+
+def _implies(group: Sequence[str], other: tuple[str, ...]) -> bool:
+    """Whether what ends with one of the first group ends with one of the other."""
+    return all(ending.endswith(other) for ending in group)
 
 
 def _check_cost(words: Sequence[str], any_of: Sequence[Sequence[str]], not_: Sequence[str]) -> None:
