@@ -73,7 +73,7 @@ class KeptOrders:
         self._told = 0
 
     def note_told(self, count: int) -> None:
-        """So many names more, or fewer, have come."""
+        """At most so many names more have come."""
         self._told += count
 
     def note_changed(self, ids: Sequence[int], contents_before: Sequence[ContentId]) -> None:

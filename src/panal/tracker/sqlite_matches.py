@@ -107,17 +107,18 @@ def _all(peers: PeerRows, kept: KeptOrders, find: Finding, search: Search) -> Ma
     if count > RANK_LIMIT:
         rows, _ = find.best(find.exact_names(), (search.needles,))
         return _of(peers, rows, capped=len(rows) == RANKED_OF_MORE)
+    contents: list[ContentId] | None = None
     is_whole = True
     if count <= FEW_ROWS:
         matches = _of(peers, find.rows_of(found))
-        page, contents = ranked(search, matches.rows)
     else:
         of_page, contents, is_whole = find.contents_in_order(found)
         matches = _of(peers, find.names_of(of_page, found, count))
-        page = rank(search, matches)
-    if not find.sees_all():
+    if not find.sees_all():  # whoever asked puts it in order; nothing of it is kept
         return matches
-    order = kept.keep(search, peers.absences, find.last_entry(), contents, count, is_whole=is_whole)
+    page, in_order = ranked(search, matches.rows)
+    known = in_order if contents is None else contents
+    order = kept.keep(search, peers.absences, find.last_entry(), known, count, is_whole=is_whole)
     return kept.keep_page(order, search, matches, page)
 
 
