@@ -43,7 +43,7 @@ class Lease:
         self._announcer = announcer
         self._clock = clock
         self._chance = chance
-        self._has_registered = False
+        self._may_be_listed = False
         self._failures = 0
         self._confirmed_at_s: float | None = None
         self.problem = "not registered yet"
@@ -83,7 +83,7 @@ class Lease:
 
     async def leave(self) -> bool | None:
         """Say goodbye; whether the tracker knew us, None where it did not answer."""
-        if not self._has_registered:
+        if not self._may_be_listed:
             return None
         self.noted("left", "")
         try:
@@ -93,7 +93,7 @@ class Lease:
 
     async def _live(self) -> None:
         announcer = self._announcer
-        welcome = await self._client.register(replace(self._registration, digest=announcer.digest))
+        welcome = await self._register()
         self._registered(welcome)
         await announcer.bring_into_step(welcome.digest)
         renew_at_s = self._next_renewal(welcome)
@@ -105,8 +105,17 @@ class Lease:
                 await self._renew()
                 renew_at_s = self._next_renewal(welcome)
 
+    async def _register(self) -> Welcome:
+        was_listed, self._may_be_listed = self._may_be_listed, True
+        try:
+            return await self._client.register(
+                replace(self._registration, digest=self._announcer.digest)
+            )
+        except PanalError:
+            self._may_be_listed = was_listed
+            raise
+
     def _registered(self, welcome: Welcome) -> None:
-        self._has_registered = True
         self.registrations += 1
         self._is_listed()
         self.noted("joined", "")
