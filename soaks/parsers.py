@@ -35,6 +35,7 @@ from panal.wire import (
     tracker,
     tracker_catalogue,
     tracker_pb2,
+    tracker_searches,
     tus,
 )
 from panal.wire.collection import CollectionEntry, EntryType
@@ -299,12 +300,12 @@ PARSERS = (
     ),
     Parser(
         "search",
-        _message(tracker_pb2.SearchRequest, tracker_catalogue.query_from),  # type: ignore[arg-type]
+        _message(tracker_pb2.SearchRequest, tracker_searches.query_from),  # type: ignore[arg-type]
         (tracker_pb2.SearchRequest(words="a b", page_size=5).SerializeToString(),),
     ),
     Parser(
         "search's answer",
-        _message(tracker_pb2.SearchResponse, tracker_catalogue.page_from),  # type: ignore[arg-type]
+        _message(tracker_pb2.SearchResponse, tracker_searches.page_from),  # type: ignore[arg-type]
         (
             tracker_pb2.SearchResponse(
                 hits=[tracker_pb2.Hit(content=bytes(32), names=[_NAMED], size_bytes=4)]

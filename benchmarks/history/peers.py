@@ -38,7 +38,7 @@ from panal.wire.catalogue import (
 )
 from panal.wire.dialback import hash_secret, proof_of
 from panal.wire.ids import ContentId, PeerName
-from panal.wire.tracker_catalogue import MAX_PAGE
+from panal.wire.tracker_fields import MAX_PAGE
 
 _epochs = count(1)
 TOLD_WITHIN_S = 600.0

@@ -12,7 +12,8 @@ import pytest
 from panal.errors import IntegrityError, PanalError, UnsafeName
 from panal.wire import collection, links, tracker_pb2
 from panal.wire.names import safe_path
-from panal.wire.tracker_catalogue import announcement_from, entry_from, folder_query_from
+from panal.wire.tracker_catalogue import announcement_from, entry_from
+from panal.wire.tracker_folders import folder_query_from
 from tests.support.network import Network, until
 from tests.support.raw_http import connection
 from tests.wire.test_names import UNSAFE

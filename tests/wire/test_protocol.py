@@ -16,7 +16,9 @@ from panal.wire import (
     ranges,
     tracker,
     tracker_catalogue,
+    tracker_fields,
     tracker_pb2,
+    tracker_searches,
 )
 from panal.wire.ranges import RangeNotSatisfiable, parse_range
 from tests.wire.protocol_document import document, table
@@ -59,9 +61,9 @@ LIMITS = {
     "addresses of a peer": str(tracker.MAX_BOUND),
     "contents of a Locate": str(tracker_catalogue.MAX_LOCATED),
     "providers of a content in a Locate": str(tracker_catalogue.MAX_PROVIDERS),
-    "page of a list": str(tracker_catalogue.MAX_PAGE),
-    "page of a list, by default": str(tracker_catalogue.DEFAULT_PAGE),
-    "words of a search": f"{tracker_catalogue.MAX_WORDS} characters",
+    "page of a list": str(tracker_fields.MAX_PAGE),
+    "page of a list, by default": str(tracker_fields.DEFAULT_PAGE),
+    "words of a search": f"{tracker_searches.MAX_WORDS} characters",
     "heartbeat of availability": f"{have.HEARTBEAT_S:g} s",
     "silence of availability": f"{have.SILENCE_S:g} s",
 }

@@ -12,6 +12,7 @@ from panal.errors import UnsafeName, UsageError
 from panal.wire import tracker as wire
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
+from panal.wire import tracker_searches
 from panal.wire.address import dialling_problem
 from panal.wire.catalogue import (
     Announcement,
@@ -170,7 +171,7 @@ def test_contents() -> None:
     ],
 )
 def test_a_query(query: SearchQuery) -> None:
-    back = catalogue.query_from(over_the_wire(catalogue.query_to(query)))
+    back = tracker_searches.query_from(over_the_wire(tracker_searches.query_to(query)))
     assert back == query
     assert back.kind is query.kind
 
@@ -180,7 +181,7 @@ def test_a_query(query: SearchQuery) -> None:
     [(0, 100), (1, 1), (999, 999), (1_000, 1_000), (1_001, 1_000), (2**32 - 1, 1_000)],
 )
 def test_a_page_size_is_capped(asked: int, given_: int) -> None:
-    assert catalogue.query_from(pb.SearchRequest(page_size=asked)).page_size == given_
+    assert tracker_searches.query_from(pb.SearchRequest(page_size=asked)).page_size == given_
 
 
 HIT = Hit(
@@ -202,7 +203,7 @@ HIT = Hit(
     ],
 )
 def test_a_page(page: SearchPage) -> None:
-    assert catalogue.page_from(over_the_wire(catalogue.page_to(page))) == page
+    assert tracker_searches.page_from(over_the_wire(tracker_searches.page_to(page))) == page
 
 
 @pytest.mark.parametrize("host", ["192.168.1.5", "fd00::5", ""])
@@ -221,6 +222,10 @@ def test_a_digest() -> None:
 GOOD_CALLER = wire.caller_to(CALLER)
 
 
+def a_hit_of(peer: str, path: str) -> pb.Hit:
+    return pb.Hit(content=ID, names=[pb.NamedBy(peer=peer, path=path)])
+
+
 @pytest.mark.parametrize("length", [0, 1, 31, 33, 1_000])
 def test_a_secret_has_32_bytes(length: int) -> None:
     with pytest.raises(UsageError, match="32 bytes"):
@@ -232,11 +237,13 @@ def test_a_name_is_checked_wherever_it_comes_in(name: str) -> None:
     reads: list[Read] = [
         lambda: wire.caller_from(pb.Caller(name=name, secret=bytes(32))),
         lambda: catalogue.provider_from(pb.Provider(peer=name, host="10.0.0.1", port=1)),
-        lambda: catalogue.hit_from(pb.Hit(content=ID, names=[pb.NamedBy(peer=name, path="a")])),
+        lambda: tracker_searches.hit_from(
+            pb.Hit(content=ID, names=[pb.NamedBy(peer=name, path="a")])
+        ),
         lambda: wire.peer_info_from(pb.PeerInfo(name=name, host="10.0.0.1", port=1)),
     ]
     if name:
-        reads.append(lambda: catalogue.query_from(pb.SearchRequest(peer=name)))
+        reads.append(lambda: tracker_searches.query_from(pb.SearchRequest(peer=name)))
     for read in reads:
         with pytest.raises(UsageError, match="no peer name"):
             read()
@@ -250,7 +257,9 @@ def test_a_path_is_checked_wherever_it_comes_in(path: str) -> None:
         lambda: catalogue.announcement_from(
             pb.AnnounceRequest(entries=[pb.Entry(path=path, content=ID)])
         ),
-        lambda: catalogue.hit_from(pb.Hit(content=ID, names=[pb.NamedBy(peer="p", path=path)])),
+        lambda: tracker_searches.hit_from(
+            pb.Hit(content=ID, names=[pb.NamedBy(peer="p", path=path)])
+        ),
     ]
     for read in reads:
         with pytest.raises(UnsafeName):
@@ -264,7 +273,7 @@ def test_an_id_is_checked_wherever_it_comes_in(raw: bytes) -> None:
         lambda: catalogue.announcement_from(pb.AnnounceRequest(holdings=[pb.Holding(content=raw)])),
         lambda: catalogue.announcement_from(pb.AnnounceRequest(removed_holdings=[ID, raw])),
         lambda: catalogue.contents_from(pb.LocateRequest(contents=[ID, raw])),
-        lambda: catalogue.hit_from(pb.Hit(content=raw)),
+        lambda: tracker_searches.hit_from(pb.Hit(content=raw)),
     ]
     for read in reads:
         with pytest.raises(UsageError, match="content id"):
@@ -295,15 +304,15 @@ def test_one_wrong_entry_among_others_is_refused_as_it_is_alone(wrong: pb.Entry)
 @pytest.mark.parametrize("raw", [b"0", bytes(31), bytes(33)])
 def test_a_search_for_an_id_is_for_a_whole_one(raw: bytes) -> None:
     with pytest.raises(UsageError, match="content id"):
-        catalogue.query_from(pb.SearchRequest(content=raw))
+        tracker_searches.query_from(pb.SearchRequest(content=raw))
 
 
 @pytest.mark.parametrize("raw", [b"0", bytes(31), bytes(33), b"0" * 64])
 def test_a_sha256_is_checked_wherever_it_comes_in(raw: bytes) -> None:
     reads: list[Read] = [
         lambda: catalogue.entry_from(pb.Entry(path="a", content=ID, sha256=raw)),
-        lambda: catalogue.hit_from(pb.Hit(content=ID, sha256=raw)),
-        lambda: catalogue.query_from(pb.SearchRequest(sha256=raw)),
+        lambda: tracker_searches.hit_from(pb.Hit(content=ID, sha256=raw)),
+        lambda: tracker_searches.query_from(pb.SearchRequest(sha256=raw)),
     ]
     for read in reads:
         with pytest.raises(UsageError, match="SHA-256"):
@@ -314,8 +323,8 @@ def test_a_kind_is_checked_wherever_it_comes_in() -> None:
     unknown: Any = 2  # proto3 hands unknown numbers on
     reads: list[Read] = [
         lambda: catalogue.entry_from(over_the_wire(pb.Entry(path="a", content=ID, kind=unknown))),
-        lambda: catalogue.hit_from(over_the_wire(pb.Hit(content=ID, kind=unknown))),
-        lambda: catalogue.query_from(over_the_wire(pb.SearchRequest(kind=unknown))),
+        lambda: tracker_searches.hit_from(over_the_wire(pb.Hit(content=ID, kind=unknown))),
+        lambda: tracker_searches.query_from(over_the_wire(pb.SearchRequest(kind=unknown))),
     ]
     for read in reads:
         with pytest.raises(UsageError, match="kind"):
@@ -326,7 +335,7 @@ def test_a_kind_is_checked_wherever_it_comes_in() -> None:
 def test_a_size_is_checked_wherever_it_comes_in(size_bytes: int) -> None:
     reads: list[Read] = [
         lambda: catalogue.entry_from(pb.Entry(path="a", content=ID, size_bytes=size_bytes)),
-        lambda: catalogue.hit_from(pb.Hit(content=ID, size_bytes=size_bytes)),
+        lambda: tracker_searches.hit_from(pb.Hit(content=ID, size_bytes=size_bytes)),
     ]
     for read in reads:
         with pytest.raises(UsageError, match="at most"):
@@ -397,7 +406,7 @@ def test_1_to_1000_contents_are_located(count: int) -> None:
 
 def test_a_search_has_at_most_512_characters() -> None:
     with pytest.raises(UsageError, match="512"):
-        catalogue.query_from(pb.SearchRequest(words="x" * 513))
+        tracker_searches.query_from(pb.SearchRequest(words="x" * 513))
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])
@@ -447,8 +456,8 @@ MESSAGES: list[tuple[Any, Any]] = [
     (pb.AnnounceRequest, catalogue.announcement_from),
     (pb.LocateRequest, catalogue.contents_from),
     (pb.Provider, catalogue.provider_from),
-    (pb.SearchRequest, catalogue.query_from),
-    (pb.SearchResponse, catalogue.page_from),
+    (pb.SearchRequest, tracker_searches.query_from),
+    (pb.SearchResponse, tracker_searches.page_from),
     (pb.PeerInfo, wire.peer_info_from),
 ]
 
@@ -464,4 +473,4 @@ def test_an_empty_message_is_taken_or_refused_in_words(message: Any, read: Any) 
 
 def test_words_that_no_name_can_have_are_the_askers_fault() -> None:
     with pytest.raises(UsageError, match="UTF-8"):
-        catalogue.query_to(SearchQuery("latin\udce9"))
+        tracker_searches.query_to(SearchQuery("latin\udce9"))

@@ -11,6 +11,7 @@ from panal.peer.membership import Membership
 from panal.peer.tracker_calls import TrackerCalls, stub
 from panal.wire import tracker as convert
 from panal.wire import tracker_catalogue as catalogue
+from panal.wire import tracker_fields, tracker_folders, tracker_searches
 from panal.wire import tracker_pb2 as pb
 from panal.wire.address import dialling_problem, is_loopback, naming_problem
 from panal.wire.catalogue import (
@@ -188,19 +189,19 @@ class TrackerClient:
 
     async def search(self, query: SearchQuery) -> SearchPage:
         """One page of what has such names."""
-        answer, _ = await self._call("Search", catalogue.query_to(query))
+        answer, _ = await self._call("Search", tracker_searches.query_to(query))
         with _reading_an_answer():
-            return catalogue.page_from(answer)
+            return tracker_searches.page_from(answer)
 
     async def list_folder(self, query: FolderQuery) -> FolderPage:
         """One page of what a peer shares in a folder."""
-        answer, _ = await self._call("ListFolder", catalogue.folder_query_to(query))
+        answer, _ = await self._call("ListFolder", tracker_folders.folder_query_to(query))
         with _reading_an_answer():
-            return catalogue.folder_page_from(answer)
+            return tracker_folders.folder_page_from(answer)
 
     async def peers(self, page: str = "") -> tuple[list[PeerInfo], str]:
         """Who is here: one page, and what to ask with for the next."""
-        request = pb.ListPeersRequest(page=page, page_size=catalogue.MAX_PAGE)
+        request = pb.ListPeersRequest(page=page, page_size=tracker_fields.MAX_PAGE)
         answer, _ = await self._call("ListPeers", request)
         with _reading_an_answer():
             return [convert.peer_info_from(info) for info in answer.peers], answer.next_page

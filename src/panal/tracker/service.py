@@ -31,6 +31,7 @@ from panal.tracker.storage import ListedPeer
 from panal.tracker.watched import Watched
 from panal.wire import tracker as wire
 from panal.wire import tracker_catalogue as catalogue
+from panal.wire import tracker_fields, tracker_folders, tracker_searches
 from panal.wire import tracker_pb2 as pb
 from panal.wire.address import is_loopback, parse_address, place_of
 from panal.wire.catalogue import Caller, News, PeerInfo, Registration, Renewal, Welcome
@@ -77,7 +78,7 @@ class TrackerService(TrackerServicer):
         self._audit = audit
         self._lease_s = lease_s
         self._renew_s = renew_s
-        self._answers = KeptAnswers(catalogue.page_to)
+        self._answers = KeptAnswers(tracker_searches.page_to)
         """To searches; nobody changes them."""
 
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
@@ -187,21 +188,21 @@ class TrackerService(TrackerServicer):
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
         """Find contents by the names they have."""
-        return self._answers.to(await self._records.search(catalogue.query_from(request)))
+        return self._answers.to(await self._records.search(tracker_searches.query_from(request)))
 
     async def ListFolder(
         self, request: pb.ListFolderRequest, context: Context
     ) -> pb.ListFolderResponse:
         """List what one peer shares in one folder."""
-        query = catalogue.folder_query_from(request)
-        return catalogue.folder_page_to(await self._records.list_folder(query))
+        query = tracker_folders.folder_query_from(request)
+        return tracker_folders.folder_page_to(await self._records.list_folder(query))
 
     async def ListPeers(
         self, request: pb.ListPeersRequest, context: Context
     ) -> pb.ListPeersResponse:
         """List the live peers by name; a page's token is its last name."""
         after = parse_peer_name(request.page) if request.page else ""
-        limit = min(request.page_size or catalogue.DEFAULT_PAGE, catalogue.MAX_PAGE)
+        limit = min(request.page_size or tracker_fields.DEFAULT_PAGE, tracker_fields.MAX_PAGE)
         listed, now_s = await self._records.list_peers(after, limit + 1)
         asker = _asker(context)
         page = listed[:limit]
