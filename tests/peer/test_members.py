@@ -283,7 +283,7 @@ async def test_a_certificate_is_renewed_and_nothing_is_dropped(
     tls._clock = VirtualClock(wall_s=time.time() + 25 * 86_400)
     assert await tls._look(a.app.client) > 0  # the tracker's clock says that it is early
     assert before.certificate_path.read_bytes() == pem
-    monkeypatch.setattr("panal.tracker.network.FRESH_PART", 1.0)
+    monkeypatch.setattr("panal.tracker.admissions.FRESH_PART", 1.0)
     assert await tls._look(a.app.client) == 0
     assert before.certificate_path.read_bytes() != pem
     await old[0].read(0)

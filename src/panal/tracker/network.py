@@ -10,49 +10,30 @@ import logging
 import secrets
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from panal.clock import Clock
-from panal.errors import (
-    Busy,
-    JoinRefused,
-    NameTaken,
-    Refused,
-)
-from panal.tracker.joining import Guesses, LineRecord, Repeats, check_line, check_terms
-from panal.tracker.known_members import KnownMembers, NetworkState, removed
+from panal.errors import Busy, Refused
+from panal.tracker.admissions import Admissions, Applicant, Enrolment, unknown_line
+from panal.tracker.joining import Guesses, LineRecord, Repeats, check_terms
+from panal.tracker.known_members import KnownMembers, NetworkState
 from panal.tracker.member_store import MemberRecord, MemberStore
 from panal.tracker.settled_clock import SettledClock
 from panal.tracker.storage import Conflict
-from panal.trust.certificates import CERTIFICATE_S, Authority, public_key_in
+from panal.trust.certificates import CERTIFICATE_S, Authority
 from panal.wire.dialback import hash_secret
 from panal.wire.ids import PeerName
 from panal.wire.join_line import JOIN_SECRET_BYTES
-from panal.wire.membership import CREDENTIAL_BYTES, Revocations, serial_bytes
+from panal.wire.membership import Revocations
 
 _log = logging.getLogger("panal.tracker")
 _Result = TypeVar("_Result")
 
-MAX_FURTHER_NAMES = 100
-"""Of one member: its gets that run side by side."""
-FRESH_PART = 0.5
-"""A certificate that counts for more than this part of its life is given again, not another: so
-nobody has many, and the list of those revoked stays short."""
 LOOK_S = 1.0
 """Between two looks at what other trackers changed."""
 TRIES = 5
 """Of a change that others are in the way of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """What a new member is given."""
-
-    credential: bytes
-    certificate_pem: bytes
-    is_new: bool
-    """Not one that was given before."""
 
 
 class Network:
@@ -63,6 +44,7 @@ class Network:
     ) -> None:
         self.authority = authority
         self._store = store
+        self._admissions = Admissions(authority, store)
         self._thread = thread
         self._clock = clock
         self._guesses = Guesses()
@@ -139,24 +121,10 @@ class Network:
             await self._look_anew()
             if (shown := self._known.line_with(secret)) is None:
                 self._guesses.note(host, self._clock.now_s())
-                raise _unknown_line()
+                raise unknown_line()
         self._note_repeat(name, shown.id)
-
-        def work(now_s: float) -> Enrolment:
-            key = public_key_in(request_der)
-            line = next((one for one in self._store.lines() if one.id == shown.id), None)
-            if line is None:
-                raise _unknown_line()
-            known = self._store.member(name)
-            is_repeated = known is not None and (known.public_key, known.line) == (key, line.id)
-            check_line(line, now_s, is_repeated=is_repeated)
-            if known is None:
-                self._store.use_line(line.id)
-            elif not is_repeated:
-                raise _taken(known)
-            return self._admit(name, request_der, key, known, line.id, None, now_s)
-
-        enrolment = await self._change(work)
+        applicant = Applicant(name, request_der)
+        enrolment = await self._change(partial(self._admissions.by_line, shown.id, applicant))
         _log.info("%s is a member now", name)
         return enrolment
 
@@ -167,29 +135,12 @@ class Network:
         if sponsor.sponsor is not None:
             raise Refused("A further name has no further names.")
         self._note_repeat(name, sponsor.id)
-
-        def work(now_s: float) -> Enrolment:
-            self._check_still(sponsor)
-            key = public_key_in(request_der)
-            known = self._store.member(name)
-            if known is not None and (known.public_key, known.sponsor) != (key, sponsor.id):
-                raise _taken(known)
-            if known is None and len(self._store.further_names(sponsor.id)) >= MAX_FURTHER_NAMES:
-                raise Refused(f"A member has at most {MAX_FURTHER_NAMES} further names.")
-            return self._admit(name, request_der, key, known, "", sponsor.id, now_s)
-
-        return await self._change(work)
+        applicant = Applicant(name, request_der)
+        return await self._change(partial(self._admissions.by_member, sponsor, applicant))
 
     async def renew_certificate(self, member: MemberRecord, request_der: bytes) -> bytes:
         """A member's next certificate, in PEM; the last one while that is fresh."""
-
-        def work(now_s: float) -> bytes:
-            self._check_still(member)
-            if public_key_in(request_der) != member.public_key:
-                raise Refused("A member's certificate is for the key that it joined with.")
-            return self._certificate(member.id, member.name, request_der, now_s)
-
-        return await self._change(work)
+        return await self._change(partial(self._admissions.next_certificate, member, request_der))
 
     # The owner's ----------------------------------------------------------------------------
 
@@ -212,17 +163,7 @@ class Network:
 
     async def remove(self, name: str) -> list[PeerName]:
         """End a membership and its further names; whose names those were, none if nobody's."""
-
-        def work(now_s: float) -> list[PeerName]:
-            member = self._store.member(name)
-            if member is None:
-                return []
-            gone = [member, *self._store.further_names(member.id)]
-            for one in gone:
-                self._store.remove(one.id, now_s)
-            return [one.name for one in gone]
-
-        names = await self._change(work)
+        names = await self._change(partial(self._admissions.end, name))
         self._known.removed_here(names)
         if names:
             _log.info("%s was removed from the network", names[0])
@@ -253,41 +194,6 @@ class Network:
             await self.look()
 
     # ----------------------------------------------------------------------------------------
-
-    def _admit(
-        self,
-        name: PeerName,
-        request_der: bytes,
-        key: bytes,
-        known: MemberRecord | None,
-        line: str,
-        sponsor: int | None,
-        now_s: float,
-    ) -> Enrolment:
-        credential = secrets.token_bytes(CREDENTIAL_BYTES)
-        hashed = hash_secret(credential)
-        if known is None:
-            member = self._store.add(name, hashed, key, line, sponsor, now_s)
-        else:
-            member = known.id
-            self._store.change_credential(member, hashed)
-        pem = self._certificate(member, name, request_der, now_s)
-        return Enrolment(credential, pem, is_new=known is None)
-
-    def _certificate(self, member: int, name: PeerName, request_der: bytes, now_s: float) -> bytes:
-        last = self._store.last_certificate(member)
-        if last is not None and FRESH_PART < (last[1] - now_s) / CERTIFICATE_S <= 1:
-            return last[0]
-        issued = self.authority.issue_member(name, request_der, now_s)
-        serial = serial_bytes(issued.serial)
-        self._store.note_certificate(serial, member, issued.until_s, issued.pem)
-        return issued.pem
-
-    def _check_still(self, member: MemberRecord) -> None:
-        """Removed where whoever calls was removed while its call waited for its turn."""
-        now = self._store.member(member.name)
-        if now is None or now.id != member.id:
-            raise removed(member.name)
 
     def _note_repeat(self, name: PeerName, who: Hashable) -> None:
         if self._known.is_named(name):
@@ -322,14 +228,3 @@ class Network:
     async def _run(self, work: Callable[[float], _Result]) -> _Result:
         now_s = self._clock.wall_s()
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, now_s)
-
-
-def _unknown_line() -> JoinRefused:
-    return JoinRefused("The tracker knows no such join line.")
-
-
-def _taken(known: MemberRecord) -> NameTaken:
-    return NameTaken(
-        f"The name {known.name} is a member's. Choose another, or remove that member first: "
-        f"panal network remove {known.name}"
-    )
