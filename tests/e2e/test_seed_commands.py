@@ -179,12 +179,11 @@ def test_a_stopped_get_goes_on_where_it_was(machine: Machine, number: signal.Sig
     machine.tracker()
     machine.peer("peer_1", 5000, "./files")
     big = machine.place / "peer" / "files" / "big.bin"
-    with big.open("wb") as file:
-        for _ in range(1_000):
-            file.write(os.urandom(1024 * 1024))
+    big.write_bytes(os.urandom(100 * 1024 * 1024))
     machine.programs[-1].wait_for("Sharing 'big.bin'")
     panal = str(Path(sys.prefix) / "bin" / "panal")
-    first = machine.start(panal, "get", "big.bin", "--into", "here")
+    slow = ("--limit-down", "20M")  # so that it cannot be done before it is stopped
+    first = machine.start(panal, "get", "big.bin", "--into", "here", *slow)
     partial = machine.place / "here" / ".panal" / "partial"
     while first.process.poll() is None:
         journals = list(partial.glob("*.journal")) if partial.exists() else []
