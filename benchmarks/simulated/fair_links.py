@@ -90,22 +90,24 @@ class FairLinks:
             link = queue.popleft()
             link.is_queued = False
             before = link.level
-            level = level_of(link)
+            others = other_links(link)
+            level = level_of(link, others)
             if level == before or abs(level - before) <= tolerance * before < inf:
                 continue
             link.level = level
             used = 0.0
-            for flow in link.flows:
-                other = flow.down if flow.up is link else flow.up
+            for flow, other in zip(link.flows, others, strict=True):
                 rate = flow.weight * (level if level < other.level else other.level)
                 change = rate - flow.rate
                 if change:
                     changing(flow, rate)
                     flow.rate = rate
                     other.used += change
-                    if not other.is_queued and self._is_off(other):
-                        other.is_queued = True
-                        queue.append(other)
+                    if not other.is_queued:
+                        slack, least = other.capacity - other.used, tolerance * other.capacity
+                        if slack < -least or (slack > least and other.level < inf):
+                            other.is_queued = True
+                            queue.append(other)
                 used += rate
             link.used = used
 
@@ -116,17 +118,23 @@ class FairLinks:
         )
 
 
-def level_of(link: Link) -> float:
+def other_links(link: Link) -> list[Link]:
+    """Of each of its flows; all use it in the same direction."""
+    flows = link.flows
+    if flows and next(iter(flows)).up is link:
+        return [flow.down for flow in flows]
+    return [flow.up for flow in flows]
+
+
+def level_of(link: Link, others: list[Link]) -> float:
     """At which level a link is full, its flows' other links being as they are.
 
     Newton's steps from below: what is used grows with the level, ever more slowly.
     """
-    if not link.flows:
+    if not others:
         return inf
-    shares = [
-        (flow.weight, flow.down.level if flow.up is link else flow.up.level) for flow in link.flows
-    ]
-    return filling_level(link.capacity, shares)
+    flows = zip(link.flows, others, strict=True)
+    return filling_level(link.capacity, [(flow.weight, other.level) for flow, other in flows])
 
 
 def filling_level(capacity: float, shares: list[tuple[float, float]]) -> float:

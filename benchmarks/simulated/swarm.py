@@ -234,9 +234,12 @@ class SimulatedSwarm:
 
     def _changing(self, flow: Flow, rate: float) -> None:
         assert isinstance(flow, Transfer)
-        self.advance(flow)
+        now_s = self.time.now_s
+        if flow.since_s != now_s:
+            self.advance(flow)
         if rate:
-            due_s = self.time.now_s + max(0.0, flow.left_bytes) / rate
+            left_bytes = flow.left_bytes
+            due_s = now_s + left_bytes / rate if left_bytes > 0.0 else now_s
             if due_s < flow.wakes_s:
                 self._wake(flow, due_s)
 

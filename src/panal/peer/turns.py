@@ -5,7 +5,7 @@ place has beyond its share counts for nothing while others wait: they are let in
 that no place, however slowly it receives, shuts others out. So at most twice the slots are held.
 """
 
-from collections import Counter, deque
+from collections import deque
 from typing import Generic, TypeVar
 
 import msgspec
@@ -31,7 +31,10 @@ class Turns(Generic[Who]):
         self._slots = slots
         self._share = max(1, slots // SHARES)
         self._most_waiting = most_waiting
-        self._held: Counter[str] = Counter()
+        self._held: dict[str, int] = {}
+        """Slots by place."""
+        self._used = self._counted = 0
+        """Slots that are held, and how many of them count while others wait."""
         self._lines: dict[str, deque[Who]] = {}
         """Of each place where somebody waits; the place whose turn is next comes first."""
         self.waiting = 0
@@ -39,21 +42,22 @@ class Turns(Generic[Who]):
 
     def facts(self) -> LaneFacts:
         """How they stand."""
-        return LaneFacts(self._slots, self._held.total(), self.waiting)
+        return LaneFacts(self._slots, self._used, self.waiting)
 
     def resize(self, slots: int) -> None:
         """So many slots from now on; who holds one keeps it."""
         self._slots = slots
         self._share = max(1, slots // SHARES)
+        self._counted = sum(min(held, self._share) for held in self._held.values())
 
     def enter(self, place: str) -> bool:
         """Take a slot at once, where one is free and nobody waits."""
         held = self._held.get(place, 0)
         if self.waiting or not (
-            self._held.total() < self._slots or (held < self._share and self._has_room())
+            self._used < self._slots or (held < self._share and self._has_room())
         ):
             return False
-        self._held[place] = held + 1
+        self._hold(place)
         return True
 
     def arrive(self, place: str, who: Who) -> Who | None:
@@ -84,7 +88,7 @@ class Turns(Generic[Who]):
         if place is None:
             return None
         who = self._lines[place].popleft()
-        self._held[place] += 1
+        self._hold(place)
         self._shortened(place)
         if (line := self._lines.pop(place, None)) is not None:
             self._lines[place] = line  # behind the others now
@@ -92,19 +96,29 @@ class Turns(Generic[Who]):
 
     def end(self, place: str) -> None:
         """A slot that was held from there is free."""
-        self._held[place] -= 1
-        if not self._held[place]:
+        held = self._held[place] - 1
+        self._used -= 1
+        self._counted -= held < self._share
+        if held:
+            self._held[place] = held
+        else:
             del self._held[place]
+
+    def _hold(self, place: str) -> None:
+        held = self._held.get(place, 0)
+        self._used += 1
+        self._counted += held < self._share
+        self._held[place] = held + 1
 
     def _next(self) -> str | None:
         if self._has_room():
             for place in self._lines:
-                if self._held[place] < self._share:
+                if self._held.get(place, 0) < self._share:
                     return place
-        return next(iter(self._lines), None) if self._held.total() < self._slots else None
+        return next(iter(self._lines), None) if self._used < self._slots else None
 
     def _has_room(self) -> bool:
-        return sum(min(held, self._share) for held in self._held.values()) < self._slots
+        return self._counted < self._slots
 
     def _shortened(self, place: str) -> None:
         self.waiting -= 1

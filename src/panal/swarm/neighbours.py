@@ -39,6 +39,8 @@ class Neighbours:
         self._all = (1 << chunk_count) - 1
         self.known: dict[SourceId, Source] = {}
         self.near: dict[SourceId, Source] = {}
+        self.senders: dict[SourceId, Source] = {}
+        """Whose bytes ever came, or were held back: of all that are known, often few."""
         self.rarity = Rarity(chunk_count)
         self.downloading = 0
         """How many of those that are ready have not all of it."""
@@ -63,6 +65,7 @@ class Neighbours:
                 return []
             forgotten = max(away, key=lambda source: source.failures)
             del self.known[forgotten.id]
+            self.senders.pop(forgotten.id, None)
             orders.append(Drop(forgotten.id))
         source = self.known[source_id] = Source(source_id)
         if len(self.near) >= MAX_NEIGHBOURS:

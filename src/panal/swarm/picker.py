@@ -1,8 +1,8 @@
 """Which chunks to ask a source for next: the rarest that it has, consecutive ones together.
 
-Decides nothing else: not whom to ask, not when. Availability is kept as one bitfield per
-number of known copies, so that counting a whole source in or out, and finding the rarest
-chunk that it has, are a few operations on large integers whatever the number of chunks.
+Decides nothing else: not whom to ask, not when. The numbers of known copies are kept as one
+bitfield per binary digit, so that counting a source in or out, and finding the rarest chunk that
+it has, are as many operations on large integers as the number of sources has digits, at most.
 """
 
 from functools import lru_cache
@@ -21,50 +21,51 @@ class Rarity:
     """How many sources have each chunk."""
 
     def __init__(self, chunk_count: int) -> None:
-        self._chunk_count = chunk_count
-        self._by_copies = [(1 << chunk_count) - 1]
-        """At position n, the chunks of which n copies are known."""
+        self._all = (1 << chunk_count) - 1
+        self._digits: list[int] = []
+        """At position n, the chunks whose number of known copies has the binary digit 2**n."""
 
     def add(self, bits: int) -> None:
         """Count one more copy of each chunk in `bits`."""
-        levels, risen = self._by_copies, 0
-        levels.append(0)
-        for copies, level in enumerate(levels):
-            rising = level & bits
-            if rising or risen:
-                levels[copies] = level ^ rising | risen
-                bits, risen = bits ^ rising, rising
-            if not bits and not risen:
-                break
-        self._trim()
+        digits = self._digits
+        for place, digit in enumerate(digits):
+            digits[place] = digit ^ bits
+            bits &= digit  # is carried
+            if not bits:
+                return
+        if bits:
+            digits.append(bits)
 
     def remove(self, bits: int) -> None:
         """Count one copy less of each chunk in `bits`; each must have been counted."""
-        levels = self._by_copies
-        for copies in range(1, len(levels)):
-            moved = levels[copies] & bits
-            levels[copies] ^= moved
-            levels[copies - 1] |= moved
-        self._trim()
-
-    def _trim(self) -> None:
-        while len(self._by_copies) > 1 and self._by_copies[-1] == 0:
-            self._by_copies.pop()
+        digits = self._digits
+        for place, digit in enumerate(digits):
+            digits[place] = digit ^ bits
+            bits ^= bits & digit  # is borrowed
+            if not bits:
+                break
+        while digits and not digits[-1]:
+            digits.pop()
 
     def rarest(self, among: int) -> int:
         """Those chunks of `among` that have the fewest known copies."""
-        for level in self._by_copies:
-            if found := level & among:
-                return found
-        return 0
+        for digit in reversed(self._digits):
+            if fewer := among ^ among & digit:
+                among = fewer
+        return among
 
     def by_copies(self) -> tuple[int, ...]:
-        """At position n, the chunks of which n copies are known."""
-        return tuple(self._by_copies)
+        """At position n, the chunks of which n copies are known; the last is not empty."""
+        levels = [self._all]
+        for digit in reversed(self._digits):
+            levels = [part for level in levels for part in (level ^ level & digit, level & digit)]
+        while len(levels) > 1 and not levels[-1]:
+            levels.pop()
+        return tuple(levels)
 
     def copies(self, index: int) -> int:
         """How many copies of one chunk are known."""
-        return next(n for n, level in enumerate(self._by_copies) if level >> index & 1)
+        return sum((digit >> index & 1) << place for place, digit in enumerate(self._digits))
 
 
 def pick_span(useful: int, rarity: Rarity, longest: int, chance: Chance) -> tuple[int, int]:

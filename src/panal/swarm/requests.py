@@ -12,7 +12,7 @@ from panal.swarm.messages import CancelFetch, Fetch, FetchAny, Order, SourceId
 from panal.swarm.neighbours import Neighbours
 from panal.swarm.picker import Chance, pick_span, share
 from panal.swarm.sources import REST_AFTER_YIELD_S, RunningFetch, Source, Stage
-from panal.swarm.takeover import TakeOvers, is_late
+from panal.swarm.takeover import TakeOvers, late_among
 
 REQUEST_S = 0.02
 """A request should last this long at its source's rate, so that asking costs little beside it."""
@@ -54,7 +54,7 @@ class Requests:
         more = self.awaited.more_to_ask(self._neighbours.downloading)
         if not more:
             return []
-        late = self._late(now_s)
+        late = self._late(self._chunks.missing, now_s, all_asked=True)
         idle = self._idle_with_any_of(self._chunks.free | _claimed_of(late), now_s)
         if not idle:
             return []
@@ -82,7 +82,7 @@ class Requests:
         return [
             source
             for source in self._neighbours.near.values()
-            if source.bits & chunks and source.is_idle(now_s)
+            if source.fetch is None and source.bits & chunks and source.is_idle(now_s)
         ]
 
     def _lot(self, source: Source) -> int:
@@ -91,7 +91,7 @@ class Requests:
         return -1 if chooses else self._chance.randrange(_LOTS)
 
     def _ask_now(self, source: Source, now_s: float, late: list[Source] | None) -> list[Order]:
-        """`late` is what `_late` gave at this time, if that is known."""
+        """`late` are those that are late at this time, if that is known."""
         useful = self._border.askable(source, source.bits & self._chunks.free)
         if not useful:
             return self._take_over(source, now_s, late)
@@ -129,7 +129,9 @@ class Requests:
         may, may_move = self._take_overs.may, self._border.may_move
         all_asked = not self._chunks.free
         counted_at_s = self._last_counted_s(now_s)
-        for other in self._late(now_s) if late is None else late:
+        if late is None:
+            late = self._late(bits, now_s, all_asked=all_asked)
+        for other in late:
             fetch = other.fetch
             if (
                 fetch is not None
@@ -146,14 +148,10 @@ class Requests:
         self._border.give_up(other, source, fetch.claimed & source.bits)
         return [end_fetch(other, fetch, f"{source.peer} was quicker", REST_AFTER_YIELD_S)]
 
-    def _late(self, now_s: float) -> list[Source]:
-        """Those that some other might take chunks from."""
-        counted_at_s = self._last_counted_s(now_s)
-        return [
-            source
-            for source in self._neighbours.near.values()
-            if source.fetch is not None and is_late(source.fetch, now_s, counted_at_s)
-        ]
+    def _late(self, chunks: int, now_s: float, *, all_asked: bool) -> list[Source]:
+        """Those that some other might take some of the chunks from."""
+        near, counted_at_s = self._neighbours.near.values(), self._last_counted_s(now_s)
+        return late_among(near, chunks, now_s, counted_at_s, all_asked=all_asked)
 
     def _last_counted_s(self, now_s: float) -> float:
         return now_s if self.counted_at_s is None else self.counted_at_s

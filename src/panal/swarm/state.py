@@ -122,7 +122,10 @@ class DownloadState:
     # What each fact changes ---------------------------------------------------------------
 
     def _take(self, fact: Fact, now_s: float) -> list[Order]:
-        match fact:
+        match fact:  # the most frequent first: each case that does not fit takes time
+            case ChunksAvailable(source_id, bits):
+                source = self.sources.get(source_id)
+                return [] if source is None else self._more_available(source, bits, now_s)
             case Ticked():
                 return self._tick(now_s)
             case TrackerAnswered(problem, named):
@@ -142,7 +145,13 @@ class DownloadState:
         match fact:
             case BytesArrived(_, count):
                 return self._bytes_arrived(source, count, now_s)
+            case ChunkWritten(_, index):
+                self._chunk_written(source, index, now_s)
+                return []
+            case FetchEnded(_, failure, reason):
+                return self._fetch_ended(source, failure, reason, now_s)
             case HeldBack(_, duration_s):
+                self.neighbours.senders[source.id] = source
                 source.held_back(duration_s, now_s)
                 return []
             case SourceCalled():
@@ -151,26 +160,18 @@ class DownloadState:
             case ChunksGranted(_, first, count):
                 self._granted(source, first, count)
                 return []
-            case ChunkWritten(_, index):
-                self._chunk_written(source, index, now_s)
-                return []
             case SourceOpened(_, bits):
                 return self._opened(source, bits, now_s)
-            case ChunksAvailable(_, bits):
-                return self._more_available(source, bits, now_s)
             case SourceClosed(_, reason, misbehaved):
                 return self._closed(source, reason, misbehaved, now_s)
-            case FetchEnded(_, failure, reason):
-                return self._fetch_ended(source, failure, reason, now_s)
             case ChunkCorrupt(_, index):
                 self.origins.came_wrong(index)
                 return self._ban(source, index, f"sent a wrong chunk {index}", now_s)
 
     def _tick(self, now_s: float) -> list[Order]:
         if self._requests.counted_at_s is not None:
-            for source in self.sources.values():
-                if source.has_sent:
-                    source.tick(now_s - self._requests.counted_at_s)
+            for source in self.neighbours.senders.values():
+                source.tick(now_s - self._requests.counted_at_s)
         self._requests.counted(now_s)
         orders: list[Order] = []
         for source in self.neighbours.near.values():
@@ -225,6 +226,7 @@ class DownloadState:
         self.quiet_since_s = now_s
         if (fetch := source.fetch) is not None and fetch.first_byte_at_s is None:
             self._take_overs.first_byte_came(now_s - fetch.asked_at_s)
+        self.neighbours.senders[source.id] = source
         source.count(count, now_s)
         self._requests.awaited.hears(source)
         return []
@@ -246,8 +248,9 @@ class DownloadState:
     def _more_available(self, source: Source, bits: int, now_s: float) -> list[Order]:
         if source.stage is not Stage.READY:
             return []
-        self.neighbours.has_more(source, bits & self.chunks.all, now_s)
-        self._border.has_more(source, bits & self.chunks.all)
+        bits &= self.chunks.all
+        self.neighbours.has_more(source, bits, now_s)
+        self._border.has_more(source, bits)
         return self._requests.ask(source, now_s)
 
     def _granted(self, source: Source, first: int, count: int) -> None:

@@ -7,7 +7,9 @@ What has come of a chunk is thrown away with it. That is worth a gain of moments
 that is missing is asked for: until then there is other work, and downlinks may be what is full.
 """
 
-from panal.swarm.sources import RunningFetch, Source
+from collections.abc import Iterable
+
+from panal.swarm.sources import Source
 
 SILENCE_PATIENCE_S = 0.5
 """How long a claim waits for bytes, in a queue or later, before another holder may have it."""
@@ -25,11 +27,35 @@ _MOST_SETBACKS = 3
 _SMOOTHING = 0.3
 
 
-def is_late(fetch: RunningFetch, now_s: float, counted_at_s: float) -> bool:
-    """Whether anybody at all may take it over: what `TakeOvers.may` needs whoever the taker is."""
-    if fetch.first_byte_at_s is not None and now_s - fetch.chunk_began_at_s >= GAIN_S:
-        return True
-    return fetch.silence_s(counted_at_s) > SILENCE_PATIENCE_S
+def late_among(
+    sources: Iterable[Source],
+    chunks: int,
+    now_s: float,
+    counted_at_s: float,
+    *,
+    all_asked: bool,
+) -> list[Source]:
+    """Those that anybody at all may take some of the chunks over from.
+
+    That is what `TakeOvers.may` needs whoever the taker is, with as few looks as can be: it is
+    asked about every neighbour with each word of one.
+    """
+    longest_s = GAIN_S if all_asked else LATE_CHUNK_S
+    late = []
+    for source in sources:
+        fetch = source.fetch
+        if fetch is None or not fetch.claimed & chunks:
+            continue
+        if fetch.first_byte_at_s is None:
+            is_late = counted_at_s - fetch.asked_at_s > SILENCE_PATIENCE_S
+        else:
+            is_late = (
+                now_s - fetch.chunk_began_at_s >= longest_s
+                or counted_at_s - fetch.last_byte_at_s > SILENCE_PATIENCE_S
+            )
+        if is_late:
+            late.append(source)
+    return late
 
 
 class TakeOvers:
