@@ -29,7 +29,6 @@ class BorderLinks(FairLinks):
         self._set(flow, min(share, *(link.capacity for link in way)))
         for link in way:
             self._look_again(link)
-        self._settle()
 
     def remove(self, flow: Flow) -> None:
         """One flow less."""
@@ -37,7 +36,6 @@ class BorderLinks(FairLinks):
         for link in self._ways.pop(flow):
             del link.flows[flow]
             self._look_again(link)
-        self._settle()
 
     def _set(self, flow: Flow, rate: float) -> None:
         self._changing(flow, rate)
@@ -46,7 +44,8 @@ class BorderLinks(FairLinks):
             link.used += change
         flow.rate = rate
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """What came and went since the last time: links agree on all of it at once."""
         queue, tolerance = self._queue, self._tolerance
         while queue:
             link = queue.popleft()

@@ -56,7 +56,6 @@ class FairLinks:
         self._set(flow, min(share, flow.up.capacity, flow.down.capacity))
         self._look_again(flow.up)
         self._look_again(flow.down)
-        self._settle()
 
     def remove(self, flow: Flow) -> None:
         """One flow less."""
@@ -64,13 +63,11 @@ class FairLinks:
         for link in (flow.up, flow.down):
             del link.flows[flow]
             self._look_again(link)
-        self._settle()
 
     def set_capacity(self, link: Link, capacity: float) -> None:
         """A link has become faster or slower."""
         link.capacity = capacity
         self._look_again(link)
-        self._settle()
 
     def _set(self, flow: Flow, rate: float) -> None:
         self._changing(flow, rate)
@@ -84,7 +81,8 @@ class FairLinks:
             link.is_queued = True
             self._queue.append(link)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """What came and went since the last time: links agree on all of it at once."""
         queue, tolerance, changing = self._queue, self._tolerance, self._changing
         while queue:
             link = queue.popleft()

@@ -140,6 +140,7 @@ class SimulatedSwarm:
                 self.time.at(peer.conduct.killed_s, peer.die)
         self._sample()
         while self.waited_for and self.time.step(limit_s):
+            self.links.settle()
             if self.setting.seed_leaves and self.spread.bit_count() == self.chunk_count:
                 self.seed.die()
 

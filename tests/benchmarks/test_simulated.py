@@ -135,5 +135,6 @@ def test_whose_packets_wait_in_queues_gets_less_of_a_full_link() -> None:
     first, second, *_ = swarm.receivers
     before = swarm.weight(first, second)
     transfer = Transfer(second, swarm.seed, Fetch(second.id, 0, 1), 1.0)
-    swarm.links.add(transfer)  # the acknowledgements of `second` wait behind it
+    swarm.links.add(transfer)
+    swarm.links.settle()  # the acknowledgements of `second` wait behind it
     assert swarm.weight(first, second) < before

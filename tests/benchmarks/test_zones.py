@@ -33,6 +33,7 @@ def test_rates_over_borders_agree_with_progressive_filling(seed: int, count: int
             ways[flow] = way
             flows.append(flow)
             fair.add(flow)
+        fair.settle()
         filled_links = [
             (link.capacity, [i for i, flow in enumerate(flows) if link in ways[flow]])
             for link in links

@@ -12,7 +12,7 @@ from panal.swarm.messages import CancelFetch, Fetch, FetchAny, Order, SourceId
 from panal.swarm.neighbours import Neighbours
 from panal.swarm.picker import Chance, pick_span, share
 from panal.swarm.sources import REST_AFTER_YIELD_S, RunningFetch, Source, Stage
-from panal.swarm.takeover import TakeOvers, late_among
+from panal.swarm.takeover import GAIN_S, LATE_CHUNK_S, TakeOvers, late_among
 
 REQUEST_S = 0.02
 """A request should last this long at its source's rate, so that asking costs little beside it."""
@@ -21,6 +21,8 @@ LONE_REQUEST_S = 0.1
 LONGEST_REQUEST_BYTES = 64 * 1024 * 1024
 FEWEST_TO_CHOOSE_FROM = 16
 """A file of fewer chunks is not worth asking a seed to choose."""
+LOOKED_AHEAD_S = LATE_CHUNK_S - 1.0
+"""Bytes are counted more often than once a second."""
 _LOTS = 1 << 16
 
 
@@ -43,18 +45,22 @@ class Requests:
         self.awaited = Awaited()
         self.counted_at_s: float | None = None
         """When all bytes were last counted."""
+        self._may_be_late: list[Source] = []
+        """While not all that is missing is asked for: nobody else is late before the next count."""
 
     def counted(self, now_s: float) -> None:
         """The bytes of all neighbours are counted now."""
         self.counted_at_s = now_s
-        self.awaited.counted(self._neighbours.near.values(), now_s)
+        near = self._neighbours.near.values()
+        self.awaited.counted(near, now_s)
+        self._may_be_late = late_among(near, self._chunks.missing, now_s, now_s, LOOKED_AHEAD_S)
 
     def ask_idle(self, now_s: float, first: SourceId | None = None) -> list[Order]:
         """Ask whoever is idle and has something; `first` chooses before the others."""
         more = self.awaited.more_to_ask(self._neighbours.downloading)
         if not more:
             return []
-        late = self._late(self._chunks.missing, now_s, all_asked=True)
+        late = self._late(self._chunks.missing, now_s)
         idle = self._idle_with_any_of(self._chunks.free | _claimed_of(late), now_s)
         if not idle:
             return []
@@ -63,7 +69,10 @@ class Requests:
             lots = {source.id: self._lot(source) for source in idle}
         idle.sort(key=lambda one: (one.id != first, one.setbacks, lots.get(one.id, 0)))
         orders: list[Order] = []
+        is_all_asked = not self._chunks.free
         for source in idle:
+            if is_all_asked == bool(self._chunks.free):  # the last that was free is asked for now
+                late, is_all_asked = self._late(self._chunks.missing, now_s), True
             orders += self._ask_now(source, now_s, late)
             more -= source.fetch is not None
             if not more:
@@ -129,9 +138,7 @@ class Requests:
         may, may_move = self._take_overs.may, self._border.may_move
         all_asked = not self._chunks.free
         counted_at_s = self._last_counted_s(now_s)
-        if late is None:
-            late = self._late(bits, now_s, all_asked=all_asked)
-        for other in late:
+        for other in self._late(bits, now_s) if late is None else late:
             fetch = other.fetch
             if (
                 fetch is not None
@@ -148,10 +155,13 @@ class Requests:
         self._border.give_up(other, source, fetch.claimed & source.bits)
         return [end_fetch(other, fetch, f"{source.peer} was quicker", REST_AFTER_YIELD_S)]
 
-    def _late(self, chunks: int, now_s: float, *, all_asked: bool) -> list[Source]:
+    def _late(self, chunks: int, now_s: float) -> list[Source]:
         """Those that some other might take some of the chunks from."""
-        near, counted_at_s = self._neighbours.near.values(), self._last_counted_s(now_s)
-        return late_among(near, chunks, now_s, counted_at_s, all_asked=all_asked)
+        counted_at_s = self._last_counted_s(now_s)
+        if self._chunks.free and self.counted_at_s is not None:
+            return late_among(self._may_be_late, chunks, now_s, counted_at_s, LATE_CHUNK_S)
+        least_s = LATE_CHUNK_S if self._chunks.free else GAIN_S
+        return late_among(self._neighbours.near.values(), chunks, now_s, counted_at_s, least_s)
 
     def _last_counted_s(self, now_s: float) -> float:
         return now_s if self.counted_at_s is None else self.counted_at_s

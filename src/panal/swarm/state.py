@@ -124,7 +124,7 @@ class DownloadState:
     def _take(self, fact: Fact, now_s: float) -> list[Order]:
         match fact:  # the most frequent first: each case that does not fit takes time
             case ChunksAvailable(source_id, bits):
-                source = self.sources.get(source_id)
+                source = self.neighbours.known.get(source_id)
                 return [] if source is None else self._more_available(source, bits, now_s)
             case Ticked():
                 return self._tick(now_s)
@@ -139,7 +139,7 @@ class DownloadState:
                 return []
             case SourceFound(source_id, zone):
                 return self._found(source_id, zone, now_s)
-        source = self.sources.get(fact.source)
+        source = self.neighbours.known.get(fact.source)
         if source is None:
             return []
         match fact:
@@ -233,7 +233,7 @@ class DownloadState:
 
     def _found(self, source_id: SourceId, zone: Zone, now_s: float) -> list[Order]:
         orders = self.neighbours.found(source_id, now_s)
-        if zone and (source := self.sources.get(source_id)) is not None:
+        if zone and (source := self.neighbours.known.get(source_id)) is not None:
             source.zone = zone
         return orders
 
@@ -303,7 +303,10 @@ class DownloadState:
             return []
         source.fetch_done(now_s)
         self._requests.awaited.ended(source)
-        if fetch.taker is not None and (taker := self.sources.get(fetch.taker)) is not None:
+        if (
+            fetch.taker is not None
+            and (taker := self.neighbours.known.get(fetch.taker)) is not None
+        ):
             taker.is_taking = False
         self._let_go_of(fetch)
         orders = self._judge(source, fetch, failure, reason, now_s)

@@ -32,15 +32,13 @@ def late_among(
     chunks: int,
     now_s: float,
     counted_at_s: float,
-    *,
-    all_asked: bool,
+    chunk_s: float,
 ) -> list[Source]:
     """Those that anybody at all may take some of the chunks over from.
 
-    That is what `TakeOvers.may` needs whoever the taker is, with as few looks as can be: it is
-    asked about every neighbour with each word of one.
+    That is what `TakeOvers.may` needs whoever the taker is: silence, or so much time for a chunk.
+    It is asked with each word of a neighbour, so with as few looks as can be.
     """
-    longest_s = GAIN_S if all_asked else LATE_CHUNK_S
     late = []
     for source in sources:
         fetch = source.fetch
@@ -50,7 +48,7 @@ def late_among(
             is_late = counted_at_s - fetch.asked_at_s > SILENCE_PATIENCE_S
         else:
             is_late = (
-                now_s - fetch.chunk_began_at_s >= longest_s
+                now_s - fetch.chunk_began_at_s >= chunk_s
                 or counted_at_s - fetch.last_byte_at_s > SILENCE_PATIENCE_S
             )
         if is_late:
