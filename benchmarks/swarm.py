@@ -14,7 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.curve import Curve, svg
@@ -197,8 +199,7 @@ def rows(scenarios: Sequence[Scenario], rounds: int, plot: Path | None = None) -
             f"{scenario.words()}; machine {panal.busy_share:.0%} busy",
         )
         # As here, where the programs of all hosts share the cores of one machine.
-        setting = Setting(scenario, cores=os.cpu_count() or 1)
-        simulations = sorted(simulate(setting, seed).ratio for seed in SIMULATED_SEEDS)
+        simulations = simulated(scenario)
         expected = statistics.median(simulations)
         yield Row(
             f"simulator, {scenario.name}",
@@ -218,6 +219,14 @@ def rows(scenarios: Sequence[Scenario], rounds: int, plot: Path | None = None) -
             words = f"{panal.waste:.3f}", f"libtorrent {torrent.waste:.3f}; payload 1"
             note = "all that hosts sent, without headers, over size × receivers"
             yield Row(f"waste, {scenario.name}", *words, panal.waste, Aim(1.02, at_most=True), note)
+
+
+def simulated(scenario: Scenario) -> list[float]:
+    """Ratios of the scenario in the simulator, the least first: one a core at a time."""
+    simulation = partial(simulate, Setting(scenario, cores=os.cpu_count() or 1))
+    with ProcessPoolExecutor() as processes:
+        outcomes = processes.map(simulation, SIMULATED_SEEDS)
+        return sorted(outcome.ratio for outcome in outcomes)
 
 
 def _median(outcomes: Sequence[Outcome]) -> Outcome:
