@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from random import Random
@@ -105,6 +106,7 @@ class SimulatedPeer:
         self.untold = 0
         self.told_at_s = -1.0
         self.asked_for_peers = 0
+        self.to_ask: deque[SimulatedPeer] = deque()
 
     # The receiving side -------------------------------------------------------------------
 
@@ -124,6 +126,7 @@ class SimulatedPeer:
                 if came > 0:
                     transfer.told_bytes += came
                     self.tell(BytesArrived(transfer.sender.id, came))
+        self.ask_next()
         self.tell(Ticked())
         self.swarm.time.at(TICK_S, self.tick)
 
@@ -198,10 +201,19 @@ class SimulatedPeer:
             return
         self.tell(SourceOpened(provider.id, bits))
         if self.asked_for_peers < ASKED_FOR_PEERS:
+            self.to_ask.append(provider)
+            if not self.asked_for_peers:
+                self.ask_next()
             self.asked_for_peers += 1
-            known = [peer for peer in provider.followers.values() if peer is not self]
-            chosen = self.swarm.chance.sample(known, min(MOST_PEERS, len(known)))
-            self.swarm.later(provider, self, lambda: self.introduced(chosen))
+
+    def ask_next(self) -> None:
+        """One more is asked who else fetches."""
+        if not self.to_ask:
+            return
+        provider = self.to_ask.popleft()
+        known = [peer for peer in provider.followers.values() if peer is not self]
+        chosen = self.swarm.chance.sample(known, min(MOST_PEERS, len(known)))
+        self.swarm.later(provider, self, lambda: self.introduced(chosen))
 
     def introduced(self, others: Sequence[SimulatedPeer]) -> None:
         """Somebody named others."""

@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 from random import Random
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from panal.errors import AmbiguousName, IntegrityError, NotFound, TargetTaken, UsageError
 from panal.peer import fetching
+from panal.peer.tracker_calls import Ask, TrackerCalls
 from panal.swarm import sources
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.network import Network, until
@@ -73,6 +75,28 @@ async def test_from_two_at_once_verified_and_shared_on(network: Network) -> None
     await until(lambda: three.node.files().files[0].sha256 == digest, "SHA-256 checked")
     four = await network.peer("four")
     assert (await four.fetched(f"sha256:{digest}")).state == "done"
+
+
+async def test_a_tracker_is_asked_once_before_the_first_byte_of_what_has_a_name(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, getter = await network.peer("one"), await network.peer("getter")
+    uploaded = await one.upload("data.bin", DATA)
+    calls: list[str] = []
+    first = TrackerCalls.first
+
+    async def noted(self: TrackerCalls, ask: Ask) -> tuple[Any, str]:
+        answer = await first(self, ask)
+        calls.append(type(answer[0]).__name__)
+        return answer
+
+    monkeypatch.setattr("panal.swarm.asking.FIRST_LOOK_AGAIN_S", 3_600.0)
+    monkeypatch.setattr(TrackerCalls, "first", noted)
+    answer = await getter.fetched(uploaded["id"], "named.bin")
+    assert answer.state == "done"
+    assert [call for call in calls if call in {"SearchResponse", "LocateResponse"}] == [
+        "LocateResponse"
+    ]
 
 
 @pytest.mark.parametrize("hears_news", [True, False])

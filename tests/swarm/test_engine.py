@@ -12,7 +12,7 @@ import pytest
 from panal.errors import NoSpace, PanalError, Unreachable
 from panal.store.partial import PartialFile
 from panal.swarm.chunk_source import SourceFailure
-from panal.swarm.engine import Engine
+from panal.swarm.engine import TICK_S, Engine
 from panal.swarm.messages import (
     Ban,
     ChunksAvailable,
@@ -28,7 +28,7 @@ from panal.swarm.state import DownloadState
 from panal.wire.ids import NO_ZONE, Zone
 from tests.support.clock import VirtualClock
 from tests.support.fake_source import PATIENCE_S, Content, FakeSource
-from tests.swarm import A, B
+from tests.swarm import A, B, C
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
@@ -60,6 +60,7 @@ class Run:
         """What the tracker's next answers are instead of all sources."""
         self.knows: dict[SourceId, list[SourceId]] = {}
         """Whom a source names, asked who else fetches."""
+        self.asked_who_fetches: list[SourceId] = []
         self.unnamed: set[SourceId] = set()
         """Whom the tracker does not know."""
         self.serves_few: list[bool] = []
@@ -109,6 +110,7 @@ class Run:
             yield await self.told.get()
 
     async def known_to(self, source: SourceId) -> list[SourceId]:
+        self.asked_who_fetches.append(source)
         return self.knows.get(source, [])
 
     async def locate(self, suspects: Sequence[SourceId]) -> list[SourceId]:
@@ -160,6 +162,26 @@ async def test_whom_a_source_names_is_a_source_too(begin: Begin) -> None:
     run.add(B, 0b11110000)
     await run.finish()
     assert {source.source for source in run.engine.progress().sources} == {A, B}
+
+
+async def test_one_is_asked_at_once_who_else_fetches_and_others_with_the_ticks(
+    begin: Begin,
+) -> None:
+    run = begin(8)
+    sources = [A, B, C]
+    for source in sources:
+        run.add(source, 0b00001111)
+    run.start()
+    known = run.state.sources
+    await until(
+        lambda: [known[s].stage for s in sources if s in known] == [Stage.READY] * 3,
+        "all are there",
+    )
+    await until(lambda: run.asked_who_fetches, "one is asked")
+    for asked in range(1, len(sources) + 1):
+        assert len(run.asked_who_fetches) == asked
+        await run.clock.run_for(TICK_S)
+    assert sorted(run.asked_who_fetches) == sources
 
 
 async def test_what_the_loop_learns_is_taken_at_once_and_one_after_the_other(

@@ -40,8 +40,12 @@ class ContentSwarm:
         limit: RateLimit,
         clock: Clock,
         banned: Callable[[str, str], None],
+        named: Sequence[Provider] = (),
     ) -> None:
-        """`banned` is told of a peer's name and why it is not used any more."""
+        """`banned` is told of a peer's name and why it is not used any more.
+
+        `named` are those whom the tracker has just named: it is not asked the first time.
+        """
         self._content = content
         self._manifest = manifest
         self._state = state
@@ -53,6 +57,7 @@ class ContentSwarm:
         self._limit = limit
         self._clock = clock
         self._banned = banned
+        self._just_named = named
         self._providers = KnownProviders(self._name, self._is_in_use)
 
     def connect(self, source: SourceId) -> HttpSource:
@@ -74,6 +79,9 @@ class ContentSwarm:
 
     async def locate(self, suspects: Sequence[SourceId]) -> list[SourceId]:
         """Whom a tracker names; it is told who did not answer. PanalError."""
+        just_named, self._just_named = self._just_named, ()
+        if just_named:
+            return self._providers.named(just_named)
         self._providers.forget(self._state.sources)
         names = self._providers.names(suspects)
         found = await self._client.locate(self._content, self._name, names, self._registration.zone)

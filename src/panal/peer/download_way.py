@@ -94,6 +94,8 @@ class DownloadWay:
         if record.content is not None and record.path is not None:
             inside = asked.inside if isinstance(asked, Link) else None
             return Link(record.content, record.path, record.size_bytes, inside=inside)
+        if isinstance(asked, Link) and asked.inside is None and record.path is not None:
+            return asked  # no name is looked for: it has one here
         pause_s = LOOK_AGAIN_S
         async with self._fetching.news_of(asked) as news:
             while True:

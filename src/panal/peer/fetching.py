@@ -123,7 +123,7 @@ class Fetching:
             while True:
                 try:
                     providers = likely or await self.locate(content)
-                    likely = ()
+                    transfer.named, likely = () if likely else providers, ()
                     reason = "nobody online holds this content; the tracker is asked again"
                 except Unreachable as error:
                     providers, reason = [], str(error)
@@ -233,7 +233,9 @@ class Fetching:
             limit=self.limit,
             clock=self._clock,
             banned=transfer.banned.__setitem__,
+            named=transfer.named,
         )
+        transfer.named = ()
         engine = Engine(state, partial, others, self._clock)
 
         def met(follower: Provider) -> None:

@@ -1,5 +1,7 @@
 """How far one content has come; filled by what fetches it, read by what shows it."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from panal.store.partial import PartialFile
@@ -7,6 +9,7 @@ from panal.swarm.engine import Engine
 from panal.swarm.messages import Progress
 from panal.swarm.snapshot import SwarmFacts
 from panal.swarm.state import DownloadState
+from panal.wire.catalogue import Provider
 from panal.wire.manifest import Manifest
 
 
@@ -34,6 +37,8 @@ class Transfer(msgspec.Struct):
     bytes_done: int = 0
     waiting_for: str = ""
     """Why it has not begun, in words."""
+    named: Sequence[Provider] = ()
+    """Whom the tracker named when it was asked for the manifest, until the swarm begins."""
     banned: dict[str, str] = msgspec.field(default_factory=dict)
     """Why each banned peer was, by name."""
     is_held: bool = False

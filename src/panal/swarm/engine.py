@@ -58,7 +58,8 @@ WAKE_EVERY_S = 0.01
 more than the chunk."""
 SYNC_EVERY_S = 2.0
 ASKED_FOR_PEERS = 4
-"""So many sources are asked who else fetches: those that follow us make themselves known."""
+"""So many sources are asked who else fetches, the first at once and one more at each tick: those
+that follow us make themselves known, and at the start there is more to do."""
 
 
 class Engine:
@@ -72,6 +73,8 @@ class Engine:
         self._others = others
         self._hearing: asyncio.Task[None] | None = None
         self._asked_for_peers = 0
+        self._to_ask: deque[SourceId] = deque()
+        """Who else is asked for peers."""
         self._clock = clock
         self._facts: deque[Fact] = deque()
         self._loop = asyncio.get_running_loop()
@@ -254,8 +257,10 @@ class Engine:
         def tell(bits: int, opening: bool) -> None:
             self._note((SourceOpened if opening else ChunksAvailable)(source_id, bits))
             if opening and self._asked_for_peers < ASKED_FOR_PEERS:
+                self._to_ask.append(source_id)
+                if not self._asked_for_peers:
+                    self._ask_next()
                 self._asked_for_peers += 1
-                self._spawn(self._ask_source(source_id))
 
         try:
             await source.follow(tell)
@@ -265,6 +270,11 @@ class Engine:
             self.report(SourceClosed(source_id, str(error), misbehaved))
         except Exception as error:  # nothing that a peer sends may end the download
             self.report(SourceClosed(source_id, repr(error), misbehaved=True))
+
+    def _ask_next(self) -> None:
+        """Ask one more who else fetches."""
+        if self._to_ask and (source := self._to_ask.popleft()) in self._sources:
+            self._spawn(self._ask_source(source))
 
     async def _ask_source(self, source_id: SourceId) -> None:
         for known in await self._others.known_to(source_id):
@@ -288,6 +298,7 @@ class Engine:
 
     async def _tick(self) -> None:
         while True:
+            self._ask_next()
             self.report(Ticked())
             await self._clock.sleep(TICK_S)
 
