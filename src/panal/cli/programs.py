@@ -97,7 +97,6 @@ def run_tracker(
         await stop_signal()
         await server.stop()
 
-    # A peer has the stock loop: uvloop's has no sendfile.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
 
@@ -147,7 +146,19 @@ def run_peer(settings: PeerSettings, log_format: str = "auto") -> None:
             except asyncio.CancelledError:
                 raise app.lease.fatal.result() from None
 
-    asyncio.run(run())
+    with asyncio.Runner(loop_factory=peer_loop(settings)) as runner:
+        runner.run(run())
+
+
+def peer_loop(settings: PeerSettings) -> Callable[[], asyncio.AbstractEventLoop]:
+    """What makes a peer's event loop."""
+    if settings.has_network():
+        # Of a connection over TLS uvloop does not tell what waits below the encryption, which the
+        # patience with slow receivers goes by.
+        return asyncio.new_event_loop
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 def _greet(settings: PeerSettings, app: PeerApp) -> None:
