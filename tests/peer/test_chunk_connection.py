@@ -172,6 +172,27 @@ async def test_no_more_is_waited_for_than_will_come(
     assert max(wakes) >= WAKE_BYTES
 
 
+async def test_what_came_with_the_head_ends_the_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next wake is for more than a packet already."""
+    said, receive, wake_at = list[str](), ProviderConnection.receive, ProviderConnection.wake_at
+
+    def received(self: ProviderConnection, view: memoryview) -> int:
+        said.append("receive")
+        return receive(self, view)
+
+    def woken(self: ProviderConnection, count: int) -> None:
+        said.append("seldom" if count > 1 else "at once")
+        wake_at(self, count)
+
+    monkeypatch.setattr(ProviderConnection, "receive", received)
+    monkeypatch.setattr(ProviderConnection, "wake_at", woken)
+    async with connected(Provider(b""), tmp_path) as (connection, partial):
+        await asyncio.to_thread(connection.fetch, 0, 1, partial, nothing)
+    assert said[:3] == ["at once", "receive", "seldom"]
+
+
 @pytest.mark.parametrize(
     ("size_bytes", "took_s", "wakes_at"),
     [

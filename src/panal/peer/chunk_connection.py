@@ -194,17 +194,21 @@ class ChunkConnection:
             buffer[: len(part)] = part
             filled = len(part)
             self._count(filled)
+            self._wake_seldom()
         while filled < want:
             most = want - filled
             if self._limit.is_on:
                 most = self._limit.piece_bytes(self._provider.peer, most)
             count = connection.receive(buffer[filled : filled + most])
             self._body_bytes -= count
-            # Not before the first bytes: they show that the wait is over.
-            connection.wake_at(max(1, min(self._wake_bytes, self._body_bytes)))
+            self._wake_seldom()
             filled += count
             self._count(count)
         return buffer[:want]
+
+    def _wake_seldom(self) -> None:
+        # Not before the first bytes: they show that the wait is over.
+        self._connection.wake_at(max(1, min(self._wake_bytes, self._body_bytes)))
 
     def _count(self, size_bytes: int) -> None:
         """Bytes came in: they count, and their time under the limit passes before the next.
