@@ -1,7 +1,8 @@
 """One file from one seed to many, every link shaped: time of the last finisher over the bound.
 
 `python -m benchmarks.swarm [SCENARIO…]`. Panal and libtorrent run in turn on fresh hosts. The
-clock starts when the receivers, already running, are told to fetch, all at the same time.
+clock starts when the receivers, already running, are told to fetch, all at the same time. What
+they will write to lies at hand then (`places.memory_at_hand`), whichever program comes first.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from pathlib import Path
 from benchmarks.curve import Curve, svg
 from benchmarks.hosts import CannotRun, Host, Network, congestion_control
 from benchmarks.link_use import LinkUse
-from benchmarks.places import FILE_NAME, SHARED_MEMORY, make_file
+from benchmarks.places import FILE_NAME, SHARED_MEMORY, make_file, memory_at_hand
 from benchmarks.processes import Broken, MachineLoad
 from benchmarks.rows import Aim, Row, skipped
 from benchmarks.scenarios import SCENARIOS, Scenario, drawn
@@ -94,6 +95,7 @@ def run_once(program: str, scenario: Scenario, original: Path) -> Outcome:
 
 def _measure(program: str, scenario: Scenario, at: Place, swarm: Swarm, original: Path) -> Outcome:
     everybody = (at.seed, *at.peers, at.tracker)
+    memory_at_hand(scenario.size_bytes * len(at.peers))
     cpu_before_s = sum(one.cpu_s() for one in swarm.programs.values())
     sent_before = {host: host.traffic() for host in everybody}
     curve = Curve(scenario.size_bytes)
