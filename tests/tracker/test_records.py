@@ -13,6 +13,7 @@ from panal.tracker.indexing import MOST_NAMES_BEHIND
 from panal.tracker.records import LEFTOVER_SLICES, Records
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.sqlite import SqliteStorage
+from panal.wire.catalogue import SearchQuery
 from panal.wire.ids import ContentId
 from tests.support.clock import VirtualClock
 from tests.tracker.makers import announcement, caller, digest_of, entry, record
@@ -51,6 +52,18 @@ async def test_what_very_many_files_left_goes_in_several_sweeps(
         await Records(storage, threads, VirtualClock()).clear_leftovers()
     storage.close()
     assert len(slices) == LEFTOVER_SLICES
+
+
+@pytest.mark.parametrize("words", ["ext:py kind:document", "lib ext:py kind:document", "lib -lib"])
+async def test_what_no_name_can_meet_is_asked_of_no_store(
+    words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = SqliteStorage(None, now_s=0.0)
+    monkeypatch.setattr(storage, "transaction", None)
+    async with RecordsThreads() as threads:
+        found = await Records(storage, threads, VirtualClock()).search(SearchQuery(words))
+    storage.close()
+    assert (found.page.hits, found.page.next_page, found.capped) == ((), "", False)
 
 
 async def test_few_names_wait_for_more_before_they_go_to_the_index(

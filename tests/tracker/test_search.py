@@ -370,17 +370,51 @@ def test_decisions_are_pure(module: str) -> None:
         ("kind:image ext:png", "ext:png"),
         ("ext:png kind:image", "ext:png"),
         ("ext:tar.gz ext:gz", "ext:tar.gz"),
-        ("ext:gz,tar.gz ext:gz", "ext:gz,tar.gz"),
+        ("ext:gz,tar.gz ext:gz", "ext:gz"),
         ("ext:gz ext:gz,tar.gz", "ext:gz"),
+        ("ext:gz,tar.gz", "ext:gz"),
         ("kind:image kind:image ext:jpg,png", "ext:jpg,png"),
+        ("ext:gz,py ext:gz,txt", "ext:gz"),
+        ("ext:gz,a.py,mp3 ext:py,tar.gz,png", "ext:a.py,tar.gz"),
     ],
 )
-def test_a_filter_that_another_implies_is_left_out(words: str, alike: str) -> None:
-    assert understand(SearchQuery(words)).any_of == understand(SearchQuery(alike)).any_of
+def test_filters_are_one_of_what_meets_all(words: str, alike: str) -> None:
+    found, same = understand(SearchQuery(words)), understand(SearchQuery(alike))
+    assert [set(group) for group in found.any_of] == [set(group) for group in same.any_of]
 
 
 @pytest.mark.parametrize(
-    "words", ["ext:py kind:document", "ext:gz,py ext:gz,txt", "ext:a kind:image"]
+    "words",
+    [
+        "ext:py kind:document",
+        "lib ext:a kind:image",
+        "ext:tar.gz ext:zip.gz",
+        "ext:gz,py ext:gz,txt ext:py",
+        "kind:image -ext:" + ",".join(EXTENSIONS["image"].split()),
+        "size:>2M size:<1M",
+        "library -lib",
+        "lib -lib",
+        '"new year" -year',
+    ],
 )
-def test_filters_that_do_not_imply_each_other_all_stay(words: str) -> None:
-    assert len(understand(SearchQuery(words)).any_of) == 2
+def test_conditions_that_exclude_each_other_are_known(words: str) -> None:
+    assert understand(SearchQuery(words)).is_impossible
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "lib",
+        "kind:image ext:png",
+        "ext:gz ext:tar.gz",
+        "kind:image -ext:png",
+        "size:>1M size:<2M",
+        "size:1M",
+        "lib -library",
+        "library -li",
+        "-lib",
+    ],
+)
+def test_conditions_that_a_name_can_meet_are_not_given_up(words: str) -> None:
+    assert not understand(SearchQuery(words)).is_impossible

@@ -213,6 +213,8 @@ class Records:
     async def search(self, query: SearchQuery) -> Found:
         """One page of hits, with the counts of their providers."""
         wanted = search.understand(query)
+        if wanted.is_impossible:
+            return Found(RankedPage((), ""), {}, capped=False, is_kept=False)
 
         def work(now_s: float) -> Found:
             page, capped, is_kept = self._page(wanted, now_s)

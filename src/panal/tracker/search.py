@@ -61,7 +61,7 @@ class Search:
     needles: tuple[str, ...]
     """The searchable form of a match contains all of these."""
     any_of: tuple[tuple[str, ...], ...]
-    """It contains one of each group."""
+    """It contains one of each group: of one, or of several that exclude each other."""
     unwanted: tuple[str, ...]
     """It contains none of these."""
     exact: str | None
@@ -86,6 +86,17 @@ class Search:
     def is_listing(self) -> bool:
         """Whether nothing is to be ranked: no words, and no content asked for by its id."""
         return not self.whole and self.content is None and self.sha256 is None
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether no name can meet it, whatever is stored: its conditions exclude each other."""
+        ends = self.any_of[0] if self.any_of else ()
+        return (
+            len(self.any_of) > 1
+            or (self.max_size_bytes is not None and self.max_size_bytes < self.min_size_bytes)
+            or any(other in needle for other in self.unwanted for needle in self.needles)
+            or (bool(ends) and all(any(other in end for other in self.unwanted) for end in ends))
+        )
 
     def whole_words(self) -> list[tuple[str, bool]]:
         """What a text of class 1 contains: each word with a beginning's mark, and whether no
@@ -146,7 +157,7 @@ def understand(query: SearchQuery) -> Search:
     _check_cost(words, any_of, unwanted)
     return Search(
         needles=tuple(map(needle, words)),
-        any_of=_narrowest(filter(None, any_of)),
+        any_of=_in_one(filter(None, any_of)),
         unwanted=unwanted,
         exact=exact_name(phrase) if words else None,
         whole=words,
@@ -166,19 +177,29 @@ def _folded(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (fold(word).strip() for word in words))))
 
 
-def _narrowest(groups: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    """Those that no other implies, as kind:image is by ext:png: a condition less to look up."""
-    kept: list[tuple[str, ...]] = []
-    for group in groups:
-        if not any(_implies(other, group) for other in kept):
-            kept = [other for other in kept if not _implies(group, other)]
-            kept.append(group)
-    return tuple(kept)
+def _in_one(groups: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """One group of what a name ends with that ends with one of each; all where no name can."""
+    known = tuple(groups)
+    both = _shortest(known[0]) if known else ()
+    for group in known[1:]:
+        both = _of_both(both, _shortest(group))
+    return (both,) if both else known
 
 
-def _implies(group: Sequence[str], other: tuple[str, ...]) -> bool:
-    """Whether what ends with one of the first group ends with one of the other."""
-    return all(ending.endswith(other) for ending in group)
+def _shortest(endings: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that are not told by a shorter one, as tar.gz is by gz."""
+    return tuple(
+        ending
+        for ending in endings
+        if not any(other != ending and ending.endswith(other) for other in endings)
+    )
+
+
+def _of_both(group: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    """The longer of each two that a name can end with at once."""
+    ours = [ending for ending in group if ending.endswith(other)]
+    theirs = [ending for ending in other if ending.endswith(group)]
+    return tuple(dict.fromkeys((*ours, *theirs)))
 
 
 def _check_cost(words: Sequence[str], any_of: Sequence[Sequence[str]], not_: Sequence[str]) -> None:
