@@ -109,6 +109,12 @@ RANKED = {
         Entry("zz lib–x.txt", content(21), 0),  # ends before a sign beyond ASCII
         Entry("q/x+1.txt", content(22), 0),
         *(Entry(f"{letter}x+1.txt", content(23 + n), 0) for n, letter in enumerate("abcd")),
+        Entry("libж lib.txt", content(31), 0),  # a word goes on, and then it ends
+        Entry("libж library.txt", content(32), 0),
+        *(Entry(f"{letter} tables.txt", content(33 + n), 0) for n, letter in enumerate("abc")),
+        Entry("z tables tab_x.txt", content(36), 0),
+        *(Entry(f"{letter} ab abc.txt", content(37 + n), 0) for n, letter in enumerate("def")),
+        Entry("z ab ab a.txt", content(40), 0),  # the phrase "ab a" begins in itself again
     ],
     "peer_2": [
         Entry("z/lib", content(7), 0),
@@ -132,6 +138,10 @@ RANKINGS = [
     "lib.so",
     "[1]",
     "x+1",
+    '"ab a"',
+    "ab a",
+    "tab",
+    "notes lib",
     "лес",
     "лес txt",
     "ле",

@@ -700,6 +700,10 @@ def test_a_clock_that_was_set_back_lets_nothing_be_believed_for_longer() -> None
     too_much, search = KnownTooMuch(), understand(SearchQuery("lib"))
     too_much.note(search, 1_000.0)
     assert too_much.knows(understand(SearchQuery("lib", page_size=7)), 1_001.0)
+    assert too_much.knows(understand(SearchQuery("Lib lib")), 1_001.0)
+    assert not too_much.knows(understand(SearchQuery("lib usr")), 1_001.0)
+    too_much.note(understand(SearchQuery("lib usr")), 1_000.0)
+    assert too_much.knows(understand(SearchQuery('"usr" lib')), 1_001.0)
     assert not too_much.knows(search, 900.0)
     assert not too_much.knows(understand(SearchQuery("lib -x")), 1_001.0)
 

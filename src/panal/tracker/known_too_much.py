@@ -20,7 +20,7 @@ class KnownTooMuch:
         self._until_s: dict[Hashable, float] = {}
 
     def knows(self, search: Search, now_s: float) -> bool:
-        """Whether it matched too much, whatever page of it was asked for."""
+        """Whether what it asks for matched too much, in whichever words and on whatever page."""
         return 0 < self._until_s.get(_asked(search), 0) - now_s <= BELIEVED_S
 
     def note(self, search: Search, now_s: float) -> None:
@@ -31,4 +31,6 @@ class KnownTooMuch:
 
 
 def _asked(search: Search) -> Hashable:
-    return replace(search, after=None, page_size=0)
+    """What decides which names match; not the page, nor the order of what is found."""
+    needles = tuple(sorted(search.needles))
+    return replace(search, needles=needles, exact=None, whole=(), after=None, page_size=0)

@@ -54,13 +54,15 @@ _COUNT = f"SELECT content, count(*) FROM ({HOLDERS}) AS holders GROUP BY content
 
 _HEAD = f"left(e.path, {HEAD_CHARACTERS})"
 _GIVEN_HEAD = f"left(%s, {HEAD_CHARACTERS})"
-_FOUND = "SELECT p.name AS peer, e.path, e.searchable, e.content, e.size_bytes, e.kind, e.sha256"
-_MATCHING = f"{_FOUND} FROM entries e JOIN peers p ON p.id = e.peer WHERE {LIVE}"
+_COLUMNS = "p.name AS peer, e.path, e.searchable, e.content, e.size_bytes, e.kind, e.sha256"
+# Until it is known which names a page shows, no more is copied of each.
+_NARROW = "e.searchable, e.content, e.ctid AS place"
+_MATCHING = f"FROM entries e JOIN peers p ON p.id = e.peer WHERE {LIVE}"
 # OFFSET 0: block by block, however many there seem to be. No statistics tell how many have a word,
 # and a plan that begins with all entries takes a second.
 _IN_BLOCKS = (
-    f"{_FOUND} FROM blocks b JOIN peers p ON p.id = b.peer AND {LIVE} CROSS JOIN LATERAL"
-    " (SELECT * FROM entries e WHERE e.block = b.id"
+    f"FROM blocks b JOIN peers p ON p.id = b.peer AND {LIVE} CROSS JOIN LATERAL"
+    " (SELECT e.ctid, e.* FROM entries e WHERE e.block = b.id"
 )
 _OF_BLOCKS = " OFFSET 0) AS e WHERE true"
 # The index has the order of heads: what begins alike is sorted, which is hardly ever more than
@@ -116,11 +118,11 @@ class _Found:
     def __init__(self, search: Search, now_s: float) -> None:
         self._search = search
         self._now_s = now_s
-        self._sql, self._values = self._select(search.needles, RANK_LIMIT + 1)
 
     def all(self, connection: Connection) -> list[Match]:
         """All that were found."""
-        return [_match(row) for row in _run(connection, self._sql, self._values)]
+        statement, values = self._select(_COLUMNS, self._search.needles, RANK_LIMIT + 1)
+        return [_match(row) for row in _run(connection, statement, values)]
 
     def best(self, connection: Connection) -> list[Match]:
         """Exact names, then those in which words begin where the query's do, then any."""
@@ -128,12 +130,13 @@ class _Found:
         best = self._exact(connection, search.exact, limit) if search.exact is not None else {}
         for needles in (search.beginnings, search.needles):
             if len(best) < limit:
-                best |= _by_place(_run(connection, *self._select(needles, limit)))
+                best |= _by_place(_run(connection, *self._select(_COLUMNS, needles, limit)))
         return list(best.values())[:limit]
 
     def _exact(self, connection: Connection, name: str, limit: int) -> dict[tuple[str, str], Match]:
         where = f"{LAST_PART_HASH} = hashtextextended(%s, 0) AND position(%s in e.searchable) > 0"
-        statement, values = self._select((), limit, (where, (name.rpartition("/")[2], name)))
+        more = where, (name.rpartition("/")[2], name)
+        statement, values = self._select(_COLUMNS, (), limit, more)
         # Until statistics are gathered it would read the table from its beginning.
         connection.execute(b"SET LOCAL enable_seqscan = off")
         found = _run(connection, statement, values)
@@ -150,43 +153,48 @@ class _Found:
         behind: tuple[object, ...] = ()
         if after is not None:
             behind = (f"{after[0]}{after[1]}", bytes.fromhex(after[2]))
+        found, found_values = self._select(_NARROW, self._search.needles, RANK_LIMIT + 1)
         statement = (
-            f"WITH found AS MATERIALIZED ({self._sql}),"
+            f"WITH found AS MATERIALIZED ({found}),"
             " counted AS (SELECT count(*) AS matches FROM found), ranked AS MATERIALIZED"
-            f" (SELECT *, ({quality} || replace(searchable, '{MARK}', '')) COLLATE \"C\" AS key,"
-            f" {is_unsure} AS is_unsure FROM found"
+            f" (SELECT content, place, ({quality} || replace(searchable, '{MARK}', ''))"
+            f' COLLATE "C" AS key, {is_unsure} AS is_unsure FROM found'
             f" WHERE (SELECT matches <= {RANK_LIMIT} FROM counted)),"
             " page AS (SELECT content FROM ranked"
             f" GROUP BY content {'HAVING (min(key), content) > (%s, %s)' if behind else ''}"
-            " ORDER BY min(key), content LIMIT %s)"
+            " ORDER BY min(key), content LIMIT %s),"
+            " shown AS (SELECT place FROM ranked WHERE content IN (SELECT content FROM page))"
             " SELECT matches, unsure, of_page.* FROM counted CROSS JOIN"
             " (SELECT count(*) FILTER (WHERE is_unsure) AS unsure FROM ranked) AS looked_at"
-            " LEFT JOIN (SELECT peer, path, searchable, content,"
-            " size_bytes, kind, sha256 FROM ranked WHERE content IN (SELECT content FROM page))"
-            " AS of_page ON true"
+            f" LEFT JOIN (SELECT {_COLUMNS} FROM entries e JOIN peers p ON p.id = e.peer"
+            " WHERE e.ctid = ANY(ARRAY(SELECT place FROM shown))) AS of_page ON true"
         )
-        given = (*self._values, *values, *behind, self._search.page_size + 1)
+        given = (*found_values, *values, *behind, self._search.page_size + 1)
         rows = _run(connection, statement, given)
         count, unsure = rows[0][:2]
         return [_match(row[2:]) for row in rows if row[2] is not None], count, unsure
 
     def _select(
-        self, needles: Sequence[str], limit: int, *more: Condition
+        self, columns: str, needles: Sequence[str], limit: int, *more: Condition
     ) -> tuple[str, tuple[object, ...]]:
         search = self._search
-        contained = [("e.searchable LIKE %s", (pattern(needle),)) for needle in needles]
-        conditions, values = together([*more, *contained, *filters(search)])
-        alone, given = f"{_MATCHING}{conditions}", (self._now_s, *values)
+        others = [*more, *filters(search)]
+        looked_up = [("e.searchable LIKE %s", (pattern(needle),)) for needle in needles]
+        conditions, values = together([*looked_up, *others])
+        alone, given = f"SELECT {columns} {_MATCHING}{conditions}", (self._now_s, *values)
         parts = [part for needle in needles for part in parts_of(needle)]
         if not parts or search.content is not None or search.sha256 is not None:
             return f"{alone} LIMIT {limit}", given
         of_blocks = [("b.texts LIKE %s", (pattern(part),)) for part in parts]
         if search.peer:
             of_blocks.append((f"b.peer = {PEER}", (key_of(search.peer),)))
-        which, more_values = together(of_blocks)
-        in_blocks = f"{_IN_BLOCKS}{conditions}{_OF_BLOCKS}{which}"
+        which, which_values = together(of_blocks)
+        # No index helps here, and it is quicker than LIKE.
+        contained = [("position(%s in e.searchable) > 0", (needle,)) for needle in needles]
+        conditions, values = together([*contained, *others])
+        in_blocks = f"SELECT {columns} {_IN_BLOCKS}{conditions}{_OF_BLOCKS}{which}"
         statement = f"({in_blocks}) UNION ALL ({alone} AND e.block IS NULL) LIMIT {limit}"
-        return statement, (*given, *more_values, *given)
+        return statement, (self._now_s, *values, *which_values, *given)
 
 
 def _class_of(search: Search) -> tuple[str, str, list[object]]:
@@ -197,29 +205,44 @@ def _class_of(search: Search) -> tuple[str, str, list[object]]:
     """
     if search.exact is None:
         return f"'{UNRANKED}'", "false", []
-    surely: list[object] = []
-    perhaps: list[object] = []
-    conditions = []
-    for begun, is_open in search.whole_words():
-        conditions.append("searchable ~ %s" if is_open else "position(%s in searchable) > 0")
-        surely.append(f"{re.escape(begun)}[\x01-/:-`{{-\x7f]" if is_open else begun)
-        perhaps.append(f"{re.escape(begun)}[^a-z0-9]" if is_open else begun)
-    whole = " AND ".join(conditions)
-    quality = (
-        f"CASE WHEN position(%s in searchable) > 0 THEN '0' WHEN {whole} THEN '1'"
-        f" ELSE '{UNRANKED}' END"
-    )
+    is_exact = "position(%s in searchable) > 0"
+    words = search.whole_words()
+    whole, values = together(_surely_whole(*word) for word in words)
+    perhaps, more = together(_perhaps_whole(*word) for word in words)
+    quality = f"CASE WHEN {is_exact} THEN '0' WHEN true{whole} THEN '1' ELSE '{UNRANKED}' END"
     is_unsure = (
-        "octet_length(searchable) > length(searchable) AND position(%s in searchable) = 0"
-        f" AND NOT ({whole}) AND {whole}"
+        "octet_length(searchable) > length(searchable)"
+        f" AND NOT ({is_exact}) AND NOT (true{whole}){perhaps}"
     )
-    return quality, is_unsure, [search.exact, *surely, search.exact, *surely, *perhaps]
+    return quality, is_unsure, [search.exact, *values, search.exact, *values, *more]
+
+
+def _surely_whole(begun: str, is_open: bool) -> Condition:
+    """Whether a word that begins so is there, and no letter or digit of ASCII follows.
+
+    The regex takes many times as long as the rest, which mostly knows: below 0 is what separates
+    words, or nothing where the same follows once more, before which a word begins, too.
+    """
+    if not is_open:
+        return "position(%s in searchable) > 0", (begun,)
+    return (
+        "position(%s in searchable) > 0"
+        " AND (split_part(searchable, %s, 2) < '0' OR searchable ~ %s)",
+        (begun, begun, f"{re.escape(begun)}[\x01-/:-`{{-\x7f]"),
+    )
+
+
+def _perhaps_whole(begun: str, is_open: bool) -> Condition:
+    """Whether that is so, or something beyond ASCII follows."""
+    if not is_open:
+        return "position(%s in searchable) > 0", (begun,)
+    return "searchable ~ %s", (f"{re.escape(begun)}[^a-z0-9]",)
 
 
 def entries_in_order(connection: Connection, search: Search, now_s: float) -> Generator[Match]:
     """The entries of live peers from a page's beginning on, by path, content and peer."""
     connection.execute(f"SET LOCAL statement_timeout = {MOST_SEARCH_MS}".encode())
-    statement = _MATCHING
+    statement = f"SELECT {_COLUMNS} {_MATCHING}"
     values: list[object] = [now_s]
     conditions, given = together(filters(search))
     statement += conditions
