@@ -111,6 +111,7 @@ RANKED = {
         *(Entry(f"{letter}x+1.txt", content(23 + n), 0) for n, letter in enumerate("abcd")),
         Entry("libж lib.txt", content(31), 0),  # a word goes on, and then it ends
         Entry("libж library.txt", content(32), 0),
+        Entry("conf.d/lib.so", content(30), 0),
         *(Entry(f"{letter} tables.txt", content(33 + n), 0) for n, letter in enumerate("abc")),
         Entry("z tables tab_x.txt", content(36), 0),
         *(Entry(f"{letter} ab abc.txt", content(37 + n), 0) for n, letter in enumerate("def")),
@@ -151,6 +152,7 @@ RANKINGS = [
     "lib peer:peer_2",
     "lib size:<1",
     "lib ext:so,h",
+    "lib ext:d/lib.so,h",
     "²",
     "qqzzy",
 ]

@@ -1,10 +1,12 @@
-"""A search's conditions on an entry as SQL with its values; pure."""
+"""A search's conditions on an entry, and how well it matches, as SQL with its values; pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from panal.tracker.postgres_blocks import parts_of
 from panal.tracker.registry import key_of
-from panal.tracker.search import Search
+from panal.tracker.search import UNRANKED, Search
 
 Condition = tuple[str, Sequence[Any]]
 """Of an entry `e`, and the values of its placeholders."""
@@ -52,3 +54,50 @@ def _ends_with_one(group: Iterable[str]) -> tuple[str, list[Any]]:
         by_length.setdefault(len(ending), []).append(ending)
     texts = [f"right(e.searchable, {length}) = ANY(%b::text[])" for length in by_length]
     return f"({' OR '.join(texts)})", list(by_length.values())
+
+
+def ends_in_block(group: Iterable[str]) -> Condition:
+    """Of a block `b`: whether one of its names may end so."""
+    return "b.texts LIKE ANY(%b::text[])", ([pattern(parts_of(ending)[-1]) for ending in group],)
+
+
+def class_of(search: Search) -> tuple[str, str, list[object]]:
+    """`search.match_class` as an expression that gives its digit, whether it is unsure, values.
+
+    Of letters the database knows ASCII's, whatever its locale: where a word is followed by one
+    beyond, it cannot tell whether the word goes on.
+    """
+    if search.exact is None:
+        return f"'{UNRANKED}'", "false", []
+    is_exact = "position(%s in searchable) > 0"
+    words = search.whole_words()
+    whole, values = together(_surely_whole(*word) for word in words)
+    perhaps, more = together(_perhaps_whole(*word) for word in words)
+    quality = f"CASE WHEN {is_exact} THEN '0' WHEN true{whole} THEN '1' ELSE '{UNRANKED}' END"
+    is_unsure = (
+        "octet_length(searchable) > length(searchable)"
+        f" AND NOT ({is_exact}) AND NOT (true{whole}){perhaps}"
+    )
+    return quality, is_unsure, [search.exact, *values, search.exact, *values, *more]
+
+
+def _surely_whole(begun: str, is_open: bool) -> Condition:
+    """Whether a word that begins so is there, and no letter or digit of ASCII follows.
+
+    The regex takes many times as long as the rest, which mostly knows: below 0 is what separates
+    words, or nothing where the same follows once more, before which a word begins, too.
+    """
+    if not is_open:
+        return "position(%s in searchable) > 0", (begun,)
+    return (
+        "position(%s in searchable) > 0"
+        " AND (split_part(searchable, %s, 2) < '0' OR searchable ~ %s)",
+        (begun, begun, f"{re.escape(begun)}[\x01-/:-`{{-\x7f]"),
+    )
+
+
+def _perhaps_whole(begun: str, is_open: bool) -> Condition:
+    """Whether that is so, or something beyond ASCII follows."""
+    if not is_open:
+        return "position(%s in searchable) > 0", (begun,)
+    return "searchable ~ %s", (f"{re.escape(begun)}[^a-z0-9]",)

@@ -4,7 +4,6 @@ A trigram index answers which blocks of names contain a text, and the names of t
 It knows where words begin, so one and two letters after a beginning's mark are found by it as well.
 """
 
-import re
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
@@ -14,7 +13,15 @@ from panal.errors import UsageError
 from panal.tracker.folders import Below
 from panal.tracker.known_too_much import KnownTooMuch
 from panal.tracker.postgres_blocks import parts_of
-from panal.tracker.postgres_conditions import PEER, Condition, filters, pattern, together
+from panal.tracker.postgres_conditions import (
+    PEER,
+    Condition,
+    class_of,
+    ends_in_block,
+    filters,
+    pattern,
+    together,
+)
 from panal.tracker.postgres_connection import Connection
 from panal.tracker.postgres_steps import HEAD_CHARACTERS, LAST_PART_HASH
 from panal.tracker.registry import key_of
@@ -22,7 +29,6 @@ from panal.tracker.search import (
     RANK_LIMIT,
     RANKED_OF_MORE,
     TOO_MUCH,
-    UNRANKED,
     Match,
     Matches,
     Search,
@@ -148,7 +154,7 @@ class _Found:
 
         Without unsure ones the page is the right one.
         """
-        quality, is_unsure, values = _class_of(self._search)
+        quality, is_unsure, values = class_of(self._search)
         after = self._search.after
         behind: tuple[object, ...] = ()
         if after is not None:
@@ -185,7 +191,8 @@ class _Found:
         parts = [part for needle in needles for part in parts_of(needle)]
         if not parts or search.content is not None or search.sha256 is not None:
             return f"{alone} LIMIT {limit}", given
-        of_blocks = [("b.texts LIKE %s", (pattern(part),)) for part in parts]
+        of_blocks: list[Condition] = [("b.texts LIKE %s", (pattern(part),)) for part in parts]
+        of_blocks += map(ends_in_block, search.any_of)
         if search.peer:
             of_blocks.append((f"b.peer = {PEER}", (key_of(search.peer),)))
         which, which_values = together(of_blocks)
@@ -195,48 +202,6 @@ class _Found:
         in_blocks = f"SELECT {columns} {_IN_BLOCKS}{conditions}{_OF_BLOCKS}{which}"
         statement = f"({in_blocks}) UNION ALL ({alone} AND e.block IS NULL) LIMIT {limit}"
         return statement, (self._now_s, *values, *which_values, *given)
-
-
-def _class_of(search: Search) -> tuple[str, str, list[object]]:
-    """`search.match_class` as an expression that gives its digit, whether it is unsure, values.
-
-    Of letters the database knows ASCII's, whatever its locale: where a word is followed by one
-    beyond, it cannot tell whether the word goes on.
-    """
-    if search.exact is None:
-        return f"'{UNRANKED}'", "false", []
-    is_exact = "position(%s in searchable) > 0"
-    words = search.whole_words()
-    whole, values = together(_surely_whole(*word) for word in words)
-    perhaps, more = together(_perhaps_whole(*word) for word in words)
-    quality = f"CASE WHEN {is_exact} THEN '0' WHEN true{whole} THEN '1' ELSE '{UNRANKED}' END"
-    is_unsure = (
-        "octet_length(searchable) > length(searchable)"
-        f" AND NOT ({is_exact}) AND NOT (true{whole}){perhaps}"
-    )
-    return quality, is_unsure, [search.exact, *values, search.exact, *values, *more]
-
-
-def _surely_whole(begun: str, is_open: bool) -> Condition:
-    """Whether a word that begins so is there, and no letter or digit of ASCII follows.
-
-    The regex takes many times as long as the rest, which mostly knows: below 0 is what separates
-    words, or nothing where the same follows once more, before which a word begins, too.
-    """
-    if not is_open:
-        return "position(%s in searchable) > 0", (begun,)
-    return (
-        "position(%s in searchable) > 0"
-        " AND (split_part(searchable, %s, 2) < '0' OR searchable ~ %s)",
-        (begun, begun, f"{re.escape(begun)}[\x01-/:-`{{-\x7f]"),
-    )
-
-
-def _perhaps_whole(begun: str, is_open: bool) -> Condition:
-    """Whether that is so, or something beyond ASCII follows."""
-    if not is_open:
-        return "position(%s in searchable) > 0", (begun,)
-    return "searchable ~ %s", (f"{re.escape(begun)}[^a-z0-9]",)
 
 
 def entries_in_order(connection: Connection, search: Search, now_s: float) -> Generator[Match]:
