@@ -681,6 +681,67 @@ def test_what_matched_too_much_is_believed_for_seconds(
     assert found("lib", 1.0 + BELIEVED_S) == (left, False)
 
 
+@pytest.mark.parametrize("words", ["ext:png", "kind:image", "ext:d/q.png,gif -x", "ext:q", "ext:_"])
+def test_endings_are_listed_alike_from_few_blocks_and_from_all_names(
+    two: tuple[PostgresStorage, PostgresStorage],
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+) -> None:
+    storage, _ = two
+    put(storage, ONE, TWO, "peer_3")
+    for name in (ONE, TWO, PeerName("peer_3")):
+        endings = ("png", "PNG", "gif", "txt", "pngs")
+        entries = (entry(f"{n % 7}.d/q{n}.{endings[n % 5]}", n % 11) for n in range(60))
+        with storage.transaction():
+            storage.apply(name, announcement(*entries, entry("a.d/q.png", 1), entry("a_", 1)))
+    with storage.transaction():
+        storage.end_lease(PeerName("peer_3"), 0.5)
+    with psycopg.connect(database) as connection:  # as an older tracker put them
+        connection.execute("UPDATE panal.entries SET block = NULL WHERE path LIKE '%1%'")
+
+    def listed() -> list[tuple[str, bytes, str]]:
+        rows = storage.entries_in_order(understand(SearchQuery(words, page_size=3)), 1.0)
+        found: list[tuple[str, bytes, str]] = [(row.path, row.content, row.peer) for row in rows]
+        assert found == sorted(found)
+        for place in range(0, len(found), 9):
+            path, content_of, _ = found[place]
+            query = understand(SearchQuery(words, page_size=3))
+            behind = replace(query, after=(2, path, content_of.hex()))
+            rest = list(storage.entries_in_order(behind, 1.0))
+            assert [(row.path, row.content, row.peer) for row in rest] == [
+                one for one in found if one[0] >= path
+            ]
+        return found
+
+    from_blocks = listed()
+    monkeypatch.setattr(postgres_queries, "_FEW_BLOCKS", 0)
+    assert listed() == from_blocks
+    assert bool(from_blocks) is (words not in {"ext:q", "ext:_"})
+
+
+def test_what_very_few_names_end_with_is_listed_without_all_names(
+    two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    run = postgres_queries._run
+
+    def noted(connection: Any, statement: str, values: Any) -> Any:
+        asked.append(statement)
+        return run(connection, statement, values)
+
+    storage, _ = two
+    put(storage, ONE)
+    with storage.transaction():
+        storage.apply(ONE, announcement(entry("a.mp4", 1), *(entry(f"{n}", n) for n in range(99))))
+    monkeypatch.setattr(postgres_queries, "_run", noted)
+    for words, is_from_blocks in (("kind:video", True), ("kind:video peer:peer_1", False)):
+        asked.clear()
+        (row,) = storage.entries_in_order(understand(SearchQuery(words)), 1.0)
+        assert row.path == "a.mp4"
+        assert ("FROM blocks" in asked[-1]) is is_from_blocks
+
+
 def test_leases_that_were_renewed_since_statistics_were_gathered_are_expected_to_be_many(
     two: tuple[PostgresStorage, PostgresStorage], database: str
 ) -> None:

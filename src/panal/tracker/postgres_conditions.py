@@ -61,6 +61,11 @@ def ends_in_block(group: Iterable[str]) -> Condition:
     return "b.texts LIKE ANY(%b::text[])", ([pattern(parts_of(ending)[-1]) for ending in group],)
 
 
+def ends_so(group: Iterable[str]) -> Condition:
+    """Of an entry, as `filters` says it, so that an index of texts can look it up."""
+    return "e.searchable LIKE ANY(%b::text[])", ([pattern(ending) for ending in group],)
+
+
 def class_of(search: Search) -> tuple[str, str, list[object]]:
     """`search.match_class` as an expression that gives its digit, whether it is unsure, values.
 

@@ -18,6 +18,7 @@ from panal.tracker.postgres_conditions import (
     Condition,
     class_of,
     ends_in_block,
+    ends_so,
     filters,
     pattern,
     together,
@@ -43,6 +44,8 @@ MOST_SEARCH_MS = 2_000
 _KINDS = tuple(map(Kind, range(len(Kind))))
 _LISTED_AT_ONCE = 200
 _MOST_LISTED_AT_ONCE = 5_000
+_FEW_BLOCKS = 2_000
+"""Their names are read and sorted sooner than a page of them is found among all in order."""
 
 # + 0: what statistics know of leases is old within a minute. Nobody seemed to be live then, and a
 # search read all entries of everybody who was.
@@ -207,20 +210,14 @@ class _Found:
 def entries_in_order(connection: Connection, search: Search, now_s: float) -> Generator[Match]:
     """The entries of live peers from a page's beginning on, by path, content and peer."""
     connection.execute(f"SET LOCAL statement_timeout = {MOST_SEARCH_MS}".encode())
-    statement = f"SELECT {_COLUMNS} {_MATCHING}"
-    values: list[object] = [now_s]
-    conditions, given = together(filters(search))
-    statement += conditions
-    values += given
+    listed = _from_blocks if _has_few_blocks(connection, search) else _from_all
     begin = search.after[1] if search.after is not None else ""
     behind = f"{_HEAD} >= {_GIVEN_HEAD} AND e.path >= %s"
     position: list[object] = [begin, begin]
     wanted = min(search.page_size + 1, _LISTED_AT_ONCE)
     while True:
-        found = _run(
-            connection, f"{statement} AND {behind}{_IN_ORDER}", (*values, *position, wanted)
-        )
-        rows = [_match(row) for row in found]
+        statement, values = listed(search, now_s, (behind, position))
+        rows = [_match(row) for row in _run(connection, statement, (*values, wanted))]
         yield from rows
         if len(rows) < wanted:
             return
@@ -228,6 +225,40 @@ def entries_in_order(connection: Connection, search: Search, now_s: float) -> Ge
         behind = f"{_HEAD} >= {_GIVEN_HEAD} AND (e.path, e.content, p.name) > (%s, %s, %s)"
         position = [last.path, last.path, last.content, last.peer]
         wanted = min(2 * wanted, _MOST_LISTED_AT_ONCE)
+
+
+def _from_all(search: Search, now_s: float, behind: Condition) -> tuple[str, list[object]]:
+    conditions, values = together([*filters(search), behind])
+    return f"SELECT {_COLUMNS} {_MATCHING}{conditions}{_IN_ORDER}", [now_s, *values]
+
+
+def _from_blocks(search: Search, now_s: float, behind: Condition) -> tuple[str, list[object]]:
+    """The names of all blocks with such endings; those in no block have an index, too."""
+    conditions, values = together([*filters(search), behind])
+    blocks, of_blocks = together(map(ends_in_block, search.any_of))
+    names, of_names = together(map(ends_so, search.any_of))
+    return (
+        f"SELECT * FROM (SELECT {_COLUMNS} {_IN_BLOCKS}{conditions}{_OF_BLOCKS}{blocks} UNION ALL"
+        f" SELECT {_COLUMNS} {_MATCHING}{conditions}{names} AND e.block IS NULL) AS e"
+        " ORDER BY path, content, peer LIMIT %s",
+        [now_s, *values, *of_blocks, now_s, *values, *of_names],
+    )
+
+
+def _has_few_blocks(connection: Connection, search: Search) -> bool:
+    """Whether few names have the endings that a listing asks for: then it need not walk by all.
+
+    To count what many have takes as long as to list it, so the planner is asked for its guess.
+    """
+    if not search.any_of or search.peer:
+        return False
+    conditions, values = together(map(ends_in_block, search.any_of))
+    blocks = f"FROM blocks b WHERE true{conditions}"
+    ((plan,),) = _run(connection, f"EXPLAIN (FORMAT JSON) SELECT {blocks}", values)
+    if plan[0]["Plan"]["Plan Rows"] > _FEW_BLOCKS:
+        return False
+    ((count,),) = _run(connection, f"SELECT count(*) {blocks}", values)
+    return bool(count <= _FEW_BLOCKS)
 
 
 def entries_between(
