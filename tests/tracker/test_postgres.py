@@ -742,6 +742,20 @@ def test_what_very_few_names_end_with_is_listed_without_all_names(
         assert ("FROM blocks" in asked[-1]) is is_from_blocks
 
 
+def test_few_names_take_what_waits_with_them_to_the_index_of_texts(
+    two: tuple[PostgresStorage, PostgresStorage],
+) -> None:
+    """Each search reads what waits; very many names are put there by large lists sooner."""
+    storage, _ = two
+    put(storage, ONE)
+    asked = b"SELECT current_setting('gin_pending_list_limit')"
+    for count, limit in ((10, "512kB"), (100, "4MB")):
+        with storage.transaction():
+            storage.apply(ONE, announcement(*(entry(f"{count}/{n}", n) for n in range(count))))
+            assert storage.database.run(asked) == [(limit,)]
+        assert storage.database.run(asked) == [("4MB",)]
+
+
 def test_leases_that_were_renewed_since_statistics_were_gathered_are_expected_to_be_many(
     two: tuple[PostgresStorage, PostgresStorage], database: str
 ) -> None:

@@ -70,6 +70,15 @@ _INSERT = (
     " SELECT %(peer)s, path, searchable, content, size_bytes, kind, sha256, %(generation)s,"
     f" (SELECT ids FROM numbered)[(place - 1) / {NAMES_A_BLOCK} + 1] FROM {ENTRIES}"
 ).encode()
+_FEW_NAMES = 32
+"""So many are told by who adds a file now and then."""
+# What waits to be put into the index of texts is read by each search, at 4 MB for milliseconds.
+# Very many names are put there by large lists sooner, few take what waits with them.
+_INSERT_FEW = _INSERT.replace(
+    b"texts, number FROM",
+    b"texts, number, set_config('gin_pending_list_limit', '512kB', true) FROM",
+    1,
+)
 _CHANGE = (
     "UPDATE entries e SET content = told.content, size_bytes = told.size_bytes, kind = told.kind,"
     f" sha256 = told.sha256, generation = %(generation)s FROM {ENTRIES} WHERE {_SAME_PATH}"
@@ -216,7 +225,7 @@ class CatalogueRows:
         paths = [entry.path for entry in entries]
         texts = searchable_all(paths)
         given = self._given(entries, texts) | {"blocks": joined(blocks_of(texts))}
-        self.connection.execute(_INSERT, given)
+        self.connection.execute(_INSERT_FEW if len(entries) <= _FEW_NAMES else _INSERT, given)
         self.digest.add_entries([entry.facts() for entry in entries], paths)
         self.entries += len(entries)
 
