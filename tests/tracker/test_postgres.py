@@ -52,6 +52,7 @@ from tests.tracker.makers import (  # noqa: E402
     record,
     registration,
 )
+from tests.tracker.search_cases import RANKED  # noqa: E402
 
 ONE, TWO = PeerName("peer_1"), PeerName("peer_2")
 
@@ -718,6 +719,31 @@ def test_endings_are_listed_alike_from_few_blocks_and_from_all_names(
     monkeypatch.setattr(postgres_queries, "_FEW_BLOCKS", 0)
     assert listed() == from_blocks
     assert bool(from_blocks) is (words not in {"ext:q", "ext:_"})
+
+
+@pytest.mark.parametrize("words", ["lib ext:so,h", "lib ext:d/lib.so,h", "lib kind:document", "x"])
+def test_endings_beside_words_are_looked_up_where_very_many_names_have_the_words(
+    two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    asked: list[str] = []
+    run = postgres_queries._run
+
+    def noted(connection: Any, statement: str, values: Any) -> Any:
+        asked.append(statement)
+        return run(connection, statement, values)
+
+    storage, _ = two
+    for peer, entries in RANKED.items():
+        put(storage, peer)
+        with storage.transaction():
+            storage.apply(PeerName(peer), announcement(*entries))
+    monkeypatch.setattr(postgres_queries, "_run", noted)
+    query = understand(SearchQuery(words))
+    found = rank(query, storage.match(query, 1.0))
+    assert not any("LIKE ANY" in statement for statement in asked)
+    monkeypatch.setattr(postgres_queries, "_BLOCKS_AN_ENDING", 0)
+    assert rank(query, storage.match(query, 1.0)) == found
+    assert any("LIKE ANY" in statement for statement in asked) is bool(query.any_of)
 
 
 def test_what_very_few_names_end_with_is_listed_without_all_names(

@@ -56,6 +56,11 @@ def _ends_with_one(group: Iterable[str]) -> tuple[str, list[Any]]:
     return f"({' OR '.join(texts)})", list(by_length.values())
 
 
+def contained_in_block(part: str) -> Condition:
+    """Of a block `b`: whether it contains this."""
+    return "b.texts LIKE %s", (pattern(part),)
+
+
 def ends_in_block(group: Iterable[str]) -> Condition:
     """Of a block `b`: whether one of its names may end so."""
     return "b.texts LIKE ANY(%b::text[])", ([pattern(parts_of(ending)[-1]) for ending in group],)

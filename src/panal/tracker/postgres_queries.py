@@ -17,6 +17,7 @@ from panal.tracker.postgres_conditions import (
     PEER,
     Condition,
     class_of,
+    contained_in_block,
     ends_in_block,
     ends_so,
     filters,
@@ -44,6 +45,8 @@ MOST_SEARCH_MS = 2_000
 _KINDS = tuple(map(Kind, range(len(Kind))))
 _LISTED_AT_ONCE = 200
 _MOST_LISTED_AT_ONCE = 5_000
+_BLOCKS_AN_ENDING = 300
+"""So many are read in the time in which one ending is looked up."""
 _FEW_BLOCKS = 2_000
 """Their names are read and sorted sooner than a page of them is found among all in order."""
 
@@ -111,7 +114,7 @@ def matches_of(
     All names of the page's contents and of the next one. Exact names are never cut off.
     """
     connection.execute(f"SET LOCAL statement_timeout = {MOST_SEARCH_MS}".encode())
-    found = _Found(search, now_s)
+    found = _Found(search, now_s, _endings_to_look_up(connection, search))
     if not too_much.knows(search, now_s):
         rows, count, unsure = found.of_page(connection)
         if count <= RANK_LIMIT:
@@ -124,9 +127,11 @@ def matches_of(
 class _Found:
     """The statements that find a search's entries, and rank them as `search.rank` does."""
 
-    def __init__(self, search: Search, now_s: float) -> None:
+    def __init__(self, search: Search, now_s: float, of_blocks: Sequence[Condition]) -> None:
+        """`of_blocks` are conditions that blocks of such names meet, besides those of words."""
         self._search = search
         self._now_s = now_s
+        self._of_blocks = of_blocks
 
     def all(self, connection: Connection) -> list[Match]:
         """All that were found."""
@@ -194,8 +199,7 @@ class _Found:
         parts = [part for needle in needles for part in parts_of(needle)]
         if not parts or search.content is not None or search.sha256 is not None:
             return f"{alone} LIMIT {limit}", given
-        of_blocks: list[Condition] = [("b.texts LIKE %s", (pattern(part),)) for part in parts]
-        of_blocks += map(ends_in_block, search.any_of)
+        of_blocks = [*map(contained_in_block, parts), *self._of_blocks]
         if search.peer:
             of_blocks.append((f"b.peer = {PEER}", (key_of(search.peer),)))
         which, which_values = together(of_blocks)
@@ -205,6 +209,16 @@ class _Found:
         in_blocks = f"SELECT {columns} {_IN_BLOCKS}{conditions}{_OF_BLOCKS}{which}"
         statement = f"({in_blocks}) UNION ALL ({alone} AND e.block IS NULL) LIMIT {limit}"
         return statement, (self._now_s, *values, *which_values, *given)
+
+
+def _endings_to_look_up(connection: Connection, search: Search) -> list[Condition]:
+    """None where so few blocks have the words that it is quicker to read these."""
+    endings = sum(map(len, search.any_of))
+    parts = [part for needle in search.needles for part in parts_of(needle)]
+    if not endings or not parts:
+        return []
+    blocks = _guessed_blocks(connection, map(contained_in_block, parts))
+    return [*map(ends_in_block, search.any_of)] if blocks > _BLOCKS_AN_ENDING * endings else []
 
 
 def entries_in_order(connection: Connection, search: Search, now_s: float) -> Generator[Match]:
@@ -252,13 +266,19 @@ def _has_few_blocks(connection: Connection, search: Search) -> bool:
     """
     if not search.any_of or search.peer:
         return False
-    conditions, values = together(map(ends_in_block, search.any_of))
-    blocks = f"FROM blocks b WHERE true{conditions}"
-    ((plan,),) = _run(connection, f"EXPLAIN (FORMAT JSON) SELECT {blocks}", values)
-    if plan[0]["Plan"]["Plan Rows"] > _FEW_BLOCKS:
+    if _guessed_blocks(connection, map(ends_in_block, search.any_of)) > _FEW_BLOCKS:
         return False
-    ((count,),) = _run(connection, f"SELECT count(*) {blocks}", values)
+    conditions, values = together(map(ends_in_block, search.any_of))
+    ((count,),) = _run(connection, f"SELECT count(*) FROM blocks b WHERE true{conditions}", values)
     return bool(count <= _FEW_BLOCKS)
+
+
+def _guessed_blocks(connection: Connection, of_blocks: Iterable[Condition]) -> float:
+    """How many meet these, as the planner thinks by its statistics: it reads none."""
+    conditions, values = together(of_blocks)
+    asked = f"EXPLAIN (FORMAT JSON) SELECT FROM blocks b WHERE true{conditions}"
+    ((plan,),) = _run(connection, asked, values)
+    return float(plan[0]["Plan"]["Plan Rows"])
 
 
 def entries_between(
