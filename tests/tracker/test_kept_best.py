@@ -6,8 +6,8 @@ import pytest
 
 from panal.tracker import kept_answers, kept_best, search
 from panal.tracker.kept_answers import Found, KeptAnswers
-from panal.tracker.kept_best import KeptBest, only_of_page
-from panal.tracker.search import Match, Matches, rank, understand
+from panal.tracker.kept_best import KeptBest
+from panal.tracker.search import Match, Matches, Names, rank, ranked, understand
 from panal.tracker.searchable import searchable
 from panal.wire.catalogue import SearchPage, SearchQuery
 from panal.wire.ids import PeerName
@@ -40,7 +40,8 @@ def test_no_more_than_so_many_pages_are_kept() -> None:
     kept, answers = KeptBest(), KeptAnswers(id)
     for number in range(3 * kept_best.MOST_KEPT):
         wanted = understand(SearchQuery(f"a{number}"))
-        of_page = kept.keep(wanted, None, 1, Matches.of(()))
+        page = rank(wanted, Matches.of(()))
+        of_page = kept.keep(wanted, None, 1, Matches((), page=page))
         assert of_page.page is not None
         answers.to(Found(of_page.page, {}, capped=True, is_kept=True))
         assert len(answers._kept) <= kept_answers.MOST_KEPT
@@ -51,8 +52,10 @@ def test_a_page_of_very_long_names_is_not_kept() -> None:
     kept, long = KeptBest(), "a" * (kept_best.MOST_LETTERS // 2)
     wanted = understand(SearchQuery("a"))
     for names in [long, long], ["a"] * (kept_best.MOST_NAMES + 1):
-        matches = Matches.of([_match(name, number) for number, name in enumerate(names)])
-        assert kept.keep(replace(wanted, page_size=5_000), None, 1, matches) is matches
+        rows = [_match(name, number) for number, name in enumerate(names)]
+        all_on_one = replace(wanted, page_size=5_000)
+        of_page, _ = ranked(all_on_one, Names.of(rows))
+        assert kept.keep(all_on_one, None, 1, of_page) == replace(of_page, page=None)
         assert not kept._kept
 
 
@@ -66,7 +69,8 @@ def test_what_is_kept_makes_the_same_page(
     page = ""
     for _ in range(9):
         wanted = understand(SearchQuery("a", page_size=page_size, page=page))
-        some = only_of_page(wanted, matches)
+        some, contents = ranked(wanted, Names.of(matches.rows))
+        assert contents == [content(number) for number in range(5)]
         assert some.page == rank(wanted, matches)
         assert rank(wanted, Matches.of(some.rows)) == rank(wanted, matches)
         if not (page := rank(wanted, matches).next_page):

@@ -116,10 +116,10 @@ def test_pages_are_kept_with_their_order(monkeypatch: pytest.MonkeyPatch) -> Non
     order = _kept(kept, contents=6)
     for size in 1, 2, 3:
         wanted, page = _page(0, size), _made(range(1, 1 + size))
-        made = kept.keep_page(order, wanted, Matches.of(()), page)
+        made = kept.keep_page(order, wanted, Matches((), page=page))
         assert made is order.page(wanted)
         assert made.page is page
-    kept.keep_page(order, _page(None, 4), Matches.of(()), _made(range(4)))
+    kept.keep_page(order, _page(None, 4), Matches((), page=_made(range(4))))
     assert list(order.pages) == [(None, 4)]
 
 
@@ -128,11 +128,12 @@ def test_a_page_of_very_many_names_is_not_kept() -> None:
     order = _kept(kept)
     one = Match(PeerName("peer_1"), "a", "/a", content(1), 0, Kind.FILE, None)
     accents = replace(one, path="a" + "\u0301" * 1_900)  # which are not searched
-    for matches in (
-        Matches.of([one] * (kept_best.MOST_NAMES + 1)),
-        Matches.of([accents] * (1 + kept_best.MOST_LETTERS // 1_900)),
+    for rows in (
+        [one] * (kept_best.MOST_NAMES + 1),
+        [accents] * (1 + kept_best.MOST_LETTERS // 1_900),
     ):
-        assert kept.keep_page(order, _page(0, 1), matches, _made([1])) is matches
+        of_page = Matches(rows, page=_made([1]))
+        assert kept.keep_page(order, _page(0, 1), of_page) == Matches(rows)
         assert not order.pages
 
 
@@ -140,11 +141,10 @@ def test_a_page_of_very_many_names_is_not_kept() -> None:
     "page", [_made([2, 3]), _made([1, 2], ""), _made([], ""), _made([1, 2, 3, 4, 5])]
 )
 def test_a_page_is_not_kept_that_is_no_part_of_the_order(page: RankedPage) -> None:
-    kept, matches = KeptOrders(), Matches.of(())
+    kept = KeptOrders()
     order = _kept(kept, contents=6)
-    assert kept.keep_page(order, _page(0, 2), matches, page) is matches
-    assert kept.keep_page(order, _page(0, 9), matches, page) is matches
-    assert kept.keep_page(order, _page(9, 2), matches, page) is matches
+    for wanted in _page(0, 2), _page(0, 9), _page(9, 2):
+        assert kept.keep_page(order, wanted, Matches((), page=page)) == Matches(())
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = KeptOrders()
     for number in range(200):
         order = _kept(kept, understand(SearchQuery(f"lib{number}")), contents=number % 40)
-        kept.keep_page(order, _page(None, 2), Matches.of(()), _made([0, 1]))
+        kept.keep_page(order, _page(None, 2), Matches((), page=_made([0, 1])))
         assert len(kept._kept) <= 10
         held = sum(len(one.places) for one in kept._kept.values())
         assert held == kept._contents <= 100

@@ -9,7 +9,7 @@ looked up each time, and compared.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from panal.tracker.search import Match, Matches, Search, rank
+from panal.tracker.search import Match, Matches, Search
 
 MOST_KEPT = 100
 """Pages, of some 60 KB; then it begins anew."""
@@ -39,13 +39,12 @@ class KeptBest:
         known = self._kept.get(search)
         return known.matches if known is not None and known.beside == beside else None
 
-    def keep(self, search: Search, beside: object, last: int, matches: Matches) -> Matches:
-        """Keep what a page is made of, and the page; `last` is the highest id that was read."""
+    def keep(self, search: Search, beside: object, last: int, of_page: Matches) -> Matches:
+        """Keep a page, and what it is made of; `last` is the highest id that was read."""
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
-        of_page = only_of_page(search, matches)
         if not is_small(of_page.rows):
-            return matches
+            return replace(of_page, page=None)
         self._kept[search] = _Kept(beside, last, of_page)
         return of_page
 
@@ -70,14 +69,3 @@ def is_small(rows: Sequence[Match]) -> bool:
     """Whether a page made of these may be kept: a hundred with the longest names would be much."""
     letters = sum(len(row.searchable) + len(row.path) for row in rows)
     return len(rows) <= MOST_NAMES and letters <= MOST_LETTERS
-
-
-def only_of_page(search: Search, matches: Matches) -> Matches:
-    """Those of the page's contents and of the next one, with the page."""
-    wanted = search.page_size + 1
-    page = rank(replace(search, page_size=wanted), matches)
-    rows = matches.rows
-    if not page.next_page or len(page.hits) == wanted:  # else it ends early, for its bytes
-        shown = {hit.content for hit in page.hits}
-        rows = [row for row in rows if row.content in shown]
-    return Matches(rows, matches.capped, rank(search, matches))

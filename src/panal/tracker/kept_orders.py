@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from panal.tracker.kept_best import is_small
-from panal.tracker.search import Matches, RankedPage, Search, SortKey
+from panal.tracker.search import Matches, Search, SortKey
 from panal.wire.ids import ContentId
 
 MOST_KEPT = 100
@@ -136,25 +136,21 @@ class KeptOrders:
         kept = self._kept[key] = KeptOrder(beside, last, self._now(), places, is_whole, count)
         return kept
 
-    def keep_page(
-        self, kept: KeptOrder, search: Search, matches: Matches, page: RankedPage
-    ) -> Matches:
+    def keep_page(self, kept: KeptOrder, search: Search, of_page: Matches) -> Matches:
         """Keep a page of what was found, too, and what it is made of, where it has a place there.
 
         A page may begin behind what its content was called when the page before was made.
         """
-        contents = kept.contents_of(search)
-        if contents is None:
-            return matches
+        contents, page = kept.contents_of(search), of_page.page
+        not_kept = replace(of_page, page=None)
+        if contents is None or page is None:
+            return not_kept
         shown = contents if search.after is None else contents[1:]
         hits = [hit.content for hit in page.hits]
         if hits != shown[: len(hits)] or bool(page.next_page) is not (len(shown) > len(hits)):
-            return matches
-        names = set(shown)
-        rows = [row for row in matches.rows if row.content in names]
-        if not is_small(rows):
-            return matches
-        of_page = Matches(rows, page=page)
+            return not_kept
+        if not is_small(of_page.rows):
+            return not_kept
         if self._pages >= MOST_KEPT:
             for one in self._kept.values():
                 one.pages.clear()

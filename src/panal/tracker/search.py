@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -133,6 +133,32 @@ class Matches:
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What matches, by what it is put in order; of most, no more is ever looked at."""
+
+    texts: Sequence[str]
+    """Their searchable forms."""
+    contents: Sequence[ContentId]
+    peers: Sequence[PeerName]
+    match: Callable[[int], Match]
+    """The whole of the one at a place."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Match]) -> "Names":
+        """Of these entries."""
+        return cls(
+            [row.searchable for row in rows],
+            [row.content for row in rows],
+            [row.peer for row in rows],
+            rows.__getitem__,
+        )
+
+    def matches(self) -> list[Match]:
+        """All of them."""
+        return list(map(self.match, range(len(self.texts))))
+
+
+@dataclass(frozen=True, slots=True)
 class RankedPage:
     """One page of hits in order, their providers not counted yet."""
 
@@ -238,57 +264,80 @@ def _classes(search: Search, texts: Sequence[str]) -> list[int]:
     if exact is None:
         return [UNRANKED] * len(texts)
     first, *others = [re.compile(whole_word(word)).search for word in search.whole]
-    if not others:
-        return [0 if exact in text else 1 if first(text) else 2 for text in texts]
-    return [
-        0 if exact in text else 1 if first(text) and all(one(text) for one in others) else 2
-        for text in texts
-    ]
+    classes = [0 if exact in text else 1 if first(text) else 2 for text in texts]
+    for one in others:
+        classes = [
+            2 if quality == 1 and not one(text) else quality
+            for quality, text in zip(classes, texts, strict=True)
+        ]
+    return classes
 
 
 _Alike = tuple[SortKey, Iterable[Match]]
 """What becomes one hit."""
+_Groups = dict[ContentId, list[int]]
+"""Of each content the places of its names."""
 
 
 def rank(search: Search, matches: Matches) -> RankedPage:
     """The page of hits that a search asks for: one hit a content, best match first."""
     if matches.page is not None:
         return matches.page
-    return _page(search, _of_each_content(search, matches.rows))
+    return _page(search, _of_each_content(search, Names.of(matches.rows)))
 
 
-def ranked(search: Search, rows: Sequence[Match]) -> tuple[RankedPage, list[ContentId]]:
-    """As `rank` of all that match, with all their contents in order."""
-    groups = [(key, list(group)) for key, group in _of_each_content(search, rows)]
-    return _page(search, groups), [group[0].content for _, group in groups]
+def ranked(search: Search, names: Names) -> tuple[Matches, list[ContentId]]:
+    """As `rank` of all that match, with the names of its contents and of the next one.
+
+    And all their contents in order.
+    """
+    keys, groups = _grouped(search, names)
+    shown: list[Match] = []
+
+    def looked_at() -> Iterator[_Alike]:
+        for key, alike in _alike(names, keys, groups):
+            if search.after is None or key > search.after:
+                rows = list(alike)
+                shown.extend(rows)
+                yield key, rows
+
+    return Matches(shown, page=_page(search, looked_at())), list(groups)
 
 
 def best_key(search: Search, rows: Sequence[Match]) -> SortKey | None:
     """By what one content, of which these are the names, is put in order."""
-    return next((key for key, _ in _of_each_content(search, rows)), None)
+    return next((key for key, _ in _of_each_content(search, Names.of(rows))), None)
 
 
-def _of_each_content(search: Search, rows: Sequence[Match]) -> Iterable[_Alike]:
+def _of_each_content(search: Search, names: Names) -> Iterator[_Alike]:
     """The matches of each content, the best first, in the order of the best."""
-    texts = [row.searchable for row in rows]
-    contents, peers = [row.content for row in rows], [row.peer for row in rows]
+    return _alike(names, *_grouped(search, names))
+
+
+def _alike(names: Names, keys: Sequence[tuple[int, str]], groups: _Groups) -> Iterator[_Alike]:
+    for (quality, text), (content, places) in zip(keys, groups.items(), strict=True):
+        yield (quality, text, content.hex()), map(names.match, places)
+
+
+def _grouped(search: Search, names: Names) -> tuple[list[tuple[int, str]], _Groups]:
+    """The class and text of each content's best name, and its names, in order."""
     ranked = zip(
-        _classes(search, texts),
-        without_marks(texts),
-        contents,
-        peers,
-        range(len(rows)),
+        _classes(search, names.texts),
+        without_marks(names.texts),
+        names.contents,
+        names.peers,
+        range(len(names.texts)),
         strict=True,
     )
-    groups: dict[ContentId, list[Match]] = {}
-    keys: list[SortKey] = []
+    groups: _Groups = {}
+    keys: list[tuple[int, str]] = []
     for quality, text, content, _, place in sorted(ranked):
         if content in groups:
-            groups[content].append(rows[place])
+            groups[content].append(place)
         else:
-            groups[content] = [rows[place]]
-            keys.append((quality, text, content.hex()))
-    return zip(keys, groups.values(), strict=True)
+            groups[content] = [place]
+            keys.append((quality, text))
+    return keys, groups
 
 
 def listed(search: Search, rows: Iterable[Match]) -> RankedPage:
@@ -324,8 +373,8 @@ def _page(search: Search, groups: Iterable[_Alike]) -> RankedPage:
 
 def _hit(rows: list[Match]) -> Hit:
     best = rows[0]
-    vouched = next((row.sha256 for row in rows if row.sha256 is not None), None)
-    names = tuple(NamedBy(row.peer, row.path) for row in rows[:MAX_NAMES_PER_HIT])
+    vouched = best.sha256 or next((row.sha256 for row in rows if row.sha256 is not None), None)
+    names = tuple([NamedBy(row.peer, row.path) for row in rows[:MAX_NAMES_PER_HIT]])
     return Hit(best.content, best.size_bytes, best.kind, vouched, names, len(rows), providers=0)
 
 

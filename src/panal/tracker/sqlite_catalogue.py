@@ -17,17 +17,14 @@ from panal.tracker.searchable import common_kind, searchable_all
 from panal.tracker.sqlite_keys import add_keys, add_keys_again, remove_keys
 from panal.tracker.sqlite_text import drop_entries, name_crc
 from panal.tracker.storage import MAX_ITEMS_PER_PEER
-from panal.wire.catalogue import CatalogueDigest, Entry, Holding
+from panal.wire.catalogue import FACTS, CatalogueDigest, Entry, Holding
 from panal.wire.ids import CONTENT_ID_BYTES, ContentId
-
-FACTS_BYTES = 73
-"""Content (32), kind (1), size (8), SHA-256 (32): what the digest counts, but for the path."""
 
 _AT = (
     "FROM json_each(:paths) AS told {join} JOIN entries"
     " ON entries.peer = :peer AND entries.path = told.value"
 )
-_FACTS = f"substr(:facts, told.key * {FACTS_BYTES} + 1, {FACTS_BYTES})"
+_FACTS = f"substr(:facts, told.key * {FACTS.size} + 1, {FACTS.size})"
 _SAME = f"{_AT.format(join='CROSS')} WHERE entries.facts = {_FACTS}"
 _COUNT_SAME = f"SELECT count(*) {_SAME}"
 _NAME_SAME = (

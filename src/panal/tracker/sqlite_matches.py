@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from panal.tracker.kept_best import KeptBest
 from panal.tracker.kept_orders import KeptOrders
@@ -13,12 +13,11 @@ from panal.tracker.search import (
     Matches,
     Search,
     best_key,
-    rank,
     ranked,
 )
 from panal.tracker.sqlite_peers import PeerRows
 from panal.tracker.sqlite_queries import FEW_ROWS, Finding
-from panal.tracker.sqlite_rows import Row, bounded, filters, matches_in
+from panal.tracker.sqlite_rows import bounded, filters, matches_in, names_in
 from panal.tracker.sqlite_text import TRIGRAM, grams_of
 from panal.wire.ids import ContentId
 
@@ -73,10 +72,14 @@ def _best(peers: PeerRows, kept: KeptBest, find: Finding, search: Search) -> Mat
     if known is not None:
         return known
     rows, last = find.best(exact, (search.beginnings, search.needles))
-    matches = _of(peers, rows, capped=len(rows) == RANKED_OF_MORE)
-    if last is None or len(rows) < RANKED_OF_MORE:
+    is_more = len(rows) == RANKED_OF_MORE
+    if last is None or not is_more:
         kept.note_slow(search)
-    return matches if last is None else kept.keep(search, beside, last, matches)
+    names = names_in(peers, rows)
+    if last is None:
+        return Matches(names.matches(), is_more)
+    of_page, _ = ranked(search, names)
+    return kept.keep(search, beside, last, replace(of_page, capped=is_more))
 
 
 def _known(peers: PeerRows, kept: KeptOrders, find: Finding, search: Search) -> Matches | None:
@@ -89,12 +92,12 @@ def _known(peers: PeerRows, kept: KeptOrders, find: Finding, search: Search) -> 
     contents = order.contents_of(search)
     if contents is None or not find.sees_all():
         return None
-    matches = _of(peers, find.names_of(contents, find.found(), order.count))
+    names = names_in(peers, find.names_of(contents, find.found(), order.count))
     if search.after is not None:
-        before = [row for row in matches.rows if row.content == contents[0]]
+        before = [row for row in names.matches() if row.content == contents[0]]
         if best_key(search, before) != search.after:  # it was another when that page was made
             return None
-    return kept.keep_page(order, search, matches, rank(search, matches))
+    return kept.keep_page(order, search, ranked(search, names)[0])
 
 
 def _all(peers: PeerRows, kept: KeptOrders, find: Finding, search: Search) -> Matches:
@@ -106,21 +109,17 @@ def _all(peers: PeerRows, kept: KeptOrders, find: Finding, search: Search) -> Ma
     count = find.at_most(found)
     if count > RANK_LIMIT:
         rows, _ = find.best(find.exact_names(), (search.needles,))
-        return _of(peers, rows, capped=len(rows) == RANKED_OF_MORE)
+        return Matches(list(matches_in(peers, rows)), len(rows) == RANKED_OF_MORE)
     contents: list[ContentId] | None = None
     is_whole = True
     if count <= FEW_ROWS:
-        matches = _of(peers, find.rows_of(found))
+        names = names_in(peers, find.rows_of(found))
     else:
         of_page, contents, is_whole = find.contents_in_order(found)
-        matches = _of(peers, find.names_of(of_page, found, count))
+        names = names_in(peers, find.names_of(of_page, found, count))
     if not find.sees_all():  # whoever asked puts it in order; nothing of it is kept
-        return matches
-    page, in_order = ranked(search, matches.rows)
+        return Matches(names.matches())
+    matches, in_order = ranked(search, names)
     known = in_order if contents is None else contents
     order = kept.keep(search, peers.absences, find.last_entry(), known, count, is_whole=is_whole)
-    return kept.keep_page(order, search, matches, page)
-
-
-def _of(peers: PeerRows, rows: Sequence[Row], *, capped: bool = False) -> Matches:
-    return Matches.of(list(matches_in(peers, rows)), capped=capped)
+    return kept.keep_page(order, search, matches)

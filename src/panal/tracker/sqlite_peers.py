@@ -8,7 +8,7 @@ import heapq
 import json
 import math
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -91,6 +91,11 @@ class PeerRows:
     def with_id(self, row_id: int) -> KnownPeer:
         """The peer of an entry that `absent` does not leave out."""
         return self._by_id[row_id]
+
+    def names_of(self, row_ids: Iterable[int]) -> list[PeerName]:
+        """What the peers of such entries are called."""
+        known = self._by_id
+        return [known[row_id].record.name for row_id in row_ids]
 
     def live_at(self, host: str, port: int, now_s: float) -> list[PeerRecord]:
         """The live peers recorded at an observed host and port."""

@@ -7,19 +7,17 @@ from itertools import groupby
 from typing import Any
 
 from panal.errors import UsageError
-from panal.tracker.search import TOO_MUCH, Match, Search
+from panal.tracker.search import TOO_MUCH, Match, Names, Search
 from panal.tracker.searchable import common_kind_of_all
 from panal.tracker.sqlite_peers import PeerRows
-from panal.wire.ids import ContentId
+from panal.wire.catalogue import FACTS
+from panal.wire.ids import CONTENT_ID_BYTES, ContentId, PeerName
 from panal.wire.manifest import Kind
 
 CONTENT = "substr(entries.facts, 1, 32)"
 SHA256 = "nullif(substr(entries.facts, 42), zeroblob(32))"
 HERE = "peer NOT IN temp.absent"
-COLUMNS = (
-    "SELECT entries.id, entries.peer, entries.path, entries.searchable, entries.facts,"
-    " entries.size_bytes, entries.kind"
-)
+COLUMNS = "SELECT entries.id, entries.peer, entries.path, entries.searchable, entries.facts"
 Row = tuple[Any, ...]
 """What these hold of an entry."""
 # Not LIKE: nothing in a needle has a meaning of its own.
@@ -95,8 +93,24 @@ def _ends_with_one(endings: Sequence[bytes]) -> str:
 def matches_in(peers: PeerRows, rows: Iterable[Row]) -> Iterator[Match]:
     """What rows of `COLUMNS` say."""
     known = peers.with_id
-    for _, peer, path, text, facts, size_bytes, kind in rows:
-        name, content = known(peer).record.name, ContentId(facts[:32])
-        sha256 = facts[41:]
-        vouched = None if sha256 == _NOT_VOUCHED_FOR else sha256
-        yield Match(name, path, text, content, size_bytes, _KINDS[kind], vouched)
+    for _, peer, path, text, facts in rows:
+        yield _match(known(peer).record.name, path, text, facts)
+
+
+def names_in(peers: PeerRows, rows: Sequence[Row]) -> Names:
+    """What rows of `COLUMNS` are put in order by."""
+    texts = [row[3] for row in rows]
+    contents: list[ContentId] = [row[4][:CONTENT_ID_BYTES] for row in rows]
+    names = peers.names_of([row[1] for row in rows])
+
+    def match(place: int) -> Match:
+        _, _, path, text, facts = rows[place]
+        return _match(names[place], path, text, facts)
+
+    return Names(texts, contents, names, match)
+
+
+def _match(name: PeerName, path: str, text: str, facts: bytes) -> Match:
+    told, kind, size_bytes, sha256 = FACTS.unpack(facts)
+    vouched = None if sha256 == _NOT_VOUCHED_FOR else sha256
+    return Match(name, path, text, ContentId(told), size_bytes, _KINDS[kind], vouched)

@@ -23,7 +23,8 @@ from panal.wire.membership import Revocations
 
 DIGEST_BYTES = 32
 _MODULUS = 1 << (8 * DIGEST_BYTES)
-_FACTS = Struct("<32sBQ32s")
+FACTS = Struct("<32sBQ32s")
+"""Content, kind, size and SHA-256 of an entry; zeros where it is not vouched for."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -38,7 +39,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     def facts(self) -> bytes:
         """The 73 canonical bytes between the "e" and the path."""
-        return _FACTS.pack(self.content, self.kind, self.size_bytes, self.sha256 or b"")
+        return FACTS.pack(self.content, self.kind, self.size_bytes, self.sha256 or b"")
 
     def digest(self) -> int:
         """This item's summand in the catalogue's digest."""
