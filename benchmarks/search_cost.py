@@ -4,8 +4,8 @@
 
 Processor time says more than wall time on a machine that does something else besides; where it is
 very busy, both grow. What is kept of searches may hold for less long where names come and go
-between two of them, and is of no use where nobody asks the same again (`--anew`). Nothing is
-asserted.
+between two of them, and is of no use where nobody asks the same again (`--anew`), nor even of the
+words' trigrams where they are new (`--first`). Nothing is asserted.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from panal.errors import UsageError
 from panal.tracker.indexing import NAMES_AT_ONCE
 from panal.tracker.search import RankedPage, listed, rank, understand
 from panal.tracker.sqlite import SqliteStorage
+from panal.tracker.sqlite_matches import KeptSearches
 from panal.wire.catalogue import Announcement, Entry, SearchQuery
 from panal.wire.ids import ContentId, PeerName
 from tests.tracker.makers import announcement, record
@@ -95,6 +96,11 @@ def _names(number: int) -> tuple[str, ...]:
     return tuple(f"new/{number}-{place}.txt" for place in range(ENTRIES_A_CHANGE))
 
 
+def _forget_searches(storage: SqliteStorage) -> None:
+    storage._kept = KeptSearches()
+    storage._provider_counts.forget()
+
+
 def measure(
     storage: SqliteStorage,
     queries: list[Timed],
@@ -121,6 +127,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--peers", type=int, default=1_000)
     parser.add_argument("--anew", action="store_true", help="each search in words not asked before")
+    parser.add_argument("--first", action="store_true", help="nothing is kept of any word")
     parser.add_argument("--told", type=int, default=0, help="announcements before each search")
     asked = parser.parse_args()
     catalogue = Catalogue(asked.files, asked.peers)
@@ -131,7 +138,13 @@ def main() -> None:
         fill(storage, catalogue)
         changes = Changes(storage, catalogue.peers)
         queries = count_matches(catalogue)
-        measure(storage, queries, lambda: changes.make(asked.told), is_anew=asked.anew)
+
+        def before_each() -> None:
+            changes.make(asked.told)
+            if asked.first:
+                _forget_searches(storage)
+
+        measure(storage, queries, before_each, is_anew=asked.anew)
         storage.close()
     print(f"processor time, the median of {ROUNDS}")
     print("\n".join(map(str, queries)))

@@ -135,6 +135,52 @@ def test_what_is_kept_says_what_the_store_says(
     assert again > 10
 
 
+@pytest.mark.parametrize("limits", [(30, 8, 0), (60, 20, 20), (200, 30, 1_000)])
+def test_however_far_trigrams_are_counted_the_same_is_found(
+    limits: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = "RANK_LIMIT", "RANKED_OF_MORE", "FEW_ROWS"
+    for module in search, sqlite_queries, sqlite_matches:
+        for name, value in zip(names, limits, strict=True):
+            monkeypatch.setattr(module, name, value, raising=False)
+    monkeypatch.setattr(sqlite_queries, "_ENOUGH", limits[0])
+    history = History(3)
+    for _ in range(200):
+        history.step()
+    queries = [*WORDS, "lib doc", '"dist-info"', "me -x", "usr size:>900", "me d", "lib l", "l"]
+    for sampled in 1, 3, 20:
+        history.step()
+        for words in queries:
+            wanted = understand(SearchQuery(words))
+            found = []
+            for looked_at in sampled, limits[0]:
+                monkeypatch.setattr(sqlite_queries, "_SAMPLED", looked_at)
+                found.append(_found(history.storage, wanted, KeptSearches()))
+            assert found[0] == found[1], words
+
+
+def test_of_a_word_with_a_rare_trigram_no_common_one_is_counted_far(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sqlite_queries, "_SAMPLED", 5)
+    monkeypatch.setattr(sqlite_queries, "_ENOUGH", 90)
+    storage = SqliteStorage(None, now_s=0.0)
+    with storage.transaction():
+        storage.put_peer(record(PEERS[0]))
+        named = [entry(f"glib {n}", n) for n in range(50)] + [entry("libssl", 60)]
+        storage.apply(PEERS[0], announcement(*named))
+        storage.index_names(1_000)
+    counted: list[str] = []
+    storage._connection.set_trace_callback(
+        lambda said: counted.append(said.split()[-1]) if "min(rowid)" in said else None
+    )
+    for words, hits, limits in ("libssl", 1, ["5)"] * 4), ("glib", 50, ["5)", "90)"]):
+        counted.clear()
+        page, _ = _found(storage, understand(SearchQuery(words)), storage._kept)
+        assert len(page.hits) == hits
+        assert counted == limits
+
+
 def test_a_page_behind_a_content_that_is_called_otherwise_now_misses_nothing() -> None:
     storage = SqliteStorage(None, now_s=0.0)
     with storage.transaction():

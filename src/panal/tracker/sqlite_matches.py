@@ -84,7 +84,7 @@ def _best(peers: PeerRows, kept: KeptBest, find: Finding, search: Search) -> Mat
 
 def _known(peers: PeerRows, kept: KeptOrders, find: Finding, search: Search) -> Matches | None:
     """A page out of an order that is kept; None where that is not known to be it."""
-    order = kept.of(search, peers.absences, find.last_entry(), find.is_among)
+    order = kept.of(search, peers.absences, find.last_entry, find.is_among)
     if order is None:
         return None
     if (page := order.page(search)) is not None:
@@ -121,5 +121,5 @@ def _all(peers: PeerRows, kept: KeptOrders, find: Finding, search: Search) -> Ma
         return Matches(names.matches())
     matches, in_order = ranked(search, names)
     known = in_order if contents is None else contents
-    order = kept.keep(search, peers.absences, find.last_entry(), known, count, is_whole=is_whole)
+    order = kept.keep(search, peers.absences, find.last_entry, known, count, is_whole=is_whole)
     return kept.keep_page(order, search, matches)

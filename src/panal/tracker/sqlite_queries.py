@@ -19,12 +19,11 @@ from panal.tracker.sqlite_text import (
     TRIGRAM,
     beginning,
     count_gram,
-    indexed_until,
+    grams_of,
     matching,
     matching_any,
     matching_rarest,
     name_crc,
-    unindexed,
 )
 
 # CROSS JOIN fixes the order: the text index leads where there is something to look up.
@@ -35,12 +34,15 @@ SELECT EXISTS (SELECT 1 {_FROM_ALL} NOT INDEXED WHERE id > ? AND {{0}}) OR EXIST
     SELECT 1 {_FROM_ALL} NOT INDEXED WHERE id IN (SELECT value FROM json_each(?)) AND {{0}}
 )
 """  # noqa: S608 (of our own parts)
-_LAST = "SELECT coalesce(max(id), 0) FROM entries"
+_LAST = "SELECT (SELECT coalesce(max(id), 0) FROM entries), indexed_until FROM text_state"
 _COUNT_TEXT = "SELECT count(*) FROM (SELECT 1 FROM entry_text WHERE entry_text MATCH ? LIMIT ?)"
 
 _MANY = 1 << 62
+_SAMPLED = 1_000
+"""Names that are looked at to say which trigrams are rare ones."""
 _ENOUGH = 10_000
-"""Of what more names have it is enough to know about how many."""
+"""Where fewer names have a trigram, no commoner one is counted so far; of what more names have it
+is enough to know about how many."""
 ENOUGH_TO_LOOK_UP = 10_000
 """Names that are read take as long as to look up which names have one of some endings."""
 FEW_ROWS = 1_000
@@ -68,6 +70,11 @@ class Finding:
         self._conditions = [f"entries.{HERE}"]
         self._values: list[object] = []
         self._beginnings: dict[str, str] = {}
+        self._rarest_of: dict[tuple[str, ...], tuple[str, int]] = {}
+        last, until = connection.execute(_LAST).fetchone()
+        self.last_entry = int(last)
+        """The newest entry's id."""
+        self._indexed_until = int(until)
         self._few = only is not None and _has_few(connection, only.id)
         if only is not None:
             self._conditions.append("entries.peer = ?")
@@ -93,11 +100,6 @@ class Finding:
         by_contents = self._where(self._search.needles) if self.sees_all() else None
         return names_of(self._connection, contents, found, count, by_contents)
 
-    def last_entry(self) -> int:
-        """The newest entry's id."""
-        (last,) = self._connection.execute(_LAST).fetchone()
-        return int(last)
-
     def is_among(self, behind: int, ids: Sequence[int]) -> bool:
         """Whether an entry behind this id, or one of these, matches."""
         where, values = self._where(self._search.needles)
@@ -108,8 +110,7 @@ class Finding:
 
     def sees_all(self) -> bool:
         """Whether no entry lies between those that the index knows and the newest ones."""
-        recent = _not_indexed_from(self._connection)
-        return recent is None or recent <= indexed_until(self._connection)
+        return self.last_entry - self._indexed_until <= FEW_ENTRIES
 
     def is_too_much(self) -> bool:
         """Whether what the index alone knows is too much already."""
@@ -149,16 +150,26 @@ class Finding:
         """So many are found at most; exactly, where by the index they may be too many."""
         text = "" if self._few else self._looked_up(self._search.needles)[0]
         if text:
-            count = self._counts.names.at_most(self._search.needles)
-            if count is None or count > RANK_LIMIT:
-                (count,) = self._connection.execute(_COUNT_TEXT, (text, RANK_LIMIT + 1)).fetchone()
-            count += min(unindexed(self._connection), FEW_ENTRIES)
+            count = self._indexed_at_most(text)
+            count += min(max(0, self.last_entry - self._indexed_until), FEW_ENTRIES)
             if count <= RANK_LIMIT:
-                return int(count)
+                return count
         counts = [f"(SELECT count(*) FROM (SELECT 1 {part}))" for part, _ in found]  # noqa: S608
         (count,) = self._connection.execute(
             f"SELECT {' + '.join(counts)}", [value for _, values in found for value in values]
         ).fetchone()
+        return int(count)
+
+    def _indexed_at_most(self, text: str) -> int:
+        """Of what the index knows; of what is common as much as matters."""
+        needles, names = self._search.needles, self._counts.names
+        grams = [gram for needle in needles for gram in grams_of(needle)]
+        most = [count for count in map(names.at_most, grams) if count is not None]
+        if min(most, default=_SAMPLED) < _SAMPLED:  # so it was counted, not guessed
+            return min(most)
+        count = names.at_most(needles)
+        if count is None or count > RANK_LIMIT:
+            (count,) = self._connection.execute(_COUNT_TEXT, (text, RANK_LIMIT + 1)).fetchone()
         return int(count)
 
     def exact_names(self) -> list[Row]:
@@ -207,7 +218,8 @@ class Finding:
             return [(f"{_FROM_ALL} WHERE {where} LIMIT ?", (*values, limit))]
         looked_up = f"{_FROM_TEXT} WHERE entry_text MATCH ? AND {where} LIMIT ?"
         found: list[Part] = [(looked_up, (text, *values, limit))]
-        if (recent := _not_indexed_from(self._connection)) is not None:
+        if self.last_entry > self._indexed_until:
+            recent = max(self.last_entry - FEW_ENTRIES, self._indexed_until)
             newer = f"{_FROM_ALL} NOT INDEXED WHERE id > ? AND {where} LIMIT ?"
             found.append((newer, (recent, *values, limit)))
         return found
@@ -220,7 +232,7 @@ class Finding:
         """
         long = tuple(needle for needle in needles if len(needle) >= TRIGRAM)
         if long:
-            text, about = matching_rarest(long, self._about)
+            text, about = self._rarest(long)
             read = about * min(limit, RANK_LIMIT) // RANK_LIMIT
         else:
             pairs = [needle for needle in needles if len(needle) == TRIGRAM - 1]
@@ -236,8 +248,35 @@ class Finding:
             known = self._beginnings[pair] = beginning(self._connection, pair)
         return known
 
+    def _rarest(self, needles: tuple[str, ...]) -> tuple[str, int]:
+        """What is asked of the text index for these needles, and about how many names have it."""
+        known = self._rarest_of.get(needles)
+        if known is None:
+            known = matching_rarest(needles, self._sampled)
+            if known[1] >= _SAMPLED:
+                known = matching_rarest(needles, self._counted(needles).__getitem__)
+            self._rarest_of[needles] = known
+        return known
+
+    def _counted(self, needles: Iterable[str]) -> dict[str, int]:
+        """About how many have each trigram: the rarest are counted, as what was sampled says.
+
+        That is a guess, and far from true where such names lie close together.
+        """
+        sampled = {gram: self._sampled(gram) for needle in needles for gram in grams_of(needle)}
+        counts = {gram: max(about, _ENOUGH) for gram, about in sampled.items()}
+        for gram in sorted(sampled, key=sampled.__getitem__):
+            counts[gram] = self._about(gram)
+            if counts[gram] < _ENOUGH:
+                break
+        return counts
+
+    def _sampled(self, gram: str) -> int:
+        return self._counts.names.about(gram, lambda: count_gram(self._connection, gram, _SAMPLED))
+
     def _about(self, gram: str) -> int:
-        return self._counts.names.about(gram, lambda: count_gram(self._connection, gram, _ENOUGH))
+        what = gram, _ENOUGH
+        return self._counts.names.about(what, lambda: count_gram(self._connection, gram, _ENOUGH))
 
 
 def _by_id(rows: Iterable[Row]) -> dict[int, Row]:
@@ -247,10 +286,3 @@ def _by_id(rows: Iterable[Row]) -> dict[int, Row]:
 def _has_few(connection: sqlite3.Connection, peer: int) -> bool:
     (entries,) = connection.execute("SELECT entries FROM peers WHERE id = ?", (peer,)).fetchone()
     return bool(entries <= FEW_ENTRIES)
-
-
-def _not_indexed_from(connection: sqlite3.Connection) -> int | None:
-    """The newest entries are looked through behind this one; None where the index has all."""
-    (last,) = connection.execute(_LAST).fetchone()
-    until = indexed_until(connection)
-    return max(int(last) - FEW_ENTRIES, until) if last > until else None
