@@ -23,11 +23,6 @@ FEWEST_TO_CHOOSE_FROM = 16
 """A file of fewer chunks is not worth asking a seed to choose."""
 LOOKED_AHEAD_S = LATE_CHUNK_S - 1.0
 """Bytes are counted more often than once a second."""
-SURELY_WITHIN = 0.5
-"""Of the time that one chunk would take from a slow source: others who are through with all that is
-left within this share of it are waited for. Rates are guesses, and who is counted on may die."""
-MOST_LEFT = 40
-"""So few chunks that nobody is asked for are the last ones: it counts who brings them soonest."""
 _LOTS = 1 << 16
 
 
@@ -109,8 +104,6 @@ class Requests:
         useful = self._border.askable(source, source.bits & self._chunks.free)
         if not useful:
             return self._take_over(source, now_s, late)
-        if self._others_are_sooner(source, useful, now_s):
-            return []
         longest = self._longest(source, useful)
         if source.may_choose and (among := useful & self._share_of(source)):
             source.fetch = RunningFetch(0, now_s, is_choice=True)
@@ -121,30 +114,6 @@ class Requests:
         self.awaited.hears(source)
         self._chunks.free ^= source.fetch.claimed
         return [Fetch(source.id, first, count)]
-
-    def _others_are_sooner(self, source: Source, useful: int, now_s: float) -> bool:
-        """Whether those that send now will have brought all of `useful`, and whatever else is
-        free, well before this one has brought a chunk."""
-        left = self._chunks.free.bit_count()
-        if left > MOST_LEFT or not source.fetch_rate_bytes_s:
-            return False
-        within_s = SURELY_WITHIN * self._chunks.chunk_bytes / source.fetch_rate_bytes_s
-        for other in self._neighbours.near.values():
-            if (
-                other.fetch is not None
-                and self._border.askable(other, useful & other.bits) == useful
-            ):
-                left -= self._brings_within(other, within_s, now_s)
-        return left <= 0
-
-    def _brings_within(self, source: Source, within_s: float, now_s: float) -> int:
-        """How many chunks more than it was asked for; none where it is late with those."""
-        fetch = source.fetch
-        if fetch is None or fetch.ending or not source.fetch_rate_bytes_s:
-            return 0
-        chunk_s = self._chunks.chunk_bytes / source.fetch_rate_bytes_s
-        left_s = fetch.asked_at_s + max(1, fetch.claimed.bit_count()) * chunk_s - now_s
-        return int((within_s - left_s) / chunk_s) if 0 <= left_s < within_s else 0
 
     def _share_of(self, source: Source) -> int:
         """Among which chunks a seed may choose; none for who is no seed."""
