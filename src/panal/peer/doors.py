@@ -27,8 +27,8 @@ async def listen(
         cleanup.callback(listener.close)
         return
     loop = asyncio.get_running_loop()
-    # asyncio accepts as many at one go as the system holds, before any of them can be turned
-    # away: with few descriptors, none would be left.
+    # The stock loop accepts as many at one go as the system holds, before any of them can be turned
+    # away: with few descriptors, none would be left. uvloop's closes what it has none for.
     at_one_go = max(1, connections_at_most() // DESCRIPTORS_PART)
     for bound in sockets:
         listening = await loop.create_server(
