@@ -184,6 +184,18 @@ async def test_one_is_asked_at_once_who_else_fetches_and_others_with_the_ticks(
     assert sorted(run.asked_who_fetches) == sources
 
 
+async def test_who_is_gone_by_its_turn_takes_nobody_s(begin: Begin) -> None:
+    run = begin(8)
+    for source in (A, B, C):
+        run.add(source, 0b00001111)
+    run.start()
+    await until(lambda: len(run.engine._to_ask) == 2, "two wait for their turn")
+    gone, left = run.engine._to_ask
+    del run.engine._sources[gone]
+    await run.clock.run_for(TICK_S)
+    assert run.asked_who_fetches[1:] == [left]
+
+
 async def test_what_the_loop_learns_is_taken_at_once_and_one_after_the_other(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,7 +85,8 @@ class Lease:
         """Say goodbye; whether the tracker knew us, None where it did not answer."""
         if not self._may_be_listed:
             return None
-        self.noted("left", "")
+        if self.registrations:
+            self.noted("left", "")
         try:
             return await self._client.leave(self._registration.caller, LEAVE_DEADLINE_S)
         except PanalError:

@@ -273,8 +273,10 @@ class Engine:
 
     def _ask_next(self) -> None:
         """Ask one more who else fetches."""
-        if self._to_ask and (source := self._to_ask.popleft()) in self._sources:
-            self._spawn(self._ask_source(source))
+        while self._to_ask:
+            if (source := self._to_ask.popleft()) in self._sources:
+                self._spawn(self._ask_source(source))
+                return
 
     async def _ask_source(self, source_id: SourceId) -> None:
         for known in await self._others.known_to(source_id):
