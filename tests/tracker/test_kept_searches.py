@@ -144,6 +144,7 @@ def test_however_far_trigrams_are_counted_the_same_is_found(
         for name, value in zip(names, limits, strict=True):
             monkeypatch.setattr(module, name, value, raising=False)
     monkeypatch.setattr(sqlite_queries, "_ENOUGH", limits[0])
+    monkeypatch.setattr(sqlite_queries, "_RARE", limits[0] // 3)
     history = History(3)
     for _ in range(200):
         history.step()
@@ -179,6 +180,25 @@ def test_of_a_word_with_a_rare_trigram_no_common_one_is_counted_far(
         page, _ = _found(storage, understand(SearchQuery(words)), storage._kept)
         assert len(page.hits) == hits
         assert counted == limits
+
+
+def test_a_rare_trigram_is_known_where_its_names_lie_close_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in ("_SAMPLED", 5), ("_ENOUGH", 90), ("_RARE", 30):
+        monkeypatch.setattr(sqlite_queries, name, value)
+    storage = SqliteStorage(None, now_s=0.0)
+    texts = [f"n{n} abc" if n % 10 == 0 else f"n{n}" for n in range(600)]
+    texts[300:320] = [f"{text} bcd" for text in texts[300:320]]
+    with storage.transaction():
+        storage.put_peer(record(PEERS[0]))
+        storage.apply(PEERS[0], announcement(*(entry(text, n) for n, text in enumerate(texts))))
+        storage.index_names(1_000)
+    wanted = understand(SearchQuery("abcd"))
+    find = sqlite_queries.Finding(
+        storage._connection, storage._peers, storage._kept.counts, wanted, None
+    )
+    assert find._rarest(("abcd",)) == ('"bcd"', 20)
 
 
 def test_a_page_behind_a_content_that_is_called_otherwise_now_misses_nothing() -> None:

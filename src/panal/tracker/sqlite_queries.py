@@ -43,6 +43,8 @@ _SAMPLED = 1_000
 _ENOUGH = 10_000
 """Where fewer names have a trigram, no commoner one is counted so far; of what more names have it
 is enough to know about how many."""
+_RARE = 3_000
+"""Where more names have the rarest that was counted, the others are counted so far."""
 ENOUGH_TO_LOOK_UP = 10_000
 """Names that are read take as long as to look up which names have one of some endings."""
 FEW_ROWS = 1_000
@@ -261,22 +263,26 @@ class Finding:
     def _counted(self, needles: Iterable[str]) -> dict[str, int]:
         """About how many have each trigram: the rarest are counted, as what was sampled says.
 
-        That is a guess, and far from true where such names lie close together.
+        That is a guess, and far from true where such names lie close together: a rare one that was
+        guessed to be common is found by counting all a little further.
         """
         sampled = {gram: self._sampled(gram) for needle in needles for gram in grams_of(needle)}
         counts = {gram: max(about, _ENOUGH) for gram, about in sampled.items()}
         for gram in sorted(sampled, key=sampled.__getitem__):
-            counts[gram] = self._about(gram)
+            counts[gram] = self._about(gram, _ENOUGH)
             if counts[gram] < _ENOUGH:
                 break
+        if _RARE < min(counts.values()) < _ENOUGH:
+            further = {gram: self._about(gram, _RARE) for gram in counts}
+            counts |= {gram: about for gram, about in further.items() if about < _RARE}
         return counts
 
     def _sampled(self, gram: str) -> int:
         return self._counts.names.about(gram, lambda: count_gram(self._connection, gram, _SAMPLED))
 
-    def _about(self, gram: str) -> int:
-        what = gram, _ENOUGH
-        return self._counts.names.about(what, lambda: count_gram(self._connection, gram, _ENOUGH))
+    def _about(self, gram: str, far: int) -> int:
+        what = gram, far
+        return self._counts.names.about(what, lambda: count_gram(self._connection, gram, far))
 
 
 def _by_id(rows: Iterable[Row]) -> dict[int, Row]:
