@@ -28,6 +28,7 @@ from panal.tracker.search import (
 from panal.tracker.search import listed as listed_page
 from panal.tracker.searchable import searchable
 from panal.tracker.sqlite import SqliteStorage
+from panal.tracker.sqlite_matches import QUICK_ROWS
 from panal.tracker.storage import Storage, Totals
 from panal.wire.catalogue import Entry, Holding, SearchQuery
 from panal.wire.ids import ContentId, PeerName, Zone
@@ -930,8 +931,23 @@ def test_a_search_is_quick_once_it_was_counted_and_while_the_index_is_not_behind
     _announce(storage, ONE, *(entry(f"new{number}", 1) for number in range(1_001)))
     assert not storage.is_quick(rare)
     _index(storage)
-    storage.match(rare, 1.0)
-    assert storage.is_quick(rare)
+    assert storage.is_quick(common)
+
+
+@only_sqlite
+def test_a_search_is_not_quick_while_as_many_names_came_since_it_was_counted(
+    storage: Storage,
+) -> None:
+    _announce(storage, ONE, *(entry(f"holiday {number}", 1) for number in range(5)))
+    _index(storage)
+    storage.match(understand(SearchQuery("holiday")), 1.0)
+    assert storage.is_quick(understand(SearchQuery("holiday holiday")))
+    _announce(storage, ONE, *(entry(f"holiday with {n}", 1) for n in range(QUICK_ROWS - 5)))
+    _index(storage)
+    assert storage.is_quick(understand(SearchQuery("holiday holiday")))
+    _announce(storage, ONE, entry("holiday at last", 1))
+    _index(storage)
+    assert not storage.is_quick(understand(SearchQuery("holiday holiday")))
 
 
 @only_sqlite
