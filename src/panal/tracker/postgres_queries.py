@@ -72,10 +72,11 @@ _NARROW = "e.searchable, e.content, e.ctid AS place"
 _MATCHING = f"FROM entries e JOIN peers p ON p.id = e.peer WHERE {LIVE}"
 # OFFSET 0: block by block, however many there seem to be. No statistics tell how many have a word,
 # and a plan that begins with all entries takes a second.
-_IN_BLOCKS = (
-    f"FROM blocks b JOIN peers p ON p.id = b.peer AND {LIVE} CROSS JOIN LATERAL"
+_OF_EACH_BLOCK = (
+    f"JOIN peers p ON p.id = b.peer AND {LIVE} CROSS JOIN LATERAL"
     " (SELECT e.ctid, e.* FROM entries e WHERE e.block = b.id"
 )
+_IN_BLOCKS = f"FROM blocks b {_OF_EACH_BLOCK}"
 _OF_BLOCKS = " OFFSET 0) AS e WHERE true"
 # The index has the order of heads: what begins alike is sorted, which is hardly ever more than
 # one path, and what is not taken costs nothing.
@@ -127,11 +128,11 @@ def matches_of(
 class _Found:
     """The statements that find a search's entries, and rank them as `search.rank` does."""
 
-    def __init__(self, search: Search, now_s: float, of_blocks: Sequence[Condition]) -> None:
-        """`of_blocks` are conditions that blocks of such names meet, besides those of words."""
+    def __init__(self, search: Search, now_s: float, endings: Sequence[Condition]) -> None:
+        """`endings` are those of blocks that are looked up before their words are."""
         self._search = search
         self._now_s = now_s
-        self._of_blocks = of_blocks
+        self._endings = endings
 
     def all(self, connection: Connection) -> list[Match]:
         """All that were found."""
@@ -188,7 +189,7 @@ class _Found:
     def _run(
         self, connection: Connection, statement: str, values: Sequence[object]
     ) -> list[tuple[Any, ...]]:
-        run = _run_by_index if self._of_blocks else _run
+        run = _run_by_index if self._endings else _run
         return run(connection, statement, values)
 
     def _select(
@@ -202,26 +203,43 @@ class _Found:
         parts = [part for needle in needles for part in parts_of(needle)]
         if not parts or search.content is not None or search.sha256 is not None:
             return f"{alone} LIMIT {limit}", given
-        of_blocks = [*map(contained_in_block, parts), *self._of_blocks]
+        of_blocks = list(map(contained_in_block, parts))
         if search.peer:
             of_blocks.append((f"b.peer = {PEER}", (key_of(search.peer),)))
         which, which_values = together(of_blocks)
+        blocks, blocks_values = self._blocks()
         # No index helps here, and it is quicker than LIKE.
         contained = [("position(%s in e.searchable) > 0", (needle,)) for needle in needles]
         conditions, values = together([*contained, *others])
-        in_blocks = f"SELECT {columns} {_IN_BLOCKS}{conditions}{_OF_BLOCKS}{which}"
-        statement = f"({in_blocks}) UNION ALL ({alone} AND e.block IS NULL) LIMIT {limit}"
-        return statement, (self._now_s, *values, *which_values, *given)
+        named = f"FROM {blocks} {_OF_EACH_BLOCK}{conditions}{_OF_BLOCKS}{which}"
+        statement = (
+            f"(SELECT {columns} {named}) UNION ALL ({alone} AND e.block IS NULL) LIMIT {limit}"
+        )
+        return statement, (*blocks_values, self._now_s, *values, *which_values, *given)
+
+    def _blocks(self) -> tuple[str, list[object]]:
+        """Where words are looked for. Beside words the planner would compare each block that has
+        them with every ending."""
+        if not self._endings:
+            return "blocks b", []
+        conditions, values = together(self._endings)
+        return f"(SELECT * FROM blocks b WHERE true{conditions} OFFSET 0) AS b", values
 
 
 def _endings_to_look_up(connection: Connection, search: Search) -> list[Condition]:
-    """None where so few blocks have the words that it is quicker to read these."""
+    """None where it is quicker to read the blocks that have the words.
+
+    To look endings up is to compare each block that may have one with all of them.
+    """
     endings = sum(map(len, search.any_of))
     parts = [part for needle in search.needles for part in parts_of(needle)]
     if not endings or not parts:
         return []
-    blocks = _guessed_blocks(connection, map(contained_in_block, parts))
-    return [*map(ends_in_block, search.any_of)] if blocks > _BLOCKS_AN_ENDING * endings else []
+    read = _guessed_blocks(connection, map(contained_in_block, parts))
+    if read <= _BLOCKS_AN_ENDING * endings:
+        return []
+    looked_up = [*map(ends_in_block, search.any_of)]
+    return looked_up if _guessed_blocks(connection, looked_up) * endings < read else []
 
 
 def entries_in_order(connection: Connection, search: Search, now_s: float) -> Generator[Match]:
