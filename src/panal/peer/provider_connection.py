@@ -5,7 +5,6 @@ first used, and again when it broke.
 """
 
 import contextlib
-import os
 import socket
 import threading
 
@@ -108,7 +107,7 @@ class ProviderConnection:
         if connection.gettimeout() != FAR_OFF_S:
             connection.settimeout(FAR_OFF_S)
         self.wake_at(1)
-        self._send(connection, request)
+        connection.sendall(request)
         filled = 0
         while (end := bytes(self.buffer[:filled]).find(END)) < 0:
             if filled >= MAX_HEAD_BYTES:
@@ -117,15 +116,6 @@ class ProviderConnection:
         end += len(END)
         self.ahead = memoryview(bytes(self.buffer[end:filled]))
         return parse_head(bytes(self.buffer[:end]))
-
-    def _send(self, connection: socket.socket, request: bytes) -> None:
-        sent = 0
-        if self._calling.context is None:
-            # `sendall` polls first, and there is nearly always room.
-            with contextlib.suppress(BlockingIOError):
-                sent = os.write(connection.fileno(), request)
-        if sent < len(request):
-            connection.sendall(request[sent:])
 
     def _connect(self) -> socket.socket:
         self._stop_if_cancelled()
