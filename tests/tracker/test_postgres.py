@@ -67,6 +67,21 @@ def two(database: str) -> Iterator[tuple[PostgresStorage, PostgresStorage]]:
     other.close()
 
 
+def plans_of_those_with(text: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Filled with the plan of each statement that has this, from now on."""
+    plans: list[str] = []
+    run = postgres_queries._run
+
+    def explained(connection: Any, statement: str, values: Any) -> Any:
+        if text in statement:
+            rows = connection.execute(f"EXPLAIN {statement}", values).fetchall()
+            plans.append("\n".join(row[0] for row in rows))
+        return run(connection, statement, values)
+
+    monkeypatch.setattr(postgres_queries, "_run", explained)
+    return plans
+
+
 def put(storage: PostgresStorage, *names: str, **more: Any) -> None:
     with storage.transaction():
         for number, name in enumerate(names):
@@ -640,16 +655,7 @@ def test_an_exact_name_is_looked_up_and_not_looked_for(
     put(storage, ONE)
     with storage.transaction():
         storage.apply(ONE, announcement(*(entry(f"{n}/b c.b", n) for n in range(20))))
-    plans: list[str] = []
-    run = postgres_queries._run
-
-    def explained(connection: Any, statement: str, values: Any) -> Any:
-        if "hashtextextended" in statement:
-            rows = connection.execute(f"EXPLAIN {statement}", values).fetchall()
-            plans.append("\n".join(row[0] for row in rows))
-        return run(connection, statement, values)
-
-    monkeypatch.setattr(postgres_queries, "_run", explained)
+    plans = plans_of_those_with("hashtextextended", monkeypatch)
     assert storage.match(understand(SearchQuery("b")), 1.0).capped
     (plan,) = plans
     assert "entries_by_name" in plan
@@ -753,15 +759,7 @@ def test_endings_beside_words_are_looked_up_where_very_many_names_have_the_words
     assert rank(query, storage.match(query, 1.0)) == found
     assert not any("LIKE ANY" in statement for statement in asked)
     with_endings = 1
-    plans: list[str] = []
-
-    def explained(connection: Any, statement: str, values: Any) -> Any:
-        if "LIKE ANY" in statement:
-            rows = connection.execute(f"EXPLAIN {statement}", values).fetchall()
-            plans.append("\n".join(row[0] for row in rows))
-        return run(connection, statement, values)
-
-    monkeypatch.setattr(postgres_queries, "_run", explained)
+    plans = plans_of_those_with("LIKE ANY", monkeypatch)
     assert rank(query, storage.match(query, 1.0)) == found
     assert bool(plans) is bool(query.any_of)
     for plan in plans:  # by nothing but the endings, and each block with one once
