@@ -104,8 +104,7 @@ class ProviderConnection:
 
     def _exchange(self, request: bytes) -> ResponseHead:
         connection = self._socket or self._connect()
-        if connection.gettimeout() != FAR_OFF_S:
-            connection.settimeout(FAR_OFF_S)
+        connection.settimeout(FAR_OFF_S)
         self.wake_at(1)
         connection.sendall(request)
         filled = 0

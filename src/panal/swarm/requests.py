@@ -71,7 +71,7 @@ class Requests:
         orders: list[Order] = []
         is_all_asked = not self._chunks.free
         for source in idle:
-            if is_all_asked == bool(self._chunks.free):  # the last that was free is asked for now
+            if not (self._chunks.free or is_all_asked):  # the last that was free is asked for now
                 late, is_all_asked = self._late(self._chunks.missing, now_s), True
             orders += self._ask_now(source, now_s, late)
             more -= source.fetch is not None
