@@ -51,7 +51,7 @@ class Outcome:
     waste: float
     busy_share: float
     curve: Curve
-    links: LinkUse
+    links: LinkUse | None
 
     @property
     def ratio(self) -> float:
@@ -77,8 +77,10 @@ class Outcome:
         )
 
 
-def run_once(program: str, scenario: Scenario, original: Path) -> Outcome:
-    """One clean run on fresh hosts."""
+def run_once(
+    program: str, scenario: Scenario, original: Path, *, sees_links: bool = False
+) -> Outcome:
+    """One clean run on fresh hosts; to see their links takes a twentieth of a core."""
     folder = Path(tempfile.mkdtemp(prefix="panal-bench-", dir=original.parent))
     try:
         with Network() as network:
@@ -86,21 +88,23 @@ def run_once(program: str, scenario: Scenario, original: Path) -> Outcome:
             kind = PanalSwarm if program == "panal" else TorrentSwarm
             swarm = kind(at, original)
             try:
-                return _measure(program, scenario, at, swarm, original)
+                return _measure(program, scenario, at, swarm, original, sees_links)
             finally:
                 swarm.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _measure(program: str, scenario: Scenario, at: Place, swarm: Swarm, original: Path) -> Outcome:
+def _measure(
+    program: str, scenario: Scenario, at: Place, swarm: Swarm, original: Path, sees_links: bool
+) -> Outcome:
     everybody = (at.seed, *at.peers, at.tracker)
     memory_at_hand(scenario.size_bytes * len(at.peers))
     cpu_before_s = sum(one.cpu_s() for one in swarm.programs.values())
     sent_before = {host: host.traffic() for host in everybody}
     curve = Curve(scenario.size_bytes)
     curve.begin(at.peers)
-    links = LinkUse((at.seed, *at.peers))
+    links = LinkUse((at.seed, *at.peers)) if sees_links else None
     load = MachineLoad()
     began_s = time.monotonic()
     swarm.begin_all(at.peers)
@@ -170,9 +174,9 @@ def run(
         original = make_file(folder / FILE_NAME, scenario.size_bytes)
         for _ in range(rounds):
             for program in programs:
-                outcome = run_once(program, scenario, original)
+                outcome = run_once(program, scenario, original, sees_links=tells_links)
                 print(f"  {outcome.words()}  load {os.getloadavg()[0]:.1f}", flush=True)
-                if tells_links:
+                if outcome.links is not None:
                     print(*outcome.links.lines(), sep="\n", flush=True)
                 outcomes[program].append(outcome)
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -26,9 +27,9 @@ from tests.support.network import Network
 
 pytestmark = pytest.mark.slow
 BATCH = 500
-FIRST_BATCHES, MORE_BATCHES = 4, 20
+FIRST_BATCHES, MORE_BATCHES, PARTS = 4, 7, 3
 EVENTS_A_ROUND = 5
-GROWTH_BYTES = 400 * 1024
+GROWTH_BYTES = 140 * 1024
 CHUNKS = 4096
 WATCHED = "1"
 
@@ -125,9 +126,11 @@ async def test_it_keeps_no_more(view: str, network: Network, browser: BrowserCon
     await page.goto(f"{peer.url}/#/{view}")
     await asyncio.wait_for(stream.is_waiting.wait(), 60)
     await expect(page.get_by_role("heading", level=1)).to_be_attached()
-    before = await kept_bytes(page)
-    stream.give(MORE_BATCHES)
-    await asyncio.wait_for(stream.is_waiting.wait(), 300)
-    assert stream.sent * EVENTS_A_ROUND == (FIRST_BATCHES + MORE_BATCHES) * BATCH
-    after = await kept_bytes(page)
-    assert after - before < GROWTH_BYTES
+    kept = [await kept_bytes(page)]
+    for _ in range(PARTS):
+        stream.give(MORE_BATCHES)
+        await asyncio.wait_for(stream.is_waiting.wait(), 300)
+        kept.append(await kept_bytes(page))
+    assert stream.sent * EVENTS_A_ROUND == (FIRST_BATCHES + PARTS * MORE_BATCHES) * BATCH
+    # What the browser compiles late comes once; what the page keeps of each event comes in every part.
+    assert min(after - before for before, after in pairwise(kept)) < GROWTH_BYTES, kept
