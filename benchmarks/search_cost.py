@@ -22,7 +22,8 @@ from benchmarks.tracker_names import Catalogue
 from benchmarks.tracker_search import ENTRIES_A_CHANGE, Timed, count_matches, in_other_words
 from panal.errors import UsageError
 from panal.tracker.indexing import NAMES_AT_ONCE
-from panal.tracker.search import RankedPage, listed, rank, understand
+from panal.tracker.ranking import RankedPage, listed, rank
+from panal.tracker.search import understand
 from panal.tracker.sqlite import SqliteStorage
 from panal.tracker.sqlite_matches import KeptSearches
 from panal.wire.catalogue import Announcement, Entry, SearchQuery

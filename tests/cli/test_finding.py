@@ -46,7 +46,7 @@ async def test_everything_is_listed_over_as_many_pages_as_it_takes(
     tracker: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("panal.searching.LARGEST_PAGE", 2)
-    monkeypatch.setattr("panal.tracker.search.RANK_LIMIT", 1)
+    monkeypatch.setattr("panal.tracker.ranking.RANK_LIMIT", 1)
     monkeypatch.setattr("panal.tracker.sqlite_queries.RANK_LIMIT", 1)
     answer = await panal("search", *tracker, "--limit", "1000000")
     everything = ["album", "album/song.bin", "large.bin", "other.bin", "small.bin"]

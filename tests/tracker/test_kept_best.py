@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from panal.tracker import kept_answers, kept_best, search
+from panal.tracker import kept_answers, kept_best, ranking
 from panal.tracker.kept_answers import Found, KeptAnswers
 from panal.tracker.kept_best import KeptBest
-from panal.tracker.search import Match, Matches, Names, rank, ranked, understand
+from panal.tracker.ranking import Match, Matches, Names, rank, ranked
+from panal.tracker.search import understand
 from panal.tracker.searchable import searchable
 from panal.wire.catalogue import SearchPage, SearchQuery
 from panal.wire.ids import PeerName
@@ -59,12 +60,12 @@ def test_a_page_of_very_long_names_is_not_kept() -> None:
         assert not kept._kept
 
 
-@pytest.mark.parametrize("page_bytes", [search.MAX_PAGE_BYTES, 7])
+@pytest.mark.parametrize("page_bytes", [ranking.MAX_PAGE_BYTES, 7])
 @pytest.mark.parametrize("page_size", [1, 2, 3, 9])
 def test_what_is_kept_makes_the_same_page(
     page_size: int, page_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "MAX_PAGE_BYTES", page_bytes)
+    monkeypatch.setattr(ranking, "MAX_PAGE_BYTES", page_bytes)
     matches = Matches.of([_match(f"a {number}", number // 2) for number in range(9)])
     page = ""
     for _ in range(9):
@@ -89,7 +90,7 @@ def test_an_answer_is_made_once_for_the_same_page_with_the_same_providers() -> N
     page = rank(understand(SearchQuery("a")), Matches.of([_match("a", 1)]))
     twin = rank(understand(SearchQuery("a")), Matches.of([_match("a", 1)]))
 
-    def answered(of: search.RankedPage, providers: int, *, is_kept: bool = True) -> int:
+    def answered(of: ranking.RankedPage, providers: int, *, is_kept: bool = True) -> int:
         return answers.to(Found(of, {content(1): providers}, capped=True, is_kept=is_kept))
 
     assert [answered(page, 1), answered(page, 1), answered(page, 2), answered(page, 2)] == [

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from panal.tracker import kept_best, kept_orders
 from panal.tracker.kept_orders import FEW_TO_LOOK_AT, KeptOrder, KeptOrders
-from panal.tracker.search import Match, Matches, RankedPage, Search, understand
+from panal.tracker.ranking import Match, Matches, RankedPage
+from panal.tracker.search import Search, understand
 from panal.wire.catalogue import Hit, NamedBy, SearchQuery
 from panal.wire.ids import PeerName
 from panal.wire.manifest import Kind

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from panal.errors import NotFound
-from panal.tracker import search, sqlite_matches, sqlite_queries
+from panal.tracker import ranking, sqlite_matches, sqlite_queries
 from panal.tracker.kept_orders import FEW_TO_LOOK_AT
-from panal.tracker.search import RankedPage, Search, rank, understand
+from panal.tracker.ranking import RankedPage, rank
+from panal.tracker.search import Search, understand
 from panal.tracker.sqlite import SqliteStorage
 from panal.tracker.sqlite_holders import ProviderCounts
 from panal.tracker.sqlite_matches import KeptSearches, matches_of
@@ -106,7 +107,7 @@ def test_what_is_kept_says_what_the_store_says(
     seed: int, limits: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = "RANK_LIMIT", "RANKED_OF_MORE", "FEW_ROWS", "FEW_ENTRIES"
-    for module in search, sqlite_queries, sqlite_matches:
+    for module in ranking, sqlite_queries, sqlite_matches:
         for name, value in zip(names, limits, strict=True):
             monkeypatch.setattr(module, name, value, raising=False)
     is_all_seen = limits[-1] > 20
@@ -140,7 +141,7 @@ def test_however_far_trigrams_are_counted_the_same_is_found(
     limits: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = "RANK_LIMIT", "RANKED_OF_MORE", "FEW_ROWS"
-    for module in search, sqlite_queries, sqlite_matches:
+    for module in ranking, sqlite_queries, sqlite_matches:
         for name, value in zip(names, limits, strict=True):
             monkeypatch.setattr(module, name, value, raising=False)
     monkeypatch.setattr(sqlite_queries, "_ENOUGH", limits[0])
@@ -265,7 +266,7 @@ def test_what_is_refused_takes_nothing_that_is_kept_and_what_fails_is_undone() -
 def test_a_search_whose_best_are_found_by_reading_all_is_no_quick_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in search, sqlite_queries, sqlite_matches:
+    for module in ranking, sqlite_queries, sqlite_matches:
         monkeypatch.setattr(module, "RANK_LIMIT", 30, raising=False)
         monkeypatch.setattr(module, "RANKED_OF_MORE", 5, raising=False)
     storage = SqliteStorage(None, now_s=0.0)

@@ -34,10 +34,11 @@ from panal.tracker.postgres_blocks import NAMES_A_BLOCK, parts_of  # noqa: E402
 from panal.tracker.postgres_conditions import Condition  # noqa: E402
 from panal.tracker.postgres_peers import outer_host  # noqa: E402
 from panal.tracker.postgres_presence import DOUBT_S, LOOK_S  # noqa: E402
+from panal.tracker.ranking import rank  # noqa: E402
 from panal.tracker.records import Records  # noqa: E402
 from panal.tracker.records_threads import RecordsThreads  # noqa: E402
 from panal.tracker.registry import PeerRecord, Reach  # noqa: E402
-from panal.tracker.search import rank, understand  # noqa: E402
+from panal.tracker.search import understand  # noqa: E402
 from panal.tracker.storage import Conflict  # noqa: E402
 from panal.wire.catalogue import Entry, SearchQuery  # noqa: E402
 from panal.wire.ids import PeerName  # noqa: E402

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import panal.tracker
 from panal.errors import UsageError
 from panal.tracker.query_words import EXTENSIONS
-from panal.tracker.search import (
+from panal.tracker.ranking import (
     MAX_NAMES_PER_HIT,
     MAX_PAGE_BYTES,
     RANK_LIMIT,
@@ -21,8 +21,8 @@ from panal.tracker.search import (
     listed,
     match_class,
     rank,
-    understand,
 )
+from panal.tracker.search import understand
 from panal.tracker.searchable import (
     common_kind,
     common_kind_of_all,

@@ -471,7 +471,7 @@ async def test_search_in_pages(tracker: Tracker, peer: TinyPeer) -> None:
 async def test_everything_is_listed_in_pages_and_never_capped(
     tracker: Tracker, peer: TinyPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("panal.tracker.search.RANK_LIMIT", 3)
+    monkeypatch.setattr("panal.tracker.ranking.RANK_LIMIT", 3)
     for module in "sqlite_matches", "sqlite_queries":
         monkeypatch.setattr(f"panal.tracker.{module}.RANK_LIMIT", 3)
         monkeypatch.setattr(f"panal.tracker.{module}.RANKED_OF_MORE", 2)

@@ -16,16 +16,9 @@ from panal.errors import TooLarge, UsageError
 from panal.tracker import sqlite, sqlite_matches, sqlite_queries, sqlite_ranking, sqlite_rows
 from panal.tracker.folders import Below
 from panal.tracker.handout import Asker, Handout
-from panal.tracker.search import (
-    RANK_LIMIT,
-    RANKED_OF_MORE,
-    Match,
-    Matches,
-    Search,
-    rank,
-    understand,
-)
-from panal.tracker.search import listed as listed_page
+from panal.tracker.ranking import RANK_LIMIT, RANKED_OF_MORE, Match, Matches, rank
+from panal.tracker.ranking import listed as listed_page
+from panal.tracker.search import Search, understand
 from panal.tracker.searchable import searchable
 from panal.tracker.sqlite import SqliteStorage
 from panal.tracker.sqlite_matches import QUICK_ROWS

@@ -132,5 +132,5 @@ async def test_it_keeps_no_more(view: str, network: Network, browser: BrowserCon
         await asyncio.wait_for(stream.is_waiting.wait(), 300)
         kept.append(await kept_bytes(page))
     assert stream.sent * EVENTS_A_ROUND == (FIRST_BATCHES + PARTS * MORE_BATCHES) * BATCH
-    # What the browser compiles late comes once; what the page keeps of each event comes in every part.
+    # What a browser compiles late comes once, what a page keeps of each event in every part.
     assert min(after - before for before, after in pairwise(kept)) < GROWTH_BYTES, kept

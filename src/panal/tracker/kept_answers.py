@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from msgspec.structs import replace
 
-from panal.tracker.search import RankedPage
+from panal.tracker.ranking import RankedPage
 from panal.wire.catalogue import SearchPage
 from panal.wire.ids import ContentId
 

@@ -9,7 +9,8 @@ looked up each time, and compared.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from panal.tracker.search import Match, Matches, Search
+from panal.tracker.ranking import Match, Matches
+from panal.tracker.search import Search
 
 MOST_KEPT = 100
 """Pages, of some 60 KB; then it begins anew."""

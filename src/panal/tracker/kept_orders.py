@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from panal.tracker.kept_best import is_small
-from panal.tracker.search import Matches, Search, SortKey
+from panal.tracker.page_tokens import SortKey
+from panal.tracker.ranking import Matches
+from panal.tracker.search import Search
 from panal.wire.ids import ContentId
 
 MOST_KEPT = 100

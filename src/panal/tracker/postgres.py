@@ -19,8 +19,9 @@ from panal.tracker.postgres_feed import PostgresFeed
 from panal.tracker.postgres_members import PostgresMembers
 from panal.tracker.postgres_migrations import migrate
 from panal.tracker.postgres_peers import FIELDS, PeerRows
+from panal.tracker.ranking import Match, Matches
 from panal.tracker.registry import PeerRecord, key_of
-from panal.tracker.search import Match, Matches, Search
+from panal.tracker.search import Search
 from panal.tracker.storage import SAME_AUTHORITY, ListedPeer, Totals
 from panal.wire.catalogue import Announcement, CatalogueDigest, Entry
 from panal.wire.ids import ContentId, PeerName

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from panal.tracker.page_tokens import UNRANKED
 from panal.tracker.postgres_blocks import parts_of
 from panal.tracker.registry import key_of
-from panal.tracker.search import UNRANKED, Search
+from panal.tracker.search import Search
 
 Condition = tuple[str, Sequence[Any]]
 """Of an entry `e`, and the values of its placeholders."""

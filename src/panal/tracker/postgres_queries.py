@@ -26,15 +26,9 @@ from panal.tracker.postgres_conditions import (
 )
 from panal.tracker.postgres_connection import Connection
 from panal.tracker.postgres_steps import HEAD_CHARACTERS, LAST_PART_HASH
+from panal.tracker.ranking import RANK_LIMIT, RANKED_OF_MORE, Match, Matches
 from panal.tracker.registry import key_of
-from panal.tracker.search import (
-    RANK_LIMIT,
-    RANKED_OF_MORE,
-    TOO_MUCH,
-    Match,
-    Matches,
-    Search,
-)
+from panal.tracker.search import TOO_MUCH, Search
 from panal.tracker.searchable import MARK
 from panal.wire.catalogue import Entry
 from panal.wire.ids import ContentId, PeerName
@@ -126,7 +120,7 @@ def matches_of(
 
 
 class _Found:
-    """The statements that find a search's entries, and rank them as `search.rank` does."""
+    """The statements that find a search's entries, and rank them as `ranking.rank` does."""
 
     def __init__(self, search: Search, now_s: float, endings: Sequence[Condition]) -> None:
         """`endings` are those of blocks that are looked up before their words are."""

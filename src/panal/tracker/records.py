@@ -1,7 +1,7 @@
 """The store and the decisions about it, behind its threads: each method is one transaction.
 
-The decisions are those of `registry`, `handout` and `search`; the rows are the store's. The
-event loop never waits for a disk, and no two changes of one peer overlap.
+The decisions are those of `registry`, `handout`, `search` and `ranking`; the rows are the store's.
+The event loop never waits for a disk, and no two changes of one peer overlap.
 """
 
 from collections.abc import Awaitable, Iterable, Sequence
@@ -9,15 +9,16 @@ from contextlib import closing
 from functools import partial
 
 from panal.errors import NotFound
-from panal.tracker import registry, search
+from panal.tracker import ranking, registry, search
 from panal.tracker.folders import folder_page
 from panal.tracker.handout import Handout
 from panal.tracker.indexing import Indexing
 from panal.tracker.kept_answers import Found
 from panal.tracker.lease_renewals import LeaseRenewals
+from panal.tracker.ranking import RankedPage
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.registry import Admission, PeerRecord, Reach
-from panal.tracker.search import RankedPage, Search
+from panal.tracker.search import Search
 from panal.tracker.storage import LeaseClock, ListedPeer, Storage, Totals
 from panal.tracker.transactions import Transactions
 from panal.wire.catalogue import (
@@ -226,9 +227,9 @@ class Records:
     def _page(self, wanted: Search, now_s: float) -> tuple[RankedPage, bool, bool]:
         if wanted.is_listing:
             with closing(self._storage.entries_in_order(wanted, now_s)) as entries:
-                return search.listed(wanted, entries), False, False
+                return ranking.listed(wanted, entries), False, False
         matches = self._storage.match(wanted, now_s)
-        return search.rank(wanted, matches), matches.capped, matches.page is not None
+        return ranking.rank(wanted, matches), matches.capped, matches.page is not None
 
     async def list_folder(self, query: FolderQuery) -> FolderPage:
         """One page of a live peer's folder; NotFound where either is not there."""

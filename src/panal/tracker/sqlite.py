@@ -11,8 +11,9 @@ from types import TracebackType
 from panal.tracker.database import begin, errors_in_words, open_database, roll_back
 from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
+from panal.tracker.ranking import Match, Matches
 from panal.tracker.registry import LEASE_S, PeerRecord, key_of
-from panal.tracker.search import Match, Matches, Search
+from panal.tracker.search import Search
 from panal.tracker.sqlite_catalogue import CatalogueRows
 from panal.tracker.sqlite_folders import entries_between, files_between
 from panal.tracker.sqlite_holders import Holders, ProviderCounts

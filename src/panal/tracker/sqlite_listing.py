@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 
+from panal.tracker.ranking import Match
 from panal.tracker.registry import key_of
-from panal.tracker.search import Match, Search
+from panal.tracker.search import Search
 from panal.tracker.sqlite_peers import PeerRows
 from panal.tracker.sqlite_rows import COLUMNS, bounded, filters, matches_in
 

@@ -7,14 +7,8 @@ from dataclasses import dataclass, field, replace
 from panal.tracker.kept_best import KeptBest
 from panal.tracker.kept_orders import KeptOrders
 from panal.tracker.name_counts import KeptCounts
-from panal.tracker.search import (
-    RANK_LIMIT,
-    RANKED_OF_MORE,
-    Matches,
-    Search,
-    best_key,
-    ranked,
-)
+from panal.tracker.ranking import RANK_LIMIT, RANKED_OF_MORE, Matches, best_key, ranked
+from panal.tracker.search import Search
 from panal.tracker.sqlite_peers import PeerRows
 from panal.tracker.sqlite_queries import FEW_ROWS, Finding
 from panal.tracker.sqlite_rows import bounded, filters, matches_in, names_in

@@ -5,7 +5,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from panal.tracker.name_counts import KeptCounts
-from panal.tracker.search import RANK_LIMIT, RANKED_OF_MORE, Search
+from panal.tracker.ranking import RANK_LIMIT, RANKED_OF_MORE
+from panal.tracker.search import Search
 from panal.tracker.sqlite_keys import known_by
 from panal.tracker.sqlite_peers import KnownPeer, PeerRows
 from panal.tracker.sqlite_ranking import Ordered, Part, contents_in_order, names_of, rows_of

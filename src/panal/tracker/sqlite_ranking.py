@@ -2,7 +2,7 @@
 
 Each row that comes from SQLite is a turn for Python's other threads, and while Python puts rows in
 order these wait. So of all that was found only the ids and contents come, and whole rows of what a
-page shows; `search.rank` sees these alone.
+page shows; `ranking.rank` sees these alone.
 """
 
 import json
@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 
-from panal.tracker.search import UNRANKED, Search
+from panal.tracker.page_tokens import UNRANKED
+from panal.tracker.search import Search
 from panal.tracker.searchable import MARK, whole_word
 from panal.tracker.sqlite_keys import ids_known_by, places_of
 from panal.tracker.sqlite_rows import COLUMNS, CONTAINS, CONTENT, Row
@@ -70,7 +71,7 @@ def contents_in_order(
 ) -> Ordered:
     """Contents in the order of the best names of each that are found, at most `RANK_LIMIT`.
 
-    `search.rank` makes the page of all names that those of the page have.
+    `ranking.rank` makes the page of all names that those of the page have.
     """
     quality, given = _class_of(search)
     selected = f"SELECT {CONTENT} AS content, {_KEY.format(quality)} AS key"

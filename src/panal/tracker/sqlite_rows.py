@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from panal.errors import UsageError
-from panal.tracker.search import TOO_MUCH, Match, Names, Search
+from panal.tracker.ranking import Match, Names
+from panal.tracker.search import TOO_MUCH, Search
 from panal.tracker.searchable import common_kind_of_all
 from panal.tracker.sqlite_peers import PeerRows
 from panal.wire.catalogue import FACTS

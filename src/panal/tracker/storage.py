@@ -17,8 +17,9 @@ from panal.tracker.changes import ChangeFeed
 from panal.tracker.folders import Below
 from panal.tracker.handout import Holder
 from panal.tracker.member_store import SharedMembers
+from panal.tracker.ranking import Match, Matches
 from panal.tracker.registry import PeerRecord
-from panal.tracker.search import Match, Matches, Search
+from panal.tracker.search import Search
 from panal.wire.catalogue import Announcement, Entry
 from panal.wire.ids import ContentId, PeerName
 
