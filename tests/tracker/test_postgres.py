@@ -26,7 +26,12 @@ from panal.errors import (  # noqa: E402
     UsageError,
 )
 from panal.peer.tracker_calls import DEADLINE_S  # noqa: E402
-from panal.tracker import postgres_conditions, postgres_queries  # noqa: E402
+from panal.tracker import (  # noqa: E402
+    postgres_conditions,
+    postgres_listing,
+    postgres_matches,
+    postgres_statements,
+)
 from panal.tracker.known_too_much import BELIEVED_S, KnownTooMuch  # noqa: E402
 from panal.tracker.own_addresses import own_addresses  # noqa: E402
 from panal.tracker.postgres import PostgresStorage  # noqa: E402
@@ -71,7 +76,7 @@ def two(database: str) -> Iterator[tuple[PostgresStorage, PostgresStorage]]:
 def plans_of_those_with(text: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Filled with the plan of each statement that has this, from now on."""
     plans: list[str] = []
-    run = postgres_queries._run
+    run = postgres_statements.run
 
     def explained(connection: Any, statement: str, values: Any) -> Any:
         if text in statement:
@@ -79,7 +84,7 @@ def plans_of_those_with(text: str, monkeypatch: pytest.MonkeyPatch) -> list[str]
             plans.append("\n".join(row[0] for row in rows))
         return run(connection, statement, values)
 
-    monkeypatch.setattr(postgres_queries, "_run", explained)
+    monkeypatch.setattr(postgres_statements, "run", explained)
     return plans
 
 
@@ -631,8 +636,8 @@ def test_a_block_goes_with_its_last_name(
 def test_an_exact_name_is_found_however_many_match(
     two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_queries, "RANK_LIMIT", 3)
-    monkeypatch.setattr(postgres_queries, "RANKED_OF_MORE", 2)
+    monkeypatch.setattr(postgres_matches, "RANK_LIMIT", 3)
+    monkeypatch.setattr(postgres_matches, "RANKED_OF_MORE", 2)
     storage, _ = two
     put(storage, ONE)
     many = [entry(f"{number}/b c.b", number) for number in range(20)]
@@ -650,8 +655,8 @@ def test_an_exact_name_is_found_however_many_match(
 def test_an_exact_name_is_looked_up_and_not_looked_for(
     two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_queries, "RANK_LIMIT", 3)
-    monkeypatch.setattr(postgres_queries, "RANKED_OF_MORE", 2)
+    monkeypatch.setattr(postgres_matches, "RANK_LIMIT", 3)
+    monkeypatch.setattr(postgres_matches, "RANKED_OF_MORE", 2)
     storage, _ = two
     put(storage, ONE)
     with storage.transaction():
@@ -667,8 +672,8 @@ def test_an_exact_name_is_looked_up_and_not_looked_for(
 def test_what_matched_too_much_is_believed_for_seconds(
     two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_queries, "RANK_LIMIT", 6)
-    monkeypatch.setattr(postgres_queries, "RANKED_OF_MORE", 3)
+    monkeypatch.setattr(postgres_matches, "RANK_LIMIT", 6)
+    monkeypatch.setattr(postgres_matches, "RANKED_OF_MORE", 3)
     storage, _ = two
     put(storage, ONE, lease_s=1_000.0)
     with storage.transaction():
@@ -725,7 +730,7 @@ def test_endings_are_listed_alike_from_few_blocks_and_from_all_names(
         return found
 
     from_blocks = listed()
-    monkeypatch.setattr(postgres_queries, "_FEW_BLOCKS", 0)
+    monkeypatch.setattr(postgres_listing, "_FEW_BLOCKS", 0)
     assert listed() == from_blocks
     assert bool(from_blocks) is (words not in {"ext:q", "ext:_"})
 
@@ -735,7 +740,7 @@ def test_endings_beside_words_are_looked_up_where_very_many_names_have_the_words
     two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
     asked: list[str] = []
-    run = postgres_queries._run
+    run = postgres_statements.run
 
     def noted(connection: Any, statement: str, values: Any) -> Any:
         asked.append(statement)
@@ -747,7 +752,7 @@ def test_endings_beside_words_are_looked_up_where_very_many_names_have_the_words
         with storage.transaction():
             storage.apply(PeerName(peer), announcement(*entries))
     storage.database.run(b"ANALYZE")  # few rows: it would read the table
-    monkeypatch.setattr(postgres_queries, "_run", noted)
+    monkeypatch.setattr(postgres_statements, "run", noted)
     query = understand(SearchQuery(words))
     found = rank(query, storage.match(query, 1.0))
     assert not any("LIKE ANY" in statement for statement in asked)
@@ -756,7 +761,7 @@ def test_endings_beside_words_are_looked_up_where_very_many_names_have_the_words
     def guessed(_: Any, conditions: Iterable[Condition]) -> float:
         return with_endings if any("ANY" in sql for sql, _ in conditions) else 20_000
 
-    monkeypatch.setattr(postgres_queries, "_guessed_blocks", guessed)
+    monkeypatch.setattr(postgres_statements, "guessed_blocks", guessed)
     assert rank(query, storage.match(query, 1.0)) == found
     assert not any("LIKE ANY" in statement for statement in asked)
     with_endings = 1
@@ -772,7 +777,7 @@ def test_what_very_few_names_end_with_is_listed_without_all_names(
     two: tuple[PostgresStorage, PostgresStorage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    run = postgres_queries._run
+    run = postgres_statements.run
 
     def noted(connection: Any, statement: str, values: Any) -> Any:
         asked.append(statement)
@@ -786,7 +791,7 @@ def test_what_very_few_names_end_with_is_listed_without_all_names(
     with storage.transaction():
         storage.apply(ONE, announcement(entry("a.mp4", 1), *(entry(f"{n}", n) for n in range(99))))
     storage.database.run(b"ANALYZE")  # few rows: it would read the table
-    monkeypatch.setattr(postgres_queries, "_run", noted)
+    monkeypatch.setattr(postgres_statements, "run", noted)
     for words, is_from_blocks in (("kind:video", True), ("kind:video peer:peer_1", False)):
         asked.clear()
         (row,) = storage.entries_in_order(understand(SearchQuery(words)), 1.0)
@@ -818,7 +823,7 @@ def test_leases_that_were_renewed_since_statistics_were_gathered_are_expected_to
         connection.execute("SET search_path = panal")
         connection.execute("ANALYZE peers")
         connection.execute("UPDATE peers SET lease_until_s = 1060")
-        asked = f"EXPLAIN (FORMAT JSON) SELECT FROM peers p WHERE {postgres_queries.LIVE}"
+        asked = f"EXPLAIN (FORMAT JSON) SELECT FROM peers p WHERE {postgres_statements.LIVE}"
         ((plan,),) = connection.execute(asked, (1_000.0,)).fetchall()
     assert plan[0]["Plan"]["Plan Rows"] > 50
 
@@ -840,7 +845,7 @@ def test_a_search_that_takes_too_long_is_given_up(
 ) -> None:
     storage, _ = two
     with psycopg.connect(database) as connection, monkeypatch.context() as hurried:
-        hurried.setattr(postgres_queries, "MOST_SEARCH_MS", 20)
+        hurried.setattr(postgres_statements, "MOST_SEARCH_MS", 20)
         connection.execute("LOCK TABLE panal.entries IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(UsageError, match="three letters"):
             paths(storage, "a b")

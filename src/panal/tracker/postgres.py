@@ -16,6 +16,8 @@ from panal.tracker.own_addresses import own_loopback
 from panal.tracker.postgres_catalogue import CatalogueRows
 from panal.tracker.postgres_database import Database
 from panal.tracker.postgres_feed import PostgresFeed
+from panal.tracker.postgres_listing import entries_in_order
+from panal.tracker.postgres_matches import matches_of
 from panal.tracker.postgres_members import PostgresMembers
 from panal.tracker.postgres_migrations import migrate
 from panal.tracker.postgres_peers import FIELDS, PeerRows
@@ -187,7 +189,7 @@ class PostgresStorage:
     def match(self, search: Search, now_s: float) -> Matches:
         """The entries of live peers that meet a search's conditions, exact names first."""
         with self.database.using() as connection:
-            return queries.matches_of(connection, self._too_much, search, now_s)
+            return matches_of(connection, self._too_much, search, now_s)
 
     def is_quick(self, _: Search) -> bool:
         """Never: it is asked of a database."""
@@ -197,7 +199,7 @@ class PostgresStorage:
         """The entries that a listing shows, from a page's beginning on, all there are."""
         with (
             self.database.using() as connection,
-            closing(queries.entries_in_order(connection, search, now_s)) as entries,
+            closing(entries_in_order(connection, search, now_s)) as entries,
         ):
             yield from entries
 
