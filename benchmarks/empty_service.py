@@ -24,8 +24,9 @@ from panal.audit import AuditLog
 from panal.cli.programs import SELDOM_COLLECTIONS, collect_after
 from panal.clock import SystemClock
 from panal.tracker.call_counts import CallCounts
-from panal.tracker.calls import CallGuard, GuardedServer
+from panal.tracker.calls import CallGuard
 from panal.tracker.gate import Gate
+from panal.tracker.guarded_server import GuardedServer
 from panal.tracker.limits import CALLS_AT_ONCE
 from panal.tracker.port import options
 from panal.wire import tracker_pb2 as pb

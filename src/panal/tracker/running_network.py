@@ -13,9 +13,9 @@ from panal.audit import AuditLog
 from panal.clock import Clock
 from panal.errors import Refused, StoreUnavailable
 from panal.tracker.authority_files import AuthorityFiles
-from panal.tracker.calls import GuardedServer
 from panal.tracker.dialback import TrackerIdentity
 from panal.tracker.gate import Gate
+from panal.tracker.guarded_server import GuardedServer
 from panal.tracker.member_file import MemberFile
 from panal.tracker.member_store import MemberStore, SharedMembers
 from panal.tracker.network import LOOK_S, Network

@@ -16,10 +16,11 @@ from panal.errors import Refused, StoreUnavailable
 from panal.monitoring.listener import MonitoringListener
 from panal.tracker import limits
 from panal.tracker.call_counts import CallCounts
-from panal.tracker.calls import CallGuard, GuardedServer
+from panal.tracker.calls import CallGuard
 from panal.tracker.dialback import Dialback
 from panal.tracker.facts import LOOPBACK, NETWORK, OPEN
 from panal.tracker.gate import TRACKER
+from panal.tracker.guarded_server import GuardedServer
 from panal.tracker.joining import LINE_S, LINE_USES
 from panal.tracker.news import Newsroom
 from panal.tracker.opening import Opened, has_network_at, open_records
