@@ -5,6 +5,7 @@ from time import monotonic
 import hypothesis
 import pytest
 
+from tests.support.patience import PATIENCE_S
 from tests.support.postgres_server import PostgresServer, server_programs
 
 # A loaded machine is no reason to fail; nor are the examples others each time.
@@ -15,6 +16,12 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("steady")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of what takes long come first: at the end nobody waits for one of them alone."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session")
@@ -56,15 +63,11 @@ def _kept_database(postgres: PostgresServer) -> str:
     return postgres.url("kept")
 
 
-PATIENCE_S = 5.0
-"""Whose connection was closed a moment ago may still be ending."""
-
-
 def check_nothing_is_open(url: str) -> None:
     """AssertionError where a transaction was left open: the tests to come would wait for it."""
     import psycopg
 
-    until_s = monotonic() + PATIENCE_S
+    until_s = monotonic() + PATIENCE_S  # whose connection was closed may still be ending
     with psycopg.connect(url, autocommit=True) as connection:
         while left := connection.execute(
             "SELECT state, query FROM pg_stat_activity WHERE datname = current_database()"

@@ -36,6 +36,7 @@ from panal.wire.certified_names import peer_host
 from panal.wire.ids import PeerName
 from tests.support.clock import VirtualClock
 from tests.support.network import Network, RunningPeer
+from tests.support.patience import PATIENCE_S
 from tests.tracker.test_network import every_call
 
 pytestmark = pytest.mark.p9
@@ -208,7 +209,7 @@ async def _is_refused(channel: grpc.aio.Channel, method: str) -> bool:
 
     called: Any = channel.stream_stream(method)
     try:
-        async for _ in called(silent(), timeout=20):
+        async for _ in called(silent(), timeout=PATIENCE_S):
             return False
     except grpc.aio.AioRpcError as error:
         return error.code().name in {"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED"}

@@ -32,6 +32,7 @@ from panal.peer.tracker_client import TrackerClient
 from panal.tracker import registry
 from panal.wire.catalogue import Announcement
 from tests.support.network import until
+from tests.support.patience import PATIENCE_S
 from tests.support.replicas import SharedStorage, Trackers
 
 LIMITS = Limits(interval_s=10.0, lease_s=30.0)
@@ -171,7 +172,7 @@ def _has_told(peer: RecordedPeer) -> bool:
 
 async def looked_at(tracker: str, history: History) -> None:
     """Look until it answers: gRPC pauses before it connects anew to one that has come back."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not await look(tracker, history):
             pass
 

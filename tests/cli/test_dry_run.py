@@ -11,6 +11,7 @@ from panal.store.space import reserve_bytes
 from tests.cli.running import Said, panal
 from tests.support.folder_peer import FolderPeer, line
 from tests.support.network import Network, RunningPeer
+from tests.support.patience import PATIENCE_S
 
 NOBODY = "e" * 64
 
@@ -45,7 +46,7 @@ async def asking(network: Network, tmp_path: Path) -> Asking:
     (album / "sub" / "b.txt").write_bytes(b"b" * 2_000)
     (album / "sub" / "again.txt").write_bytes(b"b" * 2_000)
     await peer.node.add_folder("album")
-    assert await peer.app.announcer.announced(30.0)
+    assert await peer.app.announcer.announced(PATIENCE_S)
     (tmp_path / "target").mkdir()
     return Asking(network, peer, tmp_path / "target" / "deep")
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.cli.running import panal, said
 from tests.support.network import Network
+from tests.support.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ async def tracker(network: Network) -> tuple[str, str]:
     (one.folder / "album").mkdir()
     (one.folder / "album" / "song.bin").write_bytes(b"la")
     await one.node.add_folder("album")
-    assert await one.app.announcer.announced(30.0)
+    assert await one.app.announcer.announced(PATIENCE_S)
     return ("--tracker", network.tracker_address)
 
 
@@ -68,7 +69,7 @@ async def test_folders_and_further_names_are_told(
     for number in range(30):
         await network.peers["two"].upload(f"der_{number:02}.h", b"z")
         if number in {1, 29}:
-            assert await network.peers["two"].app.announcer.announced(30.0)
+            assert await network.peers["two"].app.announcer.announced(PATIENCE_S)
             (line,) = (await panal("search", *tracker, "der")).out.splitlines()
             also = "1 other name" if number == 1 else "19 or more other names"
             assert f"  1 copy (two), also under {also}  " in line
@@ -79,7 +80,7 @@ async def test_who_has_it_under_a_name_that_does_not_match_is_counted_apart(
 ) -> None:
     for peer, name in (("one", "unlike.bin"), ("two", "all.bin")):
         await network.peers[peer].upload(name, b"the same")
-        assert await network.peers[peer].app.announcer.announced(30.0)
+        assert await network.peers[peer].app.announcer.announced(PATIENCE_S)
     (line,) = (await panal("search", *tracker, "unlike")).out.splitlines()
     assert line.startswith("unlike.bin  8 B  2 copies (one and 1 more)  ")
 
@@ -88,7 +89,7 @@ async def test_of_many_who_have_it_a_few_are_named(network: Network) -> None:
     for number in range(8):
         peer = await network.peer(f"peer_{number}", shares_folder=False)
         await peer.upload("common.bin", b"common")
-        assert await peer.app.announcer.announced(30.0)
+        assert await peer.app.announcer.announced(PATIENCE_S)
     at = ("--tracker", network.tracker_address)
     (line,) = (await panal("search", "common", *at)).out.splitlines()
     named = "peer_0, peer_1, peer_2, peer_3, peer_4"
@@ -100,7 +101,7 @@ async def test_of_many_who_have_it_a_few_are_named(network: Network) -> None:
 async def test_a_name_of_many_contents_lists_each_on_a_line(network: Network) -> None:
     one, two = await network.peer("one"), await network.peer("two")
     ids = [(await one.upload(f"{n}/data.bin", bytes([n])))["id"] for n in range(10)]
-    assert await one.app.announcer.announced(30.0)
+    assert await one.app.announcer.announced(PATIENCE_S)
     words = ("get", "data.bin", "--peer", two.url)
     answer = await panal(*words)
     first, *lines = answer.err.splitlines()

@@ -13,6 +13,7 @@ import pytest
 
 from panal import request_ids
 from panal.cli.log_lines import JsonLines, TextLines, log_to_stderr
+from tests.support.patience import PATIENCE_S
 
 
 class Terminal(io.StringIO):
@@ -87,7 +88,7 @@ def test_the_last_word_of_a_program_is_a_line_of_its_log(log_format: str, tmp_pa
         port = taken.getsockname()[1]
         words = ("peer", "one", str(port), str(tmp_path / "one"), "--log-format", log_format)
         command = [sys.executable, "-m", "panal", *words]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
     assert ended.returncode == 1
     last = ended.stderr.splitlines()[-1]
     if log_format == "text":

@@ -13,6 +13,7 @@ from panal.peer.roles import Asker
 from tests.cli.running import panal, said
 from tests.support.another_user import NOBODY, needs_another_user, words_as
 from tests.support.network import Network
+from tests.support.patience import PATIENCE_S
 
 STRANGER = Asker(on_loopback=True, place=f"user {os.getuid()}")
 
@@ -68,7 +69,7 @@ async def test_whoever_listens_in_the_peer_s_place_gets_no_token(
     assert listening.stdin is not None
     assert listening.stdout is not None
     url = f"http://127.0.0.1:{int(await listening.stdout.readline())}"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await panal("--token-file", str(token), "ls", "--peer", url)
         assert answer.code == 7
         assert "another user" in answer.err

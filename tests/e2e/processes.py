@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import PATIENCE_S
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE_S = 40.0
-"""How long a wait lasts before the test fails; no test asserts that anything is quick."""
 
 
 class Program:
@@ -116,7 +116,7 @@ class Machine:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_S * 2,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout if code == 0 else done.stdout + done.stderr

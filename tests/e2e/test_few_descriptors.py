@@ -10,7 +10,8 @@ from urllib.request import urlopen
 import pytest
 
 from panal.audit import FILE
-from tests.e2e.processes import PATIENCE_S, Machine
+from tests.e2e.processes import Machine
+from tests.support.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.p10]
 PANAL = str(Path(sys.prefix) / "bin" / "panal")

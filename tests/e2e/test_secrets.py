@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.e2e.processes import Machine
+from tests.support.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.p9]
 DEBUG = """import itertools, logging, sys, threading
@@ -49,7 +50,7 @@ class Seen:
 def raw(url: str, request: str) -> str:
     """What a peer says to these bytes, until it ends the connection."""
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=30) as wire:
+    with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_S) as wire:
         wire.sendall(request.encode("latin-1"))
         answer = b""
         while block := wire.recv(65_536):

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from panal.errors import NameTaken, StoreUnavailable, Superseded
-from panal.peer import announcer
+from panal.peer import announcer, upload_routes
 from panal.peer.tracker_client import TrackerClient
 from panal.tracker.records import Records
 from panal.wire.catalogue import Announcement, Caller, Entry
 from panal.wire.ids import ContentId
 from tests.support.clock import VirtualClock
 from tests.support.network import Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.p8
 
@@ -86,7 +87,10 @@ async def test_a_row_the_tracker_lost_comes_back_by_the_digest(tmp_path: Path) -
         assert await names(peer) == ["a.txt", "b.txt", "c.txt"]
 
 
-async def test_what_changed_while_the_tracker_was_away_is_told(tmp_path: Path) -> None:
+async def test_what_changed_while_the_tracker_was_away_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_routes, "ANNOUNCED_WITHIN_S", 0.05)
     async with Network(tmp_path, renew_s=0.2) as network:
         peer = await network.peer("one")
         await peer.upload("before.txt", b"1")
@@ -96,7 +100,7 @@ async def test_what_changed_while_the_tracker_was_away_is_told(tmp_path: Path) -
         (peer.folder / "before.txt").unlink()
         await peer.app.scanning.scan()
         await network.start_tracker()
-        assert await peer.app.announcer.announced(20.0)
+        assert await peer.app.announcer.announced(PATIENCE_S)
         assert await names(peer) == ["meanwhile.txt"]
 
 
@@ -144,7 +148,7 @@ async def test_an_upload_is_announced_before_thousands_that_wait(
     await until(lambda: len(peer.node.files().files) == 1, "the upload")
     is_uploaded.set()
     assert (await upload).json()["announced"]
-    assert await peer.app.announcer.announced(30.0)
+    assert await peer.app.announcer.announced(PATIENCE_S)
     paths = [path for stream in told for path in stream]
     assert len(paths) == 41
     assert paths.index("one.txt") < 20
@@ -176,7 +180,7 @@ async def test_nothing_is_held_back_from_whoever_waits_for_it(
         before = await _first_change_told(peer, told)
         _change(peer, "b")
         await until(lambda: _gathers(clock), "more is waited for")
-        assert await peer.app.announcer.announced(30.0)  # no time passes
+        assert await peer.app.announcer.announced(PATIENCE_S)  # no time passes
         assert told[before:] == [["a"], ["b"]]
 
 
@@ -190,7 +194,7 @@ async def test_who_waits_is_told_of_all_slices_without_a_pause(
         before = await _first_change_told(peer, told)
         for name in "bcdefg":
             _change(peer, name)
-        assert await peer.app.announcer.announced(30.0)  # no time passes
+        assert await peer.app.announcer.announced(PATIENCE_S)  # no time passes
         assert [len(stream) for stream in told[before:]] == [1, 4, 2]
 
 
@@ -252,7 +256,7 @@ async def test_news_do_not_wait_until_everything_is_told(
         await network.start_tracker()
         await until(lambda: tell.times_told_everything > counted, "told afresh")
         assert told[-1] == ["a.txt", "news"]
-        assert await tell.announced(10.0)
+        assert await tell.announced(PATIENCE_S)
         assert await names(peer) == ["a.txt", "news"]
 
 

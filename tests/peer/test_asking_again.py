@@ -13,6 +13,7 @@ from panal.store.staging import Staging, publish_all
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from panal.wire.names import SafePath
 from tests.support.network import Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 
 OLD_NS = 1_234_567_890_123_456_789
 FILES = {"a.txt": b"a" * 100, "deep/b.txt": b"b" * 200, "large": b"c" * (MIN_CHUNK_BYTES + 1)}
@@ -167,7 +168,7 @@ async def test_of_small_files_the_tracker_hears_from_those_that_stay(
         hits = (await again.one.node.search("")).hits
         return sorted(n.path for hit in hits for n in hit.names if n.peer == "get" and n.path != "")
 
-    assert await announcer.announced(20.0)
+    assert await announcer.announced(PATIENCE_S)
     assert [path for path in await named() if path != "tree"] == told
     # All afresh, as to a tracker that has lost everything: the same, and the digests agree.
     await announcer.tell_everything()

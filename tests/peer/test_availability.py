@@ -7,6 +7,7 @@ import pytest
 
 from panal.peer.availability import MOST_UNREAD_BYTES, Availability, Followers
 from panal.wire.have import HEARTBEAT, HEARTBEAT_S, index_frame
+from tests.support.patience import PATIENCE_S
 
 
 class Wire:
@@ -35,7 +36,7 @@ def begin(one: Availability, wire: Wire, *, chunked: bool = False) -> asyncio.Ta
 
 
 async def until(wire: Wire, frames: bytes) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while b"".join(wire.written) != frames:
             await asyncio.sleep(0)
 

@@ -19,6 +19,7 @@ from panal.wire.names import MAX_DEPTH
 from panal.wire.portability import TargetLimits
 from tests.support.folder_peer import FolderPeer, line, whole
 from tests.support.network import Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 
 LARGE = Random(5).randbytes(5 * MIN_CHUNK_BYTES + 77)
 OLD_NS = 1_234_567_890_123_456_789
@@ -177,7 +178,7 @@ async def test_a_part_of_a_folder(network: Network, what: str, inside: str) -> N
     one = await shared_tree(network, small_files=20)
     added = await one.node.add_folder("tree")
     two = await network.peer("two")
-    assert await one.app.announcer.announced(10)
+    assert await one.app.announcer.announced(PATIENCE_S)
     answer = await two.fetched(what.format(id=added.id))
     assert (answer.state, answer.reason) == ("done", "")
     name = inside.rpartition("/")[2]
@@ -262,7 +263,7 @@ async def test_a_newer_snapshot_takes_the_place_of_the_old(network: Network) -> 
     (one.folder / "tree/new.txt").write_bytes(b"new")
     second = await one.node.add_folder("tree")
     assert second.id != first.id
-    assert await one.app.announcer.announced(10)
+    assert await one.app.announcer.announced(PATIENCE_S)
     hits = (await one.node.search("tree")).hits
     assert [(hit.id, hit.kind) for hit in hits if hit.name == "tree"] == [(second.id, "collection")]
     assert (await one.request("GET", f"/content/{first.id}")).status == 404
@@ -270,7 +271,7 @@ async def test_a_newer_snapshot_takes_the_place_of_the_old(network: Network) -> 
     # A file under the folder's name: the folder is gone.
     os.rename(one.folder / "tree", one.folder / "moved")
     await one.upload("tree", b"a file now")
-    assert await one.app.announcer.announced(10)
+    assert await one.app.announcer.announced(PATIENCE_S)
     hits = (await one.node.search("tree")).hits
     assert [hit.kind for hit in hits if hit.name == "tree"] == ["file"]
     assert os.listdir(one.folder / ".panal/collections") == []
@@ -293,7 +294,7 @@ async def test_a_folder_is_shared_again_after_a_restart(network: Network) -> Non
     async def kinds() -> list[str]:
         return [hit.kind for hit in (await two.node.search("tree")).hits if hit.name == "tree"]
 
-    async with asyncio.timeout(30.0):
+    async with asyncio.timeout(PATIENCE_S):
         while await kinds() != ["collection"]:
             await asyncio.sleep(0)
 

@@ -17,6 +17,7 @@ from panal.wire.have import GREETING, HEARTBEAT, HaveReader
 from panal.wire.ids import ContentId, parse_content_id
 from panal.wire.manifest import MIN_CHUNK_BYTES, content_id
 from tests.support.network import Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 from tests.support.raw_http import RawAnswer, RawConnection, connection, request
 
 pytestmark = pytest.mark.p1
@@ -398,7 +399,7 @@ async def test_an_edited_file_is_gone_and_withdrawn(network: Network) -> None:
     assert answer.json()["type"] == "urn:panal:error:content-changed"
     assert (await peer.request("GET", f"/content/{content}")).status == 404
     assert (await peer.request("GET", "/files/data.bin")).status == 404
-    assert await peer.app.announcer.announced(10.0)
+    assert await peer.app.announcer.announced(PATIENCE_S)
     assert (await peer.node.search("data.bin")).hits == []
 
 
@@ -513,7 +514,7 @@ async def test_an_edit_does_not_reach_a_body_that_is_on_its_way(
     peer = await network.peer("one", shares_folder=False)
     content = (await peer.upload("file.bin", bytes(100_000)))["id"]
     target = "/files/file.bin" if by_path else f"/content/{content}"
-    async with connection(peer.app.port) as wire, asyncio.timeout(10.0):
+    async with connection(peer.app.port) as wire, asyncio.timeout(PATIENCE_S):
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await wire.send(request("GET", target, *lines))
         await written.wait()  # the body fits the sockets' buffers
@@ -587,7 +588,7 @@ class Chunked:
         self._buffer = b""
 
     async def some(self) -> bytes:
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE_S):
             size = int(await self._reader.readline(), 16)
             data = await self._reader.readexactly(size)
             assert await self._reader.readexactly(2) == b"\r\n"

@@ -18,6 +18,7 @@ from panal.peer.uploads import BATCH_BYTES
 from panal.store.space import reserve_bytes
 from panal.wire.links import Link, parse_what
 from tests.support.network import Answer, Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 from tests.support.raw_http import RawAnswer, connection, request
 
 
@@ -324,7 +325,7 @@ async def test_a_tracker_that_is_down_only_delays_the_announcement(
     assert (await peer.request("GET", "/files/a.txt")).body == b"a"
     await network.start_tracker()
     await until(lambda: peer.app.lease.problem == "", "registered again")
-    assert await peer.app.announcer.announced(10.0)
+    assert await peer.app.announcer.announced(PATIENCE_S)
     assert len((await peer.node.search("a.txt")).hits) == 1
 
 
@@ -632,7 +633,11 @@ async def test_curl_as_people_call_it(peer: RunningPeer, tmp_path: Path) -> None
     async def curl(*arguments: str) -> str:
         command = ("curl", "-sS", "--noproxy", "*", "-w", "%{http_code}", "-o", "/dev/null")
         done = await asyncio.to_thread(
-            subprocess.run, (*command, *arguments), capture_output=True, timeout=30, check=True
+            subprocess.run,
+            (*command, *arguments),
+            capture_output=True,
+            timeout=PATIENCE_S,
+            check=True,
         )
         return done.stdout.decode()
 

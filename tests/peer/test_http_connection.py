@@ -26,7 +26,8 @@ from panal.peer.limits import (
 from tests.support.crowd import alive, all_end, clients, needs_descriptors, settle, what_comes
 from tests.support.loop_clock import LoopClock
 from tests.support.network import Network, RunningPeer, until
-from tests.support.raw_http import PATIENCE_S, RawConnection, connection, request
+from tests.support.patience import PATIENCE_S
+from tests.support.raw_http import RawConnection, connection, request
 
 MANY = 1_000
 HALF_A_HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "

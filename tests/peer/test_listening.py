@@ -26,6 +26,7 @@ from tests.support.crowd import alive, all_end, clients, needs_descriptors, sett
 from tests.support.loop_clock import LoopClock
 from tests.support.members import Identity, TestAuthority
 from tests.support.network import Network, RunningPeer
+from tests.support.patience import PATIENCE_S
 from tests.support.raw_http import RawConnection, request
 
 HEALTHY = request("GET", "/healthz")
@@ -294,7 +295,7 @@ async def test_who_is_removed_as_a_handshake_ends_is_shut_out_too(
         return serial
 
     monkeypatch.setattr(listening, "serial_in", note)
-    async with at.call(client_context(*removed.files())) as wire, asyncio.timeout(10):
+    async with at.call(client_context(*removed.files())) as wire, asyncio.timeout(PATIENCE_S):
         assert await wire.rest() == b""
     assert len(seen) == 1
     assert await at.is_served()

@@ -34,6 +34,7 @@ from panal.wire.certified_names import peer_host
 from panal.wire.ids import PeerName, parse_content_id
 from tests.support.clock import VirtualClock
 from tests.support.network import Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 
 BIG = random.Random(5).randbytes(3_000_000)
 
@@ -120,7 +121,7 @@ async def test_a_network_is_plain_to_its_owner_only(
 async def _raw(port: int, request: bytes, tls: ssl.SSLContext | None = None) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
     writer.write(request)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await reader.read(65_536)
     writer.close()
     return answer
@@ -202,7 +203,7 @@ async def test_from_elsewhere_nothing_plain_is_taken(members: Network) -> None:
     request = f"GET /healthz HTTP/1.1\r\nHost: {here}\r\n\r\n".encode()
     reader, writer = await asyncio.open_connection(here, a.app.port)
     writer.write(request)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         try:
             answer = await reader.read()
         except ConnectionError:

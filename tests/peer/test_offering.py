@@ -9,13 +9,14 @@ import pytest
 
 from tests.peer.test_watching import write
 from tests.support.network import Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 
 
 async def is_offered(peer: RunningPeer, content: str, wanted: bool) -> None:
     """Wait until the tracker and the peer's own door both say so."""
     offered = peer.app.collections.offering
     await until(lambda: bool(offered.entries()) is wanted, f"{content} offered: {wanted}")
-    assert await peer.app.announcer.announced(30)
+    assert await peer.app.announcer.announced(PATIENCE_S)
     kinds = {hit.kind for hit in (await peer.node.search("")).hits}
     assert ("collection" in kinds) is wanted
     for path in (f"/content/{content}", f"/content/{content}/manifest"):

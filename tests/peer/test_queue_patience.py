@@ -15,6 +15,7 @@ from tests.peer.test_http_source import saying, serving
 from tests.support.clock import VirtualClock
 from tests.support.folder_peer import FolderPeer, all_of_them, tar, whole
 from tests.support.network import Network, until
+from tests.support.patience import PATIENCE_S
 
 ANSWER = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 DEAD = Provider(PeerName("dead"), "127.0.0.1", 1, complete=True)
@@ -31,7 +32,7 @@ class Watched:
         """Let it pass, and what was asked then be answered."""
         asked = len(self.clock._sleepers)
         self.clock.advance(duration_s)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not (self.given_up.is_set() or len(self.clock._sleepers) >= asked):
                 await asyncio.sleep(0.001)
 
@@ -90,7 +91,7 @@ async def late_one(peer: FolderPeer, request: web.Request, data: bytes) -> web.S
 async def test_a_bundle_waits_in_a_living_peers_queue(network: Network) -> None:
     getter = await network.peer("getter")
     busy = FolderPeer("busy", LINES, FILES, bundle=late)
-    busy.released_after = 30
+    busy.released_after = 12  # more than twice what a stall may last
     async with busy.running(network.tracker_address):
         assert (await getter.fetched(busy.content.hex(), "tree")).state == "done"
     assert found_in(getter) == WANTED
@@ -103,7 +104,7 @@ async def test_a_bundle_waits_in_a_living_peers_queue(network: Network) -> None:
 async def test_a_small_file_waits_in_a_living_peers_queue(network: Network) -> None:
     getter = await network.peer("getter")
     busy = FolderPeer("busy", LINES[:3], FILES, late_one)
-    busy.released_after = 30
+    busy.released_after = 12  # more than twice what a stall may last
     async with busy.running(network.tracker_address):
         assert (await getter.fetched(busy.content.hex(), "tree")).state == "done"
     assert len(busy.asked) == len(set(busy.asked)) == 3

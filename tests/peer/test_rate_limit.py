@@ -18,6 +18,7 @@ from panal.wire.ranges import ByteRange
 from tests.peer.test_http_source import CONTENT, GOOD, MANIFEST, saying, serving
 from tests.peer.test_sending import ENDLESS, SMALL, end, pipe, sparse
 from tests.support.clock import VirtualClock
+from tests.support.patience import PATIENCE_S
 
 RATE = 1_000_000
 SLOWEST = 1_000
@@ -141,13 +142,13 @@ async def test_a_sending_keeps_to_the_limit_and_follows_a_change(tmp_path: Path)
         piece = limit.piece_bytes("", 1 << 30)
         for tenth in range(1, 51):
             clock.advance(0.1)
-            async with asyncio.timeout(10.0):
+            async with asyncio.timeout(PATIENCE_S):
                 while received < tenth * RATE // 10 - piece:
                     await asyncio.sleep(0)
                     clock.advance(0.0)
             assert received <= tenth * RATE // 10
         limit.change(0, 0)
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(PATIENCE_S):
             while received < whole.length:
                 clock.advance(LOOK_AGAIN_S)
                 await asyncio.sleep(0.001)
@@ -186,7 +187,7 @@ async def test_what_a_slow_receiver_does_not_take_is_given_back(
     monkeypatch.setattr(limit, "give_back", lambda size_bytes, peer: given.append(size_bytes))
     async with sparse(tmp_path, ENDLESS) as opened, pipe() as (transport, _):
         task = asyncio.create_task(sender.send(transport, opened, ByteRange(0, ENDLESS)))
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE_S):
             while not any(given):
                 clock.advance(0.1)
                 await asyncio.sleep(0.001)
@@ -208,7 +209,7 @@ async def test_a_receiver_that_waits_is_cancelled_at_once_and_says_how_long(
         running = asyncio.create_task(
             asyncio.to_thread(source.fetch, 0, 1, partial, lambda index: None)
         )
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE_S):
             while source.held_s == 0:
                 await asyncio.sleep(0.001)
             source.cancel()  # 256 KiB would take four minutes
@@ -229,7 +230,7 @@ async def test_a_receiver_follows_a_change(tmp_path: Path) -> None:
         running = asyncio.create_task(
             asyncio.to_thread(source.fetch, 0, 1, partial, lambda index: written.set())
         )
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE_S):
             while source.held_s == 0:
                 await asyncio.sleep(0.001)
             assert not written.is_set()

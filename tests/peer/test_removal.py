@@ -27,6 +27,7 @@ from panal.wire.certified_names import peer_host
 from panal.wire.ids import PeerName, parse_content_id
 from tests.support.clock import VirtualClock
 from tests.support.network import Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 
 PROMISED_S = 60.0
 SOONEST_S, LATEST_S = RENEW_S * (1 - RENEW_JITTER), RENEW_S * (1 + RENEW_JITTER)
@@ -115,7 +116,7 @@ class Open:
         """How many bytes still came."""
         count = 0
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while block := await self._reader.read(1 << 20):
                     count += len(block)
         except (ConnectionError, ssl.SSLError):

@@ -14,6 +14,7 @@ from panal.store.hashing import HashedFile, hash_file
 from panal.wire.names import SafePath
 from tests.peer.test_watching import sees, write
 from tests.support.network import Network, until
+from tests.support.patience import PATIENCE_S
 
 
 def sized(*sizes: int) -> list[tuple[SafePath, Fingerprint]]:
@@ -137,7 +138,7 @@ async def test_two_looks_at_once_hash_a_file_once(
     monkeypatch.setattr(scanning, "hash_file", counting)
     peer = await network.peer("one")
     write(peer.folder / "a", b"a")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not paths:
             scans = [peer.app.scanning.scan() for _ in range(5)]
             await asyncio.gather(*scans)

@@ -20,6 +20,7 @@ from panal.peer.sending import SENDING_THREADS, Sender
 from panal.store.fingerprints import Fingerprint
 from panal.wire.ranges import ByteRange
 from tests.support.loop_clock import LoopClock
+from tests.support.patience import PATIENCE_S
 
 ENDLESS = 1 << 40
 SMALL = ByteRange(0, 1_000)
@@ -79,7 +80,7 @@ async def end(tasks: list[asyncio.Task[None]]) -> None:
 
 
 async def send_small(sender: Sender, opened: OpenContent) -> None:
-    async with pipe() as (transport, reader), asyncio.timeout(10.0):
+    async with pipe() as (transport, reader), asyncio.timeout(PATIENCE_S):
         await sender.send(transport, opened, SMALL)
         assert await reader.readexactly(SMALL.length) == bytes(SMALL.length)
 
@@ -109,7 +110,7 @@ async def test_receivers_that_keep_up_hold_no_thread(tmp_path: Path, sender: Sen
             asyncio.create_task(read_on(reader, has_much))
             for (_, reader), has_much in zip(greedy, much, strict=True)
         ]
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(PATIENCE_S):
             for has_much in much:
                 await has_much.wait()
         await send_small(sender, opened)
@@ -156,7 +157,7 @@ async def test_a_receiver_that_takes_nothing_for_long_is_left(
     monkeypatch.setattr(sending, "SLOW_S", 0.05)
     async with pipe() as (transport, _), sparse(tmp_path, ENDLESS) as opened:
         with pytest.raises(ConnectionResetError):
-            async with asyncio.timeout(10.0):
+            async with asyncio.timeout(PATIENCE_S):
                 await sender.send(transport, opened, ByteRange(0, ENDLESS))
 
 
@@ -190,7 +191,7 @@ async def test_a_receiver_that_goes_is_noticed(tmp_path: Path, sender: Sender) -
         assert await reader.readexactly(1)
         reader._transport.abort()  # type: ignore[attr-defined]
         with pytest.raises(ConnectionError):
-            async with asyncio.timeout(10.0):
+            async with asyncio.timeout(PATIENCE_S):
                 await task
         with pytest.raises(ConnectionError):
             await sender.send(transport, opened, SMALL)

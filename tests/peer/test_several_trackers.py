@@ -16,6 +16,7 @@ from panal.peer.tracker_choice import TrackerChoice
 from panal.peer.tracker_client import TrackerClient
 from panal.wire.catalogue import SearchQuery
 from tests.support.network import Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 from tests.support.replicas import Trackers
 from tests.tracker.makers import announcement, caller, registration
 
@@ -59,7 +60,7 @@ async def test_a_peer_goes_to_another_tracker_and_all_of_it_is_found_there(
     (other,) = set(trackers.addresses) - {first}
     await until(lambda: asked(peer) == other, "the peer asks the other one")
     await until(lambda: peer.app.lease.problem == "", "registered")
-    assert await peer.app.announcer.announced(10.0)
+    assert await peer.app.announcer.announced(PATIENCE_S)
     await until_found(other, {"a.txt"})
     assert peer.node.status().tracker == other
     await peer.upload("b.txt", b"b")
@@ -67,7 +68,7 @@ async def test_a_peer_goes_to_another_tracker_and_all_of_it_is_found_there(
 
 
 async def until_found(address: str, wanted: set[str]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while await paths(address) != wanted:
             await asyncio.sleep(0.01)
 
@@ -117,7 +118,7 @@ async def test_where_each_has_its_own_records_all_peers_meet_at_the_first(tmp_pa
         await trackers.stop(0)
         second = {trackers.addresses[1]}
         await until(lambda: {asked(each) for each in peers} == second, "all ask the second")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while len(await peer.node.peers()) < 6:
                 await asyncio.sleep(0.01)
 
@@ -144,14 +145,14 @@ async def test_an_announcement_under_way_when_its_tracker_goes_is_told_again(
     number = trackers.at(first)
     under_way, held = hold_announcements(trackers, number, monkeypatch)
     uploading = asyncio.create_task(peer.upload("b.txt", b"b"))
-    await asyncio.wait_for(under_way.wait(), 30)
+    await asyncio.wait_for(under_way.wait(), PATIENCE_S)
     await trackers.stop(number)
     held.set()
-    answer = await asyncio.wait_for(uploading, 30)
+    answer = await asyncio.wait_for(uploading, PATIENCE_S)
     assert answer["path"] == "b.txt"
     (other,) = set(trackers.addresses) - {first}
     await until_found(other, {"a.txt", "b.txt"})
-    assert await peer.app.announcer.announced(10.0)
+    assert await peer.app.announcer.announced(PATIENCE_S)
 
 
 def hold_announcements(
@@ -181,11 +182,11 @@ async def test_what_was_under_way_is_told_without_the_rest_where_the_records_are
         told, number = peer.app.announcer.times_told_everything, trackers.at(asked(peer))
         under_way, held = hold_announcements(trackers, number, monkeypatch)
         uploading = asyncio.create_task(peer.upload("b.txt", b"b"))
-        await asyncio.wait_for(under_way.wait(), 30)
+        await asyncio.wait_for(under_way.wait(), PATIENCE_S)
         await trackers.stop(number)
         held.set()
-        await asyncio.wait_for(uploading, 30)
-        assert await peer.app.announcer.announced(10.0)
+        await asyncio.wait_for(uploading, PATIENCE_S)
+        assert await peer.app.announcer.announced(PATIENCE_S)
         assert await paths(asked(peer)) == {"a.txt", "b.txt"}
         assert peer.app.announcer.times_told_everything == told
 
@@ -211,7 +212,7 @@ async def registered_at(address: str) -> None:
     """As if the tracker had kept what it was told before."""
     client = TrackerClient([address])
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 with contextlib.suppress(panal.PanalError):
                     await client.register(registration("one"))

@@ -12,6 +12,7 @@ from panal.errors import Unreachable
 from panal.peer import tracker_calls
 from panal.peer.tracker_choice import TrackerChoice
 from panal.peer.tracker_client import TrackerClient
+from tests.support.patience import PATIENCE_S
 from tests.support.replicas import Trackers
 
 
@@ -63,7 +64,7 @@ async def test_whoever_answers_after_all_hung_is_told_of_where_another_was_named
                     await client.peers()
             assert told == [(first, second)]
             await trackers.start(0)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while client.address != first or len(told) < 2:
                     with contextlib.suppress(Unreachable):
                         await client.peers()

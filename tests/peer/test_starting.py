@@ -14,6 +14,7 @@ from panal.peer.lease import Lease
 from panal.wire.catalogue import CatalogueDigest
 from tests.peer.test_watching import write
 from tests.support.network import Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 
 
 def catalogue_digest(peer: RunningPeer) -> bytes:
@@ -25,7 +26,7 @@ def catalogue_digest(peer: RunningPeer) -> bytes:
 
 async def shares(peer: RunningPeer, count: int) -> None:
     await until(lambda: peer.app.index.totals()[0] == count, "everything shared")
-    await peer.app.announcer.announced(10.0)
+    await peer.app.announcer.announced(PATIENCE_S)
 
 
 async def test_a_restart_knows_its_digest_without_adding_it_up(

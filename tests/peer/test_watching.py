@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 
 from panal.errors import PanalError, RootOffline
-from panal.peer import inotify, scanning, watching
+from panal.peer import comparing, inotify, scanning, watching
 from panal.peer.comparing import Comparing, Difference
 from panal.peer.scanning import Scanning
 from panal.store.hashing import HashedFile, hash_file
 from panal.store.index import Moved
 from panal.wire.names import SafePath
 from tests.support.network import Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 
 Hashed = list[str]
 
@@ -54,7 +55,7 @@ def shared(peer: RunningPeer) -> set[str]:
 async def sees(peer: RunningPeer, *paths: str) -> None:
     """Wait until exactly these are shared and the tracker says so too."""
     await until(lambda: shared(peer) == set(paths), f"sharing {paths}, not {shared(peer)}")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             hits = (await peer.node.search("")).hits
             if {name.path for hit in hits for name in hit.names} == set(paths):
@@ -117,14 +118,23 @@ async def test_dropped_in_edited_replaced_and_deleted(network: Network, hashed: 
 
 
 async def test_a_file_that_is_still_written_is_not_shared_half(
-    network: Network, hashed: Hashed
+    network: Network, hashed: Hashed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     peer = await watched(network)
     hashed.clear()
-    with (peer.folder / "slow").open("wb", buffering=0) as file:
-        for _ in range(30):
-            file.write(b"x" * 1000)
-            await asyncio.sleep(0.05)
+    looks, some = 0, Comparing.some
+
+    def counted(comparing: Comparing, *given: Any) -> Difference:
+        nonlocal looks
+        looks += 1
+        return some(comparing, *given)
+
+    monkeypatch.setattr(Comparing, "some", counted)
+    with monkeypatch.context() as patch, (peer.folder / "slow").open("wb", buffering=0) as file:
+        patch.setattr(comparing, "SETTLED_S", 3_600.0)  # however long this process is kept waiting
+        for number in range(3):
+            file.write(b"x" * 10_000)
+            await until(lambda number=number: looks > number, "it is looked at")  # type: ignore[misc]
             assert peer.app.index.by_path("slow") is None
     await sees(peer, "slow")
     assert hashed == ["slow"]
@@ -255,7 +265,7 @@ async def test_thousands_at_once_are_each_read_once(network: Network, hashed: Ha
     for number in range(5_000):
         write(peer.folder / f"many/{number % 50}/{number}", b"%d" % number)
     await until(lambda: peer.app.index.totals()[0] == 5_000, "all indexed")
-    assert await peer.app.announcer.announced(30.0)
+    assert await peer.app.announcer.announced(PATIENCE_S)
     assert len(hashed) == len(set(hashed)) == 5_000
     shutil.rmtree(peer.folder / "many")
     await sees(peer)
@@ -351,7 +361,7 @@ async def test_a_root_that_goes_away_is_offline_and_comes_back_unread(
     hashed.clear()
     root.rename(tmp_path / "away")
     await until(lambda: peer.node.status().offline == [str(root)], "offline")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while (await peer.node.search("")).hits:
             await asyncio.sleep(0.02)
     assert shared(peer) == {path}
@@ -449,11 +459,11 @@ def test_what_changed_before_a_folder_was_watched_anew_is_told(tmp_path: Path) -
     watch = inotify.FolderWatch(tmp_path, unshared.__contains__, told.put, pytest.fail)
     watch.start()
     try:
-        assert told.get(timeout=30) == {""}
+        assert told.get(timeout=PATIENCE_S) == {""}
         (tmp_path / "album/new").touch()
         unshared.clear()
         watch.watch_below("album")
-        assert told.get(timeout=30) == {"album"}
+        assert told.get(timeout=PATIENCE_S) == {"album"}
     finally:
         watch.stop()
 

@@ -12,12 +12,13 @@ import pytest
 
 from panal.errors import Unreachable
 from panal.peer import app as peer_app
-from panal.peer import lease
+from panal.peer import lease, upload_routes
 from panal.swarm import sources
 from panal.wire.catalogue import Caller, Registration
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.at_length import AT_LENGTH
 from tests.support.network import Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 from tests.support.shim import Shim
 
 pytestmark = [pytest.mark.p6, pytest.mark.p7, pytest.mark.p8]
@@ -31,6 +32,7 @@ OVERHEAD_BYTES = 64 * 1024
 def _tries_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "FIRST_RETRY_S", 0.05)
     monkeypatch.setattr(lease, "LONGEST_RETRY_S", 0.2)
+    monkeypatch.setattr(upload_routes, "ANNOUNCED_WITHIN_S", 0.05)
 
 
 def free_port() -> int:
@@ -157,8 +159,8 @@ async def test_peers_cut_off_from_their_tracker_go_on_and_are_back(
         assert (meanwhile.status, meanwhile.json()["announced"]) == (201, False)
         shim.silence(silent=False)
         shim.mend()
-        assert await seed.app.announcer.announced(30.0)
-        assert await getter.app.announcer.announced(30.0)
+        assert await seed.app.announcer.announced(PATIENCE_S)
+        assert await getter.app.announcer.announced(PATIENCE_S)
         hits = (await getter.node.search("bin")).hits
         assert {hit.name: hit.providers for hit in hits} == {"data.bin": 2, "more.bin": 1}
 
@@ -171,7 +173,7 @@ async def test_a_tracker_that_flaps_is_in_step_in_the_end(tmp_path: Path) -> Non
             answer = await peer.request("PUT", f"/upload/{number}.bin", data=b"x" * number)
             assert answer.status == 201
             shim.mend()
-        assert await peer.app.announcer.announced(30.0)
+        assert await peer.app.announcer.announced(PATIENCE_S)
         hits = (await peer.node.search("bin")).hits
         assert len(hits) == 6
 
@@ -186,6 +188,6 @@ async def test_an_answer_lost_after_the_commit_is_asked_for_again(tmp_path: Path
         shim.cut()
         shim.silence(silent=False)
         shim.mend()
-        assert await peer.app.announcer.announced(30.0)
+        assert await peer.app.announcer.announced(PATIENCE_S)
         (hit,) = (await peer.node.search("a.bin")).hits
         assert hit.providers == 1

@@ -12,7 +12,7 @@ from panal.peer.local_user import LocalUser
 from panal.peer.socket_diag import Endpoint
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.checker import assert_settled
-from tests.support.network import Network
+from tests.support.network import NOT_EXPECTED, Network
 from tests.support.raw_http import connection, request
 
 pytestmark = pytest.mark.p10
@@ -78,6 +78,6 @@ async def test_p10_is_seen_broken_where_the_bound_keeps_everybody_out(
 ) -> None:
     """A bound can be what denies service: nobody makes room for whoever has none."""
     monkeypatch.setattr(Connections, "_end_one_for", lambda *_: False)
-    monkeypatch.setattr("tests.support.network.PATIENCE_S", 2.0)
-    with pytest.raises(AssertionError, match="never happened"):
+    monkeypatch.setitem(NOT_EXPECTED, "end of", 2.0)
+    with pytest.raises(AssertionError, match="never happened: end of"):
         await flooded(network, monkeypatch, 96)

@@ -9,7 +9,8 @@ from panal.store.partial import ChunkWriter
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.checker import assert_only, assert_settled
 from tests.support.lying_peers import LIES, among_liars
-from tests.support.network import PATIENCE_S, Network, RunningPeer
+from tests.support.network import Network, RunningPeer
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.p1
 CHUNKS = 12

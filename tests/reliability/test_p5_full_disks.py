@@ -13,7 +13,7 @@ from panal.peer.download import Download, State
 from panal.peer.downloads import Downloads
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.checker import assert_only, assert_settled, assert_sound
-from tests.support.network import Network, RunningPeer, until
+from tests.support.network import NOT_EXPECTED, Network, RunningPeer, until
 from tests.support.scripted_peer import ScriptedPeer
 
 pytestmark = pytest.mark.p5
@@ -104,6 +104,6 @@ async def test_p5_is_seen_broken_where_a_full_disk_is_an_end(
         queue._list.set_state(download, State.FAILED, error)
 
     monkeypatch.setattr(Downloads, "_wait_for_room", giving_up)
-    monkeypatch.setattr("tests.support.network.PATIENCE_S", 2.0)
-    with pytest.raises(AssertionError, match="never happened"):
+    monkeypatch.setitem(NOT_EXPECTED, "it waits for room", 2.0)
+    with pytest.raises(AssertionError, match="never happened: it waits for room"):
         await filled(network, monkeypatch, "pwrite", 2)

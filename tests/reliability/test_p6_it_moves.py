@@ -13,7 +13,7 @@ from panal.swarm.takeover import TakeOvers
 from panal.wire.bitfield import from_indices
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.checker import assert_settled
-from tests.support.network import Network, until
+from tests.support.network import NOT_EXPECTED, Network, until
 from tests.support.scripted_peer import ScriptedPeer, honest
 
 pytestmark = pytest.mark.p6
@@ -87,6 +87,6 @@ async def test_p6_is_seen_broken_where_a_stall_is_waited_for(
 ) -> None:
     monkeypatch.setattr(RunningFetch, "impatience", lambda *_, **__: "")
     monkeypatch.setattr(TakeOvers, "may", lambda *_: False)
-    monkeypatch.setattr("tests.support.network.PATIENCE_S", 2.0)
-    with pytest.raises(AssertionError, match="never happened"):
+    monkeypatch.setitem(NOT_EXPECTED, "all that anybody sends", 2.0)
+    with pytest.raises(AssertionError, match="never happened: all that anybody sends"):
         await scattered(network, 0)

@@ -15,9 +15,9 @@ from panal.peer.tracker_client import TrackerClient
 from panal.tracker import registry
 from panal.wire.catalogue import DIGEST_BYTES, Announcement, Caller, Registration
 from panal.wire.manifest import MIN_CHUNK_BYTES
-from tests.support import network as support
 from tests.support.checker import assert_settled
-from tests.support.network import Network, RunningPeer, until
+from tests.support.network import NOT_EXPECTED, Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.p8
 DATA = Random(8).randbytes(12 * MIN_CHUNK_BYTES + 1)
@@ -36,7 +36,7 @@ async def found_in_time(asker: RunningPeer, wanted: dict[str, int]) -> dict[str,
     is told."""
     found: dict[str, int] = {}
     with suppress(TimeoutError):
-        async with asyncio.timeout(support.PATIENCE_S):
+        async with asyncio.timeout(NOT_EXPECTED.get("known again", PATIENCE_S)):
             while found != wanted:
                 found = await providers(asker)
     return found
@@ -57,7 +57,7 @@ async def lost_in_mid_transfer(network: Network) -> None:
     await network.start_tracker()
     for app in (seed.app, getter.app):
         await until(partial(_came_back, app.lease, before), "registered again")
-        assert await app.announcer.announced(30.0)
+        assert await app.announcer.announced(PATIENCE_S)
     wanted = {"data.bin": 2, "other.txt": 1}
     assert await found_in_time(getter, wanted) == wanted
     for name in ("seed", "getter"):
@@ -109,7 +109,7 @@ async def test_p8_is_seen_broken_where_a_peer_does_not_tell_again(
         await announcer._changes_reached(announcer._changes)
 
     monkeypatch.setattr(Announcer, "tell_everything", believing)
-    monkeypatch.setattr("tests.support.network.PATIENCE_S", 2.0)
+    monkeypatch.setitem(NOT_EXPECTED, "known again", 2.0)
     with pytest.raises(AssertionError, match=r"data\.bin"):
         await lost_in_mid_transfer(network)
 

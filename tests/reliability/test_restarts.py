@@ -15,6 +15,7 @@ from panal.wire.manifest import MIN_CHUNK_BYTES
 from soaks.runner import Run, Runner
 from tests.support.at_length import AT_LENGTH
 from tests.support.network import Network, RunningPeer, until
+from tests.support.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.p3, pytest.mark.p8]
 
@@ -55,7 +56,7 @@ async def test_started_again_in_any_order_it_goes_on(
     assert getter.node.download(identity).bytes_resumed > 0
     assert (getter.folder / "data.bin").read_bytes() == DATA
     for peer in network.peers.values():
-        assert await peer.app.announcer.announced(30.0)
+        assert await peer.app.announcer.announced(PATIENCE_S)
     (hit,) = (await getter.node.search("data.bin")).hits
     assert hit.providers == len(network.peers)
 
@@ -90,7 +91,7 @@ async def test_a_process_that_was_stopped_for_longer_than_its_lease_is_back(
 
 
 async def _listed(peer: RunningPeer, name: str, *, is_there: bool) -> None:
-    async with asyncio.timeout(30.0):
+    async with asyncio.timeout(PATIENCE_S):
         while (name in {known.name for known in await peer.node.peers()}) is not is_there:
             await asyncio.sleep(0.02)
 
@@ -113,7 +114,7 @@ async def test_a_clock_that_jumps_in_mid_transfer_changes_nothing(
     tmp_path: Path, jump_s: float
 ) -> None:
     clock = Jumping()
-    async with Network(tmp_path, renew_s=0.1, lease_s=5.0, clock=clock) as network:
+    async with Network(tmp_path, renew_s=0.1, clock=clock) as network:
         seed = await network.peer("seed")
         uploaded = await seed.upload("data.bin", DATA)
         getter = await network.peer("getter")
@@ -144,6 +145,6 @@ async def test_a_clock_that_jumps_between_two_starts_keeps_nobody_out(
             clock.ahead_s = ahead_s
             seed, getter = await network.peer("seed"), await network.peer("getter")
         await until(lambda: getter.node.download(identity).state == "done", "done")
-        assert await seed.app.announcer.announced(30.0)
+        assert await seed.app.announcer.announced(PATIENCE_S)
         assert {peer.name for peer in await getter.node.peers()} == {"seed", "getter"}
     assert (getter.folder / "data.bin").read_bytes() == DATA

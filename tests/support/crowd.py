@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from tests.support.raw_http import PATIENCE_S
+from tests.support.patience import PATIENCE_S
 
 
 @asynccontextmanager

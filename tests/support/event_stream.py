@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-PATIENCE_S = 30.0
+from tests.support.patience import PATIENCE_S
 
 
 @dataclass

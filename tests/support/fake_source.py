@@ -12,8 +12,8 @@ from panal.swarm.messages import Failure
 from panal.wire import bitfield
 from panal.wire.ids import ContentId
 from panal.wire.manifest import MIN_CHUNK_BYTES, Manifest, content_id, manifest_of
+from tests.support.patience import PATIENCE_S
 
-PATIENCE_S = 30.0
 """A test that waits longer than this has failed."""
 
 

@@ -20,6 +20,7 @@ from panal.wire.dialback import hash_secret, proof_of
 from panal.wire.ids import ContentId, PeerName, parse_content_id
 from panal.wire.manifest import Kind, Manifest, content_id
 from panal.wire.ranges import parse_range
+from tests.support.patience import PATIENCE_S
 from tests.support.scripted_peer import manifest_of_bytes
 
 Send = Callable[["FolderPeer", web.Request, bytes], Awaitable[web.StreamResponse]]
@@ -125,7 +126,7 @@ class FolderPeer:
             announcer.change_entry(None, entry)
         task = asyncio.create_task(lease.run())
         try:
-            assert await announcer.announced(10.0)
+            assert await announcer.announced(PATIENCE_S)
             yield self
         finally:
             task.cancel()

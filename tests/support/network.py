@@ -23,14 +23,17 @@ from panal.tracker.server import TrackerServer
 from panal.tracker.settings import TrackerSettings
 from panal.web.control import owner_routes
 from panal.wire.join_line import JoinLine
+from tests.support.patience import PATIENCE_S
 
-PATIENCE_S = 30.0
+NOT_EXPECTED: dict[str, float] = {}
+"""What a test takes never to happen, by how `what` begins, and for how long it looks."""
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
     """Wait for something to become true; fails, naming it, when it does not."""
+    patience_s = min((s for w, s in NOT_EXPECTED.items() if what.startswith(w)), default=PATIENCE_S)
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             while not condition():
                 await asyncio.sleep(0.005)
     except TimeoutError:
@@ -72,6 +75,9 @@ class RunningPeer:
     async def upload(self, name: str, data: bytes) -> dict[str, Any]:
         answer = await self.request("PUT", f"/upload/{name}", data=BytesIO(data))
         assert answer.status in {200, 201}, answer.body
+        told = self.app.announcer
+        while told.is_heard and not await told.announced(0.1):
+            pass  # the answer does not wait for long, a search right after it shall find it
         file: dict[str, Any] = answer.json()["files"][0]
         return file
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-PATIENCE_S = 10.0
+from tests.support.patience import PATIENCE_S
 
 
 @dataclass

@@ -19,6 +19,7 @@ from panal.wire.dialback import NONCE_BYTES, hash_secret, proof_of
 from panal.wire.ids import NO_ZONE, ContentId, PeerName
 from panal.wire.manifest import Manifest, chunk_size_for, content_id
 from panal.wire.ranges import parse_range
+from tests.support.patience import PATIENCE_S
 
 SendRange = Callable[["ScriptedPeer", web.Request, int, int], Awaitable[web.StreamResponse]]
 
@@ -83,7 +84,7 @@ class ScriptedPeer:
         announcer.change_entry(None, pages[0][0])
         task = asyncio.create_task(lease.run())
         try:
-            assert await announcer.announced(10.0)
+            assert await announcer.announced(PATIENCE_S)
             yield self
         finally:
             task.cancel()

@@ -27,7 +27,8 @@ from panal.swarm.sources import STALL_S, Stage
 from panal.swarm.state import DownloadState
 from panal.wire.ids import NO_ZONE, Zone
 from tests.support.clock import VirtualClock
-from tests.support.fake_source import PATIENCE_S, Content, FakeSource
+from tests.support.fake_source import Content, FakeSource
+from tests.support.patience import PATIENCE_S
 from tests.swarm import A, B, C
 
 

@@ -3,8 +3,7 @@
 import threading
 
 from panal.swarm.workers import Workers
-
-PATIENCE_S = 10.0
+from tests.support.patience import PATIENCE_S
 
 
 def test_work_runs_side_by_side_and_never_more_than_may() -> None:

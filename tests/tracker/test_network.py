@@ -26,6 +26,7 @@ from panal.wire import tracker as wire
 from panal.wire import tracker_pb2 as pb
 from panal.wire.ids import PeerName, parse_peer_name
 from panal.wire.tracker import ERROR_METADATA
+from tests.support.patience import PATIENCE_S
 from tests.tracker.makers import caller
 from tests.tracker.members import Member, MemberTracker, member_tracker
 
@@ -109,7 +110,7 @@ async def _call_once(who: Member, method: str) -> tuple[grpc.StatusCode, str] | 
         (True, False): who.channel.stream_unary,
         (True, True): who.channel.stream_stream,
     }[from_client, from_server]
-    running: Any = kind(method)(one() if from_client else b"", timeout=5)
+    running: Any = kind(method)(one() if from_client else b"", timeout=PATIENCE_S)
     try:
         if from_server:
             async for _ in running:
@@ -166,7 +167,7 @@ async def test_every_call_is_refused_to_whoever_has_no_right(
 async def test_plain_grpc_is_not_answered(tracker: MemberTracker) -> None:
     async with grpc.aio.insecure_channel(tracker.address) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
-        code, _ = await refusal(stub.Check(health_pb2.HealthCheckRequest(), timeout=5))
+        code, _ = await refusal(stub.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S))
         assert code is grpc.StatusCode.UNAVAILABLE
 
 

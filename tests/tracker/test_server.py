@@ -15,6 +15,7 @@ from panal.tracker.server import SERVICE_NAME, TrackerServer
 from panal.tracker.settings import TrackerSettings
 from panal.tracker.stores import DATABASE_NAME
 from panal.wire import tracker_pb2 as pb
+from tests.support.patience import PATIENCE_S
 from tests.tracker.harness import running_tracker
 
 
@@ -198,7 +199,7 @@ async def test_a_failing_sweep_is_logged_and_tried_again(
 
         monkeypatch.setattr(TrackerServer, "sweep", fail)
         await tracker.clock.run_for(11.0)
-        await asyncio.wait_for(tried_again.wait(), 5)
+        await asyncio.wait_for(tried_again.wait(), PATIENCE_S)
     assert "sweeping failed" in caplog.text
 
 

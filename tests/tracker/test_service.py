@@ -24,6 +24,7 @@ from panal.wire.catalogue import Holding
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.tracker_pb2_grpc import TrackerStub
 from tests.support.clock import VirtualClock
+from tests.support.patience import PATIENCE_S
 from tests.tracker.harness import TinyPeer, Tracker, cuttable_way_to, running_tracker
 from tests.tracker.makers import announcement, caller, content, digest_of, entry, registration
 
@@ -680,7 +681,7 @@ async def test_a_call_whose_time_is_over_is_no_call_that_was_given_up(
 
     monkeypatch.setattr(Records, "search", hang)
     is_late = how == "DEADLINE_EXCEEDED"
-    call = tracker.stub.Search(pb.SearchRequest(words="x"), timeout=1 if is_late else 60)
+    call = tracker.stub.Search(pb.SearchRequest(words="x"), timeout=2 if is_late else PATIENCE_S)
     await begun.wait()
     if not is_late:
         call.cancel()

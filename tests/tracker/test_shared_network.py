@@ -28,6 +28,7 @@ from panal.trust.owner_files import FOLDER, OWNER_TOKEN  # noqa: E402
 from panal.wire import tracker as wire  # noqa: E402
 from panal.wire import tracker_pb2 as pb  # noqa: E402
 from tests.support.clock import VirtualClock  # noqa: E402
+from tests.support.patience import PATIENCE_S  # noqa: E402
 from tests.support.postgres_server import PostgresServer  # noqa: E402
 from tests.tracker.makers import caller  # noqa: E402
 from tests.tracker.members import (  # noqa: E402
@@ -241,7 +242,7 @@ async def test_who_comes_in_before_its_removal_is_known_does_not_stay(both: Both
     await both.at_other(b).tracker.Register(registration("b"))
     assert await peers_at(a) == ["b"]
     await next_look(both)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while await peers_at(a):
             pass
     assert await refusal(both.at_other(b).tracker.ListPeers(pb.ListPeersRequest())) == REMOVED
@@ -297,7 +298,7 @@ async def test_while_the_database_is_away_nobody_joins_and_then_all_goes_on(
         status = await tracker.owner.network.Status(pb.StatusRequest())
         assert "database does not answer" in status.problem
         await asyncio.to_thread(away_server.start if how == "stop" else away_server.go_on)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 with suppress(grpc.aio.AioRpcError):
                     assert await peers_at(a) == []

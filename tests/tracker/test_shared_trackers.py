@@ -20,6 +20,7 @@ from panal.tracker.server import TrackerServer
 from panal.tracker.settings import TrackerSettings
 from panal.wire import tracker_pb2 as pb
 from panal.wire.tracker import ERROR_METADATA
+from tests.support.patience import PATIENCE_S
 from tests.support.postgres_server import PostgresServer
 from tests.tracker.harness import TinyPeer, Tracker, running_tracker
 from tests.tracker.makers import announcement, caller, content, digest_of, entry
@@ -71,7 +72,7 @@ async def test_an_open_tracker_does_not_show_a_networks_records(
 
 async def until_health_is(tracker: Tracker, status: object) -> None:
     stub: Any = health_pb2_grpc.HealthStub(tracker.channel)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while (await stub.Check(health_pb2.HealthCheckRequest())).status != status:
             pass
 

@@ -13,11 +13,10 @@ import pytest
 from panal.tracker import limits
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Entry
+from tests.support.patience import PATIENCE_S
 from tests.tracker.harness import TinyPeer, Tracker, running_tracker
 from tests.tracker.makers import announcement, caller, content
 from tests.tracker.members import member_tracker
-
-PATIENCE_S = 30.0
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from panal.tracker.storage import Totals
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Announcement, Entry
 from panal.wire.ids import ContentId
+from tests.support.patience import PATIENCE_S
 from tests.tracker.harness import TinyPeer, Tracker, running_tracker
 from tests.tracker.makers import caller
 from tests.tracker.members import member_tracker
@@ -59,7 +60,9 @@ async def samples(tracker: Tracker) -> dict[tuple[str, ...], float]:
 
 async def health(tracker: Tracker, service: str = "") -> Any:
     stub: Any = health_pb2_grpc.HealthStub(tracker.channel)
-    return (await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)).status
+    return (
+        await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S)
+    ).status
 
 
 async def test_metrics_are_what_happened(tracker: Tracker) -> None:
@@ -198,7 +201,7 @@ async def test_a_tracker_that_stops_says_so_refuses_calls_and_lets_those_that_ru
         status, words = await told(tracker, "/readyz")
         assert (status, "is stopping" in words) == (503, True)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await tracker.stub.ListPeers(pb.ListPeersRequest(), timeout=5)
+            await tracker.stub.ListPeers(pb.ListPeersRequest(), timeout=PATIENCE_S)
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         assert "ask another" in (caught.value.details() or "")
         assert not running.done()
@@ -212,7 +215,7 @@ async def test_while_it_stops_the_gate_refuses_in_words(tracker: Tracker) -> Non
     assert tracker.server._guard is not None
     await tracker.server._guard.drain(1.0)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await tracker.stub.ListPeers(pb.ListPeersRequest(), timeout=5)
+        await tracker.stub.ListPeers(pb.ListPeersRequest(), timeout=PATIENCE_S)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert "ask another" in (caught.value.details() or "")
     assert await health(tracker) == SERVING  # that is told by another hand

@@ -28,11 +28,11 @@ from schemathesis.specs.openapi.checks import (
 from panal.peer.http_answers import OCTETS
 from panal.wire import tus
 from tests.support.network import Network, RunningPeer
+from tests.support.patience import PATIENCE_S
 
 schemathesis.serializer.alias(tus.CONTENT_TYPE, OCTETS)
 EXAMPLES = int(os.environ.get("PANAL_EXAMPLES", "6"))
 """For each operation, half of them made not to fit."""
-PATIENCE_S = 20.0
 STREAM_S = 2.0
 """An event stream has no end: it is read for so long, or until it is silent for so long."""
 CHECKS = [

@@ -9,6 +9,7 @@ import pytest
 
 from panal.peer import announcer
 from tests.support.network import Answer, Network, RunningPeer
+from tests.support.patience import PATIENCE_S
 
 OWN = "ñandú/Año 1"
 
@@ -32,7 +33,7 @@ async def test_another_peers_folder_level_by_level(network: Network) -> None:
         for path in ("a.txt", f"{OWN}/x.txt", f"{OWN}/deep/er/y.txt", "ñandú/<script>.txt")
     }
     folder = (await other.node.add_folder("ñandú")).id
-    assert await other.app.announcer.announced(10.0)
+    assert await other.app.announcer.announced(PATIENCE_S)
     top = (await browse(asker, peer="OTHER")).json()
     assert (top["path"], top["next"]) == ("", None)
     (shown,) = top["files"]

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import BrowserContext, Page
 
@@ -194,7 +195,7 @@ async def test_a_page_that_rebinds_its_name_reads_nothing_and_changes_nothing(
     assert await state_of(peer) == before
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_peer(network: Network) -> tuple[RunningPeer, str, str]:
     """A peer on every address of this machine, where it answers others, and what it shares."""
     if not OUTER:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.support.network import Network, RunningPeer, until
@@ -14,10 +15,10 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 VIEWS = ("find", "fetch", "share", "see", "know")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def busy(network: Network) -> RunningPeer:
     """A peer with something in every view: files, a download under way, one done, one failed."""
-    one = await network.peer("one", upload_limit_bytes_s=1024 * 1024)
+    one = await network.peer("one", upload_limit_bytes_s=256 * 1024)
     await one.upload("folder/film.mkv", bytes(32 * 1024 * 1024))
     await one.upload("text.txt", b"text")
     two = await network.peer("two")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, Request, Route, expect
 
 from tests.support.network import Network, RunningPeer, until
@@ -21,7 +22,7 @@ window.hide = (wanted) => {
 """Without a window every page counts as seen."""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def peer(network: Network) -> RunningPeer:
     peer = await network.peer("one", guest_port=0)
     await peer.upload("a.txt", b"a")
@@ -34,7 +35,7 @@ async def test_eight_pages_in_one_browser(peer: RunningPeer, browser: BrowserCon
     pages: list[Page] = []
     for _ in range(TABS):
         page = await browser.new_page()
-        await page.goto(peer.url, timeout=10_000)
+        await page.goto(peer.url)
         await expect(page.get_by_role("listitem")).to_have_count(1)
         await page.evaluate("hide(true)")
         pages.append(page)

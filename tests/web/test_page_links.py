@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 from yarl import URL
 
@@ -42,7 +43,7 @@ async def run_in_a_shell(line: str, place: Path) -> None:
     assert await shell.wait() == 0
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def sharing(network: Network) -> RunningPeer:
     peer = await network.peer("one", hosts=("127.0.0.1",), guest_port=0)
     await peer.upload(quote(HOSTILE), DATA)

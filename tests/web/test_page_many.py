@@ -18,11 +18,11 @@ from panal.wire.catalogue import Caller, Entry, Registration
 from panal.wire.dialback import hash_secret, proof_of
 from panal.wire.ids import ContentId, PeerName
 from tests.support.network import Network
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 FILES = 100_000
 INDEX_PAGE = 1_000
-PATIENCE_S = 300.0
 ROWS_AT_MOST = 60
 NAMED = 25 + 3 + 10
 """Films with 0123 in their number: at its front, in its middle, at its end."""
@@ -69,7 +69,7 @@ async def announced(tracker: str) -> AsyncIterator[None]:
     task = asyncio.create_task(lease.run())
     try:
         await lease.tried.wait()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(10 * PATIENCE_S):
             while not announcer.times_told_everything:
                 await asyncio.sleep(0.01)
         yield
@@ -88,7 +88,7 @@ async def scrolled_to_the_end(page: Page) -> int:
     """How many rows were in the page at most on the way there."""
     most = 0
     status = page.get_by_role("status").first
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(10 * PATIENCE_S):
         while not (await status.inner_text()).startswith(f"{FILES:,} result"):
             await page.evaluate("document.querySelector('main').scrollTo(0, 1e9)")
             await page.evaluate("new Promise(requestAnimationFrame)")

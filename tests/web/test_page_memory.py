@@ -24,6 +24,7 @@ from panal.answers.events import (
 from panal.audit import Event
 from panal.web.event_stream import event
 from tests.support.network import Network
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 BATCH = 500
@@ -124,7 +125,7 @@ async def test_it_keeps_no_more(view: str, network: Network, browser: BrowserCon
     await page.route("**/api/v1/events*", stream.answer)
     stream.give(FIRST_BATCHES)
     await page.goto(f"{peer.url}/#/{view}")
-    await asyncio.wait_for(stream.is_waiting.wait(), 60)
+    await asyncio.wait_for(stream.is_waiting.wait(), PATIENCE_S)
     await expect(page.get_by_role("heading", level=1)).to_be_attached()
     kept = [await kept_bytes(page)]
     for _ in range(PARTS):

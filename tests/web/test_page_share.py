@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import BrowserContext, expect
 
 from tests.support.network import Network, RunningPeer, until
@@ -19,7 +20,7 @@ DROP = """
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def peer(network: Network) -> RunningPeer:
     peer = await network.peer("one")
     if (await peer.request("OPTIONS", "/api/v1/uploads")).status >= 400:
