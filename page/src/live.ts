@@ -46,9 +46,15 @@ export function merged<Row>(before: readonly Row[], told: { whole: boolean; remo
   return [...kept, ...changed.values()];
 }
 
-/** Take in one download that an answer told of, before the stream does. */
-export function noteDownload(changed: Download): void {
-  downloads.value = merged(downloads.value, { whole: false, removed: [] }, [changed], (each) => each.id);
+/** Take in what an answer tells of a download, unless the stream has told of it since it was asked: the answer is old then. */
+export async function noteDownload(asked: Promise<Download>): Promise<Download> {
+  const before = downloads.value;
+  const answer = await asked;
+  const rowIn = (rows: readonly Download[]): Download | undefined => rows.find((each) => each.id === answer.id);
+  if (rowIn(before) === rowIn(downloads.value)) {
+    downloads.value = merged(downloads.value, { whole: false, removed: [] }, [answer], (each) => each.id);
+  }
+  return answer;
 }
 
 export function forgetDownload(id: string): void {

@@ -85,7 +85,7 @@ function FetchFolderDialog({ peer, folder, onClose }: { peer: string; folder: Fo
     void attempt(async () => {
       let begun = 0;
       for await (const file of filesBelow(peer, folder.path)) {
-        noteDownload(await api.fetch(file.link, file.path.slice(above.length)));
+        await noteDownload(api.fetch(file.link, file.path.slice(above.length)));
         begun += 1;
       }
       tell(say.begunMany(begun, folder.name));

@@ -14,10 +14,10 @@ export async function attempt(work: () => Promise<void>): Promise<void> {
 }
 
 export const pause = (download: Download): Promise<void> =>
-  attempt(async () => noteDownload(await api.pause(download.id)));
+  attempt(async () => void (await noteDownload(api.pause(download.id))));
 
 export const resume = (download: Download): Promise<void> =>
-  attempt(async () => noteDownload(await api.resume(download.id)));
+  attempt(async () => void (await noteDownload(api.resume(download.id))));
 
 export const remove = (download: Download, andDelete = false): Promise<void> =>
   attempt(async () => {
@@ -28,18 +28,17 @@ export const remove = (download: Download, andDelete = false): Promise<void> =>
 /** Asked for again, to the same place, a download goes on from what is here. */
 export const retry = (download: Download): Promise<void> =>
   attempt(async () => {
-    const again = await api.fetch(download.what, download.name, false, download.priority);
+    const again = await noteDownload(api.fetch(download.what, download.name, false, download.priority));
     if (again.id !== download.id) {
       await api.remove(download.id, false);
       forgetDownload(download.id);
     }
-    noteDownload(again);
   });
 
 export const first = (download: Download, others: readonly Download[]): Promise<void> =>
   attempt(async () => {
     const highest = Math.max(...others.map((each) => each.priority));
-    noteDownload(await api.prioritise(download.id, Math.min(1000, highest + 1)));
+    await noteDownload(api.prioritise(download.id, Math.min(1000, highest + 1)));
   });
 
 export const copyLink = (what: string): Promise<void> => attempt(async () => copyText((await api.link(what)).link));
@@ -52,7 +51,6 @@ export const copyCurl = (what: string): Promise<void> =>
 
 export const begin = (what: string): Promise<void> =>
   attempt(async () => {
-    const begun = await api.fetch(what);
-    noteDownload(begun);
+    const begun = await noteDownload(api.fetch(what));
     tell(words.value.find.begun(begun.name ?? what));
   });

@@ -21,7 +21,7 @@ export function FetchState({ content, link, name, isOwn }: FetchStateProps): JSX
   }
   const begin = async (): Promise<void> => {
     try {
-      noteDownload(await api.fetch(link));
+      await noteDownload(api.fetch(link));
       tell(say.begun(name));
     } catch (error) {
       tellError(error);

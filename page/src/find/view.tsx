@@ -174,7 +174,7 @@ function Nothing(): JSX.Element {
   const isBare = !q && !kind && !range && !peer;
   const wait = async (): Promise<void> => {
     try {
-      noteDownload(await api.fetch(q, undefined, true));
+      await noteDownload(api.fetch(q, undefined, true));
       tell(say.begun(q));
     } catch (error) {
       tellError(error);
