@@ -7,11 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.processes import Machine, need
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -35,9 +39,31 @@ def is_free(port: int) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def _ports_are_free() -> None:
-    taken = [port for port in (50051, 5000, 5001, 5002) if not is_free(port)]
-    assert not taken, f"The seed's ports must be free for this test; taken: {taken}."
+def _the_ports_are_ours() -> Iterator[None]:
+    """The seed's ports, one of them among those that the system gives to whoever asks for any.
+
+    A socket that is bound and does not listen keeps the system from that, and who asks for the
+    port by its number from nothing.
+    """
+    with ExitStack() as stack:
+        for port in (50051, 5000, 5001, 5002):
+            stack.enter_context(held(port))
+        yield
+
+
+def held(port: int) -> socket.socket:
+    """Wait where another test was given it just now."""
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    until_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            assert time.monotonic() < until_s, f"Port {port} must be free for this test."
+            time.sleep(0.05)
+        else:
+            return probe
 
 
 def test_the_seeds_own_story(machine: Machine) -> None:

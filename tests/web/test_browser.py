@@ -23,8 +23,8 @@ SECRET = b"only for its owner"
 ATTACKS = """
 async ([peer, id]) => {
   const got = {};
-  const note = async (name, work) => {
-    const patience = new Promise((_, fail) => setTimeout(fail, 3000));
+  const note = async (name, work, patience_ms = 60_000) => {
+    const patience = new Promise((_, fail) => setTimeout(fail, patience_ms));
     try { got[name] = String(await Promise.race([work(), patience])); }
     catch (error) { got[name] = "refused"; }
   };
@@ -35,6 +35,7 @@ async ([peer, id]) => {
     return data;
   };
   const json = JSON.stringify({ what: "x" });
+  const frames = [];  // looked at together: a file that a frame asks for is saved, and nothing loads
   const reading = ["/api/v1/status", "/api/v1/files", "/files/", "/files/kept.txt",
                    `/content/${id}`, `/content/${id}/manifest`, "/healthz"];
   for (const path of reading) {
@@ -59,7 +60,7 @@ async ([peer, id]) => {
       script.onerror = fail;
       document.body.append(script);
     }));
-    await note(`frame ${path}`, () => new Promise((done) => {
+    frames.push(note(`frame ${path}`, () => new Promise((done) => {
       const frame = document.createElement("iframe");
       frame.src = peer + path;
       const look = () => {
@@ -69,7 +70,7 @@ async ([peer, id]) => {
       };
       frame.onload = look;
       document.body.append(frame);
-    }));
+    }), 3000));
   }
   for (const mode of ["cors", "no-cors"]) {
     const options = { mode, credentials: "include" };
@@ -114,6 +115,7 @@ async ([peer, id]) => {
       frame.onload = () => done("refused");
       sent.submit();
     }));
+  await Promise.all(frames);
   return got;
 }
 """
