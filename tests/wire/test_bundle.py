@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from panal.wire.bundle import (
     BLOCK_BYTES,
     END,
     MAX_IDS,
+    Member,
     WrongMember,
     bundle_bytes,
     encode_request,
@@ -66,6 +68,18 @@ def test_a_bundle_that_is_cut_anywhere_is_none() -> None:
     for cut in range(len(tar)):
         with pytest.raises(IntegrityError):
             read(tar[:cut], SIZES)
+        # And no part of a member is given for the member.
+        for member in came_before(tar[:cut]):
+            assert member.data == FILES[member.content]
+
+
+def came_before(tar: bytes) -> list[Member]:
+    """What is given until something is wrong."""
+    came = []
+    with suppress(IntegrityError):
+        for member in members(memoryview(tar), SIZES):
+            came.append(member)
+    return came
 
 
 def named(name: bytes) -> bytes:
