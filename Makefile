@@ -25,7 +25,8 @@ demo: $(STAMP)
 	@$(BIN)/python scripts/demo.py
 
 test: $(STAMP) programs
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder \
+	  --max-worker-restart 0
 
 # The live peer against its own document, others each time; N=1000 asks more of each operation.
 fuzz: $(STAMP)
