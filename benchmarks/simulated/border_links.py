@@ -11,12 +11,12 @@ class BorderLinks(FairLinks):
 
     def __init__(
         self,
-        changing: Callable[[Flow, float], None],
+        changed: Callable[[Flow, float], None],
         tolerance: float,
         way: Callable[[Flow], tuple[Link, ...]],
     ) -> None:
         """`way` names a flow's links; it is asked once."""
-        super().__init__(changing, tolerance)
+        super().__init__(changed, tolerance)
         self._way = way
         self._ways: dict[Flow, tuple[Link, ...]] = {}
 
@@ -24,7 +24,7 @@ class BorderLinks(FairLinks):
         """One more flow."""
         way = self._ways[flow] = self._way(flow)
         for link in way:
-            link.flows[flow] = None
+            link.flows[flow] = link  # asked of its way, not of this
         share = flow.weight * min(link.level for link in way)
         self._set(flow, min(share, *(link.capacity for link in way)))
         for link in way:
@@ -33,12 +33,13 @@ class BorderLinks(FairLinks):
     def remove(self, flow: Flow) -> None:
         """One flow less."""
         self._set(flow, 0.0)
+        del self._before[flow]
         for link in self._ways.pop(flow):
             del link.flows[flow]
             self._look_again(link)
 
     def _set(self, flow: Flow, rate: float) -> None:
-        self._changing(flow, rate)
+        self._before.setdefault(flow, flow.rate)
         change = rate - flow.rate
         for link in self._ways[flow]:
             link.used += change
@@ -67,6 +68,7 @@ class BorderLinks(FairLinks):
                     if further is not link and not further.is_queued and self._is_off(further):
                         further.is_queued = True
                         queue.append(further)
+        self._tell()
 
     def _others(self, flow: Flow, link: Link) -> float:
         """The least level of a flow's other links."""

@@ -20,8 +20,8 @@ class Link:
     def __init__(self, capacity: float) -> None:
         self.capacity = capacity
         """Bytes a second."""
-        self.flows: dict[Flow, None] = {}
-        """In order: a set's would differ from run to run."""
+        self.flows: dict[Flow, Link] = {}
+        """And the other link of each."""
         self.level = inf
         """Bytes a second for each unit of weight; infinite where not all of it is used."""
         self.used = 0.0
@@ -43,23 +43,32 @@ class Flow:
 class FairLinks:
     """The rates of all flows."""
 
-    def __init__(self, changing: Callable[[Flow, float], None], tolerance: float) -> None:
-        """`changing` is told of a flow and its next rate while it still has the one before."""
-        self._changing = changing
+    def __init__(self, changed: Callable[[Flow, float], None], tolerance: float) -> None:
+        """`changed` is told of each flow that has another rate once all agree, and of its last."""
+        self._changed = changed
         self._tolerance = max(tolerance, 1e-12)
+        self._before: dict[Flow, float] = {}
+        """The rates of those that have others now, until that is told."""
         self._queue: deque[Link] = deque()
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether there is anything to agree on."""
+        return bool(self._queue)
 
     def add(self, flow: Flow) -> None:
         """One more flow."""
-        flow.up.flows[flow] = flow.down.flows[flow] = None
-        share = flow.weight * min(flow.up.level, flow.down.level)
-        self._set(flow, min(share, flow.up.capacity, flow.down.capacity))
-        self._look_again(flow.up)
-        self._look_again(flow.down)
+        up, down = flow.up, flow.down
+        up.flows[flow], down.flows[flow] = down, up
+        share = flow.weight * min(up.level, down.level)
+        self._set(flow, min(share, up.capacity, down.capacity))
+        self._look_again(up)
+        self._look_again(down)
 
     def remove(self, flow: Flow) -> None:
-        """One flow less."""
+        """One flow less; whoever sent it knows that it has ended."""
         self._set(flow, 0.0)
+        del self._before[flow]
         for link in (flow.up, flow.down):
             del link.flows[flow]
             self._look_again(link)
@@ -70,7 +79,7 @@ class FairLinks:
         self._look_again(link)
 
     def _set(self, flow: Flow, rate: float) -> None:
-        self._changing(flow, rate)
+        self._before.setdefault(flow, flow.rate)
         change = rate - flow.rate
         flow.up.used += change
         flow.down.used += change
@@ -83,31 +92,42 @@ class FairLinks:
 
     def settle(self) -> None:
         """What came and went since the last time: links agree on all of it at once."""
-        queue, tolerance, changing = self._queue, self._tolerance, self._changing
+        queue = self._queue
         while queue:
             link = queue.popleft()
             link.is_queued = False
-            before = link.level
-            others = other_links(link)
-            level = level_of(link, others)
-            if level == before or abs(level - before) <= tolerance * before < inf:
+            level = level_of(link, self._tolerance)
+            if level != link.level:
+                self._set_level(link, level)
+        self._tell()
+
+    def _tell(self) -> None:
+        told, self._before = self._before, {}
+        for flow, rate in told.items():
+            self._changed(flow, rate)
+
+    def _set_level(self, link: Link, level: float) -> None:
+        """What its flows get then; who is not full any more, or too full, is looked at again."""
+        queue, before, tolerance = self._queue, self._before, self._tolerance
+        link.level = level
+        used = 0.0
+        for flow, other in link.flows.items():
+            other_level = other.level
+            rate = flow.weight * (level if level < other_level else other_level)
+            used += rate
+            old_rate = flow.rate
+            if rate == old_rate:
                 continue
-            link.level = level
-            used = 0.0
-            for flow, other in zip(link.flows, others, strict=True):
-                rate = flow.weight * (level if level < other.level else other.level)
-                change = rate - flow.rate
-                if change:
-                    changing(flow, rate)
-                    flow.rate = rate
-                    other.used += change
-                    if not other.is_queued:
-                        slack, least = other.capacity - other.used, tolerance * other.capacity
-                        if slack < -least or (slack > least and other.level < inf):
-                            other.is_queued = True
-                            queue.append(other)
-                used += rate
-            link.used = used
+            if flow not in before:
+                before[flow] = old_rate
+            flow.rate = rate
+            other.used += rate - old_rate
+            if not other.is_queued:
+                slack, least = other.capacity - other.used, tolerance * other.capacity
+                if slack < -least or (slack > least and other_level < inf):
+                    other.is_queued = True
+                    queue.append(other)
+        link.used = used
 
     def _is_off(self, link: Link) -> bool:
         slack = link.capacity - link.used
@@ -116,29 +136,37 @@ class FairLinks:
         )
 
 
-def other_links(link: Link) -> list[Link]:
-    """Of each of its flows; all use it in the same direction."""
-    flows = link.flows
-    if flows and next(iter(flows)).up is link:
-        return [flow.down for flow in flows]
-    return [flow.up for flow in flows]
-
-
-def level_of(link: Link, others: list[Link]) -> float:
+def level_of(link: Link, tolerance: float) -> float:
     """At which level a link is full, its flows' other links being as they are.
 
-    Newton's steps from below: what is used grows with the level, ever more slowly.
+    The one that it has where that is near enough, as what it lacks or has too much tells.
     """
-    if not others:
+    level, capacity, slack = link.level, link.capacity, link.capacity - link.used
+    if not link.flows:
         return inf
-    flows = zip(link.flows, others, strict=True)
-    return filling_level(link.capacity, [(flow.weight, other.level) for flow, other in flows])
+    if level < inf:
+        limited_here = 0.0
+        for flow, other in link.flows.items():
+            if other.level > level:
+                limited_here += flow.weight
+        if abs(slack) <= tolerance * level * limited_here:
+            return level
+    elif slack > 1e-9 * capacity:
+        return inf
+    shares = [(flow.weight, other.level) for flow, other in link.flows.items()]
+    return filling_level(capacity, shares, level)
 
 
-def filling_level(capacity: float, shares: list[tuple[float, float]]) -> float:
-    """The same of flows given as their weights and the least levels of their other links."""
+def filling_level(capacity: float, shares: list[tuple[float, float]], near: float = inf) -> float:
+    """The same of flows given as their weights and the least levels of their other links.
+
+    Newton's steps, best from a level that is near: what is used grows with the level, ever more
+    slowly, so after the first step all are upwards.
+    """
     weight = sum([share[0] for share in shares])
-    level = capacity / weight
+    level = least = capacity / weight
+    if least < near < inf:
+        level = near
     while True:
         limited = 0.0
         open_weight = 0.0
@@ -148,11 +176,14 @@ def filling_level(capacity: float, shares: list[tuple[float, float]]) -> float:
             else:
                 limited += own * other
         if open_weight <= 1e-9 * weight:
-            return inf
+            if limited <= capacity or level == least:
+                return inf
+            level = least
+            continue
         next_level = (capacity - limited) / open_weight
-        if next_level <= level * (1 + 1e-13):
+        if abs(next_level - level) <= 1e-13 * level:
             return level
-        level = next_level
+        level = max(least, next_level)
 
 
 def filled(links: list[tuple[float, list[int]]], weights: list[float]) -> list[float]:

@@ -54,7 +54,7 @@ MOST_APART = 5.0
 BESIDES_QUEUES_S = 0.005
 """Of a round trip. What one flow may have on its way at a full link is little, so that it comes the
 more slowly the longer its packets and their acknowledgements wait in queues."""
-TOLERANCE = 0.02
+TOLERANCE = 0.05
 """How far a link's level may be from max-min."""
 
 
@@ -117,7 +117,7 @@ class SimulatedSwarm:
         }
 
     def _links(self) -> FairLinks:
-        return FairLinks(self._changing, self.setting.tolerance)
+        return FairLinks(self._changed, self.setting.tolerance)
 
     def _peer(self, number: int, line: Line, conduct: Conduct) -> SimulatedPeer:
         return SimulatedPeer(number, rates_of(line), self, conduct, is_seed=number == 0)
@@ -139,8 +139,10 @@ class SimulatedSwarm:
             if peer.conduct.killed_s < inf:
                 self.time.at(peer.conduct.killed_s, peer.die)
         self._sample()
-        while self.waited_for and self.time.step(limit_s):
-            self.links.settle()
+        links, step = self.links, self.time.step
+        while self.waited_for and step(limit_s):
+            if links.is_unsettled:
+                links.settle()
             if self.setting.seed_leaves and self.spread.bit_count() == self.chunk_count:
                 self.seed.die()
 
@@ -222,34 +224,35 @@ class SimulatedSwarm:
         """No more bytes flow."""
         transfer.wakes_s = inf
         if transfer.indices:
+            self.advance(transfer)
             transfer.indices.clear()
             self.links.remove(transfer)
 
-    def advance(self, transfer: Transfer) -> None:
-        """Let time pass at the rate so far."""
+    def advance(self, transfer: Transfer, rate: float | None = None) -> None:
+        """Let time pass at the rate that it had, or has still."""
         now_s = self.time.now_s
-        came = transfer.rate * (now_s - transfer.since_s)
+        came = (transfer.rate if rate is None else rate) * (now_s - transfer.since_s)
         transfer.left_bytes -= came
         self.sent_bytes += came
         transfer.since_s = now_s
 
-    def _changing(self, flow: Flow, rate: float) -> None:
+    def _changed(self, flow: Flow, rate: float) -> None:
         assert isinstance(flow, Transfer)
         now_s = self.time.now_s
         if flow.since_s != now_s:
-            self.advance(flow)
-        if rate:
-            left_bytes = flow.left_bytes
-            due_s = now_s + left_bytes / rate if left_bytes > 0.0 else now_s
-            if due_s < flow.wakes_s:
-                self._wake(flow, due_s)
+            self.advance(flow, rate)
+        left_bytes = flow.left_bytes
+        due_s = now_s + left_bytes / flow.rate if left_bytes > 0.0 else now_s
+        if due_s < flow.wakes_s:
+            self._wake(flow, due_s)
 
     def _wake(self, transfer: Transfer, due_s: float) -> None:
         transfer.wakes_s = due_s
-        self.time.at_time(due_s, partial(self._look, transfer, due_s))
+        self.time.at_time(due_s, transfer.look)
 
-    def _look(self, transfer: Transfer, due_s: float) -> None:
-        if transfer.wakes_s != due_s:
+    def look(self, transfer: Transfer) -> None:
+        """Time has come for what is due; in vain where that has changed since."""
+        if transfer.wakes_s != self.time.now_s:
             return
         self.advance(transfer)
         if transfer.left_bytes > 1.0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ class Transfer(Flow):
         "indices",
         "is_over",
         "left_bytes",
+        "look",
         "order",
         "receiver",
         "sender",
@@ -43,6 +45,7 @@ class Transfer(Flow):
         self.order = order
         self.indices: deque[int] = deque()
         """The chunk that is on its way, and those after it."""
+        self.look = partial(sender.swarm.look, self)
         self.granted: tuple[int, int] | None = None
         self.left_bytes = 0.0
         """Of the chunk that is on its way."""

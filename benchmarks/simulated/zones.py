@@ -75,7 +75,7 @@ class ZonedSwarm(SimulatedSwarm):
             assert isinstance(flow, Transfer)
             return self._way(flow.sender, flow.receiver)
 
-        return BorderLinks(self._changing, self.setting.tolerance, way)
+        return BorderLinks(self._changed, self.setting.tolerance, way)
 
     def _peer(self, number: int, line: Line, conduct: Conduct) -> SimulatedPeer:
         return SimulatedPeer(
@@ -94,10 +94,10 @@ class ZonedSwarm(SimulatedSwarm):
         borders = (self._out.get(sender.zone), self._into.get(receiver.zone))
         return sender.up, *(link for link in borders if link is not None), receiver.down
 
-    def advance(self, transfer: Transfer) -> None:
-        """Let time pass at the rate so far; what crosses a border is counted."""
+    def advance(self, transfer: Transfer, rate: float | None = None) -> None:
+        """Let time pass; what crosses a border is counted."""
         left_bytes, zone = transfer.left_bytes, transfer.receiver.zone
-        super().advance(transfer)
+        super().advance(transfer, rate)
         if transfer.sender.zone != zone and zone in self.crossed_bytes:
             self.crossed_bytes[zone] += left_bytes - transfer.left_bytes
 

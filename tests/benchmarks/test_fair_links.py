@@ -22,6 +22,8 @@ def test_rates_agree_with_progressive_filling_after_each_change(seed: int, peers
     fair = FairLinks(told.__setitem__, tolerance=0.0)
     flows: list[Flow] = []
     for _ in range(30):
+        before = {flow: flow.rate for flow in flows}
+        told.clear()
         if flows and chance.random() < 0.4:
             fair.remove(flows.pop(chance.randrange(len(flows))))
         else:
@@ -35,7 +37,9 @@ def test_rates_agree_with_progressive_filling_after_each_change(seed: int, peers
         ]
         expected = filled(links, [flow.weight for flow in flows]) if flows else []
         assert [flow.rate for flow in flows] == pytest.approx(expected, rel=1e-9)
-        assert [told[flow] for flow in flows] == [flow.rate for flow in flows]
+        last = {flow: before.get(flow, 0.0) for flow in flows}
+        assert last.items() >= told.items()
+        assert told.keys() >= {flow for flow in flows if flow.rate != last[flow]}
 
 
 def test_filling_by_hand() -> None:
