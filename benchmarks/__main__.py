@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -25,30 +25,45 @@ from benchmarks.processes import Broken, MachineLoad
 from benchmarks.rows import Aim, Row, document, skipped, table
 from benchmarks.scenarios import SCENARIOS, drawn
 from benchmarks.simulated import large
+from benchmarks.simulated.several import Run, outcomes_of
+from benchmarks.simulated.swarm import Outcome
 
 Benchmark = Callable[[], Iterator[Row]]
 _RESTART = re.compile(r"find ([\d.]+) s; compared after a restart ([\d.]+) s")
 
 
-def benchmarks(rounds: int, random_seed: int, plot: Path | None = None) -> dict[str, Benchmark]:
-    """Every benchmark by name, in the order of the table."""
+def benchmarks(
+    rounds: int, random_seed: int, outcomes: Mapping[Run, Outcome], plot: Path | None = None
+) -> dict[str, Benchmark]:
+    """Every benchmark by name, in the order of the table; `outcomes` of `simulations`.
+
+    Where the disk is what is measured twice is enough, and what is shared twice has half the bytes
+    there: for the sake of the whole table's time.
+    """
     found: dict[str, Benchmark] = {}
     for scenario in (*SCENARIOS, *drawn(random_seed)):
-        found[f"swarm-{scenario.name}"] = partial(swarm.rows, [scenario], 1, plot)
+        found[f"swarm-{scenario.name}"] = partial(swarm.rows, [scenario], 1, outcomes, plot)
     for fault in faults.FAULTS:
         name = f"fault-{fault.name.replace(' ', '-')}"
         found[name] = partial(faults.rows, [fault.name])
-    found["simulated"] = large.rows
-    for where in MEDIA:
-        found[f"single-{where}"] = partial(single.rows, rounds, 2048, (where,))
+    found["simulated"] = partial(large.rows, outcomes)
+    for where, times in zip(MEDIA, (rounds, min(rounds, 2)), strict=True):
+        found[f"single-{where}"] = partial(single.rows, times, 2048, (where,))
         found[f"small-files-{where}"] = partial(small_files.rows, rounds, 10_000, (where,))
     found["secure"] = partial(secure.rows, max(rounds, 5), 512)
-    found["sharing"] = partial(sharing.rows, 2, 4096)  # for the sake of the whole table's time
+    found["sharing"] = partial(sharing.rows, 2, 4096, 2048)
     found["together"] = partial(together.rows, rounds, 512)
     found["ways"] = partial(ways.rows, rounds, 256)
     found["restart"] = _restart
     found["memory"] = partial(memory.rows, 8, 64)
     return found
+
+
+def simulations(random_seed: int) -> dict[str, list[Run]]:
+    """What has to be simulated for which benchmarks."""
+    scenarios = (*SCENARIOS, *drawn(random_seed))
+    found = {f"swarm-{one.name}": swarm.simulated_runs(one) for one in scenarios}
+    return {**found, "simulated": large.runs()}
 
 
 def _restart() -> Iterator[Row]:
@@ -99,9 +114,10 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="name the benchmarks")
     asked = parser.parse_args()
     plot = asked.write.with_suffix(".svg") if asked.write else None
+    outcomes: dict[Run, Outcome] = {}
     chosen = {
         name: run
-        for name, run in benchmarks(asked.rounds, asked.random, plot).items()
+        for name, run in benchmarks(asked.rounds, asked.random, outcomes, plot).items()
         if not asked.only or any(word in name for word in asked.only)
     }
     if asked.list:
@@ -114,6 +130,9 @@ def main() -> None:
         about += f"; only {', '.join(asked.only)}"
     print(about)
     load = MachineLoad()
+    wanted = simulations(asked.random)
+    outcomes.update(outcomes_of(run for name in chosen for run in wanted.get(name, ())))
+    print(f"[in virtual time: {time.monotonic() - began_s:.0f} s]", flush=True)
     rows = [row for name, run in chosen.items() for row in _all_of(name, run)]
     print(f"{time.monotonic() - began_s:.0f} s, machine {load.busy_share():.0%} busy")
     if asked.write:

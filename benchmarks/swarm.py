@@ -14,10 +14,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from benchmarks.curve import Curve, svg
@@ -27,7 +25,9 @@ from benchmarks.places import FILE_NAME, SHARED_MEMORY, make_file, memory_at_han
 from benchmarks.processes import Broken, MachineLoad
 from benchmarks.rows import Aim, Row, skipped
 from benchmarks.scenarios import SCENARIOS, Scenario, drawn
-from benchmarks.simulated.swarm import Setting, simulate
+from benchmarks.simulated.several import Run
+from benchmarks.simulated.swarm import Outcome as Simulated
+from benchmarks.simulated.swarm import Setting
 from benchmarks.swarm_programs import PanalSwarm, Place, Swarm, TorrentSwarm, place
 
 PROGRAMS = ("panal", "libtorrent")
@@ -184,8 +184,13 @@ def run(
     return outcomes
 
 
-def rows(scenarios: Sequence[Scenario], rounds: int, plot: Path | None = None) -> Iterator[Row]:
-    """A row a scenario, and one for the simulator's; CPU and waste beside the first.
+def rows(
+    scenarios: Sequence[Scenario],
+    rounds: int,
+    virtual: Mapping[Run, Simulated],
+    plot: Path | None = None,
+) -> Iterator[Row]:
+    """A row a scenario, and one for the simulator's (`virtual`); CPU and waste beside the first.
 
     The first is drawn to `plot`, where that is given.
     """
@@ -204,8 +209,7 @@ def rows(scenarios: Sequence[Scenario], rounds: int, plot: Path | None = None) -
             Aim(scenario.aim, at_most=True),
             f"{scenario.words()}; machine {panal.busy_share:.0%} busy",
         )
-        # As here, where the programs of all hosts share the cores of one machine.
-        simulations = simulated(scenario)
+        simulations = sorted(virtual[run].ratio for run in simulated_runs(scenario))
         expected = statistics.median(simulations)
         yield Row(
             f"simulator, {scenario.name}",
@@ -227,12 +231,10 @@ def rows(scenarios: Sequence[Scenario], rounds: int, plot: Path | None = None) -
             yield Row(f"waste, {scenario.name}", *words, panal.waste, Aim(1.02, at_most=True), note)
 
 
-def simulated(scenario: Scenario) -> list[float]:
-    """Ratios of the scenario in the simulator, the least first: one a core at a time."""
-    simulation = partial(simulate, Setting(scenario, cores=os.cpu_count() or 1))
-    with ProcessPoolExecutor() as processes:
-        outcomes = processes.map(simulation, SIMULATED_SEEDS)
-        return sorted(outcome.ratio for outcome in outcomes)
+def simulated_runs(scenario: Scenario) -> list[Run]:
+    """As here, where the programs of all hosts share the cores of one machine."""
+    setting = Setting(scenario, cores=os.cpu_count() or 1)
+    return [(setting, seed) for seed in SIMULATED_SEEDS]
 
 
 def _median(outcomes: Sequence[Outcome]) -> Outcome:

@@ -19,7 +19,7 @@ def test_payload_is_never_negative() -> None:
 
 def test_without_root_swarms_are_skipped_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    (row,) = swarm.rows(SCENARIOS[:1], 1)
+    (row,) = swarm.rows(SCENARIOS[:1], 1, {})
     (fault,) = faults.rows([faults.FAULTS[0].name])
     assert "need root" in row.note
     assert "need root" in fault.note
