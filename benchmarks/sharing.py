@@ -95,14 +95,14 @@ class _Contenders:
         return timed("openssl", "dgst", "-sha256", *files)
 
 
-def rows(rounds: int, size_mib: int, disk_mib: int) -> Iterator[Row]:
+def rows(rounds: int, size_mib: int) -> Iterator[Row]:
     """One file and many, warm on tmpfs, cold on the disk."""
     if shutil.which("openssl") is None:
         yield skipped("sharing", "openssl is not installed")
         return
-    for where, mib, is_cold in (("tmpfs", size_mib, False), ("disk", disk_mib, True)):
+    for where, is_cold in (("tmpfs", False), ("disk", True)):
         for count in (1, MANY):
-            yield _row(where, rounds, mib, count, is_cold=is_cold)
+            yield _row(where, rounds, size_mib, count, is_cold=is_cold)
 
 
 def _row(where: str, rounds: int, size_mib: int, count: int, *, is_cold: bool) -> Row:
@@ -135,9 +135,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sharing", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--mib", type=int, default=4096)
-    parser.add_argument("--disk-mib", type=int, default=2048)
     asked = parser.parse_args()
-    print(table(list(rows(asked.rounds, asked.mib, asked.disk_mib))))
+    print(table(list(rows(asked.rounds, asked.mib))))
 
 
 if __name__ == "__main__":

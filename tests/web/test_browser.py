@@ -35,7 +35,8 @@ async ([peer, id]) => {
     return data;
   };
   const json = JSON.stringify({ what: "x" });
-  const frames = [];  // looked at together: a file that a frame asks for is saved, and nothing loads
+  // Looked at together: a file that a frame asks for is saved, and nothing loads.
+  const frames = [];
   const reading = ["/api/v1/status", "/api/v1/files", "/files/", "/files/kept.txt",
                    `/content/${id}`, `/content/${id}/manifest`, "/healthz"];
   for (const path of reading) {
