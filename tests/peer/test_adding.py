@@ -12,6 +12,8 @@ from panal.errors import NotFound, PanalError, Refused, TargetTaken, UnsafeName,
 from tests.peer.test_watching import sees, shared, write
 from tests.support.network import Network, RunningPeer, until
 
+pytestmark = pytest.mark.usefixtures("seen_and_told_soon")
+
 
 async def test_a_folder_and_a_file_are_shared_in_place_and_stay_so(
     network: Network, tmp_path: Path

@@ -11,6 +11,8 @@ from tests.peer.test_watching import write
 from tests.support.network import Network, RunningPeer, until
 from tests.support.patience import PATIENCE_S
 
+pytestmark = pytest.mark.usefixtures("seen_and_told_soon")
+
 
 async def is_offered(peer: RunningPeer, content: str, wanted: bool) -> None:
     """Wait until the tracker and the peer's own door both say so."""

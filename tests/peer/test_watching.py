@@ -86,13 +86,14 @@ async def watched(network: Network, **settings: Any) -> RunningPeer:
     """A peer whose first full scan is over: from here on hints do it."""
     peer = await network.peer("one", **settings)
     write(peer.folder / "first", b"first")
+    os.utime(peer.folder / "first", ns=(1, 1))  # so long ago that it has come to rest
     await sees(peer, "first")
     (peer.folder / "first").unlink()
     await sees(peer)
     return peer
 
 
-pytestmark = pytest.mark.usefixtures("no_full_scans")
+pytestmark = pytest.mark.usefixtures("no_full_scans", "seen_and_told_soon")
 
 
 async def test_dropped_in_edited_replaced_and_deleted(network: Network, hashed: Hashed) -> None:
