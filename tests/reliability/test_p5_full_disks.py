@@ -104,6 +104,6 @@ async def test_p5_is_seen_broken_where_a_full_disk_is_an_end(
         queue._list.set_state(download, State.FAILED, error)
 
     monkeypatch.setattr(Downloads, "_wait_for_room", giving_up)
-    monkeypatch.setitem(NOT_EXPECTED, "it waits for room", 2.0)
-    with pytest.raises(AssertionError, match="never happened: it waits for room"):
+    monkeypatch.setitem(NOT_EXPECTED, "done by itself", 2.0)
+    with pytest.raises(AssertionError, match="never happened: done by itself"):
         await filled(network, monkeypatch, "pwrite", 2)
