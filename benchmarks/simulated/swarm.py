@@ -23,8 +23,11 @@ from benchmarks.simulated.transfer import Transfer
 from panal.swarm.messages import TrackerAnswered
 from panal.wire.manifest import chunk_size_for
 
-PAYLOAD_SHARE = 1448 / 1514
-"""What Ethernet, IP and TCP headers leave of a link."""
+BESIDES_SHARE = 0.007
+"""So much of what a link carries is acknowledgements of what goes the other way, packets that are
+not full, requests and words: counted by the shapers of sym8. Slower flows have more."""
+PAYLOAD_SHARE = 1448 / 1514 * (1 - BESIDES_SHARE)
+"""What is left of a link when Ethernet's, IP's and TCP's headers are taken off, too."""
 LATENCY_S = 0.0005
 """One way, where nothing queues."""
 QUEUED_BYTES = 4 * 1514
