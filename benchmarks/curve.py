@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.hosts import Host
 
-EVERY_S = 0.1
+EVERY_S = 0.25
 WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 48, 16, 28, 40
 COLOURS = ("#c77700", "#3b6ea5")

@@ -31,7 +31,8 @@ from benchmarks.simulated.swarm import Setting
 from benchmarks.swarm_programs import PanalSwarm, Place, Swarm, TorrentSwarm, place
 
 PROGRAMS = ("panal", "libtorrent")
-POLL_S = 0.005
+POLL_S = 0.02
+"""Each look takes a millisecond of the cores that the swarm needs, too."""
 SIMULATED_SEEDS = range(1, 6)
 LIMIT = 8
 """A run is given up after so many times the bound, and at least a minute."""
