@@ -120,21 +120,27 @@ class SimulatedPeer:
         if self.is_done or self.is_dead:
             return
         for transfer in list(self.asked.values()):
-            if transfer.indices:
-                self.swarm.advance(transfer)
-                came = int(self.swarm.chunk_bytes - transfer.left_bytes) - transfer.told_bytes
-                if came > 0:
-                    transfer.told_bytes += came
-                    self.tell(BytesArrived(transfer.sender.id, came))
+            self._count(transfer)
         self.ask_next()
         self.tell(Ticked())
         self.swarm.time.at(TICK_S, self.tick)
+
+    def _count(self, transfer: Transfer) -> None:
+        if transfer.indices:
+            self.swarm.advance(transfer)
+            came = int(self.swarm.chunk_bytes - transfer.left_bytes) - transfer.told_bytes
+            if came > 0:
+                transfer.told_bytes += came
+                self.tell(BytesArrived(transfer.sender.id, came))
 
     def tell(self, fact: Fact) -> None:
         """One fact to the core; its orders are carried out."""
         if self.is_done or self.is_dead:
             return
         self.swarm.facts += 1
+        for source in self.state.to_count(fact, self.swarm.time.now_s):
+            if (transfer := self.asked.get(source)) is not None:
+                self._count(transfer)
         for order in self.state.apply(fact, self.swarm.time.now_s):
             self._carry_out(order)
         if self.swarm.is_checked:

@@ -396,6 +396,27 @@ async def test_bytes_of_one_fetch_never_seem_to_be_the_next_ones(begin: Begin) -
     await run.finish()
 
 
+async def test_what_has_come_from_who_seems_queued_counts_before_a_word_of_another(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(2)
+    waiting = run.add(A)
+    gates = [waiting.hold(0), waiting.hold(1)]
+    run.add(B, 0)
+    run.start()
+    await until(waiting.at_gate.is_set, "the fetch waits")
+    near = run.state.neighbours.near
+    await until(lambda: B in near and near[B].stage is Stage.READY, "it told what it has")
+    monkeypatch.setattr(DownloadState, "to_count", lambda *_: [A])
+    waiting.bytes_received += 10
+    run.engine.report(ChunksAvailable(B, 0b1))
+    await until(lambda: near[B].bits, "its word is taken in")
+    assert near[A].bytes == 10
+    for gate in gates:
+        gate.set()
+    await run.finish()
+
+
 async def test_a_write_that_does_not_end_is_told_as_the_own_disk(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,14 @@ def await_one_that_is_not_asked(state: DownloadState) -> None:
     state.awaited.add(C)
 
 
+def queue_at_one_that_is_not_asked(state: DownloadState) -> None:
+    state.queued.sources[C] = Source(C)
+
+
+def forget_what_is_queued(state: DownloadState) -> None:
+    state.queued.claimed = 0
+
+
 def keep_bits_of_one_away(state: DownloadState) -> None:
     state.sources[C] = Source(C, stage=Stage.AWAY, bits=1)
 
@@ -77,6 +85,8 @@ def finish_early(state: DownloadState) -> None:
         (forget_a_neighbour, "neighbours are miscounted"),
         (miscount_who_downloads, "who downloads is miscounted"),
         (await_one_that_is_not_asked, "who is awaited is not asked"),
+        (queue_at_one_that_is_not_asked, "who waits in a queue is miscounted"),
+        (forget_what_is_queued, "what waits in a queue is not known"),
         (keep_bits_of_one_away, "away with chunks"),
         (exceed_the_end, "has chunks beyond the end"),
         (finish_early, "finished while chunks are missing"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from panal.swarm import invariants
+from panal.swarm.awaited import AT_ONCE
 from panal.swarm.border import Border
 from panal.swarm.messages import (
     Ban,
@@ -142,6 +143,23 @@ class AnyFacts(RuleBasedStateMachine):
     @rule(source=sources, bits=bitfields)
     def opened(self, source: SourceId, bits: int) -> None:
         self.tell(SourceOpened(source, bits))
+
+    @rule(bits=bitfields, has=bitfields)
+    def crowd_opened(self, bits: int, has: int) -> None:
+        """More download than are asked at once: of those, some have all that any of them has."""
+        for number in range(AT_ONCE + 2):
+            source = source_id(f"p{number}")
+            self.tell(SourceFound(source))
+            self.tell(SourceOpened(source, (bits if number % 3 else has) & ~1))
+
+    @precondition(lambda self: len(self.state.sources) > AT_ONCE)
+    @rule(number=st.integers(0, AT_ONCE), bits=bitfields, after_s=st.sampled_from([0.0, 0.06]))
+    def one_of_a_crowd_has_more(self, number: int, bits: int, after_s: float) -> None:
+        self.now_s += after_s
+        word = ChunksAvailable(source_id(f"p{number}"), bits & ~1)
+        for source in self.state.to_count(word, self.now_s):
+            assert source in self.asked, "counts whom nothing is asked of"
+        self.tell(word)
 
     @rule(source=sources, bits=bitfields)
     def more(self, source: SourceId, bits: int) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from panal.swarm.queued import CROWDED_PATIENCE_S
 from panal.swarm.sources import RunningFetch, Source, Stage
 from panal.swarm.takeover import (
     GAIN_FACTOR,
@@ -32,15 +33,33 @@ def yields(
     counted_at_s: float | None = None,
     *,
     all_asked: bool = True,
+    crowded: bool = False,
 ) -> bool:
     counted_at_s = now_s if counted_at_s is None else counted_at_s
     rules = take_overs or TakeOvers(CHUNK_BYTES)
-    return rules.may(source, taker, now_s, counted_at_s, all_asked=all_asked)
+    return rules.may(source, taker, now_s, counted_at_s, all_asked=all_asked, crowded=crowded)
 
 
 def test_a_claim_in_a_queue_yields_after_a_while() -> None:
     assert not yields(holder(), Source(B), SILENCE_PATIENCE_S)
     assert yields(holder(), Source(B), SILENCE_PATIENCE_S + JUST)
+
+
+def test_in_a_crowd_it_yields_soon_but_not_to_who_was_taken_from() -> None:
+    soon_s = CROWDED_PATIENCE_S + JUST
+    assert not yields(holder(), Source(B), CROWDED_PATIENCE_S, crowded=True)
+    assert yields(holder(), Source(B), soon_s, counted_at_s=0.0, crowded=True)
+    assert not yields(holder(), Source(B, lost=1), soon_s, crowded=True)
+
+
+def test_in_a_crowd_what_has_begun_to_come_or_is_a_seeds_choice_yields_as_ever() -> None:
+    soon_s = CROWDED_PATIENCE_S + JUST
+    begun = holder()
+    begun.count(1, JUST)
+    choosing = Source(A, stage=Stage.READY, fetch=RunningFetch(0b1, 0.0, is_choice=True))
+    for source in (begun, choosing):
+        assert not yields(source, Source(B), soon_s, crowded=True)
+        assert yields(source, Source(B), 2 * SILENCE_PATIENCE_S, crowded=True)
 
 
 def test_what_may_have_come_since_bytes_were_counted_is_no_silence() -> None:

@@ -180,9 +180,17 @@ class Engine:
                 case ChunkWritten(source) | FetchEnded(source):
                     # Before the fact: bytes of one fetch must not seem to be the next one's.
                     self._count_bytes(source)
+                    self._count_queued(fact)
+                case ChunksAvailable() | SourceOpened():
+                    self._count_queued(fact)
                 case ChunkCorrupt():
                     self.chunks_refused += 1
             self._apply(fact)
+
+    def _count_queued(self, fact: Fact) -> None:
+        """Else what has begun to come would be moved to another."""
+        for source in self._state.to_count(fact, self._clock.now_s()):
+            self._count_bytes(source)
 
     def _apply(self, fact: Fact) -> None:
         for order in self._state.apply(fact, self._clock.now_s()):

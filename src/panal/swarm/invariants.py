@@ -46,8 +46,22 @@ def _check_neighbours(state: DownloadState) -> None:
     assert len(downloading) == state.neighbours.downloading, "who downloads is miscounted"
     asked = {source.id for source in state.sources.values() if source.fetch is not None}
     assert state.awaited <= asked, "who is awaited is not asked"
+    _check_queued(state)
     assert len(near) <= MAX_NEIGHBOURS, "too many neighbours"
     assert len(state.sources) <= MAX_SOURCES_KNOWN, "too many sources known"
     for source in state.sources.values():
         assert source.bits == 0 or source.stage is Stage.READY, f"{source.id} is away with chunks"
         assert not source.bits >> state.chunk_count, f"{source.id} has chunks beyond the end"
+
+
+def _check_queued(state: DownloadState) -> None:
+    waiting = {
+        source.id: fetch.claimed
+        for source in state.sources.values()
+        if (fetch := source.fetch) is not None
+        and fetch.first_byte_at_s is None
+        and not fetch.is_choice
+    }
+    assert waiting.keys() == state.queued.sources.keys(), "who waits in a queue is miscounted"
+    for claimed in waiting.values():
+        assert not claimed & ~state.queued.claimed, "what waits in a queue is not known"

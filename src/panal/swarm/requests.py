@@ -11,6 +11,7 @@ from panal.swarm.chunks import Chunks
 from panal.swarm.messages import CancelFetch, Fetch, FetchAny, Order, SourceId
 from panal.swarm.neighbours import Neighbours
 from panal.swarm.picker import Chance, pick_span, share
+from panal.swarm.queued import REST_AFTER_QUEUE_S, Queued
 from panal.swarm.sources import REST_AFTER_YIELD_S, RunningFetch, Source, Stage
 from panal.swarm.takeover import GAIN_S, LATE_CHUNK_S, TakeOvers, late_among
 
@@ -43,6 +44,7 @@ class Requests:
         self._take_overs = take_overs
         self._chance = chance
         self.awaited = Awaited()
+        self.queued = Queued()
         self.counted_at_s: float | None = None
         """When all bytes were last counted."""
         self._may_be_late: list[Source] = []
@@ -54,6 +56,20 @@ class Requests:
         near = self._neighbours.near.values()
         self.awaited.counted(near, now_s)
         self._may_be_late = late_among(near, self._chunks.missing, now_s, now_s, LOOKED_AHEAD_S)
+
+    def may_move(self, chunks: int, now_s: float) -> list[Source]:
+        """In whose queues one of the chunks waits that another may have, in a crowd."""
+        return self.queued.late(chunks, now_s) if self._is_crowded else []
+
+    def may_move_to(self, source: Source, chunks: int, now_s: float) -> list[Source]:
+        """The same where only this one may have it, which has those chunks."""
+        if source.fetch is not None or not self.awaited.more_to_ask(self._neighbours.downloading):
+            return []
+        return self.may_move(chunks, now_s)
+
+    @property
+    def _is_crowded(self) -> bool:
+        return self._neighbours.downloading > AT_ONCE
 
     def ask_idle(self, now_s: float, first: SourceId | None = None) -> list[Order]:
         """Ask whoever is idle and has something; `first` chooses before the others."""
@@ -112,6 +128,7 @@ class Requests:
         first, count = pick_span(useful, self._neighbours.rarity, longest, self._chance)
         source.fetch = RunningFetch(((1 << count) - 1) << first, now_s)
         self.awaited.hears(source)
+        self.queued.asked(source)
         self._chunks.free ^= source.fetch.claimed
         return [Fetch(source.id, first, count)]
 
@@ -136,14 +153,14 @@ class Requests:
         if not bits or source.is_taking:
             return []
         may, may_move = self._take_overs.may, self._border.may_move
-        all_asked = not self._chunks.free
+        all_asked, crowded = not self._chunks.free, self._is_crowded
         counted_at_s = self._last_counted_s(now_s)
         for other in self._late(bits, now_s) if late is None else late:
             fetch = other.fetch
             if (
                 fetch is not None
                 and fetch.claimed & bits
-                and may(other, source, now_s, counted_at_s, all_asked=all_asked)
+                and may(other, source, now_s, counted_at_s, all_asked=all_asked, crowded=crowded)
                 and may_move(other, source, now_s)
             ):
                 break
@@ -153,10 +170,17 @@ class Requests:
         other.lost += 1
         fetch.taker, source.is_taking = source.id, True
         self._border.give_up(other, source, fetch.claimed & source.bits)
-        return [end_fetch(other, fetch, f"{source.peer} was quicker", REST_AFTER_YIELD_S)]
+        left_queue = crowded and fetch.first_byte_at_s is None
+        rest_s = REST_AFTER_QUEUE_S if left_queue else REST_AFTER_YIELD_S
+        return [end_fetch(other, fetch, f"{source.peer} was quicker", rest_s)]
 
     def _late(self, chunks: int, now_s: float) -> list[Source]:
         """Those that some other might take some of the chunks from."""
+        if not self._is_crowded:
+            return self._long_late(chunks, now_s)
+        return self.queued.late(chunks, now_s) + self._long_late(chunks, now_s)
+
+    def _long_late(self, chunks: int, now_s: float) -> list[Source]:
         counted_at_s = self._last_counted_s(now_s)
         if self._chunks.free and self.counted_at_s is not None:
             return late_among(self._may_be_late, chunks, now_s, counted_at_s, LATE_CHUNK_S)

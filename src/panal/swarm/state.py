@@ -39,6 +39,7 @@ from panal.swarm.messages import (
 from panal.swarm.neighbours import Neighbours
 from panal.swarm.origins import Origins
 from panal.swarm.picker import Chance
+from panal.swarm.queued import Queued
 from panal.swarm.requests import Requests, end_fetch
 from panal.swarm.sources import (
     REST_AFTER_STALL_S,
@@ -106,6 +107,24 @@ class DownloadState:
     def awaited(self) -> set[SourceId]:
         """Those that are asked for chunks, and are not silent."""
         return self._requests.awaited.sources
+
+    @property
+    def queued(self) -> Queued:
+        """Those that are asked for certain chunks, and have sent nothing since."""
+        return self._requests.queued
+
+    def to_count(self, fact: Fact, now_s: float) -> list[SourceId]:
+        """Whose bytes are to be counted before it is taken in: they may have left a queue."""
+        match fact:
+            case ChunksAvailable(source_id, bits) | SourceOpened(source_id, bits):
+                if (teller := self.neighbours.known.get(source_id)) is None:
+                    return []
+                late = self._requests.may_move_to(teller, teller.bits | bits, now_s)
+            case FetchEnded():
+                late = self._requests.may_move(self.chunks.missing, now_s)
+            case _:
+                return []
+        return [source.id for source in late]
 
     def apply(self, fact: Fact, now_s: float) -> list[Order]:
         """Take one fact in; what is to be done about it."""
@@ -229,6 +248,7 @@ class DownloadState:
         self.neighbours.senders[source.id] = source
         source.count(count, now_s)
         self._requests.awaited.hears(source)
+        self._requests.queued.left(source)
         return []
 
     def _found(self, source_id: SourceId, zone: Zone, now_s: float) -> list[Order]:
@@ -303,6 +323,7 @@ class DownloadState:
             return []
         source.fetch_done(now_s)
         self._requests.awaited.ended(source)
+        self._requests.queued.left(source)
         if (
             fetch.taker is not None
             and (taker := self.neighbours.known.get(fetch.taker)) is not None

@@ -9,6 +9,7 @@ that is missing is asked for: until then there is other work, and downlinks may 
 
 from collections.abc import Iterable
 
+from panal.swarm.queued import CROWDED_PATIENCE_S
 from panal.swarm.sources import Source
 
 SILENCE_PATIENCE_S = 0.5
@@ -89,17 +90,21 @@ class TakeOvers:
         counted_at_s: float,
         *,
         all_asked: bool,
+        crowded: bool = False,
     ) -> bool:
         """Whether `taker`, idle and in possession of the chunks, may have them.
 
         All bytes were last counted at `counted_at_s`: what began to come since is not silent.
-        `all_asked` says whether every missing chunk is asked of somebody.
+        `all_asked` says whether every missing chunk is asked of somebody; `crowded` whether more
+        download than are asked at once: then first bytes were counted by now.
         """
         fetch = holder.fetch
         if fetch is None or fetch.ending:
             return False
         setbacks = max(taker.setbacks, self._in_vain // TAKEN_IN_VAIN)
         patience = _PATIENCE_GROWTH ** min(setbacks, _MOST_SETBACKS)
+        if crowded and fetch.first_byte_at_s is None and not fetch.is_choice:
+            return now_s - fetch.asked_at_s > patience * CROWDED_PATIENCE_S
         queue_s = GAIN_FACTOR * (taker.wait_s if taker.bytes else self._wait_s)
         if fetch.silence_s(counted_at_s) > patience * max(SILENCE_PATIENCE_S, queue_s):
             return True
