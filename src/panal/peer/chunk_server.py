@@ -101,7 +101,8 @@ class ChunkServer:
         try:
             if not _has(opened, part):
                 return False
-            async with self._lanes.of_chunks(content).turn(connection.host, opened.close):
+            lane = self._lanes.of_chunks(content)
+            async with lane.turn(connection.host, opened.close):
                 if not opened.is_open:
                     opened = self._contents.open(content)
                     if not _has(opened, part):
@@ -114,7 +115,9 @@ class ChunkServer:
                 await connection.send(
                     head % (_FIELDS, part.length, place.encode("ascii")), opened, part
                 )
-            self._never_sent.sent(content, *opened.chunks_in(part.start, part.stop))
+                self._never_sent.sent(content, *opened.chunks_in(part.start, part.stop))
+                opened.close()
+                await connection.drained(lane)
             return True
         finally:
             opened.close()
@@ -125,6 +128,8 @@ class ChunkServer:
             head = b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\nPanal-Chunks: %d-%d\r\n\r\n"
             numbers = part.length, first, first + count - 1
             await connection.send(head % (_FIELDS, *numbers), opened, part)
+            opened.close()
+            await connection.drained(self._lanes.of(is_peer=True))
 
         found = await self._granting.grant(
             request.content, request.body, request.most, connection.host, send
