@@ -15,7 +15,7 @@ from panal.peer.limits import HEAD_S, IDLE_S, MOST_AHEAD_BYTES
 from panal.peer.roles import Asker
 from panal.peer.warm_sending import is_cached
 from panal.wire import bitfield
-from panal.wire.chunk_request import choice_fields, head, range_fields
+from panal.wire.chunk_request import choice_fields, head, range_answer, range_fields
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from panal.wire.ranges import ByteRange
 from tests.support.loop_clock import LoopClock
@@ -65,6 +65,14 @@ async def test_a_range_is_the_file_s(
             assert answer.headers["content-range"] == part.content_range(len(DATA))
             assert answer.headers["panal-protocol"] == "1"
             assert answer.body == DATA[part.start : part.stop]
+
+
+async def test_the_head_is_what_the_asker_need_not_read(network: Network) -> None:
+    peer, content = await sharing(network)
+    async with connection(peer.app.port) as wire:
+        await wire.send(ranged(content))
+        raw = await wire.reader.readuntil(b"\r\n\r\n")
+        assert raw == range_answer(PART, len(DATA))
 
 
 async def test_a_choice_goes_out_once(network: Network) -> None:

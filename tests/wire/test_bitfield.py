@@ -81,3 +81,9 @@ def test_runs_are_the_chunks_in_order(bits: int) -> None:
     assert chunks == bitfield.indices(bits)
     gaps = pairwise(found)
     assert all(before[1] + 1 < after[0] for before, after in gaps)
+
+
+@given(st.lists(st.integers(0, MAX_CHUNKS - 1), max_size=40))
+@PROPERTY
+def test_few_are_set_as_many_are(chunks: list[int]) -> None:
+    assert bitfield.from_few(chunks) == bitfield.from_indices(chunks)

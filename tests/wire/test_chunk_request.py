@@ -11,10 +11,12 @@ from panal.wire.chunk_request import (
     goes_on,
     head,
     parse,
+    range_answer,
     range_fields,
 )
 from panal.wire.ids import ContentId
 from panal.wire.ranges import ByteRange
+from panal.wire.response import parse_head
 
 CONTENT = ContentId(bytes(range(32)))
 PATH = f"/content/{CONTENT.hex()}"
@@ -27,6 +29,13 @@ CHOICE = head("POST", f"{PATH}/next?max=7", "[::1]:5000", choice_fields(BODY)) +
 def test_what_is_written_is_read() -> None:
     assert parse(RANGED) == RangeRequest(CONTENT, "10.0.0.1:5000", PART)
     assert parse(CHOICE) == ChoiceRequest(CONTENT, "[::1]:5000", 7, BODY)
+
+
+def test_the_head_of_an_answer_says_what_is_needed_of_it() -> None:
+    answer = parse_head(range_answer(PART, 1_000_000))
+    assert (answer.status, answer.content_length) == (206, PART.length)
+    assert answer.fields["content-range"] == PART.content_range(1_000_000)
+    assert range_answer(PART, 1_000_001) != range_answer(PART, 1_000_000)
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,11 @@ from panal.swarm.messages import Failure
 from panal.trust.tls import identity_problem
 from panal.wire import bitfield
 from panal.wire.catalogue import Provider
-from panal.wire.chunk_request import choice_fields, range_fields
+from panal.wire.chunk_request import choice_fields, range_answer, range_fields
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
 from panal.wire.ranges import ByteRange
-from panal.wire.response import ResponseHead, parse_chunks, refusal_words
+from panal.wire.response import parse_chunks, parse_head, refusal_words
 
 BUFFER_BYTES = 256 * 1024
 WAKE_EVERY_S = 0.05
@@ -119,7 +119,10 @@ class ChunkConnection:
             raise SourceFailure(Failure.CANCELLED, "cancelled")
 
     def _ask(self, wanted: ByteRange) -> None:
-        head = self._request("GET", "", range_fields(wanted))
+        raw = self._request("GET", "", range_fields(wanted))
+        if raw == range_answer(wanted, self._manifest.size_bytes):
+            return  # as nearly always: it says nothing else
+        head = parse_head(raw)
         if head.status in _ABSENT:
             raise SourceFailure(Failure.NOT_HERE_YET, refusal_words(head.status))
         if head.status >= 500:
@@ -133,7 +136,7 @@ class ChunkConnection:
     def _ask_any(self, among: int, most: int) -> tuple[int, int]:
         """The chunks that follow, as first and count."""
         body = bitfield.to_bytes(among, self._manifest.chunk_count)
-        head = self._request("POST", f"/next?max={most}", choice_fields(body), body)
+        head = parse_head(self._request("POST", f"/next?max={most}", choice_fields(body), body))
         if head.status in _NO_CHOICE:
             if head.status != 204 and head.content_length != 0:
                 self._connection.close()  # a text follows that nobody reads
@@ -158,9 +161,9 @@ class ChunkConnection:
         offset, length = self._manifest.chunk_range(first + count - 1)
         return ByteRange(start, offset + length)
 
-    def _request(self, method: str, below: str, fields: str, body: bytes = b"") -> ResponseHead:
+    def _request(self, method: str, below: str, fields: str, body: bytes = b"") -> bytes:
         path = f"/content/{self._content.hex()}{below}"
-        return self._connection.ask(method, path, fields, body)
+        return self._connection.ask_unread(method, path, fields, body)
 
     def _receive_chunks(
         self, first: int, count: int, into: PartialFile, wrote: Callable[[int], None]

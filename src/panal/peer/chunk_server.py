@@ -20,15 +20,16 @@ from panal.peer.request_connection import RequestConnection
 from panal.peer.roles import Role, may
 from panal.peer.sending import Sender
 from panal.wire.chunk_request import (
+    ANSWER_FIELDS,
     ChoiceRequest,
     ProofRequest,
     RangeRequest,
     Request,
+    range_answer,
 )
 from panal.wire.dialback import proof_of
 from panal.wire.ranges import ByteRange
 
-_FIELDS = b"Panal-Protocol: 1\r\nContent-Type: application/octet-stream\r\n"
 _PROOF = (
     b"HTTP/1.1 200 OK\r\nPanal-Protocol: 1\r\nContent-Type: text/plain\r\nConnection: close\r\n"
 )
@@ -107,14 +108,7 @@ class ChunkServer:
                     opened = self._contents.open(content)
                     if not _has(opened, part):
                         return False
-                place = part.content_range(opened.size_bytes)
-                head = (
-                    b"HTTP/1.1 206 Partial Content\r\n%bContent-Length: %d\r\n"
-                    b"Content-Range: %b\r\n\r\n"
-                )
-                await connection.send(
-                    head % (_FIELDS, part.length, place.encode("ascii")), opened, part
-                )
+                await connection.send(range_answer(part, opened.size_bytes), opened, part)
                 self._never_sent.sent(content, *opened.chunks_in(part.start, part.stop))
                 opened.close()
                 await connection.drained(lane)
@@ -127,7 +121,7 @@ class ChunkServer:
             part = opened.part_of(first, count)
             head = b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\nPanal-Chunks: %d-%d\r\n\r\n"
             numbers = part.length, first, first + count - 1
-            await connection.send(head % (_FIELDS, *numbers), opened, part)
+            await connection.send(head % (ANSWER_FIELDS, *numbers), opened, part)
             opened.close()
             await connection.drained(self._lanes.of(is_peer=True))
 

@@ -102,7 +102,7 @@ class HttpSource:
             if bits is not None:
                 tell(bits, True)
             if indices:
-                tell(bitfield.from_indices(indices), False)
+                tell(bitfield.from_few(indices), False)
 
         path = f"/content/{self._content.hex()}/have"
         provider, chunk_count = self._provider, self._manifest.chunk_count

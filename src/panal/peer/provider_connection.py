@@ -44,6 +44,10 @@ class ProviderConnection:
 
     def ask(self, method: str, path: str, fields: str, body: bytes = b"") -> ResponseHead:
         """Send a request; the head of its answer. IntegrityError where it is none."""
+        return parse_head(self.ask_unread(method, path, fields, body))
+
+    def ask_unread(self, method: str, path: str, fields: str, body: bytes = b"") -> bytes:
+        """Send a request; the head of its answer as it came."""
         host = authority(self._provider.host, self._provider.port)
         request = head(method, path, host, fields) + body
         reused = self._socket is not None
@@ -102,7 +106,7 @@ class ProviderConnection:
         if connection is not None:
             connection.close()
 
-    def _exchange(self, request: bytes) -> ResponseHead:
+    def _exchange(self, request: bytes) -> bytes:
         connection = self._socket or self._connect()
         connection.settimeout(FAR_OFF_S)
         self.wake_at(1)
@@ -114,7 +118,7 @@ class ProviderConnection:
             filled += self.receive(self.buffer[filled:MAX_HEAD_BYTES])
         end += len(END)
         self.ahead = memoryview(bytes(self.buffer[end:filled]))
-        return parse_head(bytes(self.buffer[:end]))
+        return bytes(self.buffer[:end])
 
     def _connect(self) -> socket.socket:
         self._stop_if_cancelled()

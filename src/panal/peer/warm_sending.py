@@ -21,18 +21,19 @@ win by a core of its own."""
 _CACHESTAT = 451
 """The number of the call on every architecture that came after Alpha; Linux 6.5."""
 _PAGE_BYTES = os.sysconf("SC_PAGESIZE")
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
+_system_call = ctypes.CDLL(None).syscall
+_system_call.restype = ctypes.c_long
+_pointer = ctypes.c_void_p
+_system_call.argtypes = (ctypes.c_long, ctypes.c_uint, _pointer, _pointer, ctypes.c_uint)
+_Span, _Found = ctypes.c_uint64 * 2, ctypes.c_uint64 * 5
 
 
 def is_cached(descriptor: int, part: ByteRange) -> bool:
     """Whether reading that part of a file waits for no disk, as far as the system says."""
     if not sys.platform.startswith("linux"):
         return False
-    span = (ctypes.c_uint64 * 2)(part.start, part.length)
-    found = (ctypes.c_uint64 * 5)()
-    call = (ctypes.c_long(_CACHESTAT), ctypes.c_uint(descriptor))
-    if _libc.syscall(*call, ctypes.byref(span), ctypes.byref(found), ctypes.c_uint(0)):
+    found = _Found()
+    if _system_call(_CACHESTAT, descriptor, _Span(part.start, part.length), found, 0):
         return False  # too old a system, or not for us to know
     pages = (part.stop - 1) // _PAGE_BYTES - part.start // _PAGE_BYTES + 1
     return found[0] >= pages

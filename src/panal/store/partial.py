@@ -147,10 +147,13 @@ class PartialFile:
 
     def write_at(self, data: memoryview, offset: int) -> None:
         """Put bytes at their offset, all of them."""
-        with self.pending_writes, _told_as("write the download"):
-            while data:
-                count = os.pwrite(self.descriptor, data, offset)
-                data, offset = data[count:], offset + count
+        try:  # for each chunk: the context manager of rarer calls takes longer than the call
+            with self.pending_writes:
+                while data:
+                    count = os.pwrite(self.descriptor, data, offset)
+                    data, offset = data[count:], offset + count
+        except OSError as error:
+            raise disk_error(error, "write the download") from None
 
     def close_writer(self, index: int, *, written: bool) -> None:
         """End a chunk's writer; a written chunk is journalled, then counted, then told."""
@@ -297,8 +300,10 @@ class PartialFile:
         os.ftruncate(self.descriptor, size)
 
     def _append(self, *records: int) -> None:
-        with _told_as("record the download's progress"):
+        try:
             self._journal.append(*records)
+        except OSError as error:
+            raise disk_error(error, "record the download's progress") from None
 
     def _keep_what_is_right(self, candidates: int) -> None:
         right = []

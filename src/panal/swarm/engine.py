@@ -172,19 +172,18 @@ class Engine:
     def _take_all(self) -> None:
         while self._facts:
             fact = self._facts.popleft()
-            match fact:
-                case Ticked():
-                    self._look_at_disk()
-                    for source in list(self._sources):
-                        self._count_bytes(source)
-                case ChunkWritten(source) | FetchEnded(source):
-                    # Before the fact: bytes of one fetch must not seem to be the next one's.
+            if isinstance(fact, (ChunkWritten, FetchEnded)):
+                # Before the fact: bytes of one fetch must not seem to be the next one's.
+                self._count_bytes(fact.source)
+                self._count_queued(fact)
+            elif isinstance(fact, (ChunksAvailable, SourceOpened)):
+                self._count_queued(fact)
+            elif isinstance(fact, Ticked):
+                self._look_at_disk()
+                for source in list(self._sources):
                     self._count_bytes(source)
-                    self._count_queued(fact)
-                case ChunksAvailable() | SourceOpened():
-                    self._count_queued(fact)
-                case ChunkCorrupt():
-                    self.chunks_refused += 1
+            elif isinstance(fact, ChunkCorrupt):
+                self.chunks_refused += 1
             self._apply(fact)
 
     def _count_queued(self, fact: Fact) -> None:

@@ -5,10 +5,11 @@ first) of byte i // 8; bits from n on are zero.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from panal.errors import UsageError
 
+_FEW = 16
 _RUN = re.compile("1+")
 _SET_BITS = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
 
@@ -30,6 +31,16 @@ def from_bytes(raw: bytes, count: int) -> int:
     bits = int.from_bytes(raw, "little")
     if bits >> count:
         raise UsageError(f"A bitfield of {count} chunks has a bit beyond the last.")
+    return bits
+
+
+def from_few(chunks: Sequence[int]) -> int:
+    """As `from_indices`, sooner for a few; each further one would make the integer anew."""
+    if len(chunks) > _FEW:
+        return from_indices(chunks)
+    bits = 0
+    for index in chunks:
+        bits |= 1 << index
     return bits
 
 

@@ -1,5 +1,7 @@
 """What a peer asks another for chunks with, and a tracker for a proof, byte for byte.
 
+So is the head of the answer to a range: who gets that one need not read it.
+
 Only this exact form is read; anything else is for an HTTP server. So nothing that a browser or
 a proxy sends can be mistaken for it, and one match says all that there is to know.
 """
@@ -13,6 +15,7 @@ from panal.wire.ranges import ByteRange
 
 MAX_BODY_BYTES = 64 * 1024
 """More than the bitfield of any content has."""
+ANSWER_FIELDS = b"Panal-Protocol: 1\r\nContent-Type: application/octet-stream\r\n"
 _COMMON = "Accept-Encoding: identity\r\nPanal-Protocol: 1\r\n\r\n"
 _LINE = rb" HTTP/1\.1\r\nHost: ([\w.:\[\]-]{1,255})\r\n"
 _END = re.escape(_COMMON.encode("ascii"))
@@ -63,6 +66,12 @@ def head(method: str, path: str, host: str, fields: str) -> bytes:
 def range_fields(part: ByteRange) -> str:
     """What asks for some bytes."""
     return f"Range: bytes={part.start}-{part.stop - 1}\r\n"
+
+
+def range_answer(part: ByteRange, size_bytes: int) -> bytes:
+    """The head of an answer with some bytes of a content that has so many."""
+    line = b"HTTP/1.1 206 Partial Content\r\n%bContent-Length: %d\r\nContent-Range: %b\r\n\r\n"
+    return line % (ANSWER_FIELDS, part.length, part.content_range(size_bytes).encode("ascii"))
 
 
 def choice_fields(body: bytes) -> str:

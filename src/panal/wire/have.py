@@ -47,9 +47,16 @@ class HaveReader:
 
     def feed(self, data: bytes) -> tuple[int | None, list[int]]:
         """Take bytes; gives the bitfield once, when it is whole, and the indices since."""
+        if self._opened and not self._buffer and not len(data) % _U32.size:
+            return None, self._indices(data)  # as nearly always: whole numbers and nothing else
         self._buffer += data
         bits = None if self._opened else self._open()
-        return bits, self._indices() if self._opened else []
+        if not self._opened:
+            return bits, []
+        whole = len(self._buffer) // _U32.size * _U32.size
+        numbers = bytes(self._buffer[:whole])
+        del self._buffer[:whole]
+        return bits, self._indices(numbers)
 
     def _open(self) -> int | None:
         buffer = self._buffer
@@ -71,11 +78,8 @@ class HaveReader:
         self._opened = True
         return bits
 
-    def _indices(self) -> list[int]:
-        whole = len(self._buffer) // _U32.size * _U32.size
-        indices = [value for (value,) in _U32.iter_unpack(self._buffer[:whole])]
-        del self._buffer[:whole]
-        further = [index for index in indices if index != HEARTBEAT]
-        if any(index >= self._chunk_count for index in further):
+    def _indices(self, numbers: bytes) -> list[int]:
+        further = [value for (value,) in _U32.iter_unpack(numbers) if value != HEARTBEAT]
+        if further and max(further) >= self._chunk_count:
             raise IntegrityError("The provider names a chunk beyond the last.")
         return further
