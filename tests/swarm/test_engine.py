@@ -407,6 +407,7 @@ async def test_what_has_come_from_who_seems_queued_counts_before_a_word_of_anoth
     await until(waiting.at_gate.is_set, "the fetch waits")
     near = run.state.neighbours.near
     await until(lambda: B in near and near[B].stage is Stage.READY, "it told what it has")
+    monkeypatch.setattr(DownloadState, "is_crowded", True)
     monkeypatch.setattr(DownloadState, "to_count", lambda *_: [A])
     waiting.bytes_received += 10
     run.engine.report(ChunksAvailable(B, 0b1))

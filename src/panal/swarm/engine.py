@@ -175,21 +175,17 @@ class Engine:
             if isinstance(fact, (ChunkWritten, FetchEnded)):
                 # Before the fact: bytes of one fetch must not seem to be the next one's.
                 self._count_bytes(fact.source)
-                self._count_queued(fact)
-            elif isinstance(fact, (ChunksAvailable, SourceOpened)):
-                self._count_queued(fact)
             elif isinstance(fact, Ticked):
                 self._look_at_disk()
                 for source in list(self._sources):
                     self._count_bytes(source)
             elif isinstance(fact, ChunkCorrupt):
                 self.chunks_refused += 1
+            if self._state.is_crowded:
+                # Else what has begun to come would be moved to another.
+                for source in self._state.to_count(fact, self._clock.now_s()):
+                    self._count_bytes(source)
             self._apply(fact)
-
-    def _count_queued(self, fact: Fact) -> None:
-        """Else what has begun to come would be moved to another."""
-        for source in self._state.to_count(fact, self._clock.now_s()):
-            self._count_bytes(source)
 
     def _apply(self, fact: Fact) -> None:
         for order in self._state.apply(fact, self._clock.now_s()):

@@ -59,7 +59,7 @@ class Requests:
 
     def may_move(self, chunks: int, now_s: float) -> list[Source]:
         """In whose queues one of the chunks waits that another may have, in a crowd."""
-        return self.queued.late(chunks, now_s) if self._is_crowded else []
+        return self.queued.late(chunks, now_s) if self.is_crowded else []
 
     def may_move_to(self, source: Source, chunks: int, now_s: float) -> list[Source]:
         """The same where only this one may have it, which has those chunks."""
@@ -68,7 +68,8 @@ class Requests:
         return self.may_move(chunks, now_s)
 
     @property
-    def _is_crowded(self) -> bool:
+    def is_crowded(self) -> bool:
+        """Whether more neighbours download than are asked at once."""
         return self._neighbours.downloading > AT_ONCE
 
     def ask_idle(self, now_s: float, first: SourceId | None = None) -> list[Order]:
@@ -153,7 +154,7 @@ class Requests:
         if not bits or source.is_taking:
             return []
         may, may_move = self._take_overs.may, self._border.may_move
-        all_asked, crowded = not self._chunks.free, self._is_crowded
+        all_asked, crowded = not self._chunks.free, self.is_crowded
         counted_at_s = self._last_counted_s(now_s)
         for other in self._late(bits, now_s) if late is None else late:
             fetch = other.fetch
@@ -176,7 +177,7 @@ class Requests:
 
     def _late(self, chunks: int, now_s: float) -> list[Source]:
         """Those that some other might take some of the chunks from."""
-        if not self._is_crowded:
+        if not self.is_crowded:
             return self._long_late(chunks, now_s)
         return self.queued.late(chunks, now_s) + self._long_late(chunks, now_s)
 

@@ -113,6 +113,11 @@ class DownloadState:
         """Those that are asked for certain chunks, and have sent nothing since."""
         return self._requests.queued
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more neighbours download than are asked at once."""
+        return self._requests.is_crowded
+
     def to_count(self, fact: Fact, now_s: float) -> list[SourceId]:
         """Whose bytes are to be counted before it is taken in: they may have left a queue."""
         match fact:
