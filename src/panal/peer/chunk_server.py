@@ -102,16 +102,13 @@ class ChunkServer:
         try:
             if not _has(opened, part):
                 return False
-            lane = self._lanes.of_chunks(content)
-            async with lane.turn(connection.host, opened.close):
+            async with self._lanes.of_chunks(content).turn(connection.host, opened.close):
                 if not opened.is_open:
                     opened = self._contents.open(content)
                     if not _has(opened, part):
                         return False
                 await connection.send(range_answer(part, opened.size_bytes), opened, part)
-                self._never_sent.sent(content, *opened.chunks_in(part.start, part.stop))
-                opened.close()
-                await connection.drained(lane)
+            self._never_sent.sent(content, *opened.chunks_in(part.start, part.stop))
             return True
         finally:
             opened.close()
@@ -122,8 +119,6 @@ class ChunkServer:
             head = b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\nPanal-Chunks: %d-%d\r\n\r\n"
             numbers = part.length, first, first + count - 1
             await connection.send(head % (ANSWER_FIELDS, *numbers), opened, part)
-            opened.close()
-            await connection.drained(self._lanes.of(is_peer=True))
 
         found = await self._granting.grant(
             request.content, request.body, request.most, connection.host, send

@@ -29,7 +29,6 @@ class Lane:
 
     def __init__(self, slots: int) -> None:
         self._turns: Turns[asyncio.Future[None]] = Turns(slots, MOST_WAITING)
-        self._hurries: set[Callable[[], None]] = set()
 
     def turn(self, host: str, before_waiting: Callable[[], None] | None = None) -> "_Turn":
         """Wait for a slot and hold it; NotHereYet where too many wait already.
@@ -58,10 +57,8 @@ class Lane:
                 NotHereYet("Too many wait to be sent bytes; ask again in a moment.")
             )
         self._let_in()
-        if not called.done():
-            self._hurry()
-            if before_waiting is not None:
-                before_waiting()
+        if not called.done() and before_waiting is not None:
+            before_waiting()
         try:
             await called
         except asyncio.CancelledError:
@@ -70,20 +67,6 @@ class Lane:
             else:
                 self._turns.leave(place, called)
             raise
-
-    async def linger(self, over: asyncio.Future[None], hurry: Callable[[], None]) -> None:
-        """Hold a slot until `over` is done; `hurry` is called once somebody waits for one."""
-        self._hurries.add(hurry)
-        if self._turns.waiting:
-            self._hurry()
-        try:
-            await over
-        finally:
-            self._hurries.discard(hurry)
-
-    def _hurry(self) -> None:
-        while self._hurries:
-            self._hurries.pop()()
 
     def resize(self, slots: int) -> None:
         """So many slots from now on."""

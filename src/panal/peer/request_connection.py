@@ -6,19 +6,18 @@ handed over, with what has come, to the HTTP server.
 
 import asyncio
 import logging
+import socket
 from http import HTTPStatus
 from typing import Protocol, cast
 
 from panal.errors import PanalError
 from panal.peer.connections import Connections
 from panal.peer.contents import OpenContent
-from panal.peer.draining import Draining
 from panal.peer.http_door import HttpDoor
-from panal.peer.lanes import Lane
 from panal.peer.limits import MOST_AHEAD_BYTES
 from panal.peer.patience import Moment, Patience, Phase, Verdict
 from panal.peer.problems import PROBLEM, encoded_problem
-from panal.peer.sending import Sender
+from panal.peer.sending import Sender, keep_queue_short
 from panal.peer.visitors import is_over_tls, unsent_bytes, visitor_at
 from panal.peer.warm_sending import MOST_BYTES, WarmSending, is_cached
 from panal.wire.chunk_request import Request, goes_on, parse
@@ -52,7 +51,7 @@ class RequestConnection(asyncio.Protocol):
         self.task: asyncio.Task[None] | None = None
         """What answers, while something does."""
         self.transport: asyncio.Transport | None = None
-        self._draining: Draining | None = None
+        self._own: socket.socket | None = None
         self._ahead = b""
         """What has come of the next request."""
         self._is_secure = False
@@ -63,8 +62,6 @@ class RequestConnection(asyncio.Protocol):
         self._has_begun = False
         """Whether bytes of the running answer were sent."""
         self._warm: WarmSending | None = None
-        self._warm_bytes = 0
-        """All that was handed over by the loop before that."""
         self._patience = Patience(self._loop.time())
         self._requests = 0
         self._received_bytes = 0
@@ -87,9 +84,7 @@ class RequestConnection(asyncio.Protocol):
         """It has ended, perhaps while something was being sent."""
         self._server.held.leave(self.transport)
         self.transport = None
-        if self._is_draining:
-            self._end_draining()
-        elif self.task is not None:
+        if self.task is not None:
             self.task.cancel()
         else:
             self._forget()
@@ -112,8 +107,6 @@ class RequestConnection(asyncio.Protocol):
             self._take(self.transport)
         elif len(self._ahead) > MOST_AHEAD_BYTES:
             self.abort()
-        else:
-            self._end_draining()  # who asks again has what was sent
 
     # Requests -------------------------------------------------------------------------------
 
@@ -207,30 +200,15 @@ class RequestConnection(asyncio.Protocol):
             and not transport.get_write_buffer_size()
             and is_cached(opened.descriptor, part)
         ):
-            own = self._draining_of(transport).begin()
-            self._warm = WarmSending(own, head, opened, part)
+            self._warm = WarmSending(self._descriptor(transport), head, opened, part)
             try:
                 await self._warm.run()
             finally:
                 sender.traffic.sent(transport, opened.content, self._warm.sent_bytes)
-                self._warm_bytes += self._warm.sent_bytes
                 self._warm = None
         else:
             transport.write(head)
             await sender.send(transport, opened, part, is_verified=True)
-
-    async def drained(self, lane: Lane) -> None:
-        """Hold a slot of this lane until most of what was handed over has left."""
-        if self._draining is not None and self.transport is not None and not self._ahead:
-            await self._draining.run(lane)
-
-    @property
-    def _is_draining(self) -> bool:
-        return self._draining is not None and self._draining.is_on
-
-    def _end_draining(self) -> None:
-        if self._draining is not None:
-            self._draining.end()
 
     async def _write(self, data: bytes) -> None:
         if self.transport is None or self.transport.is_closing():
@@ -239,11 +217,12 @@ class RequestConnection(asyncio.Protocol):
         self.transport.write(data)
         await self._may_write.wait()
 
-    def _draining_of(self, transport: asyncio.Transport) -> Draining:
-        # A descriptor of our own: the loop watches the transport's for what comes in.
-        if self._draining is None:
-            self._draining = Draining(transport.get_extra_info("socket").dup())
-        return self._draining
+    def _descriptor(self, transport: asyncio.Transport) -> socket.socket:
+        # One of our own: the loop watches the transport's for what comes in.
+        if self._own is None:
+            self._own = transport.get_extra_info("socket").dup()
+            keep_queue_short(self._own)
+        return self._own
 
     # The end --------------------------------------------------------------------------------
 
@@ -254,7 +233,7 @@ class RequestConnection(asyncio.Protocol):
 
     def end_if_idle(self) -> None:
         """End it unless something is asked for."""
-        if self.task is None or self._is_draining:
+        if self.task is None:
             self.end()
 
     def abort(self) -> None:
@@ -269,14 +248,8 @@ class RequestConnection(asyncio.Protocol):
     def _look(self) -> None:
         # What a thread sends, and what waits for its turn, has a patience of its own.
         phase = Phase.HEAD if self.task is None else Phase.ANSWER
-        sent_bytes, is_unsent = self._warm_bytes, self._warm is not None
-        if self._warm is not None:
-            sent_bytes += self._warm.sent_bytes
-        if self._draining is not None:
-            queued_bytes = self._draining.queued_bytes()
-            sent_bytes -= queued_bytes
-            is_unsent = is_unsent or queued_bytes > 0
-            self._draining.look()
+        sent_bytes = 0 if self._warm is None else self._warm.sent_bytes
+        is_unsent = self._warm is not None
         if self._is_secure and self.transport is not None:
             left_bytes = unsent_bytes(self.transport)
             sent_bytes, is_unsent = self._written_bytes - left_bytes, left_bytes > 0
@@ -290,9 +263,9 @@ class RequestConnection(asyncio.Protocol):
         self._server.connections.discard(self)
         if self._timer is not None:
             self._timer.cancel()
-        if self._draining is not None:
-            self._draining.close()
-            self._draining = None
+        if self._own is not None:
+            self._own.close()
+            self._own = None
 
 
 def _refusal(error: PanalError) -> bytes:

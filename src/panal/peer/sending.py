@@ -152,13 +152,8 @@ def keep_queue_short(connection: socket.socket) -> None:
     """Let little wait in the kernel of what is sent."""
     # Else megabytes wait in the socket when the file is sent, and the next receiver's turn
     # begins while this one's bytes still fill the wire.
-    let_wait(connection, UNSENT_BYTES)
-
-
-def let_wait(connection: socket.socket, size_bytes: int) -> None:
-    """Let so much wait in the kernel of what is sent, where the system can be told."""
     if (option := getattr(socket, "TCP_NOTSENT_LOWAT", None)) is not None:
-        connection.setsockopt(socket.IPPROTO_TCP, option, size_bytes)
+        connection.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)
 
 
 async def _until_flushed(transport: asyncio.Transport) -> None:
