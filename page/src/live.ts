@@ -46,15 +46,27 @@ export function merged<Row>(before: readonly Row[], told: { whole: boolean; remo
   return [...kept, ...changed.values()];
 }
 
+/** Of each answer that is under way, the downloads that the stream has told of since it was asked for. */
+const toldSince = new Set<Set<string>>();
+
 /** Take in what an answer tells of a download, unless the stream has told of it since it was asked: the answer is old then. */
 export async function noteDownload(asked: Promise<Download>): Promise<Download> {
-  const before = downloads.value;
-  const answer = await asked;
-  const rowIn = (rows: readonly Download[]): Download | undefined => rows.find((each) => each.id === answer.id);
-  if (rowIn(before) === rowIn(downloads.value)) {
-    downloads.value = merged(downloads.value, { whole: false, removed: [] }, [answer], (each) => each.id);
+  const told = new Set<string>();
+  toldSince.add(told);
+  try {
+    const answer = await asked;
+    if (!told.has(answer.id)) {
+      downloads.value = merged(downloads.value, { whole: false, removed: [] }, [answer], (each) => each.id);
+    }
+    return answer;
+  } finally {
+    toldSince.delete(told);
   }
-  return answer;
+}
+
+function takeDownloads(told: Events["downloads"]): void {
+  for (const ids of toldSince) [...told.removed, ...told.downloads.map((each) => each.id)].forEach((id) => ids.add(id));
+  downloads.value = merged(downloads.value, told, told.downloads, (each) => each.id);
 }
 
 export function forgetDownload(id: string): void {
@@ -67,7 +79,7 @@ const TAKERS: Takers = {
   hello: (told) => (version.value = told.version),
   status: (told) => (status.value = told),
   files: () => (filesChanged.value += 1),
-  downloads: (told) => (downloads.value = merged(downloads.value, told, told.downloads, (each) => each.id)),
+  downloads: takeDownloads,
   uploads: (told) => (uploads.value = merged(uploads.value, told, told.uploads, (each) => each.id)),
   peers: (told) => {
     peers.value = merged(peers.value, told, told.peers, (each) => each.name);

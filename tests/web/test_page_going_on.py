@@ -121,25 +121,31 @@ async def test_tried_again_it_goes_where_it_was_to_go(
     assert [each.priority for each in peer.node.downloads()] == [3]
 
 
+@pytest.mark.parametrize("is_removed", [False, True])
 async def test_an_answer_that_comes_late_undoes_nothing(
-    network: Network, peer: RunningPeer, browser: BrowserContext
+    network: Network, peer: RunningPeer, browser: BrowserContext, is_removed: bool
 ) -> None:
     """By then the stream has told how it went on, and does not tell it twice."""
     first = peer.node.get("later.bin")
     await until(lambda: peer.node.download(first.id).state == "failed", "it fails")
     await (await network.peer("two")).upload("later.bin", b"there it is")
     page = await browser.new_page()
-    done = page.get_by_role("listitem").filter(has_text="Done")
+    rows = page.get_by_role("listitem")
+    done = rows.filter(has_text="Done")
 
     async def late(route: Route) -> None:
         answer = await route.fetch()
         await expect(done).to_be_visible()
+        if is_removed:
+            await peer.node.remove_download(peer.node.downloads()[-1].id)
+            await expect(done).to_have_count(0)
         await route.fulfill(response=answer)
 
     await page.route("**/api/v1/downloads", late)
     await page.goto(peer.url + "/#/fetch")
     async with page.expect_response(lambda answer: answer.request.method == "DELETE"):
         await page.get_by_role("button", name="Try again").click()
-    await expect(page.get_by_role("listitem")).to_have_count(1)
+    await expect(rows).to_have_count(0 if is_removed else 1)
     await page.evaluate("new Promise(requestAnimationFrame)")
-    await expect(done).to_be_visible()
+    await expect(done).to_have_count(0 if is_removed else 1)
+    await expect(rows).to_have_count(0 if is_removed else 1)

@@ -69,7 +69,7 @@ async def announced(tracker: str) -> AsyncIterator[None]:
     task = asyncio.create_task(lease.run())
     try:
         await lease.tried.wait()
-        async with asyncio.timeout(10 * PATIENCE_S):
+        async with asyncio.timeout(4 * PATIENCE_S):
             while not announcer.times_told_everything:
                 await asyncio.sleep(0.01)
         yield
@@ -88,7 +88,7 @@ async def scrolled_to_the_end(page: Page) -> int:
     """How many rows were in the page at most on the way there."""
     most = 0
     status = page.get_by_role("status").first
-    async with asyncio.timeout(10 * PATIENCE_S):
+    async with asyncio.timeout(4 * PATIENCE_S):
         while not (await status.inner_text()).startswith(f"{FILES:,} result"):
             await page.evaluate("document.querySelector('main').scrollTo(0, 1e9)")
             await page.evaluate("new Promise(requestAnimationFrame)")
