@@ -7,6 +7,7 @@ from panal.swarm.messages import (
     BytesArrived,
     CancelFetch,
     ChunksAvailable,
+    ChunkWritten,
     Failure,
     Fetch,
     FetchEnded,
@@ -24,6 +25,8 @@ CHUNKS = 200
 SOON_S = CROWDED_PATIENCE_S + 0.001
 FIRST = source_id("first")
 TAKER = source_id("taker")
+QUICK = source_id("quick")
+LAST = CHUNKS - 1
 
 
 def asked(name: SourceId, claimed: int, at_s: float = 0.0, *, is_choice: bool = False) -> Source:
@@ -60,10 +63,16 @@ def test_late_is_who_keeps_waiting_for_longer_than_a_crowd_has_patience() -> Non
 
 
 def waiting_for_one(near: int) -> Driven:
-    """One chunk is asked of the first; `near` others download, the taker of them idle."""
+    """One chunk is asked of the first; `near` others download, the taker of them idle.
+
+    Another has answered in no time: nobody is far away.
+    """
     driven = Driven(CHUNKS)
+    assert only(driven.open(QUICK, 1 << LAST), Fetch)
+    for fact in BytesArrived(QUICK, 1), ChunkWritten(QUICK, LAST), FetchEnded(QUICK):
+        driven.tell(fact)
     assert only(driven.open(FIRST, 0b1), Fetch)
-    for number in range(near - 2):
+    for number in range(near - 3):
         driven.open(source_id(f"p{number}"), 0)
     driven.open(TAKER, 0)
     return driven

@@ -45,11 +45,28 @@ def test_a_claim_in_a_queue_yields_after_a_while() -> None:
     assert yields(holder(), Source(B), SILENCE_PATIENCE_S + JUST)
 
 
+def near() -> TakeOvers:
+    """Of a download of which a request was answered in no time."""
+    rules = TakeOvers(CHUNK_BYTES)
+    rules.first_byte_came(0.0)
+    return rules
+
+
 def test_in_a_crowd_it_yields_soon_but_not_to_who_was_taken_from() -> None:
     soon_s = CROWDED_PATIENCE_S + JUST
-    assert not yields(holder(), Source(B), CROWDED_PATIENCE_S, crowded=True)
-    assert yields(holder(), Source(B), soon_s, counted_at_s=0.0, crowded=True)
-    assert not yields(holder(), Source(B, lost=1), soon_s, crowded=True)
+    assert not yields(holder(), Source(B), CROWDED_PATIENCE_S, near(), crowded=True)
+    assert yields(holder(), Source(B), soon_s, near(), counted_at_s=0.0, crowded=True)
+    assert not yields(holder(), Source(B, lost=1), soon_s, near(), crowded=True)
+
+
+def test_in_a_crowd_far_sources_are_not_left_for_their_way() -> None:
+    """Each first byte takes a round trip; whoever was left for it lost a connection each time."""
+    rules = TakeOvers(CHUNK_BYTES)
+    assert not yields(holder(), Source(B), SILENCE_PATIENCE_S, rules, crowded=True)
+    for waited_s in (0.2, 0.3):
+        rules.first_byte_came(waited_s)
+    assert not yields(holder(), Source(B), 2 * 0.2, rules, crowded=True)
+    assert yields(holder(), Source(B), 2 * 0.2 + JUST, rules, crowded=True)
 
 
 def test_in_a_crowd_what_has_begun_to_come_or_is_a_seeds_choice_yields_as_ever() -> None:
@@ -58,8 +75,8 @@ def test_in_a_crowd_what_has_begun_to_come_or_is_a_seeds_choice_yields_as_ever()
     begun.count(1, JUST)
     choosing = Source(A, stage=Stage.READY, fetch=RunningFetch(0b1, 0.0, is_choice=True))
     for source in (begun, choosing):
-        assert not yields(source, Source(B), soon_s, crowded=True)
-        assert yields(source, Source(B), 2 * SILENCE_PATIENCE_S, crowded=True)
+        assert not yields(source, Source(B), soon_s, near(), crowded=True)
+        assert yields(source, Source(B), 2 * SILENCE_PATIENCE_S, near(), crowded=True)
 
 
 def test_what_may_have_come_since_bytes_were_counted_is_no_silence() -> None:

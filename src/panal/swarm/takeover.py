@@ -8,6 +8,7 @@ that is missing is asked for: until then there is other work, and downlinks may 
 """
 
 from collections.abc import Iterable
+from math import inf
 
 from panal.swarm.queued import CROWDED_PATIENCE_S
 from panal.swarm.sources import Source
@@ -66,10 +67,13 @@ class TakeOvers:
         """How long a chunk takes from its first byte, smoothed."""
         self._wait_s = 0.0
         """How long a request waits for its first byte, smoothed."""
+        self._least_wait_s = inf
+        """The shortest such wait: the way there and back, and perhaps a queue."""
         self._in_vain = 0
 
     def first_byte_came(self, waited_s: float) -> None:
         """A request was answered."""
+        self._least_wait_s = min(self._least_wait_s, waited_s)
         known_s = self._wait_s
         self._wait_s = waited_s if known_s == 0 else known_s + _SMOOTHING * (waited_s - known_s)
 
@@ -104,7 +108,9 @@ class TakeOvers:
         setbacks = max(taker.setbacks, self._in_vain // TAKEN_IN_VAIN)
         patience = _PATIENCE_GROWTH ** min(setbacks, _MOST_SETBACKS)
         if crowded and fetch.first_byte_at_s is None and not fetch.is_choice:
-            return now_s - fetch.asked_at_s > patience * CROWDED_PATIENCE_S
+            least_s = max(patience * CROWDED_PATIENCE_S, self._surely_queued_s())
+            if now_s - fetch.asked_at_s > least_s:
+                return True
         queue_s = GAIN_FACTOR * (taker.wait_s if taker.bytes else self._wait_s)
         if fetch.silence_s(counted_at_s) > patience * max(SILENCE_PATIENCE_S, queue_s):
             return True
@@ -119,6 +125,10 @@ class TakeOvers:
         left_bytes = fetch.claimed.bit_count() * self._chunk_bytes - fetch.chunk_bytes
         left_s = left_bytes * spent_s / max(1, fetch.chunk_bytes)
         return left_s > patience * (GAIN_S + GAIN_FACTOR * self._needs_s(taker))
+
+    def _surely_queued_s(self) -> float:
+        """What no answer takes that does not wait in a queue: far sources are not left for that."""
+        return 2 * self._least_wait_s if self._least_wait_s < inf else SILENCE_PATIENCE_S
 
     def _needs_s(self, taker: Source) -> float:
         if taker.fetch_rate_bytes_s:
