@@ -87,6 +87,8 @@ async def test_p6_is_seen_broken_where_a_stall_is_waited_for(
 ) -> None:
     monkeypatch.setattr(RunningFetch, "impatience", lambda *_, **__: "")
     monkeypatch.setattr(TakeOvers, "may", lambda *_: False)
-    monkeypatch.setitem(NOT_EXPECTED, "all that anybody sends", 2.0)
-    with pytest.raises(AssertionError, match="never happened: all that anybody sends"):
+    # It waits for the last chunk alone where by chance that is what is asked of who stalls.
+    for never in "all that anybody sends", "done":
+        monkeypatch.setitem(NOT_EXPECTED, never, 2.0)
+    with pytest.raises(AssertionError, match=r"never happened: (all that anybody sends|done)"):
         await scattered(network, 0)
