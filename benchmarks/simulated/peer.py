@@ -12,6 +12,7 @@ from benchmarks.simulated.conduct import Conduct
 from benchmarks.simulated.fair_links import Link
 from benchmarks.simulated.transfer import Transfer
 from panal.peer.availability import GATHERED_S, MOST_GATHERED_S
+from panal.peer.giving_way import LEAST_OTHERS, LOOK_S, MOST_WAIT_S, GivingWay
 from panal.peer.lanes import BEHIND_AT_ONCE, MOST_WAITING, PEERS_AT_ONCE
 from panal.peer.neighbourhood import MOST_PEERS
 from panal.peer.never_sent import NeverSent
@@ -103,6 +104,8 @@ class SimulatedPeer:
         self.writing: dict[int, Transfer] = {}
         self.disk_free_s = 0.0
         self.followers: dict[SourceId, SimulatedPeer] = {}
+        self.sent_bytes = 0.0
+        self.giving_way = GivingWay()
         self.untold = 0
         self.told_at_s = -1.0
         self.asked_for_peers = 0
@@ -304,6 +307,8 @@ class SimulatedPeer:
             return
         elif isinstance(transfer.order, FetchAny) and not self._can_choose(transfer.order):
             self._refuse(transfer, Failure.NOTHING_UNSENT)
+        elif self._waits_for_others(transfer):
+            self.swarm.time.at(LOOK_S, lambda: self.is_asked(transfer))
         else:
             self.asking[transfer] = None
             sent_away = self.turns.arrive(transfer.receiver.id, transfer)
@@ -311,6 +316,20 @@ class SimulatedPeer:
                 del self.asking[sent_away]
                 self._refuse(sent_away, Failure.NOT_HERE_YET)
             self._let_in()
+
+    def _waits_for_others(self, transfer: Transfer) -> bool:
+        """Whether it gives way, as `panal.peer.precedence` has it."""
+        if not transfer.order.gives_way:
+            return False
+        now_s = self.swarm.time.now_s
+        for asked in self.asking:
+            if asked.indices:
+                self.swarm.advance(asked)
+        if not self.giving_way.look(now_s, int(self.sent_bytes)):
+            return False
+        first = sum(one.holds_turn and not one.order.gives_way for one in self.asking)
+        transfer.waits_until_s = min(transfer.waits_until_s, now_s + MOST_WAIT_S)
+        return first >= LEAST_OTHERS and now_s < transfer.waits_until_s
 
     def _refuse(self, transfer: Transfer, failure: Failure) -> None:
         def refused() -> None:

@@ -237,6 +237,7 @@ class SimulatedSwarm:
         came = (transfer.rate if rate is None else rate) * (now_s - transfer.since_s)
         transfer.left_bytes -= came
         self.sent_bytes += came
+        transfer.sender.sent_bytes += came
         transfer.since_s = now_s
 
     def _changed(self, flow: Flow, rate: float) -> None:

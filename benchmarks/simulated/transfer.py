@@ -29,6 +29,7 @@ class Transfer(Flow):
         "sender",
         "since_s",
         "told_bytes",
+        "waits_until_s",
         "wakes_s",
     )
 
@@ -55,5 +56,7 @@ class Transfer(Flow):
         self.wakes_s = inf
         """When it is looked at next."""
         self.holds_turn = False
+        self.waits_until_s = inf
+        """Until when it may give way to others."""
         self.is_over = False
         """The receiver waits for no more of it."""

@@ -138,3 +138,19 @@ def test_whose_packets_wait_in_queues_gets_less_of_a_full_link() -> None:
     swarm.links.add(transfer)
     swarm.links.settle()  # the acknowledgements of `second` wait behind it
     assert swarm.weight(first, second) < before
+
+
+def test_who_is_ahead_lets_the_others_catch_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uplinks bind here, and a downlink takes what five of them bring: the last could wait long."""
+    setting = Setting(Scenario("uplinks", 64, LINE, (Link(8, 40),) * 5, 1.5), pair_spread=1.0)
+
+    def apart() -> float:
+        swarm = SimulatedSwarm(setting, 3)
+        swarm.run(200.0)
+        done_s = [peer.done_s for peer in swarm.receivers if peer.done_s is not None]
+        assert len(done_s) == 5
+        return max(done_s) - min(done_s)
+
+    with_it = apart()
+    monkeypatch.setattr("panal.swarm.state.is_ahead", lambda *_: False)
+    assert with_it < 0.5 * apart()

@@ -40,6 +40,7 @@ class FakeSource:
         self.bytes_received = 0
         self.held_s = 0.0
         self.asked: list[tuple[int, int]] = []
+        self.gave_way: list[bool] = []
         self.gates: dict[int, threading.Event] = {}
         self.at_gate = threading.Event()
         self.wrong: set[int] = set()
@@ -73,9 +74,16 @@ class FakeSource:
             self.is_followed = False
 
     def fetch(
-        self, first: int, count: int, into: PartialFile, wrote: Callable[[int], None]
+        self,
+        first: int,
+        count: int,
+        into: PartialFile,
+        wrote: Callable[[int], None],
+        *,
+        gives_way: bool,
     ) -> None:
         self.asked.append((first, count))
+        self.gave_way.append(gives_way)
         try:
             if self.failures:
                 raise self.failures.pop(0)
@@ -93,6 +101,8 @@ class FakeSource:
         into: PartialFile,
         granted: Callable[[int, int], None],
         wrote: Callable[[int], None],
+        *,
+        gives_way: bool,
     ) -> None:
         """Sends the first of them, one chunk a request; nothing twice."""
         if not (left := among & ~self._chosen):
@@ -100,7 +110,7 @@ class FakeSource:
         first = (left & -left).bit_length() - 1
         self._chosen |= 1 << first
         granted(first, 1)
-        self.fetch(first, 1, into, wrote)
+        self.fetch(first, 1, into, wrote, gives_way=gives_way)
 
     def cancel(self) -> None:
         self._cancelled.set()

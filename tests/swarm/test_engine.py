@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -97,6 +98,10 @@ class Run:
         self.connected[source] = number + 1
         return self.sources[source][min(number, len(self.sources[source]) - 1)]
 
+    def has_asked(self, count: int) -> bool:
+        """Whether so many were asked who else fetches."""
+        return len(self.asked_who_fetches) >= count
+
     def zone_of(self, source: SourceId) -> Zone:
         return NO_ZONE
 
@@ -179,10 +184,25 @@ async def test_one_is_asked_at_once_who_else_fetches_and_others_with_the_ticks(
         "all are there",
     )
     await until(lambda: run.asked_who_fetches, "one is asked")
-    for asked in range(1, len(sources) + 1):
+    for asked in range(1, len(sources)):
         assert len(run.asked_who_fetches) == asked
         await run.clock.run_for(TICK_S)
+        await until(partial(run.has_asked, asked + 1), "one more is asked")
     assert sorted(run.asked_who_fetches) == sources
+
+
+async def test_who_is_ahead_asks_so(begin: Begin) -> None:
+    run = begin(16)
+    first = run.add(A, 0xFFF)
+    run.add(B, 0)
+    run.start()
+    await until(lambda: run.partial.written == 0xFFF, "most of it is here")
+    late = run.add(C)
+    await run.clock.run_for(TICK_S)
+    run.engine.found(C)
+    await until(lambda: run.partial.is_whole, "all of it is here")
+    assert set(first.gave_way) == {False}
+    assert set(late.gave_way) == {True}
 
 
 async def test_who_is_gone_by_its_turn_takes_nobody_s(begin: Begin) -> None:
@@ -194,6 +214,7 @@ async def test_who_is_gone_by_its_turn_takes_nobody_s(begin: Begin) -> None:
     gone, left = run.engine._to_ask
     del run.engine._sources[gone]
     await run.clock.run_for(TICK_S)
+    await until(lambda: not run.engine._to_ask and len(run.asked_who_fetches) > 1, "one is asked")
     assert run.asked_who_fetches[1:] == [left]
 
 

@@ -31,6 +31,20 @@ def test_what_is_written_is_read() -> None:
     assert parse(CHOICE) == ChoiceRequest(CONTENT, "[::1]:5000", 7, BODY)
 
 
+@pytest.mark.parametrize("gives_way", [False, True])
+def test_who_gives_way_says_so(gives_way: bool) -> None:
+    """As RFC 9218 has it: 3 is what is not said, and more is less urgent."""
+    ranged = head("GET", PATH, "h", range_fields(PART, gives_way=gives_way))
+    fields = choice_fields(BODY, gives_way=gives_way)
+    choice = head("POST", f"{PATH}/next?max=7", "h", fields) + BODY
+    assert parse(ranged) == RangeRequest(CONTENT, "h", PART, gives_way)
+    assert parse(choice) == ChoiceRequest(CONTENT, "h", 7, BODY, gives_way)
+    assert [b"\r\nPriority: u=5\r\n" in one for one in (ranged, choice)] == [gives_way] * 2
+    assert parse(ranged.replace(b"u=5", b"u=6")) is None or not gives_way
+    assert not goes_on(choice)
+    assert goes_on(choice[:-1])
+
+
 def test_the_head_of_an_answer_says_what_is_needed_of_it() -> None:
     answer = parse_head(range_answer(PART, 1_000_000))
     assert (answer.status, answer.content_length) == (206, PART.length)

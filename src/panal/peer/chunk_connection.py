@@ -55,13 +55,19 @@ class ChunkConnection:
         """How long our own limit kept bytes from coming."""
 
     def fetch(
-        self, first: int, count: int, into: PartialFile, wrote: Callable[[int], None]
+        self,
+        first: int,
+        count: int,
+        into: PartialFile,
+        wrote: Callable[[int], None],
+        *,
+        gives_way: bool = False,
     ) -> None:
         """Fetch chunks `first` to `first + count - 1`; `wrote` follows each right one."""
         wanted = self._bytes_of(first, count)
 
         def transfer() -> None:
-            self._ask(wanted)
+            self._ask(wanted, gives_way=gives_way)
             self._receive_chunks(first, count, into, wrote)
 
         self._guarded(transfer)
@@ -73,11 +79,13 @@ class ChunkConnection:
         into: PartialFile,
         granted: Callable[[int, int], None],
         wrote: Callable[[int], None],
+        *,
+        gives_way: bool = False,
     ) -> None:
         """Fetch up to `most` chunks of the provider's choice; `granted` says which, before any."""
 
         def transfer() -> None:
-            first, count = self._ask_any(among, most)
+            first, count = self._ask_any(among, most, gives_way=gives_way)
             granted(first, count)
             self._receive_chunks(first, count, into, wrote)
 
@@ -118,8 +126,8 @@ class ChunkConnection:
         if self._connection.cancelled.is_set():
             raise SourceFailure(Failure.CANCELLED, "cancelled")
 
-    def _ask(self, wanted: ByteRange) -> None:
-        raw = self._request("GET", "", range_fields(wanted))
+    def _ask(self, wanted: ByteRange, *, gives_way: bool) -> None:
+        raw = self._request("GET", "", range_fields(wanted, gives_way=gives_way))
         if raw == range_answer(wanted, self._manifest.size_bytes):
             return  # as nearly always: it says nothing else
         head = parse_head(raw)
@@ -133,10 +141,11 @@ class ChunkConnection:
         if head.content_length != wanted.length:
             raise IntegrityError("announced another length than was asked")
 
-    def _ask_any(self, among: int, most: int) -> tuple[int, int]:
+    def _ask_any(self, among: int, most: int, *, gives_way: bool) -> tuple[int, int]:
         """The chunks that follow, as first and count."""
         body = bitfield.to_bytes(among, self._manifest.chunk_count)
-        head = parse_head(self._request("POST", f"/next?max={most}", choice_fields(body), body))
+        fields = choice_fields(body, gives_way=gives_way)
+        head = parse_head(self._request("POST", f"/next?max={most}", fields, body))
         if head.status in _NO_CHOICE:
             if head.status != 204 and head.content_length != 0:
                 self._connection.close()  # a text follows that nobody reads

@@ -16,6 +16,7 @@ from panal.peer.granting import Granting
 from panal.peer.http_door import HttpDoor
 from panal.peer.lanes import Lanes
 from panal.peer.never_sent import NeverSent
+from panal.peer.precedence import Precedence
 from panal.peer.request_connection import RequestConnection
 from panal.peer.roles import Role, may
 from panal.peer.sending import Sender
@@ -61,11 +62,16 @@ class ChunkServer:
         self._never_sent = never_sent
         self._granting = granting
         self._doorkeeper = doorkeeper
+        self._precedence = Precedence(self._acknowledged_bytes)
         self.held = held
         self.door = door
         self._secret_hash = secret_hash
         self.connections: set[RequestConnection] = set()
         self.is_closing = False
+
+    def _acknowledged_bytes(self) -> int:
+        waiting = sum(one.unacknowledged_bytes() for one in self.connections)
+        return self.sender.sent_bytes - waiting
 
     def connection(self) -> "RequestConnection":
         """For one that has been made."""
@@ -98,6 +104,8 @@ class ChunkServer:
 
     async def _answer_range(self, connection: "RequestConnection", request: RangeRequest) -> bool:
         content, part = request.content, request.part
+        if request.gives_way:
+            await self._precedence.give_way(content)
         opened = self._contents.open(content)
         try:
             if not _has(opened, part):
@@ -107,7 +115,8 @@ class ChunkServer:
                     opened = self._contents.open(content)
                     if not _has(opened, part):
                         return False
-                await connection.send(range_answer(part, opened.size_bytes), opened, part)
+                with self._precedence.sending(content, gives_way=request.gives_way):
+                    await connection.send(range_answer(part, opened.size_bytes), opened, part)
             self._never_sent.sent(content, *opened.chunks_in(part.start, part.stop))
             return True
         finally:
@@ -118,8 +127,11 @@ class ChunkServer:
             part = opened.part_of(first, count)
             head = b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\nPanal-Chunks: %d-%d\r\n\r\n"
             numbers = part.length, first, first + count - 1
-            await connection.send(head % (ANSWER_FIELDS, *numbers), opened, part)
+            with self._precedence.sending(request.content, gives_way=request.gives_way):
+                await connection.send(head % (ANSWER_FIELDS, *numbers), opened, part)
 
+        if request.gives_way:
+            await self._precedence.give_way(request.content)
         found = await self._granting.grant(
             request.content, request.body, request.most, connection.host, send
         )

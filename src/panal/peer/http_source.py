@@ -116,16 +116,24 @@ class HttpSource:
     # Chunks -------------------------------------------------------------------------------
 
     def fetch(
-        self, first: int, count: int, into: PartialFile, wrote: Callable[[int], None]
+        self,
+        first: int,
+        count: int,
+        into: PartialFile,
+        wrote: Callable[[int], None],
+        *,
+        gives_way: bool = False,
     ) -> None:
         """Fetch chunks `first` to `first + count - 1`; `wrote` follows each right one."""
         if count < SHARED_FROM:
-            self._first.fetch(first, count, into, wrote)
+            self._first.fetch(first, count, into, wrote, gives_way=gives_way)
             return
         half = count // 2
         self._both(
-            lambda: self._first.fetch(first, half, into, wrote),
-            lambda: self._second.fetch(first + half, count - half, into, wrote),
+            lambda: self._first.fetch(first, half, into, wrote, gives_way=gives_way),
+            lambda: self._second.fetch(
+                first + half, count - half, into, wrote, gives_way=gives_way
+            ),
         )
 
     def fetch_any(
@@ -135,15 +143,17 @@ class HttpSource:
         into: PartialFile,
         granted: Callable[[int, int], None],
         wrote: Callable[[int], None],
+        *,
+        gives_way: bool = False,
     ) -> None:
         """Fetch up to `most` chunks of the provider's choice; `granted` says which, before any."""
         if most < SHARED_FROM:
-            self._first.fetch_any(among, most, into, granted, wrote)
+            self._first.fetch_any(among, most, into, granted, wrote, gives_way=gives_way)
             return
         half = most // 2
         self._both(
-            lambda: self._first.fetch_any(among, half, into, granted, wrote),
-            lambda: self._second.fetch_any(among, half, into, granted, wrote),
+            lambda: self._first.fetch_any(among, half, into, granted, wrote, gives_way=gives_way),
+            lambda: self._second.fetch_any(among, half, into, granted, wrote, gives_way=gives_way),
         )
 
     def _both(self, one: Callable[[], None], other: Callable[[], None]) -> None:

@@ -17,7 +17,7 @@ from panal.peer.http_door import HttpDoor
 from panal.peer.limits import MOST_AHEAD_BYTES
 from panal.peer.patience import Moment, Patience, Phase, Verdict
 from panal.peer.problems import PROBLEM, encoded_problem
-from panal.peer.sending import Sender, keep_queue_short
+from panal.peer.sending import Sender, keep_queue_short, unacknowledged_bytes
 from panal.peer.visitors import is_over_tls, unsent_bytes, visitor_at
 from panal.peer.warm_sending import MOST_BYTES, WarmSending, is_cached
 from panal.wire.chunk_request import Request, goes_on, parse
@@ -201,9 +201,11 @@ class RequestConnection(asyncio.Protocol):
             and is_cached(opened.descriptor, part)
         ):
             self._warm = WarmSending(self._descriptor(transport), head, opened, part)
+            sender.warm.add(self._warm)
             try:
                 await self._warm.run()
             finally:
+                sender.warm.remove(self._warm)
                 sender.traffic.sent(transport, opened.content, self._warm.sent_bytes)
                 self._warm = None
         else:
@@ -223,6 +225,14 @@ class RequestConnection(asyncio.Protocol):
             self._own = transport.get_extra_info("socket").dup()
             keep_queue_short(self._own)
         return self._own
+
+    def unacknowledged_bytes(self) -> int:
+        """Of what was sent, what the receiver has not said to have."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return 0
+        written_bytes = unsent_bytes(transport) if self._is_secure else 0
+        return written_bytes + unacknowledged_bytes(transport.get_extra_info("socket"))
 
     # The end --------------------------------------------------------------------------------
 

@@ -45,11 +45,18 @@ class ChunkSource(Protocol):
         ...
 
     def fetch(
-        self, first: int, count: int, into: PartialFile, wrote: Callable[[int], None]
+        self,
+        first: int,
+        count: int,
+        into: PartialFile,
+        wrote: Callable[[int], None],
+        *,
+        gives_way: bool,
     ) -> None:
         """Fetch consecutive chunks in the calling thread; `wrote` follows each right one.
 
-        SourceFailure, CorruptChunk, or the disk's PanalError.
+        `gives_way` lets those go first who have less. SourceFailure, CorruptChunk, or the disk's
+        PanalError.
         """
         ...
 
@@ -60,6 +67,8 @@ class ChunkSource(Protocol):
         into: PartialFile,
         granted: Callable[[int, int], None],
         wrote: Callable[[int], None],
+        *,
+        gives_way: bool,
     ) -> None:
         """Fetch consecutive chunks of the source's choice; `granted` says which, before any.
 

@@ -242,9 +242,18 @@ class Engine:
 
         try:
             if isinstance(order, Fetch):
-                source.fetch(order.first, order.count, self._partial, wrote)
+                source.fetch(
+                    order.first, order.count, self._partial, wrote, gives_way=order.gives_way
+                )
             else:
-                source.fetch_any(order.among, order.most, self._partial, granted, wrote)
+                source.fetch_any(
+                    order.among,
+                    order.most,
+                    self._partial,
+                    granted,
+                    wrote,
+                    gives_way=order.gives_way,
+                )
             self.report(FetchEnded(source_id))
         except CorruptChunk as error:
             self.report(ChunkCorrupt(source_id, error.index))

@@ -177,6 +177,8 @@ class Fetch(msgspec.Struct, frozen=True):
     source: SourceId
     first: int
     count: int
+    gives_way: bool = False
+    """Those who have less may be sent to before."""
 
 
 class FetchAny(msgspec.Struct, frozen=True):
@@ -185,6 +187,7 @@ class FetchAny(msgspec.Struct, frozen=True):
     source: SourceId
     among: int
     most: int
+    gives_way: bool = False
 
 
 class CancelFetch(msgspec.Struct, frozen=True):

@@ -45,6 +45,8 @@ class Requests:
         self._chance = chance
         self.awaited = Awaited()
         self.queued = Queued()
+        self.gives_way = False
+        """Whether what is asked for now may wait for those who have less."""
         self.counted_at_s: float | None = None
         """When all bytes were last counted."""
         self._may_be_late: list[Source] = []
@@ -125,13 +127,13 @@ class Requests:
         if source.may_choose and (among := useful & self._share_of(source)):
             source.fetch = RunningFetch(0, now_s, is_choice=True)
             self.awaited.hears(source)
-            return [FetchAny(source.id, among, longest)]
+            return [FetchAny(source.id, among, longest, self.gives_way)]
         first, count = pick_span(useful, self._neighbours.rarity, longest, self._chance)
         source.fetch = RunningFetch(((1 << count) - 1) << first, now_s)
         self.awaited.hears(source)
         self.queued.asked(source)
         self._chunks.free ^= source.fetch.claimed
-        return [Fetch(source.id, first, count)]
+        return [Fetch(source.id, first, count, self.gives_way)]
 
     def _share_of(self, source: Source) -> int:
         """Among which chunks a seed may choose; none for who is no seed."""

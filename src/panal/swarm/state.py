@@ -5,6 +5,7 @@ chance is an argument. Each kind of fact looks only at what it can change; what 
 changes is looked at when time is told to have passed.
 """
 
+from panal.swarm.ahead import is_ahead
 from panal.swarm.asking import Asking
 from panal.swarm.behind import Behind
 from panal.swarm.border import Border
@@ -215,6 +216,9 @@ class DownloadState:
             orders.append(AskTracker(tuple(away)))
         if self.asking.look(self._is_starving(), now_s):
             orders.append(HearNews(self.asking.hears_news))
+        self._requests.gives_way = not self.is_crowded and is_ahead(
+            self.chunks.written, near, self.chunks.count
+        )
         if self._behind.look(self.chunks.written, near, now_s):
             orders.append(ServeFew(self._behind.serves_few))
         return orders

@@ -20,13 +20,17 @@ _COMMON = "Accept-Encoding: identity\r\nPanal-Protocol: 1\r\n\r\n"
 _LINE = rb" HTTP/1\.1\r\nHost: ([\w.:\[\]-]{1,255})\r\n"
 _END = re.escape(_COMMON.encode("ascii"))
 _CONTENT = rb"/content/([0-9a-f]{64})"
-_RANGE = re.compile(rb"GET %b%bRange: bytes=(\d{1,18})-(\d{1,18})\r\n%b" % (_CONTENT, _LINE, _END))
+_GIVES_WAY = "Priority: u=5\r\n"
+_RANGE = re.compile(
+    rb"GET %b%bRange: bytes=(\d{1,18})-(\d{1,18})\r\n(%b)?%b"
+    % (_CONTENT, _LINE, _GIVES_WAY.encode("ascii"), _END)
+)
 _CLOSED = re.escape(_COMMON.removesuffix("\r\n").encode("ascii") + b"Connection: close\r\n\r\n")
 _PROOF = re.compile(rb"GET /dialback/([0-9a-f]{32})%b%b" % (_LINE, _CLOSED))
 _CHOICE = re.compile(
     rb"POST %b/next\?max=(\d{1,7})%b"
-    rb"Content-Type: application/octet-stream\r\nContent-Length: (\d{1,5})\r\n%b"
-    % (_CONTENT, _LINE, _END)
+    rb"Content-Type: application/octet-stream\r\nContent-Length: (\d{1,5})\r\n(%b)?%b"
+    % (_CONTENT, _LINE, _GIVES_WAY.encode("ascii"), _END)
 )
 
 
@@ -36,6 +40,7 @@ class RangeRequest(msgspec.Struct, frozen=True):
     content: ContentId
     host: str
     part: ByteRange
+    gives_way: bool = False
 
 
 class ChoiceRequest(msgspec.Struct, frozen=True):
@@ -46,6 +51,7 @@ class ChoiceRequest(msgspec.Struct, frozen=True):
     most: int
     body: bytes
     """The bitfield to choose among; any bytes."""
+    gives_way: bool = False
 
 
 class ProofRequest(msgspec.Struct, frozen=True):
@@ -63,9 +69,9 @@ def head(method: str, path: str, host: str, fields: str) -> bytes:
     return f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{fields}{_COMMON}".encode("ascii")
 
 
-def range_fields(part: ByteRange) -> str:
+def range_fields(part: ByteRange, *, gives_way: bool = False) -> str:
     """What asks for some bytes."""
-    return f"Range: bytes={part.start}-{part.stop - 1}\r\n"
+    return f"Range: bytes={part.start}-{part.stop - 1}\r\n{_GIVES_WAY if gives_way else ''}"
 
 
 def range_answer(part: ByteRange, size_bytes: int) -> bytes:
@@ -74,27 +80,30 @@ def range_answer(part: ByteRange, size_bytes: int) -> bytes:
     return line % (ANSWER_FIELDS, part.length, part.content_range(size_bytes).encode("ascii"))
 
 
-def choice_fields(body: bytes) -> str:
+def choice_fields(body: bytes, *, gives_way: bool = False) -> str:
     """What announces a bitfield."""
-    return f"Content-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n"
+    last = _GIVES_WAY if gives_way else ""
+    return f"Content-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n{last}"
 
 
 def parse(data: bytes) -> Request | None:
     """The one request that `data` is, or None where it is anything else, more or less."""
     if (ranged := _RANGE.fullmatch(data)) is not None:
-        content, host, first, last = ranged.groups()
+        content, host, first, last, gives_way = ranged.groups()
         start, stop = int(first), int(last) + 1
         if start >= stop:
             return None
-        return RangeRequest(_id(content), host.decode("ascii"), ByteRange(start, stop))
+        part = ByteRange(start, stop)
+        return RangeRequest(_id(content), host.decode("ascii"), part, gives_way is not None)
     if (proof := _PROOF.fullmatch(data)) is not None:
         nonce, host = proof.groups()
         return ProofRequest(bytes.fromhex(nonce.decode("ascii")), host.decode("ascii"))
     if (choice := _CHOICE.match(data)) is not None:
-        content, most, host, length = choice.groups()
+        content, most, host, length, gives_way = choice.groups()
         if len(data) - choice.end() == int(length) and int(most):
             body = data[choice.end() :]
-            return ChoiceRequest(_id(content), host.decode("ascii"), int(most), body)
+            asked = _id(content), host.decode("ascii"), int(most), body
+            return ChoiceRequest(*asked, gives_way is not None)
     return None
 
 
