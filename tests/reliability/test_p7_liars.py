@@ -6,8 +6,8 @@ import pytest
 from aiohttp import web
 
 from panal.swarm.messages import Failure
+from panal.swarm.partings import Partings
 from panal.swarm.sources import Source
-from panal.swarm.state import DownloadState
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.checker import assert_settled
 from tests.support.lying_peers import LIES, among_liars
@@ -56,7 +56,7 @@ async def test_p7_each_liar_costs_one_chunk(network: Network, lie: str, seed: in
 async def test_p7_is_seen_broken_where_a_liar_is_believed_again(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(DownloadState, "_ban", lambda *_: [])
+    monkeypatch.setattr(Partings, "ban", lambda *_: [])
     with pytest.raises(AssertionError, match=r"was not found|was asked again"):
         await seven_of_eight_lie(network, "the first bit", 0)
 
@@ -64,13 +64,13 @@ async def test_p7_is_seen_broken_where_a_liar_is_believed_again(
 async def test_p7_is_seen_broken_where_a_broken_connection_is_a_lie(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = DownloadState._judge
+    judge = Partings.judge
 
-    def harsh(state: DownloadState, source: Source, *given: object) -> object:
+    def harsh(partings: Partings, source: Source, *given: object) -> object:
         if given[1] is Failure.BROKEN:
-            return state._ban(source, None, "it broke", 0.0)
-        return judge(state, source, *given)  # type: ignore[arg-type]
+            return partings.ban(source, None, "it broke", 0.0)
+        return judge(partings, source, *given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(DownloadState, "_judge", harsh)
+    monkeypatch.setattr(Partings, "judge", harsh)
     with pytest.raises(AssertionError, match="an honest peer was blamed"):
         await seven_of_eight_lie(network, "the first bit", 0)

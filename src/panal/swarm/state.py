@@ -12,7 +12,6 @@ from panal.swarm.border import Border
 from panal.swarm.chunks import Chunks
 from panal.swarm.messages import (
     AskTracker,
-    Ban,
     BytesArrived,
     ChunkCorrupt,
     ChunksAvailable,
@@ -39,6 +38,7 @@ from panal.swarm.messages import (
 )
 from panal.swarm.neighbours import Neighbours
 from panal.swarm.origins import Origins
+from panal.swarm.partings import Partings
 from panal.swarm.picker import Chance
 from panal.swarm.queued import Queued
 from panal.swarm.requests import Requests, end_fetch
@@ -51,8 +51,6 @@ from panal.swarm.sources import (
 from panal.swarm.takeover import TakeOvers
 from panal.wire import bitfield
 from panal.wire.ids import Zone
-
-_JITTER_STEPS = 1 << 16
 
 
 class DownloadState:
@@ -76,13 +74,13 @@ class DownloadState:
         """When bytes last came in; before the first, when the download began."""
         self.disk_still_s = 0.0
         """How long our own disk has taken nothing by now."""
-        self._chance = chance
         self._take_overs = TakeOvers(chunk_bytes)
         self._behind = Behind(chunk_count)
         self._border = border or Border(chunk_count)
         self._requests = Requests(
             self.chunks, self.neighbours, self._border, self._take_overs, chance
         )
+        self._partings = Partings(self.chunks, self.neighbours, self._border, self.asking, chance)
 
     @property
     def chunk_count(self) -> int:
@@ -188,10 +186,10 @@ class DownloadState:
             case SourceOpened(_, bits):
                 return self._opened(source, bits, now_s)
             case SourceClosed(_, reason, misbehaved):
-                return self._closed(source, reason, misbehaved, now_s)
+                return self._partings.closed(source, reason, misbehaved, now_s)
             case ChunkCorrupt(_, index):
                 self.origins.came_wrong(index)
-                return self._ban(source, index, f"sent a wrong chunk {index}", now_s)
+                return self._partings.ban(source, index, f"sent a wrong chunk {index}", now_s)
 
     def _tick(self, now_s: float) -> list[Order]:
         if self._requests.counted_at_s is not None:
@@ -208,13 +206,14 @@ class DownloadState:
                 orders.append(end_fetch(source, fetch, why, REST_AFTER_STALL_S))
         near = self.neighbours.near.values()
         self._border.look(near, self.chunks.free, now_s)
-        orders += self._make_room(now_s)
+        quiet_since_s = now_s if self.quiet_since_s is None else self.quiet_since_s
+        orders += self._partings.make_room(quiet_since_s, now_s)
         orders += self.neighbours.fill(now_s)
         orders += self._requests.ask_idle(now_s)
         if self.asking.begin_if_due(now_s):
             away = [source.id for source in self.sources.values() if source.stage is Stage.AWAY]
             orders.append(AskTracker(tuple(away)))
-        if self.asking.look(self._is_starving(), now_s):
+        if self.asking.look(self._partings.is_starving(), now_s):
             orders.append(HearNews(self.asking.hears_news))
         self._requests.gives_way = not self.is_crowded and is_ahead(
             self.chunks.written, near, self.chunks.count
@@ -224,7 +223,7 @@ class DownloadState:
         return orders
 
     def _tracker_answered(self, problem: str, named: frozenset[SourceId], now_s: float) -> None:
-        self.asking.answered(problem, self._is_starving(), now_s)
+        self.asking.answered(problem, self._partings.is_starving(), now_s)
         if problem:
             return
         for source in self.sources.values():
@@ -312,18 +311,6 @@ class DownloadState:
             if other.fetch is not None:
                 other.fetch.claimed &= ~bit
 
-    def _closed(self, source: Source, reason: str, misbehaved: bool, now_s: float) -> list[Order]:
-        if source.stage not in {Stage.OPENING, Stage.READY}:
-            return []
-        if misbehaved and source.misbehaved():
-            return self._ban(source, None, reason, now_s)
-        orders: list[Order] = []
-        fetch = source.fetch
-        if fetch is not None and not fetch.ending and fetch.first_byte_at_s is None:
-            orders.append(end_fetch(source, fetch, reason, 0.0))  # its queue has gone
-        self._send_away(source, reason, now_s, source.back_off_s(self._jitter(), Failure.BROKEN))
-        return orders
-
     def _fetch_ended(
         self, source: Source, failure: Failure | None, reason: str, now_s: float
     ) -> list[Order]:
@@ -339,7 +326,7 @@ class DownloadState:
         ):
             taker.is_taking = False
         self._let_go_of(fetch)
-        orders = self._judge(source, fetch, failure, reason, now_s)
+        orders = self._partings.judge(source, fetch, failure, reason, now_s)
         self.neighbours.let_go(source)
         return orders + self._requests.ask_idle(now_s, first=fetch.taker)
 
@@ -353,68 +340,3 @@ class DownloadState:
                 fetch.claimed |= passes
                 ended.claimed ^= passes
         self.chunks.free |= ended.claimed
-
-    def _judge(
-        self,
-        source: Source,
-        fetch: RunningFetch,
-        failure: Failure | None,
-        reason: str,
-        now_s: float,
-    ) -> list[Order]:
-        if failure is None or failure is Failure.TAKEN or source.stage is Stage.BANNED:
-            return []
-        if fetch.ending or failure is Failure.CANCELLED:
-            # A cancellation may come a moment late and hit the next fetch: nobody's fault.
-            source.reason = fetch.ending
-            source.rests_until_s = max(source.rests_until_s, now_s + fetch.rest_s)
-            if fetch.rest_s < REST_AFTER_STALL_S or source.stage is not Stage.READY:
-                return []
-            self._send_away(source, fetch.ending, now_s, fetch.rest_s)
-            return [Drop(source.id)]
-        if failure is Failure.NOTHING_UNSENT:
-            source.may_choose = False
-            return []
-        if failure is Failure.MISBEHAVED and source.misbehaved():
-            return self._ban(source, None, reason, now_s)
-        if source.stage is not Stage.READY:
-            return []
-        rest_s = source.back_off_s(self._jitter(), failure)
-        self._send_away(source, reason or failure.value, now_s, rest_s)
-        return [Drop(source.id)]
-
-    def _ban(self, source: Source, index: int | None, reason: str, now_s: float) -> list[Order]:
-        if source.stage is Stage.BANNED:
-            return []
-        orders: list[Order] = []
-        if source.fetch is not None and not source.fetch.ending:
-            orders.append(end_fetch(source, source.fetch, reason, 0.0))
-        self._leave(source, Stage.BANNED, reason, now_s)
-        return [*orders, Ban(source.id, index, reason), Drop(source.id)]
-
-    def _send_away(self, source: Source, reason: str, now_s: float, rest_s: float) -> None:
-        source.rests_until_s = now_s + rest_s
-        self._leave(source, Stage.AWAY, reason, now_s)
-
-    def _leave(self, source: Source, stage: Stage, reason: str, now_s: float) -> None:
-        self.neighbours.leave(source, stage, reason, now_s)
-        self._border.meet(self.neighbours.near.values())
-        if self._is_starving():
-            self.asking.hurry(now_s)
-
-    def _jitter(self) -> float:
-        return self._chance.randrange(_JITTER_STEPS) / _JITTER_STEPS
-
-    def _is_starving(self) -> bool:
-        return self.chunks.missing & self.neighbours.available != self.chunks.missing
-
-    def _make_room(self, now_s: float) -> list[Order]:
-        quiet_since_s = now_s if self.quiet_since_s is None else self.quiet_since_s
-        source = self.neighbours.who_makes_room(self.chunks.missing, quiet_since_s, now_s)
-        if source is None:
-            return []
-        why = "made room for another"
-        if source.fetch is not None:
-            return [end_fetch(source, source.fetch, why, REST_AFTER_STALL_S)]
-        self._send_away(source, why, now_s, REST_AFTER_STALL_S)
-        return [Drop(source.id)]
