@@ -15,7 +15,7 @@ MOST_WAIT_S = 0.4
 LOOK_S = 0.1
 """So often one who waits looks again."""
 MEASURED_S = 0.5
-FULL_SHARE = 0.9
+FULL_SHARE = 0.95
 FORGOTTEN_SHARE_S = 0.02
 """So much of the most that was seen is forgotten in a second: the uplink may carry less now."""
 LEAST_REST_S = 1.0
