@@ -167,7 +167,7 @@ def filling_level(capacity: float, shares: list[tuple[float, float]], near: floa
     level = least = capacity / weight
     if least < near < inf:
         level = near
-    while True:
+    for _ in range(len(shares) + 9):  # one a flow is enough, but for what rounding adds
         limited = 0.0
         open_weight = 0.0
         for own, other in shares:
@@ -184,6 +184,7 @@ def filling_level(capacity: float, shares: list[tuple[float, float]], near: floa
         if abs(next_level - level) <= 1e-13 * level:
             return level
         level = max(least, next_level)
+    return level
 
 
 def filled(links: list[tuple[float, list[int]]], weights: list[float]) -> list[float]:

@@ -12,10 +12,11 @@ from benchmarks.simulated.conduct import Conduct
 from benchmarks.simulated.fair_links import Link
 from benchmarks.simulated.transfer import Transfer
 from panal.peer.availability import GATHERED_S, MOST_GATHERED_S
-from panal.peer.giving_way import LEAST_OTHERS, LOOK_S, MOST_WAIT_S, GivingWay
+from panal.peer.giving_way import LOOK_S, MOST_WAIT_S, GivingWay
 from panal.peer.lanes import BEHIND_AT_ONCE, MOST_WAITING, PEERS_AT_ONCE
 from panal.peer.neighbourhood import MOST_PEERS
 from panal.peer.never_sent import NeverSent
+from panal.peer.precedence import LEAST_OTHERS
 from panal.peer.turns import Turns
 from panal.swarm import invariants
 from panal.swarm.border import Border
@@ -325,11 +326,12 @@ class SimulatedPeer:
         for asked in self.asking:
             if asked.indices:
                 self.swarm.advance(asked)
-        if not self.giving_way.look(now_s, int(self.sent_bytes)):
-            return False
+        self.giving_way.look(now_s, int(self.sent_bytes))
         first = sum(one.holds_turn and not one.order.gives_way for one in self.asking)
         transfer.waits_until_s = min(transfer.waits_until_s, now_s + MOST_WAIT_S)
-        return first >= LEAST_OTHERS and now_s < transfer.waits_until_s
+        if first < LEAST_OTHERS or now_s >= transfer.waits_until_s:
+            return False
+        return self.giving_way.may_wait(now_s)
 
     def _refuse(self, transfer: Transfer, failure: Failure) -> None:
         def refused() -> None:

@@ -37,6 +37,7 @@ QUEUE_S = 0.05
 LOST = 0.08
 """Of the packets, where the queue is as long as it may be; it falls with the square of its length.
 Fitted to what the kernel sent again: 4.8 % in sym16, 0.06 % in sym8."""
+MOST_LOST = 0.5
 RETRANSMIT_S = 0.2
 """The kernel's shortest timeout for what was lost at the end, doubled each time."""
 BEGIN_EVERY_S = 0.01
@@ -174,7 +175,7 @@ class SimulatedSwarm:
         for link in way:
             delay_s += queue_s(link)
         if receiver is not None:
-            lost = sum(map(lost_share, way))
+            lost = min(MOST_LOST, sum(map(lost_share, way)))
             again_s = RETRANSMIT_S
             while self.chance.random() < lost:
                 delay_s += again_s
@@ -295,7 +296,7 @@ def lost_share(link: Link) -> float:
     """Of the packets at a link, how many find its queue full."""
     if link.level == inf:
         return 0.0
-    return min(0.5, LOST * (len(link.flows) * QUEUED_BYTES / (QUEUE_S * link.capacity)) ** 2)
+    return min(MOST_LOST, LOST * (len(link.flows) * QUEUED_BYTES / (QUEUE_S * link.capacity)) ** 2)
 
 
 def queue_s(link: Link) -> float:

@@ -12,6 +12,7 @@ from benchmarks.simulated.swarm import MOST_APART, Outcome, Setting, SimulatedSw
 from benchmarks.simulated.transfer import Transfer
 from benchmarks.simulated.troubles import Trouble, troubles
 from panal.peer.lanes import BEHIND_AT_ONCE, PEERS_AT_ONCE
+from panal.swarm.ahead import Ahead
 from panal.swarm.messages import Fetch, ServeFew
 
 LINE = Link(20, 20)
@@ -144,13 +145,42 @@ def test_who_is_ahead_lets_the_others_catch_up(monkeypatch: pytest.MonkeyPatch) 
     """Uplinks bind here, and a downlink takes what five of them bring: the last could wait long."""
     setting = Setting(Scenario("uplinks", 64, LINE, (Link(8, 40),) * 5, 1.5), pair_spread=1.0)
 
-    def apart() -> float:
-        swarm = SimulatedSwarm(setting, 3)
-        swarm.run(200.0)
-        done_s = [peer.done_s for peer in swarm.receivers if peer.done_s is not None]
-        assert len(done_s) == 5
-        return max(done_s) - min(done_s)
+    def first_and_last() -> tuple[float, float]:
+        times = []
+        for seed in (1, 2, 3):
+            swarm = SimulatedSwarm(setting, seed)
+            swarm.run(200.0)
+            done_s = [peer.done_s for peer in swarm.receivers if peer.done_s is not None]
+            assert len(done_s) == 5
+            times.append((min(done_s), max(done_s)))
+        firsts, lasts = zip(*times, strict=True)
+        return sum(firsts), sum(lasts)
 
-    with_it = apart()
-    monkeypatch.setattr("panal.swarm.state.is_ahead", lambda *_: False)
-    assert with_it < 0.5 * apart()
+    first_s, last_s = first_and_last()
+    monkeypatch.setattr(Ahead, "look", lambda *_: False)
+    first_without_s, last_without_s = first_and_last()
+    assert last_s - first_s < 0.5 * (last_without_s - first_without_s)
+    assert last_s < 1.01 * last_without_s
+
+
+@pytest.mark.parametrize(
+    ("links", "joins_s"),
+    [((Link(100, 100),) * 8, ()), ((Link(20, 200),) * 8, (0.0,) * 4 + (4.0,) * 4)],
+    ids=["where downlinks bind too", "where some came early"],
+)
+def test_nobody_loses_by_giving_way_in_vain(
+    monkeypatch: pytest.MonkeyPatch, links: tuple[Link, ...], joins_s: tuple[float, ...]
+) -> None:
+    scenario = Scenario("in vain", 32, Link(100, 100), links, 1.5)
+    conducts = tuple(Conduct(joins_s=joined_s) for joined_s in joins_s)
+
+    def took_s() -> list[float]:
+        swarm = SimulatedSwarm(Setting(scenario, conducts), 4)
+        swarm.run(200.0)
+        done_s = [(peer.done_s or 0.0) - (peer.conduct.joins_s or 0.0) for peer in swarm.receivers]
+        return [max(done_s), sum(done_s)]
+
+    with_it = took_s()
+    monkeypatch.setattr(Ahead, "look", lambda *_: False)
+    for took, without in zip(with_it, took_s(), strict=True):
+        assert took < 1.02 * without

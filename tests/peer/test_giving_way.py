@@ -3,10 +3,11 @@
 import pytest
 
 from panal.peer.giving_way import (
-    FORGOTTEN_SHARE_S,
+    FORGOTTEN_S,
     FULL_SHARE,
     LEAST_REST_S,
     MEASURED_S,
+    MOST_FADES_S,
     MOST_REST_S,
     GivingWay,
 )
@@ -29,7 +30,8 @@ class Looks:
         said = []
         for _ in range(round(duration_s / STEP_S)):
             self.pass_s(STEP_S, used)
-            said.append(self.giving_way.look(self.now_s, int(self.acknowledged_bytes)))
+            self.giving_way.look(self.now_s, int(self.acknowledged_bytes))
+            said.append(self.giving_way.may_wait(self.now_s))
         return said
 
     def pass_s(self, duration_s: float, used: float = 1.0) -> None:
@@ -64,7 +66,7 @@ def test_what_was_seen_is_forgotten(looks: Looks) -> None:
     forgotten_s = 0.0
     most = 1.0
     while FULL_SHARE * most > 0.5:
-        most *= 1 - FORGOTTEN_SHARE_S
+        most *= 1 - MOST_FADES_S
         forgotten_s += 1.0
     assert not any(looks.for_s(forgotten_s - 2.0, used=0.5)[6:])
     assert looks.for_s(4.0, used=0.5)[-1]
@@ -103,6 +105,36 @@ def test_once_it_was_of_use_for_long_the_rest_is_short_again(looks: Looks) -> No
 
 def test_what_was_measured_long_ago_says_nothing(looks: Looks) -> None:
     assert looks.for_s(2.0)[-1]
-    looks.pass_s(MEASURED_S)
+    looks.pass_s(FORGOTTEN_S + STEP_S, used=0.0)
     assert not any(looks.for_s(MEASURED_S))
     assert looks.for_s(STEP_S)[-1]
+
+
+def test_seldom_asked_it_is_measured_over_longer(looks: Looks) -> None:
+    looks.for_s(2.0)
+    looks.pass_s(FORGOTTEN_S - STEP_S)
+    assert looks.for_s(STEP_S) == [True]
+    looks.pass_s(FORGOTTEN_S - STEP_S, used=0.5)
+    assert looks.for_s(STEP_S) == [False]
+
+
+def test_the_most_is_forgotten_while_nobody_looks_too(looks: Looks) -> None:
+    looks.for_s(2.0, used=100.0)
+    looks.pass_s(3_600.0)
+    assert looks.for_s(2 * MEASURED_S)[-1]
+
+
+def test_an_uplink_of_which_nothing_is_known_is_not_full(looks: Looks) -> None:
+    """So where the system does not tell what is acknowledged nobody waits."""
+    assert not any(looks.for_s(60.0, used=0.0))
+
+
+def test_an_uplink_that_idles_while_nobody_waits_is_no_failure(looks: Looks) -> None:
+    assert looks.for_s(2.0)[-1]
+    for _ in range(5):
+        looks.now_s, last_s = looks.now_s + MEASURED_S + STEP_S, looks.now_s
+        looks.acknowledged_bytes += (looks.now_s - last_s) * FULL_BYTES_S
+        looks.giving_way.look(looks.now_s, int(looks.acknowledged_bytes))  # and none may wait
+        looks.pass_s(MEASURED_S, used=0.5)
+        looks.giving_way.look(looks.now_s, int(looks.acknowledged_bytes))
+    assert looks.for_s(2 * MEASURED_S)[-1]

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from panal.peer.giving_way import MOST_WAIT_S, GivingWay
-from panal.peer.precedence import Precedence
+from panal.peer.precedence import LOOKED_S, Precedence
 from panal.wire import bitfield
 from panal.wire.chunk_request import choice_fields, head, range_fields
 from panal.wire.ids import ContentId
@@ -29,8 +29,10 @@ class Full(GivingWay):
         self.is_full = True
         self.looks = 0
 
-    def look(self, now_s: float, acknowledged_bytes: int) -> bool:
+    def look(self, now_s: float, acknowledged_bytes: int) -> None:
         self.looks += 1
+
+    def may_wait(self, now_s: float) -> bool:
         return self.is_full
 
 
@@ -43,7 +45,7 @@ async def uplink(monkeypatch: pytest.MonkeyPatch) -> Full:
 
 async def is_let_in(precedence: Precedence, clock: LoopClock, after_s: float = 0.0) -> bool:
     """Whether who is ahead need not wait longer than that."""
-    asked = asyncio.create_task(precedence.give_way(CONTENT))
+    asked = asyncio.create_task(precedence.give_way(CONTENT, lambda: None))
     await asyncio.sleep(0)
     await clock.run_for(after_s)
     is_done = asked.done()
@@ -53,22 +55,38 @@ async def is_let_in(precedence: Precedence, clock: LoopClock, after_s: float = 0
 
 async def test_two_others_of_the_same_content_go_first(uplink: Full) -> None:
     clock, precedence = LoopClock(), Precedence(lambda: 0)
-    with precedence.sending(CONTENT, gives_way=False):
+    with precedence.sending(CONTENT, "10.0.0.1", gives_way=False):
         assert await is_let_in(precedence, clock)
-        with precedence.sending(OTHER, gives_way=False):
+        with precedence.sending(OTHER, "10.0.0.2", gives_way=False):
             assert await is_let_in(precedence, clock)
-            with precedence.sending(CONTENT, gives_way=True):
+            with precedence.sending(CONTENT, "10.0.0.2", gives_way=True):
                 assert await is_let_in(precedence, clock)
-                with precedence.sending(CONTENT, gives_way=False):
+                with precedence.sending(CONTENT, "10.0.0.3", gives_way=False):
                     assert not await is_let_in(precedence, clock)
                 assert await is_let_in(precedence, clock)
+
+
+async def test_who_has_many_connections_is_one(uplink: Full) -> None:
+    clock, precedence = LoopClock(), Precedence(lambda: 0)
+    with (
+        precedence.sending(CONTENT, "10.0.0.1", gives_way=False),
+        precedence.sending(CONTENT, "10.0.0.1", gives_way=False),
+        precedence.sending(CONTENT, "2001:db8::1", gives_way=False),
+    ):
+        assert not await is_let_in(precedence, clock)
+    with (
+        precedence.sending(CONTENT, "2001:db8::1", gives_way=False),
+        precedence.sending(CONTENT, "2001:db8::2", gives_way=False),
+    ):
+        assert await is_let_in(precedence, clock)
+    assert not precedence._first
 
 
 async def test_nobody_waits_for_ever(uplink: Full) -> None:
     clock, precedence = LoopClock(), Precedence(lambda: 0)
     with (
-        precedence.sending(CONTENT, gives_way=False),
-        precedence.sending(CONTENT, gives_way=False),
+        precedence.sending(CONTENT, "10.0.0.1", gives_way=False),
+        precedence.sending(CONTENT, "10.0.0.2", gives_way=False),
     ):
         assert not await is_let_in(precedence, clock)
         assert await is_let_in(precedence, clock, MOST_WAIT_S + 1.0)
@@ -78,10 +96,20 @@ async def test_nobody_waits_where_the_uplink_is_not_full(uplink: Full) -> None:
     clock, precedence = LoopClock(), Precedence(lambda: 0)
     uplink.is_full = False
     with (
-        precedence.sending(CONTENT, gives_way=False),
-        precedence.sending(CONTENT, gives_way=False),
+        precedence.sending(CONTENT, "10.0.0.1", gives_way=False),
+        precedence.sending(CONTENT, "10.0.0.2", gives_way=False),
     ):
         assert await is_let_in(precedence, clock)
+
+
+async def test_many_requests_are_one_look_at_all_connections(uplink: Full) -> None:
+    clock, precedence = LoopClock(), Precedence(lambda: 0)
+    for _ in range(10):
+        await precedence.give_way(CONTENT, lambda: None)
+    assert uplink.looks == 1
+    await clock.run_for(LOOKED_S)
+    await precedence.give_way(CONTENT, lambda: None)
+    assert uplink.looks == 2
 
 
 def ranged(content: str, part: ByteRange, *, gives_way: bool) -> bytes:
@@ -114,8 +142,8 @@ async def test_who_is_ahead_is_sent_to_when_the_uplink_idles(
         return answer.status in {200, 206} and answer.body == DATA[:MIN_CHUNK_BYTES]
 
     async with (
-        connection(peer.app.port) as one,
-        connection(peer.app.port) as other,
+        connection(peer.app.port, source="127.0.0.2") as one,
+        connection(peer.app.port, source="127.0.0.3") as other,
         connection(peer.app.port) as ahead,
         connection(peer.app.port) as behind,
     ):

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,11 +16,10 @@ from panal.peer import sending
 from panal.peer.contents import OpenContent
 from panal.peer.outgoing import COPIED_BYTES
 from panal.peer.rate_limit import RateLimit
-from panal.peer.sending import SENDING_THREADS, Sender, unacknowledged_bytes
+from panal.peer.sending import SENDING_THREADS, Sender
 from panal.store.fingerprints import Fingerprint
 from panal.wire.ranges import ByteRange
 from tests.support.loop_clock import LoopClock
-from tests.support.network import until
 from tests.support.patience import PATIENCE_S
 
 ENDLESS = 1 << 40
@@ -259,18 +257,3 @@ async def test_a_changed_file_is_not_finished(
             opened.expected = None
         with pytest.raises(ContentChanged):
             await sender.send(transport, opened, SMALL, is_verified=is_verified)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux counts so")
-async def test_what_nobody_has_taken_yet_is_not_acknowledged(
-    sender: Sender, tmp_path: Path
-) -> None:
-    async with pipe() as (transport, reader), sparse(tmp_path, 64 * 1024 * 1024) as opened:
-        part = ByteRange(0, opened.size_bytes)
-        sending = asyncio.create_task(sender.send(transport, opened, part))
-        connection = transport.get_extra_info("socket")
-        await until(lambda: unacknowledged_bytes(connection) > 0, "more is sent than is taken")
-        await reader.readexactly(part.length)
-        await sending
-        await until(lambda: unacknowledged_bytes(connection) == 0, "all of it is taken")
-    assert sender.sent_bytes == part.length

@@ -198,7 +198,7 @@ async def test_who_is_ahead_asks_so(begin: Begin) -> None:
     run.start()
     await until(lambda: run.partial.written == 0xFFF, "most of it is here")
     late = run.add(C)
-    await run.clock.run_for(TICK_S)
+    await run.clock.run_for(3 * TICK_S)
     run.engine.found(C)
     await until(lambda: run.partial.is_whole, "all of it is here")
     assert set(first.gave_way) == {False}

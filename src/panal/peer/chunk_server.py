@@ -67,11 +67,11 @@ class ChunkServer:
         self.door = door
         self._secret_hash = secret_hash
         self.connections: set[RequestConnection] = set()
+        self.gone_bytes = 0
         self.is_closing = False
 
     def _acknowledged_bytes(self) -> int:
-        waiting = sum(one.unacknowledged_bytes() for one in self.connections)
-        return self.sender.sent_bytes - waiting
+        return self.gone_bytes + sum(one.acknowledged_bytes() for one in self.connections)
 
     def connection(self) -> "RequestConnection":
         """For one that has been made."""
@@ -103,19 +103,19 @@ class ChunkServer:
         return True
 
     async def _answer_range(self, connection: "RequestConnection", request: RangeRequest) -> bool:
-        content, part = request.content, request.part
-        if request.gives_way:
-            await self._precedence.give_way(content)
+        content, part, host = request.content, request.part, connection.host
         opened = self._contents.open(content)
         try:
             if not _has(opened, part):
                 return False
-            async with self._lanes.of_chunks(content).turn(connection.host, opened.close):
+            if request.gives_way:
+                await self._precedence.give_way(content, opened.close)
+            async with self._lanes.of_chunks(content).turn(host, opened.close):
                 if not opened.is_open:
                     opened = self._contents.open(content)
                     if not _has(opened, part):
                         return False
-                with self._precedence.sending(content, gives_way=request.gives_way):
+                with self._precedence.sending(content, host, gives_way=request.gives_way):
                     await connection.send(range_answer(part, opened.size_bytes), opened, part)
             self._never_sent.sent(content, *opened.chunks_in(part.start, part.stop))
             return True
@@ -127,11 +127,13 @@ class ChunkServer:
             part = opened.part_of(first, count)
             head = b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\nPanal-Chunks: %d-%d\r\n\r\n"
             numbers = part.length, first, first + count - 1
-            with self._precedence.sending(request.content, gives_way=request.gives_way):
+            with self._precedence.sending(
+                request.content, connection.host, gives_way=request.gives_way
+            ):
                 await connection.send(head % (ANSWER_FIELDS, *numbers), opened, part)
 
         if request.gives_way:
-            await self._precedence.give_way(request.content)
+            await self._precedence.give_way(request.content, lambda: None)
         found = await self._granting.grant(
             request.content, request.body, request.most, connection.host, send
         )

@@ -5,8 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from panal.peer.giving_way import LEAST_OTHERS, LOOK_S, MOST_WAIT_S, GivingWay
+from panal.peer.giving_way import LOOK_S, MOST_WAIT_S, GivingWay
+from panal.wire.address import place_of
 from panal.wire.ids import ContentId
+
+LEAST_OTHERS = 2
+"""At so many other places must be sent to: one alone may be slow, or gone."""
+LOOKED_S = 0.05
+"""No look at all connections follows another sooner."""
 
 
 class Precedence:
@@ -15,29 +21,43 @@ class Precedence:
     def __init__(self, acknowledged_bytes: Callable[[], int]) -> None:
         """`acknowledged_bytes` counts what receivers have got."""
         self._acknowledged_bytes = acknowledged_bytes
-        self._loop = asyncio.get_running_loop()
+        self._now_s = asyncio.get_running_loop().time
         self._giving_way = GivingWay()
-        self._first: Counter[ContentId] = Counter()
-        """How many are sent each content that give no way."""
+        self._looked_at_s = -LOOKED_S
+        self._first: dict[ContentId, Counter[str]] = {}
+        """Of each content, the places that it is sent to and that give no way."""
 
     @contextmanager
-    def sending(self, content: ContentId, *, gives_way: bool) -> Iterator[None]:
-        """Bytes of it are sent meanwhile."""
+    def sending(self, content: ContentId, host: str, *, gives_way: bool) -> Iterator[None]:
+        """Bytes of it are sent there meanwhile."""
         if gives_way:
             yield
             return
-        self._first[content] += 1
+        places, place = self._first.setdefault(content, Counter()), place_of(host)
+        places[place] += 1
         try:
             yield
         finally:
-            self._first[content] -= 1
-            if not self._first[content]:
-                del self._first[content]
+            places[place] -= 1
+            if not places[place]:
+                del places[place]
+            if not places:
+                self._first.pop(content, None)
 
-    async def give_way(self, content: ContentId) -> None:
-        """Wait for those who are sent the same; returns at once where that is of no use."""
-        until_s = self._loop.time() + MOST_WAIT_S
-        while self._giving_way.look(self._loop.time(), self._acknowledged_bytes()):
-            if self._first[content] < LEAST_OTHERS or self._loop.time() >= until_s:
-                return
+    async def give_way(self, content: ContentId, before_waiting: Callable[[], None]) -> None:
+        """Wait for those who are sent the same; returns at once where that is of no use.
+
+        `before_waiting` is called before it waits.
+        """
+        until_s = self._now_s() + MOST_WAIT_S
+        while self._waits(content, self._now_s(), until_s):
+            before_waiting()
             await asyncio.sleep(LOOK_S)
+
+    def _waits(self, content: ContentId, now_s: float, until_s: float) -> bool:
+        if now_s - self._looked_at_s >= LOOKED_S:
+            self._looked_at_s = now_s
+            self._giving_way.look(now_s, self._acknowledged_bytes())
+        if now_s >= until_s or len(self._first.get(content, ())) < LEAST_OTHERS:
+            return False
+        return self._giving_way.may_wait(now_s)

@@ -17,7 +17,8 @@ from panal.peer.http_door import HttpDoor
 from panal.peer.limits import MOST_AHEAD_BYTES
 from panal.peer.patience import Moment, Patience, Phase, Verdict
 from panal.peer.problems import PROBLEM, encoded_problem
-from panal.peer.sending import Sender, keep_queue_short, unacknowledged_bytes
+from panal.peer.sending import Sender, keep_queue_short
+from panal.peer.tcp_info import acknowledged_bytes
 from panal.peer.visitors import is_over_tls, unsent_bytes, visitor_at
 from panal.peer.warm_sending import MOST_BYTES, WarmSending, is_cached
 from panal.wire.chunk_request import Request, goes_on, parse
@@ -35,6 +36,8 @@ class Server(Protocol):
     held: Connections
     door: HttpDoor
     connections: "set[RequestConnection]"
+    gone_bytes: int
+    """What the receivers of those had that are no more."""
     is_closing: bool
 
     async def answer(self, connection: "RequestConnection", request: Request) -> bool:
@@ -64,7 +67,7 @@ class RequestConnection(asyncio.Protocol):
         self._warm: WarmSending | None = None
         self._patience = Patience(self._loop.time())
         self._requests = 0
-        self._received_bytes = 0
+        self._received_bytes = self._acknowledged_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
 
     # What the transport calls ---------------------------------------------------------------
@@ -201,11 +204,9 @@ class RequestConnection(asyncio.Protocol):
             and is_cached(opened.descriptor, part)
         ):
             self._warm = WarmSending(self._descriptor(transport), head, opened, part)
-            sender.warm.add(self._warm)
             try:
                 await self._warm.run()
             finally:
-                sender.warm.remove(self._warm)
                 sender.traffic.sent(transport, opened.content, self._warm.sent_bytes)
                 self._warm = None
         else:
@@ -226,13 +227,14 @@ class RequestConnection(asyncio.Protocol):
             keep_queue_short(self._own)
         return self._own
 
-    def unacknowledged_bytes(self) -> int:
-        """Of what was sent, what the receiver has not said to have."""
+    def acknowledged_bytes(self) -> int:
+        """What the receiver has said to have; once it is closed, as of the last look before."""
         transport = self.transport
-        if transport is None or transport.is_closing():
-            return 0
-        written_bytes = unsent_bytes(transport) if self._is_secure else 0
-        return written_bytes + unacknowledged_bytes(transport.get_extra_info("socket"))
+        if transport is not None and not transport.is_closing():
+            told = acknowledged_bytes(transport.get_extra_info("socket"))
+            if told is not None:
+                self._acknowledged_bytes = told
+        return self._acknowledged_bytes
 
     # The end --------------------------------------------------------------------------------
 
@@ -270,7 +272,9 @@ class RequestConnection(asyncio.Protocol):
             self._timer = self._loop.call_later(LOOK_S, self._look)
 
     def _forget(self) -> None:
-        self._server.connections.discard(self)
+        if self in self._server.connections:
+            self._server.connections.remove(self)
+            self._server.gone_bytes += self.acknowledged_bytes()
         if self._timer is not None:
             self._timer.cancel()
         if self._own is not None:

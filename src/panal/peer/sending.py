@@ -6,10 +6,7 @@ the event loop, where waiting costs nothing; and a cold disk holds no loop.
 """
 
 import asyncio
-import fcntl
 import socket
-import sys
-import termios
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,7 +16,7 @@ from panal.peer.outgoing import Bytes, CopiedPart, FilePart, Piece, put_turn, re
 from panal.peer.patience import Pace
 from panal.peer.rate_limit import RateLimit
 from panal.peer.traffic import Traffic
-from panal.peer.warm_sending import WarmSending, is_cached
+from panal.peer.warm_sending import is_cached
 from panal.wire.ids import ContentId
 from panal.wire.ranges import ByteRange
 
@@ -37,18 +34,11 @@ class Sender:
         self._limit = limit
         self.traffic = traffic or Traffic()
         """Told of what is sent."""
-        self.warm: set[WarmSending] = set()
-        """What the event loop itself is sending."""
         self._threads = ThreadPoolExecutor(SENDING_THREADS, thread_name_prefix="send")
 
     def close(self) -> None:
         """Stop when what is being sent has been sent."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-    @property
-    def sent_bytes(self) -> int:
-        """Of contents, since the start; what is on its way too."""
-        return self.traffic.up_bytes + sum(one.sent_bytes for one in self.warm)
 
     @property
     def is_limited(self) -> bool:
@@ -164,14 +154,6 @@ def keep_queue_short(connection: socket.socket) -> None:
     # begins while this one's bytes still fill the wire.
     if (option := getattr(socket, "TCP_NOTSENT_LOWAT", None)) is not None:
         connection.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)
-
-
-def unacknowledged_bytes(connection: socket.socket) -> int:
-    """What its other end has not said to have, of all that was handed to the kernel; tcp(7)."""
-    if not sys.platform.startswith("linux"):
-        return 0  # elsewhere the same number means what was not sent
-    answer = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
-    return int.from_bytes(answer, sys.byteorder)
 
 
 async def _until_flushed(transport: asyncio.Transport) -> None:

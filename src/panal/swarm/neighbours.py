@@ -144,7 +144,7 @@ class Neighbours:
     def opened(self, source: Source, bits: int, now_s: float) -> None:
         """It told what it has."""
         source.stage, source.reason, source.last_seen_s = Stage.READY, "", now_s
-        source.bits = bits
+        source.bits, source.grew_at_s = bits, now_s
         self.downloading += bits != self._all
         self.rarity.add(bits)
 
@@ -153,8 +153,9 @@ class Neighbours:
         source.last_seen_s = now_s
         fresh = bits ^ bits & source.bits
         source.bits |= fresh
-        if fresh and source.bits == self._all:
-            self.downloading -= 1
+        if fresh:
+            source.grew_at_s = now_s
+            self.downloading -= source.bits == self._all
         self.rarity.add(fresh)
 
     def leave(self, source: Source, stage: Stage, reason: str, now_s: float) -> None:

@@ -129,6 +129,8 @@ class Source(msgspec.Struct):
     id: SourceId
     stage: Stage = Stage.FOUND
     bits: int = 0
+    grew_at_s: float = 0.0
+    """When it last told of chunks that it had not told of."""
     had: int = 0
     """What it had when it was last in touch."""
     fetch: RunningFetch | None = None

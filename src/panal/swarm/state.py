@@ -5,7 +5,7 @@ chance is an argument. Each kind of fact looks only at what it can change; what 
 changes is looked at when time is told to have passed.
 """
 
-from panal.swarm.ahead import is_ahead
+from panal.swarm.ahead import Ahead
 from panal.swarm.asking import Asking
 from panal.swarm.behind import Behind
 from panal.swarm.border import Border
@@ -75,6 +75,7 @@ class DownloadState:
         self.disk_still_s = 0.0
         """How long our own disk has taken nothing by now."""
         self._take_overs = TakeOvers(chunk_bytes)
+        self._ahead = Ahead(chunk_count)
         self._behind = Behind(chunk_count)
         self._border = border or Border(chunk_count)
         self._requests = Requests(
@@ -215,9 +216,8 @@ class DownloadState:
             orders.append(AskTracker(tuple(away)))
         if self.asking.look(self._partings.is_starving(), now_s):
             orders.append(HearNews(self.asking.hears_news))
-        self._requests.gives_way = not self.is_crowded and is_ahead(
-            self.chunks.written, near, self.chunks.count
-        )
+        is_ahead = self._ahead.look(self.chunks.written, near, now_s)
+        self._requests.gives_way = is_ahead and not self.is_crowded
         if self._behind.look(self.chunks.written, near, now_s):
             orders.append(ServeFew(self._behind.serves_few))
         return orders
