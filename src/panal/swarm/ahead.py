@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from panal.swarm.sources import Source, Stage
 from panal.wire import bitfield
 
-LEAD_SHARE = 0.005
-FEWEST_CHUNKS = 2
+LEAD_SHARE = 0.01
+FEWEST_CHUNKS = 4
 """We have gained so much more, of the file or in chunks, than neighbours that lack some gained on
 average: less is chance."""
 SILENT_S = 3.0
