@@ -6,7 +6,7 @@ from contextlib import suppress
 
 _INFO_BYTES = 128
 _ACKNOWLEDGED = slice(120, 128)
-"""Where `struct tcp_info` of Linux has tcpi_bytes_acked (RFC 4898, tcpEStatsAppHCThruOctetsAcked)."""
+"""tcpi_bytes_acked in `struct tcp_info`: RFC 4898, tcpEStatsAppHCThruOctetsAcked."""
 
 
 def acknowledged_bytes(connection: socket.socket) -> int | None:
