@@ -16,7 +16,6 @@ from panal.peer.giving_way import LOOK_S, MOST_WAIT_S, GivingWay
 from panal.peer.lanes import BEHIND_AT_ONCE, MOST_WAITING, PEERS_AT_ONCE
 from panal.peer.neighbourhood import MOST_PEERS
 from panal.peer.never_sent import NeverSent
-from panal.peer.precedence import LEAST_OTHERS
 from panal.peer.turns import Turns
 from panal.swarm import invariants
 from panal.swarm.border import Border
@@ -329,9 +328,7 @@ class SimulatedPeer:
         self.giving_way.look(now_s, int(self.sent_bytes))
         first = sum(one.holds_turn and not one.order.gives_way for one in self.asking)
         transfer.waits_until_s = min(transfer.waits_until_s, now_s + MOST_WAIT_S)
-        if first < LEAST_OTHERS or now_s >= transfer.waits_until_s:
-            return False
-        return self.giving_way.may_wait(now_s)
+        return now_s < transfer.waits_until_s and self.giving_way.may_wait(now_s, first)
 
     def _refuse(self, transfer: Transfer, failure: Failure) -> None:
         def refused() -> None:

@@ -5,6 +5,7 @@ import pytest
 from panal.peer.giving_way import (
     FORGOTTEN_S,
     FULL_SHARE,
+    LEAST_OTHERS,
     LEAST_REST_S,
     MEASURED_S,
     MOST_FADES_S,
@@ -31,7 +32,7 @@ class Looks:
         for _ in range(round(duration_s / STEP_S)):
             self.pass_s(STEP_S, used)
             self.giving_way.look(self.now_s, int(self.acknowledged_bytes))
-            said.append(self.giving_way.may_wait(self.now_s))
+            said.append(self.giving_way.may_wait(self.now_s, LEAST_OTHERS))
         return said
 
     def pass_s(self, duration_s: float, used: float = 1.0) -> None:
@@ -47,6 +48,12 @@ def looks() -> Looks:
 def test_they_wait_once_the_uplink_is_known_to_be_full(looks: Looks) -> None:
     assert not any(looks.for_s(MEASURED_S - STEP_S))
     assert all(looks.for_s(60.0))
+
+
+def test_they_do_not_wait_for_one_alone(looks: Looks) -> None:
+    looks.for_s(2.0)
+    assert not looks.giving_way.may_wait(looks.now_s, LEAST_OTHERS - 1)
+    assert looks.giving_way.may_wait(looks.now_s, LEAST_OTHERS)
 
 
 def test_they_do_not_wait_where_much_more_was_sent_before(looks: Looks) -> None:

@@ -32,8 +32,9 @@ class Full(GivingWay):
     def look(self, now_s: float, acknowledged_bytes: int) -> None:
         self.looks += 1
 
-    def may_wait(self, now_s: float) -> bool:
-        return self.is_full
+    def may_wait(self, now_s: float, others: int) -> bool:
+        self._is_full = self.is_full
+        return super().may_wait(now_s, others)
 
 
 @pytest.fixture

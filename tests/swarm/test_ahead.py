@@ -1,4 +1,4 @@
-"""Being ahead: having more than the neighbours have that still download."""
+"""Being ahead: having gained more than the neighbours that still download."""
 
 import pytest
 

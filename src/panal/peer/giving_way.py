@@ -1,6 +1,6 @@
 """Whether those who are ahead of the others wait while those are sent to; pure.
 
-Who has more of a content than the others who fetch it asks to let them go first. That costs
+Who has gained more of a content than the others who fetch it lets them go first. That costs
 nothing as long as they take all that this peer's uplink carries; where they do not, it would idle
 for them. So what receivers acknowledge is measured: the uplink counts as full while that is nearly
 the most that was seen of late.
@@ -8,6 +8,8 @@ the most that was seen of late.
 
 from collections import deque
 
+LEAST_OTHERS = 2
+"""At so many other places must be sent to: one alone may be slow, or gone."""
 MOST_WAIT_S = 0.4
 """No request waits longer: after half a second who asked asks another."""
 LOOK_S = 0.1
@@ -52,9 +54,9 @@ class GivingWay:
             elif not self._is_full:
                 self._let_in(now_s, now_s - began_s)
 
-    def may_wait(self, now_s: float) -> bool:
-        """Whether one waits now, as of the last look."""
-        if not self._is_full or now_s < self._rests_until_s:
+    def may_wait(self, now_s: float, others: int) -> bool:
+        """Whether one waits now, as of the last look; `others` are the places that go first."""
+        if others < LEAST_OTHERS or not self._is_full or now_s < self._rests_until_s:
             return False
         began_s, _ = self._waited_s or (now_s, now_s)
         self._waited_s = began_s, now_s

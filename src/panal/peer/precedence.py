@@ -9,8 +9,6 @@ from panal.peer.giving_way import LOOK_S, MOST_WAIT_S, GivingWay
 from panal.wire.address import place_of
 from panal.wire.ids import ContentId
 
-LEAST_OTHERS = 2
-"""At so many other places must be sent to: one alone may be slow, or gone."""
 LOOKED_S = 0.05
 """No look at all connections follows another sooner."""
 
@@ -58,6 +56,5 @@ class Precedence:
         if now_s - self._looked_at_s >= LOOKED_S:
             self._looked_at_s = now_s
             self._giving_way.look(now_s, self._acknowledged_bytes())
-        if now_s >= until_s or len(self._first.get(content, ())) < LEAST_OTHERS:
-            return False
-        return self._giving_way.may_wait(now_s)
+        others = len(self._first.get(content, ()))
+        return now_s < until_s and self._giving_way.may_wait(now_s, others)
