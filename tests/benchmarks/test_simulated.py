@@ -141,6 +141,16 @@ def test_whose_packets_wait_in_queues_gets_less_of_a_full_link() -> None:
     assert swarm.weight(first, second) < before
 
 
+def test_what_two_full_queues_lose_comes_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of all packets at each: together that must not be every one."""
+    swarm = SimulatedSwarm(Setting(SMALL), 1)
+    monkeypatch.setattr("benchmarks.simulated.swarm.lost_share", lambda _: 0.5)
+    drawn = iter([0.6])
+    monkeypatch.setattr(swarm.chance, "random", lambda: next(drawn))
+    swarm.later(swarm.seed, swarm.receivers[0], lambda: None)
+    assert not list(drawn)
+
+
 def test_who_is_ahead_lets_the_others_catch_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Uplinks bind here, and a downlink takes what five of them bring: the last could wait long."""
     setting = Setting(Scenario("uplinks", 64, LINE, (Link(8, 40),) * 5, 1.5), pair_spread=1.0)
