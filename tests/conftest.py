@@ -10,7 +10,7 @@ import pytest
 from tests.support.patience import PATIENCE_S
 from tests.support.postgres_server import PostgresServer, server_programs
 
-# gRPC is asked before it begins: its handlers of forks end children of subprocess that change their
+# Before gRPC is imported: its handlers of forks end children of subprocess that change their
 # user, and may stop this process (grpc/grpc#43055). Nothing here goes on after a fork without exec.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
