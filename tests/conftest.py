@@ -14,6 +14,11 @@ from tests.support.postgres_server import PostgresServer, server_programs
 # user, and may stop this process (grpc/grpc#43055). Nothing here goes on after a fork without exec.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
+# Where these are set pytest compares all that differs line by line: 64 KiB take it more than
+# ten minutes, also where a test expects the failure. `verbosity_assertions` does that for `-v`.
+for _set_by_ci in ("CI", "BUILD_NUMBER"):
+    os.environ.pop(_set_by_ci, None)
+
 # A loaded machine is no reason to fail; nor are the examples others each time.
 hypothesis.settings.register_profile(
     "steady",

@@ -301,6 +301,7 @@ async def test_ls_says_that_what_was_edited_is_being_read(
     await peer.upload("one.txt", b"one")
     (peer.folder / "one.txt").write_bytes(b"two")
     await until(lambda: peer.node.status().unsettled == 1, "it was seen, and is still too new")
+    await until(lambda: not peer.node.files().files, "what it was is not shared any more")
     assert (await panal("ls", *at)).err == (
         "Nothing is shared at this moment: 1 file is new or edited, and shared once read.\n"
     )
