@@ -19,7 +19,7 @@ from panal.peer.never_sent import NeverSent
 from panal.peer.turns import Turns
 from panal.swarm import invariants
 from panal.swarm.border import Border
-from panal.swarm.engine import ASKED_FOR_PEERS, TICK_S
+from panal.swarm.engine import TICK_S
 from panal.swarm.messages import (
     AskTracker,
     Ban,
@@ -45,6 +45,7 @@ from panal.swarm.messages import (
     SourceOpened,
     Ticked,
 )
+from panal.swarm.peer_exchange import ASKED_FOR_PEERS
 from panal.swarm.state import DownloadState
 from panal.wire import bitfield
 from panal.wire.ids import NO_ZONE, ContentId, Zone

@@ -210,11 +210,13 @@ async def test_who_is_gone_by_its_turn_takes_nobody_s(begin: Begin) -> None:
     for source in (A, B, C):
         run.add(source, 0b00001111)
     run.start()
-    await until(lambda: len(run.engine._to_ask) == 2, "two wait for their turn")
-    gone, left = run.engine._to_ask
+    await until(lambda: len(run.engine._exchange._to_ask) == 2, "two wait for their turn")
+    gone, left = run.engine._exchange._to_ask
     del run.engine._sources[gone]
     await run.clock.run_for(TICK_S)
-    await until(lambda: not run.engine._to_ask and len(run.asked_who_fetches) > 1, "one is asked")
+    await until(
+        lambda: not run.engine._exchange._to_ask and len(run.asked_who_fetches) > 1, "one is asked"
+    )
     assert run.asked_who_fetches[1:] == [left]
 
 
@@ -249,14 +251,14 @@ async def test_the_loop_is_not_woken_for_each_chunk_of_a_fast_fetch(
     fast = run.add(A, (1 << 39) - 1)
     run.add(B, 1 << 39)
     woken_for: list[ChunkWritten] = []
-    report = run.engine.report
+    report = run.engine._facts.report
 
     def note(fact: Fact) -> None:
         if isinstance(fact, ChunkWritten):
             woken_for.append(fact)
         report(fact)
 
-    monkeypatch.setattr(run.engine, "report", note)
+    monkeypatch.setattr(run.engine._facts, "report", note)
     await run.finish()
     assert max(count for _, count in fast.asked) > 2
     assert len(woken_for) <= 1  # no time passes: one look is enough until a fetch ends
@@ -268,8 +270,8 @@ async def test_who_falls_behind_serves_few_and_many_again_at_the_end(begin: Begi
     run.start()
     near = run.state.neighbours.near
     await until(lambda: A in near and near[A].stage is Stage.READY, "it told what it has")
-    run.engine.report(ChunksAvailable(A, 0b1111111))
-    run.engine.report(Ticked())
+    run.engine._facts.report(ChunksAvailable(A, 0b1111111))
+    run.engine._facts.report(Ticked())
     await until(lambda: run.serves_few == [True], "it serves few")
     assert run.task is not None
     run.task.cancel()
@@ -431,7 +433,7 @@ async def test_what_has_come_from_who_seems_queued_counts_before_a_word_of_anoth
     monkeypatch.setattr(DownloadState, "is_crowded", True)
     monkeypatch.setattr(DownloadState, "to_count", lambda *_: [A])
     waiting.bytes_received += 10
-    run.engine.report(ChunksAvailable(B, 0b1))
+    run.engine._facts.report(ChunksAvailable(B, 0b1))
     await until(lambda: near[B].bits, "its word is taken in")
     assert near[A].bytes == 10
     for gate in gates:

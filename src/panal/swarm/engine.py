@@ -7,7 +7,6 @@ that have gathered at once.
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,7 +14,9 @@ from functools import partial
 from panal.clock import Clock
 from panal.errors import PanalError
 from panal.store.partial import PartialFile
-from panal.swarm.chunk_source import ChunkSource, CorruptChunk, Others, SourceFailure
+from panal.swarm.chunk_source import ChunkSource, Others, SourceFailure
+from panal.swarm.fact_queue import FactQueue
+from panal.swarm.fetch_run import run_fetch
 from panal.swarm.messages import (
     AskTracker,
     Ban,
@@ -23,7 +24,6 @@ from panal.swarm.messages import (
     CancelFetch,
     ChunkCorrupt,
     ChunksAvailable,
-    ChunksGranted,
     ChunkWritten,
     DiskStoodStill,
     Drop,
@@ -47,19 +47,14 @@ from panal.swarm.messages import (
     TrackerAnswered,
 )
 from panal.swarm.neighbours import MAX_NEIGHBOURS
+from panal.swarm.peer_exchange import PeerExchange
 from panal.swarm.progress import progress_of
 from panal.swarm.snapshot import SwarmFacts, facts_of
 from panal.swarm.state import DownloadState
 from panal.swarm.workers import Workers
 
 TICK_S = 0.25
-WAKE_EVERY_S = 0.01
-"""So often the loop is woken for the chunks of a running fetch: for each would cost a fast source
-more than the chunk."""
 SYNC_EVERY_S = 2.0
-ASKED_FOR_PEERS = 4
-"""So many sources are asked who else fetches, the first at once and one more at each tick: those
-that follow us make themselves known, and at the start there is more to do."""
 
 
 class Engine:
@@ -72,16 +67,12 @@ class Engine:
         self._partial = partial
         self._others = others
         self._hearing: asyncio.Task[None] | None = None
-        self._asked_for_peers = 0
-        self._to_ask: deque[SourceId] = deque()
-        """Who else is asked for peers."""
+        self._exchange = PeerExchange(others, self.found, self._spawn)
         self._clock = clock
-        self._facts: deque[Fact] = deque()
+        self._facts = FactQueue(self._take_facts, clock)
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
-        self._wakes = False
         self._is_taking = False
-        self._woken_at_s = clock.now_s() - WAKE_EVERY_S
         self._looked_at_s = clock.now_s()
         self._workers = Workers(MAX_NEIGHBOURS, "fetch")
         self._syncing = ThreadPoolExecutor(1, thread_name_prefix="sync")
@@ -129,14 +120,6 @@ class Engine:
         if self._failure is not None:
             raise self._failure
 
-    def report(self, fact: Fact) -> None:
-        """Leave a fact for the loop, from any thread."""
-        self._facts.append(fact)
-        if not self._wakes:  # else the loop has still to look, and will find this one too
-            self._wakes = True
-            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to care
-                self._loop.call_soon_threadsafe(self._wake)
-
     def found(self, source: SourceId) -> None:
         """Somebody holds part of it, as was learned elsewhere than from the tracker."""
         self._note(SourceFound(source, self._others.zone_of(source)))
@@ -148,13 +131,9 @@ class Engine:
 
     def _note(self, fact: Fact) -> None:
         """Take a fact, on the loop itself: a further turn of it would cost more than the fact."""
-        self._facts.append(fact)
+        self._facts.put(fact)
         if not self._is_taking:  # else it comes after what is being taken
             self._take_facts()
-
-    def _wake(self) -> None:
-        self._wakes = False
-        self._take_facts()
 
     def _take_facts(self) -> None:
         if self._done.done():
@@ -170,8 +149,7 @@ class Engine:
             self._done.set_result(None)
 
     def _take_all(self) -> None:
-        while self._facts:
-            fact = self._facts.popleft()
+        for fact in self._facts.taken():
             if isinstance(fact, (ChunkWritten, FetchEnded)):
                 # Before the fact: bytes of one fetch must not seem to be the next one's.
                 self._count_bytes(fact.source)
@@ -223,76 +201,25 @@ class Engine:
             follower.cancel()
 
     def _fetch(self, order: Fetch | FetchAny, source: ChunkSource) -> None:
-        source_id = order.source
-        last = order.first + order.count - 1 if isinstance(order, Fetch) else -1
-
-        def wrote(index: int) -> None:
-            now_s = self._clock.now_s()
-            # After the last the end follows at once, and wakes the loop for both.
-            if index == last or now_s < self._woken_at_s + WAKE_EVERY_S:
-                self._facts.append(ChunkWritten(source_id, index))
-            else:
-                self._woken_at_s = now_s
-                self.report(ChunkWritten(source_id, index))
-
-        def granted(first: int, count: int) -> None:
-            nonlocal last
-            last = first + count - 1
-            self.report(ChunksGranted(source_id, first, count))
-
         try:
-            if isinstance(order, Fetch):
-                source.fetch(
-                    order.first, order.count, self._partial, wrote, gives_way=order.gives_way
-                )
-            else:
-                source.fetch_any(
-                    order.among,
-                    order.most,
-                    self._partial,
-                    granted,
-                    wrote,
-                    gives_way=order.gives_way,
-                )
-            self.report(FetchEnded(source_id))
-        except CorruptChunk as error:
-            self.report(ChunkCorrupt(source_id, error.index))
-            self.report(FetchEnded(source_id, Failure.MISBEHAVED, str(error)))
-        except SourceFailure as error:
-            self.report(FetchEnded(source_id, error.failure, str(error)))
+            run_fetch(order, source, self._partial, self._facts)
         except PanalError as error:
             self._fail(error)
-        except Exception as error:  # nothing that a peer sends may end the download
-            self.report(FetchEnded(source_id, Failure.MISBEHAVED, repr(error)))
 
     async def _follow(self, source_id: SourceId, source: ChunkSource) -> None:
         def tell(bits: int, opening: bool) -> None:
             self._note((SourceOpened if opening else ChunksAvailable)(source_id, bits))
-            if opening and self._asked_for_peers < ASKED_FOR_PEERS:
-                self._to_ask.append(source_id)
-                if not self._asked_for_peers:
-                    self._ask_next()
-                self._asked_for_peers += 1
+            if opening:
+                self._exchange.opened(source_id, self._sources)
 
         try:
             await source.follow(tell)
-            self.report(SourceClosed(source_id, "ended its list of chunks"))
+            self._facts.report(SourceClosed(source_id, "ended its list of chunks"))
         except SourceFailure as error:
             misbehaved = error.failure is Failure.MISBEHAVED
-            self.report(SourceClosed(source_id, str(error), misbehaved))
+            self._facts.report(SourceClosed(source_id, str(error), misbehaved))
         except Exception as error:  # nothing that a peer sends may end the download
-            self.report(SourceClosed(source_id, repr(error), misbehaved=True))
-
-    def _ask_next(self) -> None:
-        """Ask one more who else fetches."""
-        while self._to_ask:
-            if (source := self._to_ask.popleft()) in self._sources:
-                self._spawn(self._ask_source(source))
-                return
-
-    async def _ask_source(self, source_id: SourceId) -> None:
-        for known in await self._others.known_to(source_id):
-            self.found(known)
+            self._facts.report(SourceClosed(source_id, repr(error), misbehaved=True))
 
     async def _hear(self) -> None:
         with contextlib.suppress(Exception):  # nothing that a tracker sends may end the download
@@ -304,16 +231,16 @@ class Engine:
         try:
             named = await self._others.locate(suspects)
             for source in named:
-                self.report(SourceFound(source, self._others.zone_of(source)))
+                self._facts.report(SourceFound(source, self._others.zone_of(source)))
         except PanalError as error:
-            self.report(TrackerAnswered(str(error)))
+            self._facts.report(TrackerAnswered(str(error)))
         else:
-            self.report(TrackerAnswered(named=frozenset(named)))
+            self._facts.report(TrackerAnswered(named=frozenset(named)))
 
     async def _tick(self) -> None:
         while True:
-            self._ask_next()
-            self.report(Ticked())
+            self._exchange.ask_next(self._sources)
+            self._facts.report(Ticked())
             await self._clock.sleep(TICK_S)
 
     async def _sync(self) -> None:
@@ -364,7 +291,7 @@ class Engine:
         if not isinstance(error, PanalError):
             error = PanalError(f"The download failed: {error!r}.")
         self._failure = self._failure or error
-        self.report(Ticked())
+        self._facts.report(Ticked())
 
     async def _stop(self) -> None:
         ending = self._loop.create_task(self._end_everything())
