@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, BrowserType, async_playwright, expect
 
 from panal.peer.own_ways import way_to
 from panal.peer.ports import ELSEWHERE
@@ -31,29 +31,48 @@ _FLAGS = [
 ]
 
 
+class Chromium:
+    """One browser that any number of tests share; where it has died another takes its place."""
+
+    def __init__(self, kind: BrowserType, program: str) -> None:
+        self._kind = kind
+        self._program = program
+        self._browser: Browser | None = None
+
+    async def running(self) -> Browser:
+        """The browser, begun where there is none."""
+        if self._browser is None or not self._browser.is_connected():
+            self._browser = await self._kind.launch(
+                executable_path=self._program, headless=True, args=_FLAGS, chromium_sandbox=False
+            )
+        return self._browser
+
+    async def close(self) -> None:
+        """End it."""
+        if self._browser is not None:
+            await self._browser.close()
+
+    @asynccontextmanager
+    async def fresh(self) -> AsyncIterator[BrowserContext]:
+        """Nothing in it of what came before: no cookie, no cache, no page."""
+        context = await (await self.running()).new_context()
+        context.set_default_timeout(PATIENCE_MS)
+        try:
+            yield context
+        finally:
+            await context.close()
+
+
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """A browser that any number of tests share; each takes a context of its own."""
+async def chromium() -> AsyncIterator[Chromium]:
+    """A browser for tests, each of which takes a context of its own."""
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("chromium is not installed (make programs, as root)")
     expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=program, headless=True, args=_FLAGS, chromium_sandbox=False
-        )
+        opened = Chromium(playwright.chromium, program)
         try:
-            yield browser
+            yield opened
         finally:
-            await browser.close()
-
-
-@asynccontextmanager
-async def fresh(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """Nothing in it of what came before: no cookie, no cache, no page."""
-    context = await browser.new_context()
-    context.set_default_timeout(PATIENCE_MS)
-    try:
-        yield context
-    finally:
-        await context.close()
+            await opened.close()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext
+from playwright.async_api import BrowserContext
 
 from panal.peer import announcer
-from tests.support.browser import chromium, fresh
+from tests.support.browser import Chromium, chromium
 from tests.support.network import Network
 
 HERE = Path(__file__).parent
@@ -31,13 +31,13 @@ async def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def _chromium() -> AsyncIterator[Browser]:
+async def shared_chromium() -> AsyncIterator[Chromium]:
     """One for all tests: to start one takes longer than most of them."""
     async with chromium() as opened:
         yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def browser(_chromium: Browser) -> AsyncIterator[BrowserContext]:
-    async with fresh(_chromium) as context:
+async def browser(shared_chromium: Chromium) -> AsyncIterator[BrowserContext]:
+    async with shared_chromium.fresh() as context:
         yield context
