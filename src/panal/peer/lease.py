@@ -97,6 +97,7 @@ class Lease:
         welcome = await self._register()
         self._registered(welcome)
         await announcer.bring_into_step(welcome.digest)
+        self._failures = 0  # not before: whose names are refused would register again at once
         renew_at_s = self._next_renewal(welcome)
         while True:
             await announcer.until_changed(renew_at_s)
@@ -129,7 +130,6 @@ class Lease:
         )
 
     def _is_listed(self) -> None:
-        self._failures = 0
         self._confirmed_at_s = self._clock.now_s()
         self.problem = ""
         self._announcer.is_heard = True
@@ -158,6 +158,7 @@ class Lease:
         renewal = await self._answered_renewal()
         if self.problem:
             log.info("The tracker %s answers again.", self._client.address)
+        self._failures = 0
         self._is_listed()
         self._set_reachability(renewal.reachable, renewal.reachability)
         self._hear_of(renewal.revocations)
