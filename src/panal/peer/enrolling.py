@@ -14,7 +14,7 @@ import grpc.aio
 from panal.errors import JoinRefused, PanalError, Unreachable, WrongIdentity
 from panal.peer.membership import Membership, keep, key_path
 from panal.peer.tracker_calls import DEADLINE_S, meaning_of
-from panal.peer.tracker_channel import certificate_at, tls_channel
+from panal.peer.tracker_channel import certificate_at, tls_channel, why_no_answer
 from panal.peer.tracker_client import is_on_loopback
 from panal.store.disk_errors import disk_error
 from panal.trust.certificates import is_for_key, new_key, pem_of, pin_of, signing_request
@@ -34,8 +34,8 @@ async def join(line: JoinLine, name: PeerName, folder: Path, wall_s: float) -> M
     """
     if wall_s >= line.until_s:
         raise JoinRefused(
-            "This join line has expired. Make another with 'panal network join-line' where the "
-            "tracker runs."
+            "This join line has expired, by this machine's clock. Make another with 'panal network "
+            "join-line' where the tracker runs."
         )
     key = await asyncio.to_thread(_key, folder)
     silent: PanalError | None = None
@@ -85,7 +85,7 @@ async def _authority(address: str, pin: bytes) -> bytes:
         try:
             answer = await stub.Authority(pb.AuthorityRequest(), timeout=DEADLINE_S)
         except grpc.aio.AioRpcError as error:
-            raise meaning_of(error, address) from None
+            raise await _why_not(error, address, shown) from None
     certificate: bytes = answer.certificate
     if pin_of(certificate) != pin:
         raise WrongIdentity(
@@ -109,8 +109,16 @@ async def _enrol(
         try:
             answer: pb.EnrolResponse = await stub.Enrol(request, timeout=DEADLINE_S)
         except grpc.aio.AioRpcError as error:
-            raise meaning_of(error, address) from None
+            raise await _why_not(error, address, authority_pem) from None
     return answer
+
+
+async def _why_not(error: grpc.aio.AioRpcError, address: str, trusted_pem: bytes) -> PanalError:
+    """What a failed call means; of one that no connection came about for, what is wrong there."""
+    meaning = meaning_of(error, address)
+    if isinstance(meaning, Unreachable):
+        return await why_no_answer(address, trusted_pem) or meaning
+    return meaning
 
 
 async def _kept(

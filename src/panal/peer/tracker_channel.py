@@ -136,6 +136,8 @@ async def has_network(address: str) -> Refused | None:
 
 def _try_handshake(address: str, authority_pem: bytes) -> PanalError | None:
     context = authority_context(authority_pem)
+    # Who joins trusts what was shown, and nothing above it, until the pin has proved more.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:
         with socket.create_connection(parse_tracker(address), timeout=CONNECT_S) as connection:
             context.wrap_socket(connection, server_hostname=TRACKER_HOST).close()
