@@ -10,8 +10,9 @@ name=${2:-$(uname -n | cut -d. -f1)}
 first=${tracker%%,*}
 address=${3:-}
 if [ -z "$address" ]; then
-  place=$(getent ahosts "${first%:*}" | awk 'NR == 1 { print $1 }')
-  address=$(ip -o route get "${place:-${first%:*}}" | sed -n 's/.* src \([^ ]*\).*/\1/p')
+  host=${first%:*} host=${host#[} host=${host%]} # an IPv6 address comes in brackets
+  place=$(getent ahosts "$host" | awk 'NR == 1 { print $1 }')
+  address=$(ip -o route get "${place:-$host}" | sed -n 's/.* src \([^ ]*\).*/\1/p')
 fi
 test -n "$address" || { echo "No address of this host leads to $first: give one, as in install-peer.sh $tracker $name ADDRESS." >&2; exit 2; }
 units=${UNITS:-/etc/systemd/system}

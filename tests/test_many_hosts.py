@@ -5,6 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 _PROGRAMS = {
     "ssh": 'cd "$HOSTS/$1" && HOME=$PWD exec sh -c "$2"',
@@ -96,3 +98,18 @@ def test_a_host_is_installed_once_and_again(tmp_path: Path) -> None:
     settings.write_text("changed by hand")
     assert _installed(tmp_path, "t:50051", "one", "192.168.1.12") == said
     assert settings.read_text() == "changed by hand"
+
+
+@pytest.mark.parametrize("tracker", ["[2001:db8::1]:50051", "[2001:db8::1]:50051,[2001:db8::2]:1"])
+def test_the_tracker_s_ipv6_address_is_looked_up_without_brackets(
+    tmp_path: Path, tracker: str
+) -> None:
+    (tmp_path / "fakes").mkdir()
+    for name, answer in (("getent", ""), ("ip", "2001:db8::1 dev e0 src 2001:db8::7 uid 0")):
+        fake = tmp_path / "fakes" / name
+        fake.write_text(f'#!/bin/sh\necho "${{0##*/}} $*" >>"{tmp_path}/asked"\necho "{answer}"\n')
+        fake.chmod(0o755)
+    _installed(tmp_path, tracker, "one")
+    assert "ip -o route get 2001:db8::1" in (tmp_path / "asked").read_text().splitlines()
+    settings = (tmp_path / "settings" / "peer-one.env").read_text()
+    assert settings == f"PANAL_TRACKER={tracker}\nPANAL_HOST=2001:db8::7\n"

@@ -19,6 +19,7 @@ from panal.cli.service_manager import READY, STOPPING, tell_service_manager
 from panal.peer.app import PeerApp
 from panal.peer.config import PeerSettings, parse_tracker
 from panal.running import running_peer
+from panal.wire.address import authority
 from panal.wire.join_line import JoinLine
 
 _log = logging.getLogger("panal")
@@ -89,7 +90,7 @@ def run_tracker(
     async def run() -> None:
         server = TrackerServer(settings)
         await server.start()
-        click.echo(f"The tracker listens on {host}:{server.port}. Stop it with Ctrl-C.")
+        click.echo(f"The tracker listens on {authority(host, server.port)}. Stop it with Ctrl-C.")
         if server.has_new_network:
             await _tell_join_line(server.mint, where)
         sys.stdout.flush()

@@ -156,8 +156,15 @@ def refuse_whole_home(place: Path) -> None:
 
 
 def parse_tracker(text: str) -> tuple[str, int]:
-    """Host and port of `host:port`; UsageError else."""
+    """Host and port of `host:port`, an IPv6 address in brackets; UsageError else."""
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise UsageError(f"{text!r} is no tracker address; write host:port, as {DEFAULT_TRACKER}.")
-    return host.strip("[]"), int(port)
+    if host.startswith("[") and host.endswith("]"):
+        return host[1:-1], int(port)
+    if ":" in host:
+        raise UsageError(
+            f"{text!r} may be an address without a port: write an IPv6 address in brackets, as "
+            "[2001:db8::1]:50051."
+        )
+    return host, int(port)
