@@ -15,6 +15,8 @@ import pytest
 
 from panal.errors import UsageError
 from panal.tracker import service
+from panal.tracker.limits import ANNOUNCES_AT_ONCE
+from panal.tracker.message_room import MessageRoom
 from panal.tracker.records import Records
 from panal.tracker.redial import DIAL_GAP_S
 from panal.tracker.registry import KEEP_S
@@ -24,6 +26,7 @@ from panal.wire.catalogue import Holding
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.tracker_pb2_grpc import TrackerStub
 from tests.support.clock import VirtualClock
+from tests.support.network import until
 from tests.support.patience import PATIENCE_S
 from tests.tracker.harness import TinyPeer, Tracker, cuttable_way_to, running_tracker
 from tests.tracker.makers import announcement, caller, content, digest_of, entry, registration
@@ -691,7 +694,7 @@ async def test_a_call_whose_time_is_over_is_no_call_that_was_given_up(
 async def test_an_announce_that_never_ends_is_ended(
     tracker: Tracker, peer: TinyPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("panal.tracker.service.ANNOUNCE_PAUSE_S", 0.05)
+    monkeypatch.setattr("panal.tracker.calls.ANNOUNCE_PAUSE_S", 0.05)
     await tracker.register(peer.who, peer.port)
     call = tracker.stub.Announce()
     await call.write(catalogue.announcement_to(announcement(entry("a")), peer.who))
@@ -699,6 +702,48 @@ async def test_an_announce_that_never_ends_is_ended(
         await call
     assert "pause" in words[0]
     assert await tracker.paths() == {"a"}
+
+
+async def test_an_announcement_of_too_many_items_is_refused_before_they_are_looked_at(
+    tracker: Tracker, peer: TinyPeer
+) -> None:
+    await tracker.register(peer.who, peer.port)
+    for field in ("entries", "removed_paths", "holdings", "removed_holdings"):
+        empty = (pb.AnnounceRequest.DESCRIPTOR.fields_by_name[field].number << 3 | 2, 0)
+        raw = bytes(empty) * (catalogue.MAX_TOLD + 20)
+        call: Any = tracker.channel.stream_unary("/panal.tracker.v1.Tracker/Announce")
+        async with refused(Code.INVALID_ARGUMENT, "bad-request") as words:
+            await call(iter([raw]))
+        assert "at most 10,000 items" in words[0]
+
+
+async def test_messages_of_announcements_are_decoded_as_the_records_take_them(
+    tracker: Tracker, peer: TinyPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce, place, go_on = Records.announce, MessageRoom.place, asyncio.Event()
+    came, decoded = 0, 0
+
+    def counted(*given: Any) -> Any:
+        nonlocal came
+        came += 1
+        return place(*given)
+
+    async def held(*given: Any) -> Any:
+        nonlocal decoded
+        decoded += 1
+        await go_on.wait()
+        return await announce(*given)
+
+    monkeypatch.setattr(MessageRoom, "place", counted)
+    monkeypatch.setattr(Records, "announce", held)
+    await tracker.register(peer.who, peer.port)
+    told = [announcement(entry(f"{n}"), sequence=n + 1) for n in range(ANNOUNCES_AT_ONCE + 4)]
+    calls = [asyncio.create_task(tracker.announce(peer.who, one)) for one in told]
+    await until(lambda: came == len(told), "all have come")
+    await tracker.stub.ListPeers(pb.ListPeersRequest())  # others are answered meanwhile
+    assert decoded == ANNOUNCES_AT_ONCE
+    go_on.set()
+    await asyncio.gather(*calls)
 
 
 async def test_a_message_over_the_limit_is_refused(tracker: Tracker) -> None:

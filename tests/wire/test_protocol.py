@@ -61,6 +61,7 @@ LIMITS = {
     "addresses of a peer": str(tracker.MAX_BOUND),
     "contents of a Locate": str(tracker_catalogue.MAX_LOCATED),
     "providers of a content in a Locate": str(tracker_catalogue.MAX_PROVIDERS),
+    "items of one message of an announcement": str(tracker_catalogue.MAX_TOLD),
     "page of a list": str(tracker_fields.MAX_PAGE),
     "page of a list, by default": str(tracker_fields.DEFAULT_PAGE),
     "words of a search": f"{tracker_searches.MAX_WORDS} characters",

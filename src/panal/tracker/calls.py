@@ -8,8 +8,8 @@ import asyncio
 import inspect
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from math import inf
 from time import monotonic
 from typing import Any
@@ -27,15 +27,18 @@ from panal.tracker.call_counts import CallCounts
 from panal.tracker.callers import Context, caller_host, host_in, request_id_in
 from panal.tracker.deadlines import Deadlines
 from panal.tracker.gate import HEALTH, Gate
-from panal.tracker.limits import CALLS_PER_ADDRESS, DEADLINE_S, MESSAGE_S
+from panal.tracker.limits import ANNOUNCE_PAUSE_S, CALLS_PER_ADDRESS, DEADLINE_S, MESSAGE_S
+from panal.tracker.message_room import MessageRoom
 from panal.tracker.readiness import STOPPING
 from panal.wire.address import is_loopback, place_of
 from panal.wire.tracker import ERROR_METADATA
+from panal.wire.tracker_catalogue import decoded_announcement
 
 _log = logging.getLogger("panal.tracker")
 
 _TOO_SLOW = f"A call's message is to come within {MESSAGE_S:g} s."
 _NO_MESSAGE = "The call has no message."
+_PAUSED = f"An announce may pause for {ANNOUNCE_PAUSE_S:g} s at most."
 _NO_SUCH_MESSAGE = "The message does not follow the tracker's schema."
 _UNREADABLE = (DecodeError, ValueError)
 NEARLY_LATE_S = 0.1
@@ -78,6 +81,7 @@ class CallGuard:
         self._under_way: Counter[str] = Counter()
         """Calls by where they come from."""
         self._deadlines = Deadlines()
+        self._room = MessageRoom()
         self._is_stopping = False
         self._is_idle = asyncio.Event()
         """Set when a tracker that stops has no call under way."""
@@ -88,7 +92,7 @@ class CallGuard:
         if handler.response_streaming:
             guarded = self._guarded(path, self._streaming(handler))
             return grpc.stream_stream_rpc_method_handler(guarded, None, serialize)
-        answer = _gathering(handler) if handler.request_streaming else self._unary(handler)
+        answer = self._announcing(handler) if handler.request_streaming else self._unary(handler)
         return grpc.stream_unary_rpc_method_handler(self._guarded(path, answer), None, serialize)
 
     def _guarded(self, path: str, answer: _Answer) -> _Answer:
@@ -149,12 +153,37 @@ class CallGuard:
 
         return answer
 
+    def _announcing(self, handler: Any) -> _Answer:
+        """Around the one call whose messages stream in."""
+
+        async def answer(raws: AsyncIterator[bytes], context: Context) -> Any:
+            async with aclosing(self._announcements(raws)) as messages:
+                return await handler.stream_unary(messages, context)
+
+        return answer
+
+    async def _announcements(self, raws: AsyncIterator[bytes]) -> AsyncGenerator[Any]:
+        """Messages of a stream, which may pause but not for ever; each has its place until the
+        next is asked for."""
+        coming = aiter(raws)
+        while True:
+            try:
+                async with asyncio.timeout(ANNOUNCE_PAUSE_S):
+                    raw = await anext(coming)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise UsageError(_PAUSED) from None
+            async with self._room.place(len(raw)):
+                yield _message_in(raw, decoded_announcement)
+
     def _streaming(self, handler: Any) -> _Answer:
         parse = handler.request_deserializer or bytes
 
         async def answer(raws: AsyncIterator[bytes], context: Context) -> None:
-            if handler.request_streaming:
-                answers = handler.stream_stream(_messages(raws, parse), context)
+            if handler.request_streaming:  # gRPC's own reflection
+                messages = (_message_in(raw, parse) async for raw in raws)
+                answers = handler.stream_stream(messages, context)
             else:
                 answers = handler.unary_stream(await self._one(context, parse), context)
             if inspect.isasyncgen(answers):
@@ -233,26 +262,12 @@ class CallGuard:
         )
 
 
-def _gathering(handler: Any) -> _Answer:
-    parse = handler.request_deserializer or bytes
-
-    async def answer(raws: AsyncIterator[bytes], context: Context) -> Any:
-        return await handler.stream_unary(_messages(raws, parse), context)
-
-    return answer
-
-
 def _given_up(context: Context) -> str:
     """How a call counts that ended from outside: by its caller, or by its time."""
     left_s = context.time_remaining()
     if left_s is None:
         return "CANCELLED"
     return "DEADLINE_EXCEEDED" if left_s <= NEARLY_LATE_S else "CANCELLED"
-
-
-async def _messages(raws: AsyncIterator[bytes], parse: _Parse) -> AsyncIterator[Any]:
-    async for raw in raws:
-        yield _message_in(raw, parse)
 
 
 def _message_in(raw: Any, parse: _Parse) -> Any:

@@ -26,6 +26,10 @@ WATCH_GATHER_S = 0.2
 """From the first news until it is told, with what has come besides."""
 ANNOUNCE_PAUSE_S = 60.0
 """Between two messages of an announcement."""
+ANNOUNCES_AT_ONCE = 16
+"""Messages of announcements that are decoded and not yet recorded; further ones wait."""
+ANNOUNCES_WAITING_BYTES = 256 * 1024 * 1024
+"""Of messages that wait so, a peer's usual one having some 150 KB."""
 IDLE_S = 60.0
 """Without a call; a peer renews every 20 s."""
 PING_AFTER_S = 60.0

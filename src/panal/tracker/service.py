@@ -21,7 +21,7 @@ from panal.tracker.dialback import Dialler
 from panal.tracker.gate import Gate
 from panal.tracker.handout import Asker, Handout, host_towards
 from panal.tracker.kept_answers import KeptAnswers
-from panal.tracker.limits import ANNOUNCE_PAUSE_S, WATCH_GATHER_S, WATCH_S
+from panal.tracker.limits import WATCH_GATHER_S, WATCH_S
 from panal.tracker.news import Newsroom
 from panal.tracker.own_addresses import own_addresses, own_host_towards
 from panal.tracker.records import Records
@@ -120,7 +120,7 @@ class TrackerService(TrackerServicer):
         caller: Caller | None = None
         generation: int | None = None
         digest = b""
-        async for message in _paced(requests):
+        async for message in requests:
             announcement = catalogue.announcement_from(message)
             if caller is None:
                 caller = wire.caller_from(message.caller)
@@ -261,19 +261,6 @@ def _really_bound(registration: Registration, host: str) -> Registration:
     own = set(own_addresses(4) + own_addresses(6)) if outer else set()
     kept = [a for a in bound if a not in outer or a in own or parse_address(a).is_unspecified]
     return replace(registration, bound=tuple(kept) or ("127.0.0.1",))
-
-
-async def _paced(requests: AsyncIterator[pb.AnnounceRequest]) -> AsyncIterator[pb.AnnounceRequest]:
-    """The messages of a stream, which may pause but not for ever."""
-    while True:
-        try:
-            async with asyncio.timeout(ANNOUNCE_PAUSE_S):
-                message = await anext(requests)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise UsageError(f"An announce may pause for {ANNOUNCE_PAUSE_S:g} s at most.") from None
-        yield message
 
 
 def _asker(context: Context, name: str = "", zone: Zone = NO_ZONE) -> Asker:

@@ -12,6 +12,7 @@ from typing import cast
 from panal.errors import UsageError
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Announcement, Caller, Entry, Holding, Provider
+from panal.wire.field_count import has_more_fields
 from panal.wire.ids import (
     CONTENT_ID_BYTES,
     ContentId,
@@ -26,6 +27,10 @@ from panal.wire.tracker_fields import KINDS, kind_from, kind_to, sha256_from, si
 
 MAX_LOCATED = 1_000
 MAX_PROVIDERS = 50
+MAX_TOLD = 10_000
+"""Items of one message of an announcement."""
+_FIELDS_BESIDES = 10
+"""Its caller, sequence and the like, and what a later one may know."""
 
 
 def entry_from(message: pb.Entry) -> Entry:
@@ -73,6 +78,16 @@ def entry_to(entry: Entry) -> pb.Entry:
         kind=kind_to(entry.kind),
         sha256=entry.sha256 or b"",
     )
+
+
+def decoded_announcement(raw: bytes) -> pb.AnnounceRequest:
+    """One message of changes as it came; UsageError where it has too many.
+
+    ValueError and protobuf's DecodeError where it is none.
+    """
+    if has_more_fields(raw, MAX_TOLD + _FIELDS_BESIDES):
+        raise UsageError(f"One message of an announcement has at most {MAX_TOLD:,} items.")
+    return pb.AnnounceRequest.FromString(raw)
 
 
 def announcement_from(message: pb.AnnounceRequest) -> Announcement:
