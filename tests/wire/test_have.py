@@ -102,3 +102,19 @@ def test_an_empty_content_has_an_empty_bitfield() -> None:
 
 def test_a_chunk_named_twice_is_no_fault() -> None:
     assert read(9, [GOOD + index_frame(0) * 3]) == ([0b1], [0, 0, 0])
+
+
+def test_chunks_named_again_and_again_are_a_fault() -> None:
+    reader = HaveReader(9)
+    reader.feed(opening(0, 9))
+    every = b"".join(map(index_frame, range(9)))
+    reader.feed(every + every)
+    with pytest.raises(IntegrityError, match="again and again"):
+        reader.feed(index_frame(3))
+
+
+def test_heartbeats_are_counted_and_name_nothing() -> None:
+    reader = HaveReader(9)
+    assert reader.feed(opening(0, 9) + index_frame(HEARTBEAT) * 3) == (0, [])
+    reader.feed(index_frame(HEARTBEAT) + index_frame(1))
+    assert reader.heartbeats == 4

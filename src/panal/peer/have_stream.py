@@ -14,7 +14,7 @@ from panal.peer.calling import PLAIN, Calling
 from panal.peer.questions import CONNECT_S
 from panal.wire.address import authority
 from panal.wire.catalogue import Provider
-from panal.wire.have import SILENCE_S, HaveReader
+from panal.wire.have import MAX_HEARTBEATS_AHEAD, SILENCE_S, HaveReader
 from panal.wire.ids import NO_ZONE, Zone
 from panal.wire.response import END, MAX_HEAD_BYTES, parse_head, refusal_words
 
@@ -32,7 +32,7 @@ class HaveStream(asyncio.Protocol):
         self._reader = HaveReader(chunk_count)
         self._head: bytearray | None = bytearray()
         self._transport: asyncio.Transport | None = None
-        self._heard_at_s = loop.time()
+        self._began_s = self._heard_at_s = loop.time()
         self.ended: asyncio.Future[None] = loop.create_future()
         """Done when the stream is; IntegrityError or ConnectionError say why."""
 
@@ -62,6 +62,9 @@ class HaveStream(asyncio.Protocol):
             rest = data if self._head is None else self._take_head(self._head, data)
             if rest and not self.ended.done():
                 bits, indices = self._reader.feed(rest)
+                ahead = self._reader.heartbeats - (self._heard_at_s - self._began_s)
+                if ahead > MAX_HEARTBEATS_AHEAD:
+                    raise IntegrityError("The provider sends heartbeats without a pause.")
                 if bits is not None or indices:
                     self._told(bits, indices)
         except (IntegrityError, ConnectionError) as error:

@@ -20,6 +20,10 @@ HEARTBEAT = 0xFFFFFFFF
 HEARTBEAT_S = 5.0
 SILENCE_S = 15.0
 """A stream that is silent for longer counts as gone."""
+MAX_HEARTBEATS_AHEAD = 1_000
+"""More than one a second, as after a pause of the network; a provider sends one in 5 s."""
+TOLD_TIMES = 2
+"""So often each chunk may be told on average: a provider tells one a second time at most."""
 _U32 = struct.Struct("<I")
 
 
@@ -44,6 +48,9 @@ class HaveReader:
         self._chunk_count = chunk_count
         self._buffer = bytearray()
         self._opened = False
+        self._may_be_told = TOLD_TIMES * chunk_count
+        self.heartbeats = 0
+        """How many came."""
 
     def feed(self, data: bytes) -> tuple[int | None, list[int]]:
         """Take bytes; gives the bitfield once, when it is whole, and the indices since."""
@@ -80,6 +87,10 @@ class HaveReader:
 
     def _indices(self, numbers: bytes) -> list[int]:
         further = [value for (value,) in _U32.iter_unpack(numbers) if value != HEARTBEAT]
+        self.heartbeats += len(numbers) // _U32.size - len(further)
+        self._may_be_told -= len(further)
+        if self._may_be_told < 0:
+            raise IntegrityError("The provider names the same chunks again and again.")
         if further and max(further) >= self._chunk_count:
             raise IntegrityError("The provider names a chunk beyond the last.")
         return further
