@@ -48,7 +48,7 @@ class PostgresServer:
         if like is not None:
             subprocess.run(["cp", "-r", like._data, self._data], check=True, **self._as())
             return
-        self._run(
+        self.run(
             "initdb", "-D", str(self._data), "-U", _USER, "--auth=trust", "--no-sync",
             "--encoding=UTF8", "--locale=C.UTF-8",
         )  # fmt: skip
@@ -59,7 +59,7 @@ class PostgresServer:
     def start(self) -> None:
         log = self.folder / "log"
         options = f"-k {self.folder} {self._options}"
-        self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(log), "-o", options, "start")
+        self.run("pg_ctl", "-D", str(self._data), "-w", "-l", str(log), "-o", options, "start")
 
         # Where the tests are killed, it ends with them.
         end = 'read _; kill -QUIT "$(head -n 1 "$0/postmaster.pid")"'
@@ -72,18 +72,18 @@ class PostgresServer:
         )
 
     def stop(self, how: str = "fast") -> None:
-        self._run("pg_ctl", "-D", str(self._data), "-w", "-m", how, "stop")
+        self.run("pg_ctl", "-D", str(self._data), "-w", "-m", how, "stop")
         self._end_watch()
 
     def ask_for_passwords(self) -> None:
         """From now on nobody comes in without."""
         (self._data / "pg_hba.conf").write_text("local all all scram-sha-256\n")
-        self._run("pg_ctl", "-D", str(self._data), "-w", "reload")
+        self.run("pg_ctl", "-D", str(self._data), "-w", "reload")
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         """What psql prints for a statement, bare."""
         url = self.url(database)
-        return self._run(
+        return self.run(
             "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement, url
         )
 
@@ -121,7 +121,8 @@ class PostgresServer:
         if watch is not None:
             watch.communicate()
 
-    def _run(self, program: str, *arguments: str) -> str:
+    def run(self, program: str, *arguments: str) -> str:
+        """One of its programs; what psql prints."""
         done = subprocess.run(
             [self.programs / program, *arguments],
             stdin=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from panal.errors import PanalError, Refused  # noqa: E402
 from panal.tracker.postgres import PostgresStorage  # noqa: E402
 from panal.tracker.postgres_database import Database  # noqa: E402
 from panal.tracker.postgres_migrations import migrate  # noqa: E402
-from panal.tracker.postgres_steps import MIGRATIONS, Migration  # noqa: E402
+from panal.tracker.postgres_steps import MIGRATIONS, TRIGRAM_INDEXES, Migration  # noqa: E402
 from tests.support.postgres_server import PostgresServer  # noqa: E402
 
 ADDED = Migration("ALTER TABLE peers ADD COLUMN colour text", least=1)
@@ -194,3 +194,39 @@ def test_a_database_that_cannot_do_is_said_in_words(
     make(postgres, name)
     with pytest.raises(PanalError, match=words):
         PostgresStorage(postgres.url(name, user), threads=1)
+
+
+def indexes(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'panal'")
+        return {name for (name,) in rows}
+
+
+def test_what_a_restore_left_out_is_made_again(
+    empty_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    migrate(Database(empty_database, 1), never)
+    whole = indexes(empty_database)
+    assert whole >= TRIGRAM_INDEXES.keys()
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        for name in TRIGRAM_INDEXES:
+            connection.execute(f"DROP INDEX panal.{name}".encode())
+    migrate(Database(empty_database, 1), never)
+    assert indexes(empty_database) == whole
+    assert caplog.text.count("an index is missing, as after a restore") == len(TRIGRAM_INDEXES)
+
+
+def test_a_whole_database_is_restored_with_all_its_indexes(
+    postgres: PostgresServer, empty_database: str
+) -> None:
+    migrate(Database(empty_database, 1), never)
+    dump = postgres.folder / "panal.sql"
+    postgres.run("pg_dump", "--file", str(dump), empty_database)
+    postgres.sql("CREATE DATABASE restored")
+    try:
+        url = postgres.url("restored")
+        postgres.run("psql", "--set", "ON_ERROR_STOP=1", "--file", str(dump), url)
+        assert indexes(url) == indexes(empty_database)
+        migrate(Database(url, 1), never)
+    finally:
+        postgres.sql("DROP DATABASE restored WITH (FORCE)")

@@ -9,7 +9,7 @@ from panal.errors import PanalError, Refused
 from panal.tracker.postgres_connection import Connection
 from panal.tracker.postgres_database import APPLICATION, Database
 from panal.tracker.postgres_presence import told
-from panal.tracker.postgres_steps import MIGRATIONS, Migration
+from panal.tracker.postgres_steps import MIGRATIONS, TRIGRAM_INDEXES, Migration
 
 _log = logging.getLogger("panal.tracker")
 
@@ -53,6 +53,7 @@ def migrate(
                     break
                 _log.info("%s: step %d of %d", database.shown, number, len(migrations))
                 _make(connection, number, migration, pause)
+            _make_again(connection, database.shown)
         finally:
             connection.execute(f"SELECT pg_advisory_unlock({_GUARD})".encode())
 
@@ -159,6 +160,15 @@ def _make(
             if not left:
                 raise
             pause(PAUSE_S)
+
+
+def _make_again(connection: Connection, shown: str) -> None:
+    """Indexes that a restore has left out: without them each search reads all names."""
+    for name, what in TRIGRAM_INDEXES.items():
+        if _value(connection, f"SELECT to_regclass('panal.{name}')") is None:
+            _log.warning("%s: an index is missing, as after a restore; making %s", shown, name)
+            connection.execute("SET lock_timeout = 0")
+            connection.execute(f"CREATE INDEX CONCURRENTLY {name} ON {what}".encode())
 
 
 def _drop_unfinished(connection: Connection) -> None:

@@ -13,6 +13,12 @@ HEAD_CHARACTERS = 600
 LAST_PART_HASH = "hashtextextended(right(searchable, strpos(reverse(searchable), '/') - 1), 0)"
 """Of what follows the last slash, by which names are found that are exactly so."""
 
+TRIGRAM_INDEXES = {
+    "blocks_by_text": "blocks USING gin (texts gin_trgm_ops)",
+    "entries_of_no_block": "entries USING gin (searchable gin_trgm_ops) WHERE block IS NULL",
+}
+"""What is missing where tables were restored without the extension pg_trgm, by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -152,7 +158,7 @@ CREATE TABLE join_lines (
     # An older tracker's entries are in none, and those that it drops leave their block as it is.
     Migration(
         least=1,
-        sql="""
+        sql=f"""
 CREATE SEQUENCE block_ids;
 CREATE TABLE blocks (  -- names that were told together, and that may have gone since
     peer bigint NOT NULL,
@@ -160,7 +166,7 @@ CREATE TABLE blocks (  -- names that were told together, and that may have gone 
     texts text COLLATE "C" NOT NULL,
     PRIMARY KEY (peer, id)
 );
-CREATE INDEX blocks_by_text ON blocks USING gin (texts gin_trgm_ops);
+CREATE INDEX blocks_by_text ON {TRIGRAM_INDEXES["blocks_by_text"]};
 ALTER TABLE entries ADD COLUMN block bigint;  -- null where an older tracker put it
 """,
     ),
@@ -172,8 +178,8 @@ ALTER TABLE entries ADD COLUMN block bigint;  -- null where an older tracker put
     ),
     Migration(
         least=1,
-        sql="CREATE INDEX CONCURRENTLY IF NOT EXISTS entries_of_no_block ON entries"
-        " USING gin (searchable gin_trgm_ops) WHERE block IS NULL",
+        sql="CREATE INDEX CONCURRENTLY IF NOT EXISTS entries_of_no_block ON "
+        + TRIGRAM_INDEXES["entries_of_no_block"],
         is_concurrent=True,
     ),
     # Else all that was told before would seem to be in blocks until statistics are gathered.
