@@ -1,5 +1,6 @@
 import os
 import sys
+import tracemalloc  # noqa: F401  # pytest imports it in whatever thread drops something: two fail
 from collections.abc import Iterator
 from itertools import count
 from time import monotonic
