@@ -239,3 +239,21 @@ async def test_who_is_to_be_known_by_name_is_asked_nothing_in_the_clear(tmp_path
 )
 def test_why_a_connection_failed_is_said_in_words(error: BaseException, words: str) -> None:
     assert words_of(error) == words
+
+
+@pytest.mark.parametrize("status", [400, 403, 408, 421, 429, 431, 500])
+async def test_a_refusal_is_no_lie(status: int, tmp_path: Path) -> None:
+    class Refusing(Provider):
+        async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+
+    async with connected(Refusing(b""), tmp_path) as (connection, partial):
+        for ask in (
+            lambda: connection.fetch(0, 1, partial, nothing),
+            lambda: connection.fetch_any(ALL, 2, partial, nothing, nothing),
+        ):
+            with pytest.raises(SourceFailure, match=f"answered {status}") as refused:
+                await asyncio.to_thread(ask)
+            assert refused.value.failure is Failure.BROKEN

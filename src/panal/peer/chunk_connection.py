@@ -133,8 +133,8 @@ class ChunkConnection:
         head = parse_head(raw)
         if head.status in _ABSENT:
             raise SourceFailure(Failure.NOT_HERE_YET, refusal_words(head.status))
-        if head.status >= 500:
-            raise ConnectionError(f"answered {head.status}")
+        if head.status >= 400:  # busy, or not for us: a refusal is no lie
+            raise ConnectionError(refusal_words(head.status))
         content_range = head.fields.get("content-range")
         if head.status != 206 or content_range != wanted.content_range(self._manifest.size_bytes):
             raise IntegrityError(f"answered {head.status} with another range than was asked")
@@ -152,8 +152,8 @@ class ChunkConnection:
             raise SourceFailure(Failure.NOTHING_UNSENT, f"answered {head.status}")
         if head.status in _ABSENT:
             raise SourceFailure(Failure.NOT_HERE_YET, refusal_words(head.status))
-        if head.status >= 500:
-            raise ConnectionError(f"answered {head.status}")
+        if head.status >= 400:  # busy, or not for us: a refusal is no lie
+            raise ConnectionError(refusal_words(head.status))
         chosen = parse_chunks(head.fields.get("panal-chunks", ""))
         if head.status != 200 or chosen is None:
             raise IntegrityError(f"answered {head.status} and named no chunks")

@@ -30,6 +30,8 @@ def run_fetch(
         facts.report(FetchEnded(source_id, error.failure, str(error)))
     except PanalError:
         raise
+    except (MemoryError, RuntimeError) as error:  # no thread, no memory: no fault of the source
+        facts.report(FetchEnded(source_id, Failure.BROKEN, repr(error)))
     except Exception as error:  # nothing that a peer sends may end the download
         facts.report(FetchEnded(source_id, Failure.MISBEHAVED, repr(error)))
 
