@@ -108,7 +108,7 @@ async def test_what_must_not_be_shared_is_refused_and_nothing_changes(
         (str(home), Refused, "home folder"),
         (str(home.parent), Refused, "home folder"),
         (str(state), Refused, "own state"),
-        (str(state / "index.sqlite"), Refused, "own state"),
+        (str(state / "index.sqlite"), Refused, "part of Panal's own state"),
         (str(tmp_path / "elsewhere/clash"), TargetTaken, "is the name of"),
         (str(tmp_path / "pipe"), Refused, "neither a file nor a folder"),
         (str(tmp_path / "link.iso"), Refused, "is a link"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from panal import Peer
-from panal.errors import PanalError
+from panal.errors import PanalError, Refused
 from panal.peer import folder_telling
 from panal.peer.announcer import Announcer
 from panal.peer.comparing import Comparing, Difference
@@ -57,6 +57,40 @@ async def test_a_folder_that_cannot_be_looked_for_is_named(network: Network) -> 
     folder = network.place / ("n" * 300)
     with pytest.raises(PanalError, match="Could not use the folder"):
         await network.peer("ana", folder=folder, state_dir=network.place / "state")
+
+
+@pytest.mark.parametrize("way", ["below", "itself", "by a link", "behind .panal"])
+async def test_a_state_in_the_shared_folder_is_refused(network: Network, way: str) -> None:
+    """Everybody could fetch its token and its secret."""
+    folder = network.place / "ana"
+    folder.mkdir()
+    (network.place / "link").symlink_to(folder)
+    state = {"below": folder / "state", "itself": folder, "by a link": network.place / "link/s"}
+    if way == "behind .panal":
+        (folder / "visible").mkdir()
+        (folder / ".panal").symlink_to("visible")
+    with pytest.raises(Refused, match=r"holds or is Panal's own state.*--state"):
+        await network.peer("ana", folder=folder, state_dir=state.get(way))
+    assert list(folder.glob("*/*")) == []
+
+
+async def test_a_state_below_the_folders_own_place_is_not_shared(network: Network) -> None:
+    ana = await network.peer("ana", state_dir=network.place / "ana/.panal/mine")
+    write(ana.folder / "one", b"one")
+    await shares(ana, 1)
+
+
+async def test_a_state_that_was_moved_into_a_further_root_is_refused(network: Network) -> None:
+    state, disk = network.place / "state", network.place / "disk"
+    write(disk / "one", b"one")
+    ana = await network.peer("ana", state_dir=state)
+    await ana.node.add([str(disk)])
+    await network.stop_peer("ana")
+    state.rename(disk / "state")
+    with pytest.raises(Refused, match=r"holds or is Panal's own state.*--state"):
+        await network.peer("ana", state_dir=disk / "state")
+    (disk / "state").rename(state)
+    await shares(await network.peer("ana", state_dir=state), 1)
 
 
 async def test_a_fault_before_the_first_registration_ends_the_wait_for_it(

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from panal.errors import NotFound, Refused, TargetTaken, UsageError
-from panal.peer.config import refuse_whole_home
+from panal.peer.config import refuse_own_state, refuse_whole_home
 from panal.peer.sharing import Placed
 from panal.peer.uploads import BATCH_BYTES, Uploads
 from panal.peer.watching import Watching
@@ -131,9 +131,9 @@ class Adding:
         refuse_whole_home(place)
         if place == self._root.path.resolve():
             raise Refused(f"{place} is the folder that this peer shares already.")
-        state = self._state.resolve()
-        if state.is_relative_to(place) or place.is_relative_to(state):
-            raise Refused(f"{place} holds or is Panal's own state; it is never shared.")
+        refuse_own_state(place, self._state)
+        if place.is_relative_to(self._state.resolve()):
+            raise Refused(f"{place} is part of Panal's own state; it is never shared.")
 
     def _path_inside(self, place: Path) -> str | None:
         """The path under which a place is shared already; None outside of all roots."""

@@ -144,6 +144,8 @@ class PeerSettings(msgspec.Struct, frozen=True):
             check_limit(limit)
         if self.shares_folder:
             refuse_whole_home(self.folder.resolve())
+            if not self.state.resolve().is_relative_to(self.folder.resolve() / STATE_DIRECTORY):
+                refuse_own_state(self.folder.resolve(), self.state)
 
 
 def refuse_whole_home(place: Path) -> None:
@@ -152,6 +154,16 @@ def refuse_whole_home(place: Path) -> None:
         raise Refused(
             f"{place} holds your whole home folder, with its keys and passwords. Share the "
             "folders in it that you want to share."
+        )
+
+
+def refuse_own_state(place: Path, state: Path) -> None:
+    """Refused where a state, with its token and secrets, lies in what is to be shared."""
+    state = state.resolve()
+    if state.is_relative_to(place):
+        raise Refused(
+            f"{place} holds or is Panal's own state, {state}; it is never shared. Move the state "
+            "out of there and name its new place with --state."
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from panal.peer.config import PeerSettings
+from panal.peer.config import PeerSettings, refuse_own_state
 from panal.peer.presence import look_for_roots, refuse_lost
 from panal.store.disk_errors import disk_error
 from panal.store.download_records import DownloadRecords
@@ -35,8 +35,12 @@ class OpenedFolder(msgspec.Struct, frozen=True):
         return look_for_roots(self.root, self.index, state_is_inside=is_inside)
 
     def mount_further(self) -> dict[str, bool]:
-        """Enter what else is shared, and clear away what a stop has left; which roots are there."""
+        """Enter what else is shared, and clear away what a stop has left; which roots are there.
+
+        Refused where the state was moved into one since.
+        """
         for further in self.further_roots.roots():
+            refuse_own_state(further.place, self.settings.state)
             self.root.mount(further)
         self.root.leave_out(self.further_roots.unshared())
         there = self.look_for_roots()
