@@ -7,8 +7,8 @@ nothing behind.
 import asyncio
 import logging
 import os
+import re
 import secrets
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from panal.peer.limits import UPLOADS_AT_ONCE
 from panal.peer.sharing import Placed, Sharing
 from panal.store.disk_errors import disk_error
 from panal.store.hashing import ContentHasher, hash_descriptor
+from panal.store.own_files import clear
 from panal.store.space import check_space
 from panal.trust.files import private_folder
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest, chunk_size_for, content_id
@@ -26,6 +27,7 @@ from panal.wire.names import SafePath
 
 log = logging.getLogger(__name__)
 
+_NAME = re.compile(r"([0-9a-f]{32})")
 BATCH_BYTES = 1024 * 1024
 """Received bytes are hashed and written in batches of about this size."""
 
@@ -45,7 +47,10 @@ class Uploads:
     """Takes files into the folder."""
 
     def __init__(self, sharing: Sharing, temporary: Path) -> None:
-        """`temporary` lies on the folder's file system; what an earlier run left goes."""
+        """`temporary` lies on the folder's file system; what an earlier run left goes.
+
+        Refused where it is a link.
+        """
         self._sharing = sharing
         self._temporary = temporary
         self.slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
@@ -53,11 +58,7 @@ class Uploads:
         """By id, in the order in which they began."""
         try:
             private_folder(temporary)
-            for leftover in temporary.iterdir():
-                if leftover.is_dir() and not leftover.is_symlink():
-                    shutil.rmtree(leftover)
-                else:
-                    leftover.unlink()
+            clear(temporary, _NAME)
         except OSError as error:  # what is there can be shared all the same
             log.warning("%s", disk_error(error, f"make {temporary} ready for uploads"))
 

@@ -1,6 +1,8 @@
 """The texts of folders, kept durably in the state directory under their content ids."""
 
+import contextlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from msgspec.structs import replace
 from panal.errors import IntegrityError
 from panal.store.disk_errors import disk_error
 from panal.store.hashing import READ_BYTES, ContentHasher
+from panal.store.own_files import clear, names_of
 from panal.trust.files import private_folder
 from panal.wire.ids import ContentId, is_content_id, parse_content_id
 from panal.wire.manifest import Kind, Manifest, chunk_size_for, content_id
@@ -25,6 +28,7 @@ def manifest_of_text(text: bytes) -> Manifest:
     return replace(manifest, kind=Kind.COLLECTION)
 
 
+_NAME = re.compile(r"([0-9a-f]{64})(\.(new|part|journal))?")
 FOLDER = "collections"
 """In a state directory: where the texts are."""
 
@@ -76,7 +80,7 @@ class Texts:
         """
         try:
             text = self.path(content).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return None
         except OSError as error:
             raise disk_error(error, "read the folder's list") from None
@@ -93,19 +97,17 @@ class Texts:
         """The ids of all texts that are here."""
         if not self.folder.is_dir():
             return set()
-        names = {file.name for file in self.folder.iterdir()}
+        names = names_of(self.folder, _NAME)
         return {parse_content_id(name) for name in names if is_content_id(name)}
 
     def remove(self, content: ContentId) -> None:
         """Forget a text, and what there is of it in part."""
         for name in ("", ".new", ".part", ".journal"):
-            self.folder.joinpath(content.hex() + name).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+                self.folder.joinpath(content.hex() + name).unlink()
 
     def keep_only(self, wanted: Iterable[ContentId]) -> None:
-        """Remove what none of these is."""
+        """Remove the texts that none of these is, and what there is of such in part."""
         names = {content.hex() for content in wanted}
-        if not self.folder.is_dir():
-            return
-        for file in self.folder.iterdir():
-            if file.name.partition(".")[0] not in names:
-                file.unlink(missing_ok=True)
+        if self.folder.is_dir():
+            clear(self.folder, _NAME, names)

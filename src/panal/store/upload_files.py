@@ -15,11 +15,12 @@ import msgspec
 from panal.errors import NotFound, PanalError, RootOffline
 from panal.store.disk_errors import disk_error
 from panal.store.fingerprints import Fingerprint
+from panal.store.own_files import clear, names_of
 from panal.store.space import allocated_bytes
 from panal.trust.files import write_private
 from panal.wire.names import printable
 
-_NAME = re.compile(r"([0-9a-f]{32})\.json")
+_NAME = re.compile(r"([0-9a-f]{32})\.(json|data|durable|new|json\.new)")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -158,16 +159,16 @@ class UploadFiles(msgspec.Struct, frozen=True):
 
 
 def upload_ids(folder: Path) -> list[str]:
-    """The uploads of a directory, those begun first first; what belongs to none is removed."""
+    """The uploads of a directory, those begun first first; files of uploads without record go.
+
+    PanalError; Refused where it is a link.
+    """
     try:
-        found = {path: path.lstat().st_mtime for path in folder.iterdir()}
+        found = names_of(folder, _NAME)
+        ids = {name[:32]: found[name] for name in found if name.endswith(".json")}
+        clear(folder, _NAME, ids)
     except OSError as error:
         raise PanalError(f"{folder} cannot be read: {error.strerror}.") from None
-    named = {path: _NAME.fullmatch(path.name) for path in found}
-    ids = {match[1]: found[path] for path, match in named.items() if match is not None}
-    for path in found:
-        if path.name.partition(".")[0] not in ids:
-            path.unlink(missing_ok=True)
     return sorted(ids, key=lambda identity: ids[identity])
 
 
