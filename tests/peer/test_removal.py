@@ -221,7 +221,7 @@ async def test_a_name_that_came_back_is_served_and_its_old_certificate_is_not(
     await trial.every_renewal()
     await until(b.app.lease.fatal.done, "b is told")
     trial.network.peers["b, removed"] = trial.network.peers.pop("b")
-    new = await trial.peer("b", state_dir=trial.network.place / "b-again")
+    new = await trial.peer("b", folder=trial.network.place / "b-again")
     await trial.until_told(a)
     assert await _is_served(trial, new, a, "/files/")
     assert not await _is_served(trial, b, a, "/healthz")

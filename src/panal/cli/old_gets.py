@@ -3,19 +3,19 @@
 import contextlib
 import os
 import shutil
-import sqlite3
 from pathlib import Path
 
 from panal.errors import PanalError
 from panal.peer.ageing import KEPT_S
 from panal.peer.config import PeerSettings
-from panal.peer.unfinished import remove_old_of_nobody
+from panal.peer.unfinished import queue_mark, remove_old_of_nobody
+from panal.store.index_file import NAME as INDEX
+from panal.store.index_file import is_in_use
 from panal.store.texts import FOLDER as TEXTS
 from panal.trust.files import private_folder
 
 _WHERE = "partials"
 """In the state of a get: the directory that its unfinished file is in."""
-_INDEX = "index.sqlite"
 KNOWN_KEPT_S = 30 * 24 * 3600.0
 """What a get knows of a folder that it has fetched, unless it is asked for again."""
 
@@ -36,7 +36,7 @@ def remove_old_gets(states: Path, own: Path, wall_s: float) -> None:
         for state in states.iterdir():
             with contextlib.suppress(OSError, PanalError):
                 age_s = wall_s - _modified_s(state)
-                if state != own and age_s >= KEPT_S and not _is_in_use(state):
+                if state != own and age_s >= KEPT_S and not is_in_use(state):
                     _remove_unfinished(state, wall_s)
                     if age_s >= KNOWN_KEPT_S or not _knows_folder(state):
                         shutil.rmtree(state)
@@ -47,14 +47,14 @@ def keep_known_folder(state: Path) -> None:
 
     Left alone where another get uses it: then this one was refused.
     """
-    if _is_in_use(state):
+    if is_in_use(state):
         return
     if not _knows_folder(state):
         shutil.rmtree(state, ignore_errors=True)
         return
     with contextlib.suppress(OSError):
         for path in state.iterdir():
-            if path.name != TEXTS and not path.name.startswith(_INDEX):
+            if path.name != TEXTS and not path.name.startswith(INDEX):
                 path.unlink(missing_ok=True)
 
 
@@ -65,18 +65,6 @@ def _knows_folder(state: Path) -> bool:
 
 def _modified_s(state: Path) -> float:
     return max(path.lstat().st_mtime for path in (state, *state.iterdir()))
-
-
-def _is_in_use(state: Path) -> bool:
-    index = state / _INDEX
-    if not index.exists():
-        return False
-    try:
-        with contextlib.closing(sqlite3.connect(f"{index.as_uri()}?mode=rw", 0, uri=True)) as asked:
-            asked.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-    return False
 
 
 def _remove_unfinished(state: Path, wall_s: float) -> None:
@@ -91,8 +79,13 @@ def _remove_unfinished(state: Path, wall_s: float) -> None:
 
 
 def remove_empty(partials: Path) -> None:
-    """Remove a get's own directories in a destination where nothing is in them."""
+    """Remove a get's own directories in a destination where nothing is in them.
+
+    None where a peer shares that: it may be about to write there.
+    """
     kept = partials.parent
+    if queue_mark(partials).exists():
+        return
     for folder in (partials, kept / "uploads", kept):
         with contextlib.suppress(OSError):
             folder.rmdir()

@@ -21,6 +21,7 @@ from panal.peer.doors import connections_at_most
 from panal.peer.download_way import DownloadWay
 from panal.peer.downloads import Downloads
 from panal.peer.fetching import Fetching
+from panal.peer.folder_claim import claim
 from panal.peer.folder_downloads import FolderDownloads, FolderParts
 from panal.peer.folder_telling import FolderTelling
 from panal.peer.guest_links import GuestLinks
@@ -153,7 +154,7 @@ class PeerApp:
         there = await asyncio.to_thread(self._opened.mount_further)
         await self._begin_to_announce(registration, all_there=all(there.values()))
         self._share(there)
-        self._take_uploads()
+        await self._take_uploads()
         await self._share_folders()
         fetching = self._fetch(registration)
         self._look_after_files(fetching)
@@ -216,10 +217,15 @@ class PeerApp:
         self.presence = Presence(root, index, self.announcer, self.contents, look, there)
         self.watching = Watching(root, self.scanning, self.presence, clock)
 
-    def _take_uploads(self) -> None:
+    async def _take_uploads(self) -> None:
+        """A get clears nothing away: a peer that runs may share the folder that it fetches into."""
         settings, index = self.settings, self.index
         aside = settings.partials.parent
         self.uploads = Uploads(self.sharing, aside / "uploads")
+        if settings.shares_folder:
+            await asyncio.to_thread(claim, settings.partials, settings.state)
+        if not settings.asked_anew:
+            await asyncio.to_thread(self.uploads.clear)
         self.resumable = ResumableUploads(
             aside / "resumable",
             self.sharing,

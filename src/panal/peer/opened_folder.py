@@ -10,6 +10,7 @@ from panal.peer.presence import look_for_roots, refuse_lost
 from panal.store.disk_errors import disk_error
 from panal.store.download_records import DownloadRecords
 from panal.store.index import Index
+from panal.store.index_file import NAME
 from panal.store.mounts import Mounts
 from panal.store.placed_records import PlacedRecords
 from panal.store.placeholders import remove_left
@@ -59,7 +60,7 @@ def open_folder(
     """
 
     def open_index() -> Index:
-        index = Index(settings.state / "index.sqlite")
+        index = Index(settings.state / NAME)
         at_end(index.close)
         return index
 

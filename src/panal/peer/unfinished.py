@@ -17,7 +17,6 @@ from panal.peer.ageing import Aged, expired, expires_s
 from panal.store.download_records import DownloadRecord
 from panal.store.texts import Texts
 from panal.store.unfinished import Leftover, begin_ageing, leftovers_in, remove, right_bytes
-from panal.trust.files import private_folder
 from panal.wire.collection import decode
 from panal.wire.ids import ContentId
 from panal.wire.names import SafePath
@@ -72,7 +71,6 @@ class Unfinished:
         A stand-alone get has not said yet what it wants: it does not begin with it.
         """
         if self._has_queue:
-            await asyncio.to_thread(_mark, self._partials)
             await self.remove_old()
         while True:
             await self._clock.sleep(LOOK_EVERY_S)
@@ -165,7 +163,10 @@ class Unfinished:
 
 
 def queue_mark(partials: Path) -> Path:
-    """A file that says: a peer's queue may need what is in this directory; a get leaves it."""
+    """A file that says: a peer's queue may need what is in this directory; a get leaves it.
+
+    It names the state of the peer that shared the folder last.
+    """
     return partials.parent / "queue"
 
 
@@ -189,11 +190,3 @@ def _contents(record: DownloadRecord, texts: Texts) -> dict[ContentId, SafePath 
     files = () if kept is None else decode(kept[0])
     inside = {entry.content: entry.path for entry in files if entry.content is not None}
     return {**inside, record.content: record.path}
-
-
-def _mark(partials: Path) -> None:
-    try:
-        private_folder(partials.parent)
-        queue_mark(partials).touch(mode=0o600)
-    except OSError as error:
-        log.warning("%s cannot be marked as a queue's: %s", partials, error.strerror)

@@ -47,20 +47,20 @@ class Uploads:
     """Takes files into the folder."""
 
     def __init__(self, sharing: Sharing, temporary: Path) -> None:
-        """`temporary` lies on the folder's file system; what an earlier run left goes.
-
-        Refused where it is a link.
-        """
+        """`temporary` lies on the folder's file system."""
         self._sharing = sharing
         self._temporary = temporary
         self.slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
         self.incoming: dict[str, Incoming] = {}
         """By id, in the order in which they began."""
+
+    def clear(self) -> None:
+        """Remove what an earlier run has left; Refused where a link leads elsewhere."""
         try:
-            private_folder(temporary)
-            clear(temporary, _NAME)
+            private_folder(self._temporary)
+            clear(self._temporary, _NAME)
         except OSError as error:  # what is there can be shared all the same
-            log.warning("%s", disk_error(error, f"make {temporary} ready for uploads"))
+            log.warning("%s", disk_error(error, f"make {self._temporary} ready for uploads"))
 
     async def store(
         self,

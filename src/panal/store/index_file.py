@@ -19,6 +19,8 @@ from panal.trust.files import private_file, private_folder
 
 log = logging.getLogger(__name__)
 
+NAME = "index.sqlite"
+"""In a state directory."""
 SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE contents (
@@ -113,6 +115,20 @@ def open_as_it_is(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def is_in_use(state: Path) -> bool:
+    """Whether another peer has the index of this state directory open."""
+    index = state / NAME
+    if not index.exists():
+        return False
+    try:
+        uri = f"{index.absolute().as_uri()}?mode=rw"
+        with contextlib.closing(sqlite3.connect(uri, 0, uri=True)) as asked:
+            asked.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        return _code(error) & 0xFF == sqlite3.SQLITE_BUSY
+    return False
 
 
 def version_of(database: sqlite3.Connection) -> int:
