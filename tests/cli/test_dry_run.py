@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from panal.peer import folder_check
+from panal.store.file_systems import Mounted
 from panal.store.space import reserve_bytes
 from tests.cli.running import Said, panal
 from tests.support.folder_peer import FolderPeer, line
@@ -174,3 +176,13 @@ async def test_a_peer_that_is_only_a_setting_gives_way_to_a_folder_that_was_type
     assert (await asking.plan("data.bin"))["path"] == str(asking.into / "data.bin")
     both = await asking.said("data.bin", "--peer", "http://127.0.0.1:9")
     assert (both.code, "leave --into out" in both.err) == (2, True)
+
+
+async def test_where_something_is_mounted_it_says_that_nothing_can_be_put(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking.into.mkdir()
+    monkeypatch.setattr(folder_check, "mounted_at", lambda _: Mounted(0, 0))
+    for what in ("data.bin", "album"):
+        plan = await asking.plan(what, code=7)
+        assert "on another file system" in plan["reason"]

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from panal.errors import NoSpace, PanalError
-from panal.peer import repairing, scrubbing
+from panal.peer import repairing, scrubbing, sharing
 from panal.peer.transfer import Transfer
 from panal.store import publish
+from panal.store.file_systems import Mounted
 from panal.store.index import Index
 from panal.store.partial import PartialFile
 from panal.store.salvage import salvage
@@ -127,6 +128,17 @@ async def test_a_repair_fetches_the_wrong_chunk_alone(network: Network) -> None:
     assert (await peer.request("GET", f"/content/{content}")).body == DATA
     await network.stop_peer("one")
     assert_settled(peer.folder, whole={"film.bin": DATA})
+
+
+async def test_where_something_is_mounted_a_repair_is_refused_before_the_first_byte(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, other = await holding(network, "one"), await holding(network, "two")
+    rot(peer)
+    monkeypatch.setattr(sharing, "mounted_at", lambda _: Mounted(0, 0))
+    answer = await peer.node.verify(repair=True)
+    assert "on another file system" in answer.differing["film.bin"]
+    assert other.app.traffic.up_bytes == 0
 
 
 async def test_a_repaired_file_keeps_its_extended_attributes(network: Network) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -219,4 +220,39 @@ async def test_a_folder_on_a_disk_that_was_unmounted_is_waited_for(
     assert os.listdir(mounted) == []
     mount("mounted", "--bind", source=str(disk))
     await is_done(getter, identity)
+    await network.stop_peer("getter")
+
+
+@pytest.mark.parametrize("how", ["tmpfs", "bind"])
+async def test_what_is_mounted_in_a_folder_is_shared_and_takes_nothing_in(
+    network: Network, mount: Mount, how: str
+) -> None:
+    """That is said before the first byte: a file moves in one step only within one mount."""
+    seed = await network.peer("seed")
+    await seed.upload("data.bin", DATA)
+    await seed.upload("sub/new/deep.bin", DATA[:9])
+    await seed.node.add_folder("sub")
+    getter = await network.peer("getter")
+    (network.place / "other").mkdir()
+    options = {"tmpfs": ("-t", "tmpfs"), "bind": ("--bind",)}[how]
+    source = {"tmpfs": "tmpfs", "bind": str(network.place / "other")}[how]
+    disk = mount("getter/sub", *options, source=source)
+    (disk / "there.txt").write_bytes(b"there")
+    await until(lambda: getter.app.index.by_path("sub/there.txt") is not None, "shared")
+    words = "cannot be put in place: it is on another file system"
+    for path in ("sub/x", "sub/new/deep/x"):
+        refused = await getter.request("PUT", f"/upload/{path}", data=b"x")
+        assert (refused.status, words in refused.json()["detail"]) == (403, True)
+        name = b64encode(path.encode()).decode()
+        headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "1"}
+        headers["Upload-Metadata"] = f"path {name}"
+        assert (await getter.request("POST", "/api/v1/uploads", headers=headers)).status == 403
+        answer = await getter.fetched("data.bin", path)
+        assert (answer.state, answer.error, answer.bytes_done) == ("failed", "refused", 0)
+        assert words in answer.reason
+    answer = await getter.fetched("sub")
+    assert (answer.state, answer.error, answer.bytes_done) == ("failed", "refused", 0)
+    assert words in answer.reason
+    assert os.listdir(disk) == ["there.txt"]
+    assert (await getter.fetched("data.bin", "beside/data.bin")).state == "done"
     await network.stop_peer("getter")

@@ -253,7 +253,7 @@ def test_a_way_that_the_file_system_does_not_know_gives_way_to_the_next(
 
 
 ENDS = [
-    (errno.EXDEV, PanalError, "Invalid cross-device link"),
+    (errno.EXDEV, Refused, "it is on another file system"),
     (errno.EACCES, Refused, "Permission denied"),
     (errno.EROFS, Refused, "Read-only"),
     (errno.ENOSPC, NoSpace, "the disk is full"),

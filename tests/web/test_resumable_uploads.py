@@ -384,8 +384,8 @@ async def test_what_finds_no_place_at_the_end_is_read_once_and_can_be_gone_on_wi
     monkeypatch.setattr(resumable_upload, "hash_descriptor", hash_and_note)
     refuse = Sharing.refuse_unplaceable
 
-    async def file_comes(sharing: Sharing, path: SafePath, *, replace: bool) -> None:
-        await refuse(sharing, path, replace=replace)
+    async def file_comes(sharing: Sharing, path: SafePath, source: Path, *, replace: bool) -> None:
+        await refuse(sharing, path, source, replace=replace)
         (peer.folder / "deep").write_bytes(b"")
 
     monkeypatch.setattr(Sharing, "refuse_unplaceable", file_comes)

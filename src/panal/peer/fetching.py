@@ -172,6 +172,8 @@ class Fetching:
         """
         executable = listed is not None and listed.type is EntryType.EXECUTABLE
         mtime_ns = None if listed is None else listed.mtime_ns
+        if listed is None:  # else it was looked at with its folder
+            await self._sharing.refuse_unplaceable(path, self._partials)
         async with self.whole(content, manifest, self._partials, transfer) as partial:
             await asyncio.to_thread(
                 partial.make_publishable, executable=executable, mtime_ns=mtime_ns

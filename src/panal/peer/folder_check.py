@@ -10,6 +10,7 @@ import msgspec
 
 from panal.errors import PanalError, TargetTaken, UnsafeName
 from panal.peer.sharing import Sharing
+from panal.store.file_systems import mounted_at
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile, hash_file
 from panal.store.index import Index
@@ -123,6 +124,7 @@ class FolderCheck:
             result.take_in(await asyncio.to_thread(self._compared, page))
         await self._hash_unsure(result)
         result.refuse_conflicts()
+        await asyncio.to_thread(refuse_unplaceable, self._root, result.missing, self._scratch)
         return result
 
     async def share_placed_before(self) -> None:
@@ -188,6 +190,23 @@ class FolderCheck:
             return hash_file(self._root, entry.path)
         except PanalError:
             return None  # it cannot be read, so it is not known to be the same
+
+
+def refuse_unplaceable(root: Root, missing: Sequence[CollectionEntry], source: Path) -> None:
+    """Refused where files from `source` could not be moved into a folder that is there."""
+    where = mounted_at(source)
+    there: dict[str, bool] = {}
+
+    def is_there(path: str) -> bool:
+        """Whether the folder that a path lies in is; each is looked at once."""
+        above = path.rpartition("/")[0]
+        if above not in there:
+            can_be = above == "" or is_there(above)
+            there[above] = can_be and root.refuse_unplaceable(SafePath(path), where)
+        return there[above]
+
+    for entry in missing:
+        is_there(entry.path)
 
 
 def batches(entries: Sequence[CollectionEntry]) -> Iterator[list[CollectionEntry]]:

@@ -10,12 +10,12 @@ from panal.errors import (
     IntegrityError,
     NotFound,
     PanalError,
-    TargetTaken,
+    Refused,
     TooLarge,
     Unreachable,
 )
 from panal.peer.calling import Calling
-from panal.peer.folder_check import Comparison, compare, other_content, pages
+from panal.peer.folder_check import Comparison, compare, other_content, pages, refuse_unplaceable
 from panal.peer.folder_downloads import on_disk_bytes
 from panal.peer.http_source import fetch_manifest, fetch_text
 from panal.peer.identifying import identify
@@ -105,7 +105,7 @@ async def plan(client: TrackerClient, calling: Calling, what: str, target: Targe
         there=found.kept,
         free_bytes=max(0, room.usable_bytes),
         conflicts=found.conflicts,
-        problem=_problem(found, target.partials, room),
+        problem=_problem(found, target, room),
     )
 
 
@@ -166,13 +166,15 @@ def _is_of(root: Root, path: SafePath, content: ContentId | None) -> bool:
         return False  # it cannot be read, so it is not known to be the same
 
 
-def _problem(found: Comparison, partials: Path, room: Room) -> PanalError | None:
+def _problem(found: Comparison, target: Target, room: Room) -> PanalError | None:
     try:
         found.refuse_conflicts()
-    except TargetTaken as error:
+        if target.folder.is_dir():
+            refuse_unplaceable(Root(target.folder), found.missing, target.partials)
+    except Refused as error:
         return error
-    needed_bytes = sum(map(on_disk_bytes, found.missing)) - _here(found, partials)
-    return lacking(room, partials, needed_bytes)
+    needed_bytes = sum(map(on_disk_bytes, found.missing)) - _here(found, target.partials)
+    return lacking(room, target.partials, needed_bytes)
 
 
 def _here(found: Comparison, partials: Path) -> int:

@@ -76,6 +76,7 @@ class Repairing:
         found = await asyncio.to_thread(self._root.fingerprint, file.path)
         if found is not None:
             refuse_touched(found, file.fingerprint, file.path)  # whoever has it
+            await self._sharing.refuse_unplaceable(file.path, self._partials)
         if not await self._fetching.locate(file.content):
             raise Unreachable("nobody else who is here has this content")
         async with self._turn:

@@ -128,7 +128,7 @@ class ResumableUploads:
             )
         self._sharing.refuse_left_out(path)
         is_replacing = conflict is Conflict.REPLACE
-        await self._sharing.refuse_unplaceable(path, replace=is_replacing)
+        await self._sharing.refuse_unplaceable(path, self._folder, replace=is_replacing)
         if conflict in {Conflict.ASK, Conflict.SKIP} and await self._sharing.is_taken(path):
             raise TargetTaken(f"{printable(path)} is there already; it was left as it is.")
         if conflict is Conflict.KEEP_BOTH and await self._sharing.is_taken(path):

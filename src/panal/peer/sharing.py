@@ -15,6 +15,7 @@ from panal.peer.announcer import Announcer
 from panal.peer.contents import Contents
 from panal.peer.telling import Telling
 from panal.store.damage_records import DamagedFile
+from panal.store.file_systems import mounted_at
 from panal.store.fingerprints import Fingerprint
 from panal.store.hashing import HashedFile, Stopping, hash_file
 from panal.store.index import Index, Moved
@@ -157,9 +158,13 @@ class Sharing:
                 "Choose another name, or change what is left out."
             )
 
-    async def refuse_unplaceable(self, path: SafePath, *, replace: bool) -> None:
-        """Refused or TargetTaken where nothing could be put, whatever its bytes are."""
-        await asyncio.to_thread(self._root.refuse_unplaceable, path, replace=replace)
+    async def refuse_unplaceable(
+        self, path: SafePath, source: Path, *, replace: bool = False
+    ) -> None:
+        """Refused or TargetTaken where nothing from `source` could be put, whatever its bytes."""
+        await asyncio.to_thread(
+            lambda: self._root.refuse_unplaceable(path, mounted_at(source), replace=replace)
+        )
 
     async def refuse_offline(self) -> None:
         """RootOffline where the folder is not there now."""

@@ -81,6 +81,7 @@ class Uploads:
         if expected_bytes is not None and expected_bytes > MAX_CONTENT_BYTES:
             raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
         self._sharing.refuse_left_out(path)
+        await self._sharing.refuse_unplaceable(path, self._temporary, replace=replace)
         await self._sharing.make_own_place(self._temporary.parent)
         async with self.slots:
             check_space(self._temporary, expected_bytes or 0)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from panal.errors import NotFound, PanalError, Refused
-from panal.store.disk_errors import disk_error
+from panal.store.disk_errors import OTHER_FILE_SYSTEM, disk_error
+from panal.store.file_systems import Mounted, mounted_of
 from panal.wire.names import printable
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -31,6 +32,12 @@ def stop_at_missing(folder: str, parent: int) -> None:
         os.stat(folder, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
         raise MissingFolder from None
+
+
+def refuse_other_file_system(path: str, folder: int, source: Mounted | None) -> None:
+    """Refused where nothing that lies on `source` could be moved into an open folder."""
+    if source is not None and not source.may_be(mounted_of(folder)):
+        raise Refused(f"{printable(path)} cannot be put in place: {OTHER_FILE_SYSTEM}.")
 
 
 def is_file_or_nothing(name: str, folder: int) -> bool:

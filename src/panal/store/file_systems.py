@@ -2,9 +2,14 @@
 
 import ctypes
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 _libc = ctypes.CDLL(None, use_errno=True)
+_MOUNT = re.compile(rb"^mnt_id:\s*(\d+)", re.MULTILINE)
 _TMPFS = 0x01021994
 _MODELESS = {
     0x4D44,  # FAT
@@ -12,6 +17,46 @@ _MODELESS = {
     0x5346544E,  # NTFS, by the kernel's old driver
     0x7366746E,  # NTFS, by its new one
 }
+
+
+class Mounted(msgspec.Struct, frozen=True):
+    """One mounted file system: a file gets a new name only within it."""
+
+    device: int
+    number: int
+    """Of the mount: one device may be mounted in several places. 0: not known."""
+
+    def may_be(self, other: "Mounted") -> bool:
+        """Whether a file could be moved to the other one, as far as is known."""
+        if self.device != other.device:
+            return False
+        return 0 in {self.number, other.number} or self.number == other.number
+
+
+def mounted_of(descriptor: int) -> Mounted:
+    """What an open file lies on; OSError."""
+    told = b""
+    with suppress(OSError):
+        asked = os.open(f"/proc/self/fdinfo/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            told = os.read(asked, 1024)
+        finally:
+            os.close(asked)
+    number = _MOUNT.search(told)
+    return Mounted(os.fstat(descriptor).st_dev, 0 if number is None else int(number[1]))
+
+
+def mounted_at(folder: Path) -> Mounted | None:
+    """What a directory lies on, or would where it is made; None where that cannot be told."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    try:
+        descriptor = os.open(there, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return mounted_of(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def kind_of(descriptor: int) -> int | None:

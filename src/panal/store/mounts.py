@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from panal.errors import Refused
+from panal.store.file_systems import Mounted
 from panal.store.fingerprints import Fingerprint, Skipped
 from panal.store.roots import Root
 from panal.store.walking import Listed, Piece, Recall, Stretch, name_problem
@@ -187,11 +188,13 @@ class Mounts(Root):
             return super().is_taken(path)
         return "/" not in path or led[0].is_taken(led[1])
 
-    def refuse_unplaceable(self, path: SafePath, *, replace: bool = False) -> None:
+    def refuse_unplaceable(
+        self, path: SafePath, source: Mounted | None, *, replace: bool = False
+    ) -> bool:
         """As in the folder; Refused in a further root."""
         if replace or "/" in path:  # else another name can be found beside it
             self._refuse_further(path)
-        super().refuse_unplaceable(path, replace=replace)
+        return super().refuse_unplaceable(path, source, replace=replace)
 
     def _refuse_further(self, path: str) -> None:
         if (found := self._further_at(path)) is not None:

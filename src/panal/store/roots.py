@@ -25,8 +25,10 @@ from panal.store.entering import (
     mkdir_if_missing,
     mkdir_synced,
     open_folder,
+    refuse_other_file_system,
     stop_at_missing,
 )
+from panal.store.file_systems import Mounted
 from panal.store.fingerprints import Fingerprint, Skipped
 from panal.store.ignoring import Ignoring
 from panal.store.walking import Piece, Recall, Walk, name_problem
@@ -187,11 +189,24 @@ class Root:
             return False
         return True
 
-    def refuse_unplaceable(self, path: SafePath, *, replace: bool = False) -> None:
-        """Refused, or TargetTaken with `replace`, where no file could be put; nothing is made."""
-        with suppress(MissingFolder), self._parent(path, stop_at_missing) as (folder, name):
+    def refuse_unplaceable(
+        self, path: SafePath, source: Mounted | None, *, replace: bool = False
+    ) -> bool:
+        """Refused, or TargetTaken with `replace`, where no file could be put; nothing is made.
+
+        `source` is where its bytes come in. Whether the folder that it would lie in is there.
+        """
+
+        def stop(folder: str, parent: int) -> None:
+            refuse_other_file_system(path, parent, source)
+            stop_at_missing(folder, parent)
+
+        with suppress(MissingFolder), self._parent(path, stop) as (folder, name):
+            refuse_other_file_system(path, folder, source)
             if replace and not is_file_or_nothing(name, folder):
                 raise TargetTaken(f"{printable(path)} is there and is no file.")
+            return True
+        return False
 
     @contextmanager
     def parent_for_writing(self, path: SafePath, *, sync: bool = True) -> Iterator[tuple[int, str]]:
