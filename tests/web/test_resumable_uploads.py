@@ -14,13 +14,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from panal.errors import PanalError, RootOffline
-from panal.peer import announcer, resumable_upload, resumable_uploads
+from panal.errors import NoSpace, PanalError, RootOffline
+from panal.peer import announcer, resumable_upload, resumable_uploads, sharing
 from panal.peer.ageing import KEPT_S
 from panal.peer.resumable_upload import ResumableUpload
 from panal.peer.sharing import Sharing
 from panal.store import space
-from panal.store.hashing import ContentHasher, hash_descriptor
+from panal.store.hashing import ContentHasher, HashedFile, hash_descriptor, hash_file
+from panal.store.roots import Root
 from panal.store.upload_files import UploadFiles, UploadRecord
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest
 from panal.wire.names import SafePath
@@ -550,6 +551,108 @@ async def test_what_comes_under_the_name_meanwhile_is_left_alone(
     assert (peer.folder / "a (2).bin").exists() is (conflict == "ask")
     assert await offset_of(peer, where) == len(DATA)
     assert not (peer.app.resumable.get(where.rpartition("/")[2]).files.data).exists()
+
+
+async def test_what_came_under_the_name_after_the_beginning_is_never_replaced(
+    peer: RunningPeer,
+) -> None:
+    for before in (b"there", b""):
+        if before:
+            await peer.upload("a.bin", before)
+        where = await begun(peer, conflict="replace")
+        newer = peer.folder / "newer"
+        newer.write_bytes(b"newer")
+        newer.replace(peer.folder / "a.bin")
+        answer = await patch(peer, where, 0, DATA)
+        assert (answer.status, answer.headers["panal-path"]) == (204, "a%20%282%29.bin")
+        assert (peer.folder / "a.bin").read_bytes() == b"newer"
+        assert (peer.folder / "a (2).bin").read_bytes() == DATA
+        for path in peer.folder.glob("a*.bin"):
+            path.unlink()
+
+
+async def test_a_folder_that_came_under_the_name_is_left_alone(peer: RunningPeer) -> None:
+    where = await begun(peer, conflict="replace")
+    (peer.folder / "a.bin").mkdir()
+    assert (await patch(peer, where, 0, DATA)).headers["panal-path"] == "a%20%282%29.bin"
+    assert (peer.folder / "a (2).bin").read_bytes() == DATA
+
+
+async def test_what_comes_while_the_old_one_is_read_is_never_replaced(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (peer.folder / "a.bin").write_bytes(b"there")
+    where = await begun(peer, conflict="replace")
+
+    def read_and_write(root: Root, path: SafePath, *more: Any) -> HashedFile:
+        hashed = hash_file(root, path, *more)
+        if path == "a.bin":
+            (peer.folder / "a.bin").write_bytes(b"newer")
+        return hashed
+
+    monkeypatch.setattr(sharing, "hash_file", read_and_write)
+    assert (await patch(peer, where, 0, DATA)).headers["panal-path"] == "a%20%282%29.bin"
+    assert (peer.folder / "a.bin").read_bytes() == b"newer"
+
+
+async def refuse_to_place(*_: object, **__: object) -> None:
+    raise NoSpace("the disk is full")
+
+
+async def test_what_was_told_as_failed_is_not_stored_unasked_at_the_next_start(
+    network: Network, peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = await begun(peer, conflict="replace")
+    with monkeypatch.context() as full:
+        full.setattr(Sharing, "put_in_place", refuse_to_place)
+        assert (await patch(peer, where, 0, DATA)).status == 507
+    await network.stop_peer("one")
+    again = await network.peer("one", registered=False)
+    (listed,) = (await again.request("GET", UPLOADS)).json()["uploads"]
+    assert (listed["offset"], listed["state"]) == (len(DATA), "waiting")
+    assert not again.app.resumable.get(listed["id"]).storing
+    await again.upload("a.bin", b"newer")
+    assert (await head(again, where)).headers["panal-path"] == "a%20%282%29.bin"
+    assert (again.folder / "a.bin").read_bytes() == b"newer"
+    assert (again.folder / "a (2).bin").read_bytes() == DATA
+
+
+async def test_a_stop_while_it_is_read_is_no_refusal(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = await begun(peer)
+    upload = peer.app.resumable.get(where.rpartition("/")[2])
+
+    async def stopped(*_: object, **__: object) -> None:
+        peer.app.resumable._stopping.set()
+        raise PanalError("The peer is stopping.")
+
+    monkeypatch.setattr(Sharing, "put_in_place", stopped)
+    assert (await patch(peer, where, 0, DATA)).status >= 400
+    assert not upload.files.read_record().is_refused
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+async def test_one_of_an_earlier_version_replaces_nothing(
+    network: Network, peer: RunningPeer, monkeypatch: pytest.MonkeyPatch, is_old: bool
+) -> None:
+    """It does not say what stood there when it began."""
+    await peer.upload("a.bin", b"there")
+    where = await begun(peer, conflict="replace")
+    monkeypatch.setattr(peer.app.resumable, "store", lambda upload: asyncio.sleep(0))
+    await patch(peer, where, 0, DATA)
+    files = peer.app.resumable.get(where.rpartition("/")[2]).files
+    await network.stop_peer("one")
+    record = msgspec.json.decode(files._record.read_bytes())
+    if is_old:
+        for name in ("stood", "is_refused"):
+            record.pop(name, None)
+    files._record.write_bytes(msgspec.json.encode(record))
+    again = await network.peer("one", registered=False)
+    stored = again.folder / ("a (2).bin" if is_old else "a.bin")
+    await until(lambda: not again.app.resumable.unfinished(), "it is stored")
+    assert stored.read_bytes() == DATA
+    assert (again.folder / "a.bin").read_bytes() == (b"there" if is_old else DATA)
 
 
 # The end ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ upload does.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -66,7 +67,7 @@ class ResumableUploads:
             raise disk_error(error, "look for unfinished uploads") from None
         self._uploads = {upload.id: upload for upload in found}
         for upload in found:
-            if upload.is_all_here and not upload.is_stored:
+            if upload.is_all_here and not (upload.is_stored or upload.record.is_refused):
                 self._begin_storing(upload)
 
     async def run(self) -> None:
@@ -138,6 +139,7 @@ class ResumableUploads:
         record = UploadRecord(path, size_bytes, conflict.value)
 
         def create() -> None:
+            record.stood = self._sharing.stands(path)
             files.create(record)
 
         await to_end(asyncio.to_thread(create))
@@ -180,8 +182,20 @@ class ResumableUploads:
 
     async def store(self, upload: ResumableUpload) -> None:
         """Put in place what is all here, or wait for that; PanalError says why not."""
-        if not upload.is_stored:
+        if upload.is_stored:
+            return
+        try:
             await asyncio.shield(self._begin_storing(upload))
+        except PanalError:
+            if not (self._stopping.is_set or upload.is_removed):
+                await self._note_refusal(upload)
+            raise
+
+    async def _note_refusal(self, upload: ResumableUpload) -> None:
+        """Its sender hears that it is not stored: then no later start does it unasked."""
+        upload.record.is_refused = True
+        with contextlib.suppress(PanalError):  # a full disk: what came later is safe all the same
+            await to_end(asyncio.to_thread(upload.write_record))
 
     async def remove(self, upload: ResumableUpload) -> None:
         """End it and remove what is here; InUse while it gets its name."""
@@ -232,6 +246,7 @@ class ResumableUploads:
         self, upload: ResumableUpload, content: ContentId, manifest: Manifest
     ) -> SafePath:
         conflict, wanted = Conflict(upload.record.conflict), SafePath(upload.record.path)
+        may_replace = upload.record.stood if conflict is Conflict.REPLACE else None
         names = names_like(wanted)
         while True:
             path = next(names)
@@ -241,15 +256,13 @@ class ResumableUploads:
                     path,
                     content,
                     manifest,
-                    replace=conflict is Conflict.REPLACE,
+                    replace=(path == wanted and may_replace) or False,
                     sha256_checked=True,
                 )
             except TargetTaken:
                 if conflict is Conflict.SKIP:
                     upload.record.content = ""
                     return wanted
-                if conflict is Conflict.REPLACE:
-                    raise
             else:
                 return placed.file.path
 

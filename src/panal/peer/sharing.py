@@ -183,18 +183,20 @@ class Sharing:
         content: ContentId,
         manifest: Manifest,
         *,
-        replace: bool = False,
+        replace: bool | Fingerprint = False,
         sha256_checked: bool,
     ) -> Placed:
         """Publish a durable temporary file under its final name, index it, queue its news.
 
         The same content there already is kept. TargetTaken where other content is there and
-        `replace` was not asked for.
+        `replace` was not asked for, or names another file than that.
         """
         async with self._placing(path):
             there = await self._whats_there(path, content, replace=replace)
             if there is not None:
                 return Placed(there, is_new=False)
+            if isinstance(replace, Fingerprint):  # what stood there was hashed meanwhile
+                replace = await asyncio.to_thread(self.stands, path) == replace
             fingerprint = await asyncio.to_thread(
                 publish, source, self._root, path, replace=replace
             )
@@ -253,7 +255,7 @@ class Sharing:
                 self.busy.discard(path)
 
     async def _whats_there(
-        self, path: SafePath, content: ContentId, *, replace: bool
+        self, path: SafePath, content: ContentId, *, replace: bool | Fingerprint
     ) -> SharedFile | None:
         """What is there may be so by a try whose last sync failed, or by another program."""
         found = await asyncio.to_thread(self._root.fingerprint, path)
@@ -269,7 +271,7 @@ class Sharing:
         if hashed.content == content:
             await asyncio.to_thread(make_durable, self._root, path, hashed.fingerprint)
             return (await self.remember([hashed]))[0]
-        if replace:
+        if replace is True or replace == found:
             return None
         raise TargetTaken(
             f"{printable(path)} is already there with other content; it was left as it is."

@@ -37,6 +37,10 @@ class UploadRecord(msgspec.Struct):
     inode: int = 0
     """Of its bytes, before they get their name: by it and their time they are known there."""
     mtime_ns: int = 0
+    stood: Fingerprint | None = None
+    """The file under its path when it began: the only one that it may replace."""
+    is_refused: bool = False
+    """Its sender was told that it is not stored: that is for somebody to ask for."""
 
 
 class UploadFiles(msgspec.Struct, frozen=True):
