@@ -67,6 +67,54 @@ async def test_a_path_in_the_folder_is_left_out_until_it_is_added_again(
     await sees(peer, "docs/a", "docs/b", "docs/later", "c", "d", "music/live/set")
 
 
+@pytest.mark.parametrize("damage", ["emptied", "removed", "overwritten"])
+async def test_what_was_unshared_stays_so_when_the_index_is_lost(
+    network: Network, tmp_path: Path, damage: str
+) -> None:
+    peer = await network.peer("one")
+    for path in (peer.folder / "diary", peer.folder / "c", tmp_path / "music/live/set"):
+        write(path, b"text")
+    await peer.node.add([str(tmp_path / "music")])
+    await sees(peer, "diary", "c", "music/live/set")
+    await peer.node.unshare(["diary", "music/live"])
+    await sees(peer, "c")
+    await network.stop_peer("one")
+    index = peer.app.settings.state / "index.sqlite"
+    if damage == "removed":
+        index.unlink()
+    else:
+        index.write_bytes(b"" if damage == "emptied" else os.urandom(5_000))
+    peer = await network.peer("one")
+    await peer.node.add([str(tmp_path / "music")])
+    write(peer.folder / "d", b"d")
+    await sees(peer, "c", "d")
+    assert (await peer.request("GET", "/files/diary")).status == 404
+    assert peer.node.status().unshared == ["diary", "music/live"]
+
+
+async def test_where_nothing_says_what_was_unshared_its_owner_is_told(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = await network.peer("one")
+    write(peer.folder / "diary", b"text")
+    await sees(peer, "diary")
+    assert "unshare it again" not in caplog.text
+    await peer.node.unshare(["diary"])
+    await network.stop_peer("one")
+    state = peer.app.settings.state
+    (state / "index.sqlite").write_bytes(b"")
+    with (state / "withheld.ndjson").open("ab") as text:
+        text.write(bytes(512) + b"\n")
+    for _ in range(2):
+        with pytest.raises(PanalError, match="nothing is shared"):
+            await network.peer("one")
+    (state / "withheld.ndjson").unlink()
+    (state / "index.sqlite").write_bytes(b"")
+    peer = await network.peer("one")
+    assert "unshare it again" in caplog.text
+    await sees(peer, "diary")
+
+
 async def test_copies_go_into_the_folder_and_over_nothing(network: Network, tmp_path: Path) -> None:
     peer = await network.peer("one")
     write(tmp_path / "music/live/set", b"set")

@@ -86,6 +86,25 @@ async def test_what_has_rotted_is_withdrawn_and_never_shared_as_anything(
     assert list((await peer.node.verify(["film.bin"])).differing) == ["film.bin"]
 
 
+async def test_what_has_rotted_is_not_shared_as_new_when_the_index_is_lost(
+    network: Network,
+) -> None:
+    peer = await holding(network, "one")
+    rot(peer)
+    wrong = (await peer.node.verify()).differing
+    await network.stop_peer("one")
+    (peer.app.settings.state / "index.sqlite").write_bytes(b"")
+    peer = await network.peer("one")
+    (peer.folder / "other.bin").write_bytes(b"other")
+    await peer.app.scanning.scan()
+    await until(lambda: len(peer.node.files().files) > 0, "another file is shared")
+    assert [file.path for file in peer.node.files().files] == ["other.bin"]
+    assert peer.node.status().damaged == wrong
+    other = await holding(network, "other")
+    assert (await peer.node.verify(repair=True)).repaired == ["film.bin"]
+    assert (peer.folder / "film.bin").read_bytes() == (other.folder / "film.bin").read_bytes()
+
+
 async def test_a_second_name_of_the_same_rotten_file_is_not_shared_as_moved(
     network: Network,
 ) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from panal.errors import NotFound, Refused, TargetTaken, UsageError
 from panal.peer.config import refuse_own_state, refuse_whole_home
+from panal.peer.placing import to_end
 from panal.peer.sharing import Placed
 from panal.peer.uploads import BATCH_BYTES, Uploads
 from panal.peer.watching import Watching
@@ -64,24 +65,26 @@ class Adding:
             if inside is None:
                 added.in_place.append(self._mount(FurtherRoot(name, place, place.is_dir())))
             else:
-                self._share_again(inside, is_folder=place.is_dir())
+                self._refuse_left_out(inside, is_folder=place.is_dir())
                 added.again.append(inside)
+        await to_end(asyncio.to_thread(self._records.share_again, added.again))
         self._see_to(added.again)
         return added
 
     def take_back(self, folder: SafePath) -> None:
         """Leave a folder of the shared one out no more; Refused where more than that does."""
-        self._share_again(folder, is_folder=True)
+        self._refuse_left_out(folder, is_folder=True)
+        self._records.share_again([folder])
         self._see_to([folder])
 
     async def unshare(self, paths: Sequence[str]) -> list[str]:
         """Share these no more, until they are added again; their files stay as they are."""
         names = await asyncio.to_thread(lambda: [self._shared_path(path) for path in paths])
-        for name in names:
-            if name in self._root.further_names():
-                await self._unmount(name)
-            else:
-                self._records.leave_out(name)
+        whole_roots = self._root.further_names().intersection(names)
+        below = [name for name in names if name not in whole_roots]
+        await to_end(asyncio.to_thread(self._records.leave_out, below))
+        for name in whole_roots:
+            await self._unmount(SafePath(name))
         self._see_to(names)
         return list(names)
 
@@ -163,7 +166,7 @@ class Adding:
         self._root.mount(further)
         return further
 
-    def _share_again(self, path: str, *, is_folder: bool) -> None:
+    def _refuse_left_out(self, path: str, *, is_folder: bool) -> None:
         if path == "" or path in self._root.further_names():
             return
         parts = path.split("/")
@@ -172,7 +175,6 @@ class Adding:
             reason = self._root.left_out(some, is_folder=is_folder or count < len(parts))
             if reason and not (reason == "unshared" and some == path):
                 raise Refused(_left_out_words(path, some, reason))
-        self._records.share_again(path)
 
     # Copying in -----------------------------------------------------------------------------
 

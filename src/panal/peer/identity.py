@@ -17,6 +17,11 @@ _MOST_EPOCH = 2**62
 """Beyond it lies no clock: the file is damaged, and no tracker would take it."""
 
 
+def has_begun(state: Path) -> bool:
+    """Whether a peer has run with this state already."""
+    return (state / _EPOCH_FILE).exists()
+
+
 def begin_epoch(state: Path, name: PeerName, wall_s: float) -> Caller:
     """Who this peer is from now on: its secret, made once, and a larger epoch than ever.
 

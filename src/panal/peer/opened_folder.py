@@ -1,11 +1,13 @@
 """The folder that a peer shares, and what is remembered of it, opened before anything else."""
 
 import contextlib
+import logging
 from collections.abc import Callable
 
 import msgspec
 
 from panal.peer.config import PeerSettings, refuse_own_state
+from panal.peer.identity import has_begun
 from panal.peer.presence import look_for_roots, refuse_lost
 from panal.store.disk_errors import disk_error
 from panal.store.download_records import DownloadRecords
@@ -17,6 +19,9 @@ from panal.store.placeholders import remove_left
 from panal.store.root_records import RootRecords
 from panal.store.texts import FOLDER as TEXTS
 from panal.store.texts import Texts
+from panal.store.withheld import FILE as WITHHELD
+
+log = logging.getLogger(__name__)
 
 
 class OpenedFolder(msgspec.Struct, frozen=True):
@@ -62,6 +67,13 @@ def open_folder(
     def open_index() -> Index:
         index = Index(settings.state / NAME)
         at_end(index.close)
+        if index.withheld.is_unknown and settings.shares_folder and has_begun(settings.identity):
+            log.warning(
+                "The index in %s was lost, and no %s says what it kept from others. If anything "
+                "in the folder was unshared, it is shared now: unshare it again.",
+                settings.state,
+                WITHHELD,
+            )
         return index
 
     is_inside = settings.is_state_inside()

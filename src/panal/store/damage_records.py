@@ -10,22 +10,10 @@ import msgspec
 
 from panal.store.fingerprints import Fingerprint
 from panal.store.index import Index
+from panal.store.withheld import DAMAGED_COLUMNS, Line
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, decode
 from panal.wire.names import SafePath
-
-_TABLE = """CREATE TABLE IF NOT EXISTS damaged (
-    path     TEXT PRIMARY KEY,
-    content  BLOB NOT NULL,      -- what it was shared as
-    manifest BLOB NOT NULL,      -- of that
-    device   INTEGER NOT NULL,   -- fingerprint, then and now
-    inode    INTEGER NOT NULL,
-    size_bytes INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    ctime_ns INTEGER NOT NULL,  -- when it was hashed; 0: not known
-    wrong    BLOB NOT NULL       -- chunks with other bytes: a bitfield, the first one lowest
-) WITHOUT ROWID"""
-_COLUMNS = "path, content, manifest, device, inode, size_bytes, mtime_ns, ctime_ns, wrong"
 
 
 class DamagedFile(msgspec.Struct, frozen=True):
@@ -40,15 +28,14 @@ class DamagedFile(msgspec.Struct, frozen=True):
 
 
 class DamageRecords:
-    """The table `damaged`."""
+    """The table `damaged`; what it has outlives the index."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        index.write(_TABLE, ())
 
     def all(self) -> list[DamagedFile]:
         """Every one, in path order."""
-        rows = self._index.rows(f"SELECT {_COLUMNS} FROM damaged ORDER BY path", ())  # noqa: S608
+        rows = self._index.rows(f"SELECT {DAMAGED_COLUMNS} FROM damaged ORDER BY path", ())  # noqa: S608
         return [_file(row) for row in rows]
 
     def add(self, file: DamagedFile) -> None:
@@ -62,14 +49,17 @@ class DamageRecords:
             file.fingerprint.ctime_ns,
             file.wrong.to_bytes(size, "little"),
         )
+        self._index.withheld.note([Line(damaged=values)])
         self._index.write(
             "INSERT OR REPLACE INTO damaged VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
         )
 
     def remove(self, paths: Iterable[str]) -> None:
         """These are damaged no more."""
+        paths = list(paths)
         for path in paths:
             self._index.write("DELETE FROM damaged WHERE path = ?", (path,))
+        self._index.withheld.note(Line(whole=path) for path in paths)
 
 
 def _file(row: tuple[object, ...]) -> DamagedFile:

@@ -14,6 +14,7 @@ from panal.store.index_database import insert_rows
 from panal.store.seen_folders import SeenFolders
 from panal.store.shared_files import MANY, SharedFile, SharedFiles
 from panal.store.turn import COMPUTING
+from panal.store.withheld import FILE, Withheld
 from panal.wire.ids import ContentId
 from panal.wire.names import SafePath
 
@@ -52,6 +53,11 @@ class Index(SharedFiles):
         """How often what is shared has changed since it was opened."""
         self.total = CatalogueTotal(self.rows, self.writing)
         self.seen_folders = SeenFolders(self.rows, self.writing)
+        try:
+            self.withheld = Withheld(path.parent / FILE, self.rows, self.writing)
+        except BaseException:
+            self.close()
+            raise
 
     def remember(self, files: Sequence[HashedFile]) -> list[tuple[SharedFile | None, SharedFile]]:
         """Record what these paths have now, all or nothing; each as it was before and is now.

@@ -3,7 +3,7 @@
 One SQLite connection in all, in exclusive mode: a second process on the same state is
 refused by the database itself, and SQLite's WAL-reset bug (3.7.0 to 3.51.2) has no second
 connection to bite. The index is a cache of the folder: a damaged one is set aside, and the
-folder hashed anew.
+folder hashed anew; what no look at the folder tells is kept by `store/withheld.py`.
 """
 
 import contextlib

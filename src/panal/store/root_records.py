@@ -1,12 +1,13 @@
 """Further roots, and paths left out, as the index keeps them; moved files found again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 from panal.store.fingerprints import Fingerprint, Seen
 from panal.store.index import Index, Moved
 from panal.store.mounts import FurtherRoot
+from panal.store.withheld import Line
 from panal.wire.names import SafePath
 
 _TABLES = (
@@ -15,9 +16,6 @@ _TABLES = (
         place     TEXT NOT NULL,      -- where it lies: an absolute path
         is_folder INTEGER NOT NULL
     ) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS unshared (
-        path TEXT PRIMARY KEY         -- left out, with everything below it
-    ) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS shared_by_inode ON shared (inode, mtime_ns)",
 )
 _NUMBERS = "device, inode, size_bytes, mtime_ns"
@@ -25,7 +23,7 @@ _Numbers = tuple[object, ...]
 
 
 class RootRecords:
-    """The tables `roots` and `unshared`."""
+    """The tables `roots` and `unshared`; what the second has outlives the index."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
@@ -45,9 +43,7 @@ class RootRecords:
     def remove_root(self, name: str) -> None:
         """Forget one, and what was left out in it."""
         self._index.write("DELETE FROM roots WHERE name = ?", (name,))
-        for path in self.unshared():
-            if path.startswith(name + "/"):
-                self.share_again(path)
+        self.share_again([path for path in self.unshared() if path.startswith(name + "/")])
 
     def forget_below(self, name: str) -> None:
         """Forget every file of a root."""
@@ -60,13 +56,21 @@ class RootRecords:
         """Every path that is left out."""
         return [str(path) for (path,) in self._index.rows("SELECT path FROM unshared", ())]
 
-    def leave_out(self, path: str) -> None:
-        """Leave one out."""
-        self._index.write("INSERT OR IGNORE INTO unshared VALUES (?)", (path,))
+    def leave_out(self, paths: Iterable[str]) -> None:
+        """Leave these out, durably; PanalError."""
+        new = sorted(set(paths).difference(self.unshared()))
+        self._index.withheld.note(Line(unshared=path) for path in new)
+        with self._index.writing() as database:
+            database.executemany(
+                "INSERT OR IGNORE INTO unshared VALUES (?)", [(path,) for path in new]
+            )
 
-    def share_again(self, path: str) -> None:
-        """Leave one out no more."""
-        self._index.write("DELETE FROM unshared WHERE path = ?", (path,))
+    def share_again(self, paths: Iterable[str]) -> None:
+        """Leave these out no more; PanalError."""
+        known = sorted(set(paths).intersection(self.unshared()))
+        with self._index.writing() as database:
+            database.executemany("DELETE FROM unshared WHERE path = ?", [(path,) for path in known])
+        self._index.withheld.note(Line(again=path) for path in known)
 
 
 class Twins:
