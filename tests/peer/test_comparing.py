@@ -107,11 +107,16 @@ def test_what_comes_while_others_are_looked_at_is_not_gone(
     ("written_s", "is_settled"),
     [
         (-10.0, True),
+        (-0.6, True),
         (-0.4, False),
+        (-1.0, False),  # in whole seconds, of which the last may not be over
+        (-2.0, True),
         (0.0, False),
         (4.0, False),
         (10.4, False),
-        (11.0, True),  # a time to come, as a wrong clock or an unpacker leaves it
+        (10.6, True),  # a time to come, as a wrong clock or an unpacker leaves it
+        (11.0, False),
+        (12.0, True),
     ],
 )
 def test_what_is_written_during_a_long_look_is_not_settled(

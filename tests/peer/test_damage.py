@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import mmap
 import os
 import stat
 import threading
@@ -14,13 +15,13 @@ import pytest
 from panal.errors import NoSpace, PanalError
 from panal.peer import repairing, scrubbing, sharing
 from panal.peer.transfer import Transfer
-from panal.store import publish
+from panal.store import file_systems, publish
 from panal.store.file_systems import Mounted
 from panal.store.index import Index
 from panal.store.partial import PartialFile
 from panal.store.salvage import salvage
 from panal.store.scrub_records import Position, ScrubRecords
-from panal.wire.manifest import MIN_CHUNK_BYTES
+from panal.wire.manifest import MIN_CHUNK_BYTES, content_id
 from panal.wire.names import SafePath
 from tests.fsck.place import overwrite
 from tests.store.makers import fail, manifest_by_hand
@@ -33,6 +34,12 @@ pytestmark = pytest.mark.p1
 DATA = Random(1).randbytes(MIN_CHUNK_BYTES * 3 + 5)
 MANIFEST = manifest_by_hand(DATA)
 ROT_AT = MIN_CHUNK_BYTES + 7
+
+
+@pytest.fixture(autouse=True)
+def on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders of tests may lie in memory, where nothing is repaired."""
+    monkeypatch.setattr(repairing, "shows_writers", lambda _: True)
 
 
 async def holding(network: Network, name: str, path: str = "film.bin") -> RunningPeer:
@@ -399,6 +406,45 @@ async def test_a_file_that_a_program_has_open_for_writing_is_left_to_it(network:
         assert "open for writing in another program" in answer.differing["film.bin"]
         held.write(b"mine")
     assert path.read_bytes()[:4] == b"mine"
+
+
+async def test_what_a_program_writes_to_a_mapped_page_once_more_is_an_edit(
+    network: Network, tmp_path: Path
+) -> None:
+    """The second write to a page that is not on the disk yet changes no time of the file."""
+    with (tmp_path / "any").open("wb") as any_file:
+        if not file_systems.shows_writers(any_file.fileno()):
+            pytest.skip("the folder of this test lies where no time tells of it")
+    peer, _ = await network.peer("one"), await holding(network, "two")
+    path = peer.folder / "film.bin"
+    path.write_bytes(bytes(len(DATA)))
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+        mapped[:] = DATA
+        os.utime(path, ns=(1, 10**18 + 1))
+        await peer.app.scanning.scan()
+        await until(lambda: [*peer.node.files().files] != [], "it is shared")
+        mapped[ROT_AT : ROT_AT + 4] = b"mine"
+    await peer.node.verify(repair=True)
+    assert path.read_bytes()[ROT_AT : ROT_AT + 4] == b"mine"
+    os.utime(path, ns=(1, 10**18 + 2))
+    await peer.app.scanning.scan()
+    await until(lambda: peer.app.scanning.to_hash == 0, "what a look of the peer's own has found")
+    assert await content_of(peer) == content_id(manifest_by_hand(path.read_bytes()).encode()).hex()
+    assert (await peer.node.verify()).differing == {}
+
+
+async def test_where_no_time_tells_of_an_edit_nothing_is_repaired(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(file_systems, "kind_of", lambda _: 0x01021994)  # tmpfs
+    peer, other = await holding(network, "one"), await holding(network, "two")
+    rot(peer)
+    rotten = (peer.folder / "film.bin").read_bytes()
+    answer = await peer.node.verify(repair=True)
+    assert "a program may have edited it" in answer.differing["film.bin"]
+    assert (peer.folder / "film.bin").read_bytes() == rotten
+    assert other.app.traffic.up_bytes == 0
 
 
 async def test_where_two_files_cannot_be_exchanged_nothing_is_replaced(

@@ -16,7 +16,7 @@ from msgspec import structs
 from panal.errors import ContentChanged, NoSpace, PanalError, Refused, TargetTaken
 from panal.store import publish as publishing
 from panal.store.fingerprints import Fingerprint
-from panal.store.publish import exchange, make_durable, publish, publish_at
+from panal.store.publish import exchange, make_durable, publish, publish_at, refuse_touched
 from panal.store.roots import Root
 from panal.wire.names import SafePath
 from tests.store.makers import fail, sp
@@ -497,6 +497,15 @@ def test_a_file_that_may_have_been_edited_keeps_its_place(
     expected, ctime_ns = standing(old, root)
     earlier = structs.replace(expected, ctime_ns=ctime_ns - 1 if is_known else 0)
     refused(source, old, root, earlier, "set back.*; touch it to share it so, or remove it and")
+
+
+def test_a_clock_of_whole_seconds_does_not_tell_that_nobody_has_edited_it(
+    source: Path, old: Path, root: Root
+) -> None:
+    """What is written in one second has one time."""
+    found = structs.replace(standing(old, root)[0], ctime_ns=1_700_000_000_000_000_000)
+    with pytest.raises(ContentChanged, match="may have been edited"):
+        refuse_touched(found, found, sp("a/film"))
 
 
 def refused(source: Path, old: Path, root: Root, expected: Fingerprint, words: str) -> None:

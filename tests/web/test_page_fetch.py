@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import BrowserContext, expect
 
+from panal.peer import repairing
 from tests.fsck.place import overwrite
 from tests.support.network import Network, until
 
@@ -53,8 +54,9 @@ async def test_what_failed_says_why_and_is_tried_again(
 
 
 async def test_what_has_rotted_since_it_was_done_says_so_until_it_is_repaired(
-    network: Network, browser: BrowserContext
+    network: Network, browser: BrowserContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(repairing, "shows_writers", lambda _: True)  # in memory, too
     one, two = await network.peer("one"), await network.peer("two")
     await one.upload("film.mkv", bytes(MIB))
     assert (await two.fetched("film.mkv")).state == "done"

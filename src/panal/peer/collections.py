@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from panal.clock import Clock
 from panal.errors import NotFound, TargetTaken, UsageError
 from panal.peer.announcer import Announcer
-from panal.peer.comparing import SETTLED_S
+from panal.peer.comparing import SETTLED_S, rest_for
 from panal.peer.contents import Contents
 from panal.peer.offering import Offering
 from panal.peer.scanning import Scanning
@@ -166,7 +166,7 @@ class Collections:
             young = {
                 path: file
                 for path, file in tree.files.items()
-                if abs(wall_s - file.mtime_ns / 1e9) < 2 * SETTLED_S
+                if abs(wall_s - file.mtime_ns / 1e9) < SETTLED_S + rest_for(file.mtime_ns)
             }
             known = await asyncio.to_thread(self._index.by_paths, list(young))
             moving = [

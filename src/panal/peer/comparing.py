@@ -22,6 +22,9 @@ from panal.wire.names import SafePath, path_problem
 
 SETTLED_S = 0.5
 """A file modified more recently is still being written."""
+COARSE_S = 2.0
+"""The same where the time is in whole seconds: FAT's clock ticks so, and what is written within
+one tick has one time."""
 
 PAGE = 2_000
 _BEHIND = "\x00"
@@ -53,8 +56,14 @@ class Settled:
 
     def __call__(self, fingerprint: Fingerprint) -> bool:
         """Whether a file that looks so is."""
-        mtime_s = fingerprint.mtime_ns / 1e9
-        return mtime_s <= self._began_s - SETTLED_S or mtime_s >= self._wall_s() + SETTLED_S
+        mtime_ns = fingerprint.mtime_ns
+        mtime_s, rest_s = mtime_ns / 1e9, rest_for(mtime_ns)
+        return mtime_s <= self._began_s - rest_s or mtime_s >= self._wall_s() + rest_s
+
+
+def rest_for(mtime_ns: int) -> float:
+    """How long ago a file must have been modified, in seconds, to be at rest."""
+    return SETTLED_S if mtime_ns % 1_000_000_000 else max(SETTLED_S, COARSE_S)
 
 
 class Comparing:

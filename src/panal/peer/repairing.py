@@ -20,6 +20,7 @@ from panal.peer.sharing import Sharing
 from panal.peer.transfer import Transfer
 from panal.peer.vouching import Vouching
 from panal.store.damage_records import DamagedFile
+from panal.store.file_systems import shows_writers
 from panal.store.fingerprints import Fingerprint
 from panal.store.mounts import Mounts
 from panal.store.partial import PartialFile
@@ -128,6 +129,12 @@ class Repairing:
         try:
             status = os.fstat(descriptor)
             refuse_touched(Fingerprint.of(status), file.fingerprint, file.path)
+            if not shows_writers(descriptor):
+                raise Refused(
+                    "a program may have edited it: in memory, or where file systems lie on each "
+                    "other, that need not show. Touch it to share it as it is, or remove it and "
+                    "get it again"
+                )
             good = bitfield.full(file.manifest.chunk_count) & ~file.wrong
             salvage(self._partials, file.content, file.manifest, descriptor, good)
             attributes = _attributes(descriptor)

@@ -11,6 +11,11 @@ import msgspec
 _libc = ctypes.CDLL(None, use_errno=True)
 _MOUNT = re.compile(rb"^mnt_id:\s*(\d+)", re.MULTILINE)
 _TMPFS = 0x01021994
+_HIDES_WRITERS = {
+    _TMPFS,  # what is written to a mapped page changes no time
+    0x858458F6,  # ramfs, as tmpfs
+    0x794C7630,  # overlayfs: a lease on a file does not see who has it mapped
+}
 _MODELESS = {
     0x4D44,  # FAT
     0x2011BAB0,  # exFAT
@@ -70,6 +75,11 @@ def kind_of(descriptor: int) -> int | None:
 def lies_in_memory(descriptor: int) -> bool:
     """Whether a file is the machine's memory itself: to allocate it is to write it."""
     return kind_of(descriptor) == _TMPFS
+
+
+def shows_writers(descriptor: int) -> bool:
+    """Whether it can be told of an open file there that a program writes to it as memory."""
+    return kind_of(descriptor) not in _HIDES_WRITERS
 
 
 def keeps_modes(folder: Path) -> bool:

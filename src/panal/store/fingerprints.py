@@ -62,9 +62,10 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
 
     def is_untouched(self, found: "Fingerprint") -> bool:
         """Whether nobody can have changed the file since, and the disk has, where its bytes are
-        others. A name, mode, owner or link that was changed counts as touched."""
-        same = self.numbers()[1:] == found.numbers()[1:]
-        return same and self.ctime_ns != 0 and self.ctime_ns == found.ctime_ns
+        others. A name, mode, owner or link that was changed counts as touched; where a clock
+        ticks in whole seconds, everything does: an edit in the same one leaves no trace."""
+        same = self.numbers()[1:] == found.numbers()[1:] and self.ctime_ns == found.ctime_ns
+        return same and self.ctime_ns % 1_000_000_000 != 0
 
     def is_of(self, descriptor: int) -> bool:
         """Whether an open file, whose device cannot change, still is as it was."""

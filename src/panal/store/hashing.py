@@ -11,6 +11,7 @@ from blake3 import blake3
 from panal.errors import ContentChanged, PanalError
 from panal.store.disk_errors import disk_error
 from panal.store.fingerprints import Fingerprint
+from panal.store.leases import is_open_for_writing
 from panal.store.roots import Root
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest, chunk_size_for, content_id, manifest_of
@@ -143,6 +144,9 @@ def hash_file(
     """
     descriptor, before = root.open_file(path)
     try:
+        if is_open_for_writing(descriptor):
+            # Only the first write to a mapped page changes the times, until it is on the disk.
+            os.fdatasync(descriptor)
         manifest = hash_descriptor(descriptor, before.size_bytes, progress)
         if not before.is_of(descriptor):
             raise ContentChanged(f"{printable(path)} changed while it was hashed.")

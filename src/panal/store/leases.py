@@ -8,7 +8,7 @@ import fcntl
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -29,6 +29,17 @@ def read_lease(name: str, folder: int) -> Iterator[Callable[[], bool]]:
         yield _taken(descriptor)
     finally:
         os.close(descriptor)  # gives it back
+
+
+def is_open_for_writing(descriptor: int) -> bool:
+    """Whether some program has an open file open for writing, or mapped, as far as that is told."""
+    try:
+        _taken(descriptor)
+    except OpenForWriting:
+        return True
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
 
 
 def _taken(descriptor: int) -> Callable[[], bool]:
