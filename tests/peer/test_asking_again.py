@@ -1,17 +1,16 @@
 """A get that is asked again for a folder: what is there is believed where nothing has changed."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from panal.peer import folder_check, placing
+from panal.peer import folder_check
 from panal.store.hashing import HashedFile, hash_file
 from panal.store.roots import Root
-from panal.store.staging import Staging, publish_all
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from panal.wire.names import SafePath
+from tests.fsck.place import overwrite
 from tests.support.network import Network, RunningPeer, until
 from tests.support.patience import PATIENCE_S
 
@@ -72,22 +71,6 @@ async def test_a_get_adds_up_no_total_that_it_forgets(again: Again) -> None:
     assert getter.app.index.totals()[0] == len(FILES)
 
 
-@pytest.mark.parametrize("ends_with_download", [True, False])
-async def test_what_is_shared_on_can_be_repaired(
-    again: Again, monkeypatch: pytest.MonkeyPatch, ends_with_download: bool
-) -> None:
-    kept: list[bool] = []
-
-    def noted(batches: Sequence[Staging], *, are_kept: bool) -> object:
-        kept.append(are_kept)
-        return publish_all(batches, are_kept=are_kept)
-
-    monkeypatch.setattr(placing, "publish_all", noted)
-    getter = await again.start(ends_with_download=ends_with_download)
-    assert (await getter.fetched(again.link)).error is None
-    assert set(kept) == {not ends_with_download}
-
-
 async def test_neither_the_list_nor_a_file_is_fetched_or_read_again(again: Again) -> None:
     assert await again.get() == ("", sum(map(len, FILES.values())))
     await again.network.stop_peer("one")
@@ -128,6 +111,27 @@ async def test_what_differs_in_anything_is_read(again: Again) -> None:
     for _ in range(2):
         assert (await again.get(), again.read) == (("target-taken", 0), ["tree/a.txt"])
     assert a.read_bytes() == b"x" * 100
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+async def test_an_edit_whose_time_was_set_back_is_found(again: Again, runs: int) -> None:
+    for _ in range(runs):
+        await again.get()
+    overwrite(again.folder / "a.txt", 0, b"mine")
+    assert (await again.get(), again.read) == (("target-taken", 0), ["tree/a.txt"])
+    assert (again.folder / "a.txt").read_bytes()[:4] == b"mine"
+
+
+async def test_one_that_stays_shares_an_edit_no_longer_as_what_it_was(again: Again) -> None:
+    await again.get()
+    getter = await again.start(ends_with_download=False)
+    assert (await getter.fetched(again.link)).state == "done"
+    was = {(file.path, file.id) for file in getter.node.files().files}
+    overwrite(again.folder / "a.txt", 0, b"mine")
+    assert (await getter.fetched(again.link)).error == "target-taken"
+    assert again.read == ["tree/a.txt"]
+    left = was & {(file.path, file.id) for file in getter.node.files().files}
+    assert {path for path, _ in was - left} == {"tree/a.txt"}
 
 
 async def test_what_is_missing_is_fetched_and_all_of_it_shared_meanwhile(again: Again) -> None:

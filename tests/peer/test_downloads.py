@@ -9,10 +9,11 @@ import pytest
 from aiohttp import web
 
 from panal.errors import AmbiguousName, IntegrityError, NotFound, TargetTaken, UsageError
-from panal.peer import fetching
+from panal.peer import fetching, sharing
 from panal.peer.tracker_calls import Ask, TrackerCalls
 from panal.swarm import sources
 from panal.wire.manifest import MIN_CHUNK_BYTES
+from tests.fsck.place import overwrite
 from tests.support.network import Network, until
 from tests.support.scripted_peer import ScriptedPeer, SendRange, honest
 
@@ -296,6 +297,31 @@ async def test_other_content_under_the_name_is_left_alone(network: Network) -> N
     assert (await two.fetched(uploaded["id"], "other.txt")).state == "done"
     asked = await two.fetched(uploaded["id"], "other.txt")
     assert (asked.state, asked.bytes_resumed) == ("done", 6)  # already there: nothing to do
+
+
+async def test_an_edit_whose_time_was_set_back_is_not_what_was_there(network: Network) -> None:
+    one, two = await network.peer("one"), await network.peer("two")
+    uploaded = await one.upload("same.txt", b"theirs")
+    assert (await two.fetched(uploaded["id"])).state == "done"
+    overwrite(two.folder / "same.txt", 0, b"mine")
+    answer = await two.fetched(uploaded["id"], "same.txt")
+    assert (answer.state, answer.error) == ("failed", TargetTaken.slug)
+    assert (two.folder / "same.txt").read_bytes() == b"miners"
+    await two.app.scanning.scan()
+    await until(lambda: len(two.node.files().files) == 1, "it is shared as what it has become")
+    assert two.node.files().files[0].id != uploaded["id"]
+
+
+async def test_what_was_only_touched_is_read_once_and_is_there(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = await network.peer("one"), await network.peer("two")
+    uploaded = await one.upload("same.txt", b"theirs")
+    assert (await two.fetched(uploaded["id"])).state == "done"
+    (two.folder / "same.txt").chmod(0o600)
+    assert (await two.fetched(uploaded["id"])).state == "done"
+    monkeypatch.setattr(sharing, "hash_file", None)
+    assert (await two.fetched(uploaded["id"])).state == "done"
 
 
 async def test_an_id_is_not_looked_for_in_a_file_that_is_another_now(network: Network) -> None:

@@ -27,7 +27,7 @@ def index(tmp_path: Path) -> Iterator[Index]:
 
 def hashed(name: str, mtime_ns: int = 5, *, checked: bool = True) -> HashedFile:
     manifest = manifest_by_hand(noise(len(name)))
-    fingerprint = Fingerprint(0, 7, len(name), mtime_ns)
+    fingerprint = Fingerprint(0, 7, len(name), mtime_ns, 11)
     return HashedFile(sp(name), fingerprint, content_id(manifest.encode()), manifest, checked)
 
 
@@ -63,12 +63,21 @@ def test_a_run_keeps_no_total_of_what_the_next_forgets(index: Index) -> None:
     assert index.total.value() is None
 
 
-@pytest.mark.parametrize("name", ["device", "inode", "size_bytes", "mtime_ns"])
+@pytest.mark.parametrize("name", ["device", "inode", "size_bytes", "mtime_ns", "ctime_ns"])
 def test_one_that_differs_in_anything_is_not_known(index: Index, name: str) -> None:
     file = hashed("one")
     placed = ran(index, file)
     other = replace(file.fingerprint, **{name: 99})
     assert placed.unchanged({file.path: other, sp("two"): file.fingerprint}) == {}
+
+
+def test_of_what_an_earlier_version_has_set_aside_nothing_is_believed(index: Index) -> None:
+    file = hashed("one")
+    ran(index, file)
+    index.write("ALTER TABLE placed DROP COLUMN ctime_ns", ())
+    placed = PlacedRecords(index)
+    assert placed.unchanged({file.path: file.fingerprint}) == {}
+    assert [kept.fingerprint for kept in placed.files([file.path])] == [file.fingerprint]
 
 
 def test_one_as_young_as_the_run_that_placed_it_is_not_known(index: Index) -> None:

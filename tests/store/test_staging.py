@@ -65,19 +65,18 @@ def test_a_batch_is_put_in_place(
     assert list((tmp_path / "staged").iterdir()) == []
 
 
-@pytest.mark.parametrize("are_kept", [True, False])
-def test_when_a_file_was_named_is_known_where_it_may_be_repaired(
-    tmp_path: Path, root: Root, monkeypatch: pytest.MonkeyPatch, are_kept: bool
+def test_when_a_file_was_named_is_known(
+    tmp_path: Path, root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def named_later(found: Fingerprint, *_: object) -> Fingerprint:
         return replace(found, ctime_ns=found.ctime_ns + 1)
 
     monkeypatch.setattr(staging, "as_named", named_later)
     batch = some(tmp_path, root)
-    placed, _ = publish_all([batch], are_kept=are_kept)
+    placed, _ = publish_all([batch])
     batch.close()
     before = [staged.fingerprint.ctime_ns for staged in batch.files]
-    assert [file.fingerprint.ctime_ns - are_kept for file in placed] == before
+    assert [file.fingerprint.ctime_ns - 1 for file in placed] == before
     assert all(root.fingerprint(file.path) == file.fingerprint for file in placed)
 
 

@@ -161,7 +161,7 @@ class FolderCheck:
         return placed | {
             file.path: file.content
             for file in shared.values()
-            if file.fingerprint == found[file.path]
+            if file.fingerprint.is_believed(found[file.path])
         }
 
     async def _hash_unsure(self, result: Comparison) -> None:
@@ -176,8 +176,10 @@ class FolderCheck:
                     if file is not None and file.content == entry.content:
                         result.kept.append(entry)
                         same.append(file)
-                    else:
-                        result.conflicts.append(other_content(entry))
+                        continue
+                    result.conflicts.append(other_content(entry))
+                    if file is not None:
+                        self._sharing.withdraw_edited(file)
                 await self._sharing.remember(same)
 
         await asyncio.gather(*(work() for _ in range(os.cpu_count() or 1)))

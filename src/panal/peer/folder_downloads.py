@@ -219,7 +219,6 @@ class FolderDownloads:
             parts.clock,
             scratch,
             transfer,
-            are_kept=not parts.ends_with_download,
         ) as files:
             small = _by_content([entry for entry in found.missing if is_small(entry)])
             large = _by_content([entry for entry in found.missing if not is_small(entry)])[::-1]

@@ -41,13 +41,10 @@ class FolderFiles:
         clock: Clock,
         scratch: Path,
         transfer: FolderTransfer,
-        *,
-        are_kept: bool,
     ) -> None:
         """`scratch` is a directory of this download's own, on the target's file system.
 
-        What an earlier run left in it is used, where it is right. `are_kept`: the files are
-        shared for longer than this takes.
+        What an earlier run left in it is used, where it is right.
         """
         self._root = root
         self._fetching = fetching
@@ -70,7 +67,7 @@ class FolderFiles:
         self._batch: Staging | None = None
         self._staging = asyncio.Lock()
         self._flushing = asyncio.Lock()
-        self._placing = Placing(sharing, clock, are_kept=are_kept)
+        self._placing = Placing(sharing, clock)
         self._bundles = Bundles(self._small, self._new_batch, self._placing.add, transfer)
 
     async def __aenter__(self) -> "FolderFiles":

@@ -40,10 +40,8 @@ async def to_end(work: Awaitable[Result], on_cancel: Callable[[], None] = lambda
 class Placing:
     """Batches that wait to be put in place: many of them together, while others are fetched."""
 
-    def __init__(self, sharing: Sharing, clock: Clock, *, are_kept: bool = True) -> None:
-        """`are_kept`: the files are shared for longer than their download takes."""
+    def __init__(self, sharing: Sharing, clock: Clock) -> None:
         self._sharing = sharing
-        self._are_kept = are_kept
         self._clock = clock
         self._waiting: list[Staging] = []
         self._running: asyncio.Task[None] | None = None
@@ -101,9 +99,7 @@ class Placing:
         self._sharing.busy.update(paths)
         try:
             try:
-                hashed, taken = await asyncio.to_thread(
-                    publish_all, batches, are_kept=self._are_kept
-                )
+                hashed, taken = await asyncio.to_thread(publish_all, batches)
             finally:
                 for batch in batches:
                     batch.close()

@@ -149,6 +149,17 @@ class Sharing:
             self.lost([shared.path])
             log.warning("%s has changed: no longer served as it was.", printable(shared.path))
 
+    def withdraw_edited(self, hashed: HashedFile) -> None:
+        """Withdraw a file that was edited and its time set back, which hashing it has shown.
+
+        Where nobody is known to have touched it, its disk may be to blame: re-reading tells.
+        """
+        shared, found = self._index.by_path(hashed.path), hashed.fingerprint
+        if shared is None or shared.fingerprint != found or shared.content == hashed.content:
+            return
+        if shared.fingerprint.ctime_ns not in {0, found.ctime_ns}:
+            self.withdraw(shared)
+
     def refuse_left_out(self, path: SafePath) -> None:
         """Refused where the folder's rules leave a path out: it could not be shared there."""
         if (found := self._root.left_out_with(path)) is not None:
@@ -264,13 +275,15 @@ class Sharing:
                 raise TargetTaken(f"{printable(path)} is there and is no file.")
             return None
         shared = self._index.by_path(path)
-        if shared is not None and (shared.content, shared.fingerprint) == (content, found):
+        is_known = shared is not None and shared.fingerprint.is_believed(found)
+        if shared is not None and is_known and shared.content == content:
             await asyncio.to_thread(make_durable, self._root, path, found)
             return shared
         hashed = await asyncio.to_thread(hash_file, self._root, path, self._stopping)
         if hashed.content == content:
             await asyncio.to_thread(make_durable, self._root, path, hashed.fingerprint)
             return (await self.remember([hashed]))[0]
+        self.withdraw_edited(hashed)
         if replace is True or replace == found:
             return None
         raise TargetTaken(

@@ -67,6 +67,10 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
         same = self.numbers()[1:] == found.numbers()[1:] and self.ctime_ns == found.ctime_ns
         return same and self.ctime_ns % 1_000_000_000 != 0
 
+    def is_believed(self, found: "Fingerprint") -> bool:
+        """Whether it is the file that was hashed, beyond doubt: else it is to be hashed again."""
+        return self == found and self.is_untouched(found)
+
     def is_of(self, descriptor: int) -> bool:
         """Whether an open file, whose device cannot change, still is as it was."""
         return Fingerprint.of(os.fstat(descriptor)).numbers()[1:] == self.numbers()[1:]

@@ -25,12 +25,14 @@ _TABLES = (
         device   INTEGER NOT NULL,   -- fingerprint when it was verified
         inode    INTEGER NOT NULL,
         size_bytes INTEGER NOT NULL,
-        mtime_ns INTEGER NOT NULL
+        mtime_ns INTEGER NOT NULL,
+        ctime_ns INTEGER NOT NULL    -- 0: not known
     ) WITHOUT ROWID""",
     # One row: the run whose files are in the table `shared`.
     "CREATE TABLE IF NOT EXISTS run (began_ns INTEGER NOT NULL)",
 )
-_COLUMNS = "path, content, device, inode, size_bytes, mtime_ns"
+_SINCE_FIRST = "ALTER TABLE placed ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0"
+_COLUMNS = "path, content, device, inode, size_bytes, mtime_ns, ctime_ns"
 
 
 class PlacedRecords:
@@ -40,6 +42,8 @@ class PlacedRecords:
         self._index = index
         for table in _TABLES:
             index.write(table, ())
+        if all(column[1] != "ctime_ns" for column in index.rows("PRAGMA table_info(placed)", ())):
+            index.write(_SINCE_FIRST, ())
 
     def begin_run(self, wall_s: float) -> None:
         """Set aside what the run before had; `wall_s` is the time now.
@@ -72,14 +76,15 @@ class PlacedRecords:
         return {
             path: ContentId(content)
             for path, content, *numbers in self._rows("", _COLUMNS, list(found))
-            if Fingerprint(*numbers) == found[path]
+            if Fingerprint(*numbers).is_believed(found[path])
         }
 
     def files(self, paths: Sequence[SafePath]) -> list[HashedFile]:
         """What is set aside of these paths, as if they had been hashed now."""
         join = "JOIN contents ON contents.id = placed.content"
         columns = (
-            "path, content, device, inode, placed.size_bytes, mtime_ns, manifest, sha256_checked"
+            "path, content, device, inode, placed.size_bytes, mtime_ns, ctime_ns, "
+            "manifest, sha256_checked"
         )
         return [
             HashedFile(

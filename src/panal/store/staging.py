@@ -96,13 +96,10 @@ class Staging:
         self.size_bytes += entry.size_bytes
 
 
-def publish_all(
-    batches: Sequence[Staging], *, are_kept: bool = True
-) -> tuple[list[HashedFile], list[CollectionEntry]]:
+def publish_all(batches: Sequence[Staging]) -> tuple[list[HashedFile], list[CollectionEntry]]:
     """Make the files of batches durable, then their names; and the entries whose names were taken.
 
-    All batches are of one folder. What came under wanted names meanwhile is left as it is. Only
-    of files that `are_kept` it is known when they were named: whoever repairs one asks for that.
+    All batches are of one folder. What came under wanted names meanwhile is left as it is.
     """
     placed: list[HashedFile] = []
     taken: list[CollectionEntry] = []
@@ -112,7 +109,7 @@ def publish_all(
         sync_files(descriptor, [staged.name for batch in batches for staged in batch.files])
         with COMPUTING, Parents(partial(root.parent_for_writing, sync=False)) as parents:
             for batch in batches:
-                _publish(batch, parents, placed, taken, are_kept=are_kept)
+                _publish(batch, parents, placed, taken)
         _sync_folders(root, descriptor, [file.path for file in placed])
     except OSError as error:
         raise disk_error(error, "make the folder's files durable") from None
@@ -124,8 +121,6 @@ def _publish(
     parents: Parents,
     placed: list[HashedFile],
     taken: list[CollectionEntry],
-    *,
-    are_kept: bool,
 ) -> None:
     for staged in batch.files:
         entry = staged.entry
@@ -136,9 +131,7 @@ def _publish(
         except TargetTaken:
             taken.append(entry)
             continue
-        found = staged.fingerprint
-        if are_kept:
-            found = as_named(found, name, folder, batch.root.device)
+        found = as_named(staged.fingerprint, name, folder, batch.root.device)
         placed.append(HashedFile(entry.path, found, entry.content, staged.manifest))
 
 
