@@ -35,6 +35,8 @@ DATA = Random(1).randbytes(MIN_CHUNK_BYTES * 3 + 5)
 MANIFEST = manifest_by_hand(DATA)
 ROT_AT = MIN_CHUNK_BYTES + 7
 
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+
 
 @pytest.fixture(autouse=True)
 def on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,6 +179,36 @@ async def test_a_repaired_file_keeps_its_extended_attributes(network: Network) -
     rot(peer)
     assert (await peer.node.verify(repair=True)).repaired == ["film.bin"]
     assert os.getxattr(path, "user.album") == b"holiday"
+
+
+@needs_root
+async def test_a_repaired_file_keeps_its_owner(network: Network) -> None:
+    peer, _ = await holding(network, "one"), await holding(network, "two")
+    path = peer.folder / "film.bin"
+    os.chown(path, 1000, 1001)
+    path.chmod(0o4600)  # a new owner would take away the first of them
+    rot(peer)
+    assert (await peer.node.verify(repair=True)).repaired == ["film.bin"]
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1000, 1001, 0o4600)
+    assert path.read_bytes() == DATA
+
+
+@needs_root
+async def test_what_cannot_be_given_to_its_owner_again_is_left_alone(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, _ = await holding(network, "one"), await holding(network, "two")
+    path = peer.folder / "film.bin"
+    os.chown(path, 1000, 1001)
+    rot(peer)
+    rotten, inode = path.read_bytes(), path.stat().st_ino
+    with monkeypatch.context() as patch:
+        fail(patch, "fchown", errno.EPERM)
+        answer = await peer.node.verify(repair=True)
+    assert "it belongs to user 1000, group 1001, to whom" in answer.differing["film.bin"]
+    assert (path.read_bytes(), path.stat().st_ino) == (rotten, inode)
+    assert (await peer.node.verify(repair=True)).repaired == ["film.bin"]
 
 
 async def test_without_anybody_who_has_it_nothing_is_touched(network: Network) -> None:

@@ -38,6 +38,8 @@ LOOK_S = 1.0
 class _Kept(msgspec.Struct, frozen=True):
     """What a damaged file has beside its bytes; it cannot change unnoticed until it is replaced."""
 
+    owner: tuple[int, int]
+    """Its user and group."""
     mode: int
     mtime_ns: int
     attributes: dict[str, bytes]
@@ -110,6 +112,7 @@ class Repairing:
             await to_end(self._put_back(file, partial, kept))
 
     async def _put_back(self, file: DamagedFile, partial: PartialFile, kept: _Kept) -> None:
+        _give_to(kept.owner, partial.descriptor)  # takes rights away that are set below
         for name, value in kept.attributes.items():
             with suppress(OSError):  # the system's own are not for everybody to set
                 os.setxattr(partial.descriptor, name, value)
@@ -142,7 +145,25 @@ class Repairing:
             raise PanalError(f"it cannot be read: {error.strerror}") from None
         finally:
             os.close(descriptor)
-        return _Kept(stat.S_IMODE(status.st_mode), status.st_mtime_ns, attributes)
+        mode, mtime_ns = stat.S_IMODE(status.st_mode), status.st_mtime_ns
+        return _Kept(_owner(status), mode, mtime_ns, attributes)
+
+
+def _owner(status: os.stat_result) -> tuple[int, int]:
+    return status.st_uid, status.st_gid
+
+
+def _give_to(owner: tuple[int, int], descriptor: int) -> None:
+    if _owner(os.fstat(descriptor)) == owner:
+        return
+    try:
+        os.fchown(descriptor, *owner)
+    except OSError as error:
+        user, group = owner
+        raise Refused(
+            f"it belongs to user {user}, group {group}, to whom this peer may not give the whole "
+            f"one ({error.strerror}): remove it and get it again as that user, or repair it as root"
+        ) from None
 
 
 def _attributes(descriptor: int) -> dict[str, bytes]:
