@@ -111,6 +111,7 @@ async def choice(
 ) -> tuple[Failure | None, list[tuple[int, int]], int]:
     """How a source ended, what it was granted and which chunks are written."""
     partial = PartialFile(folder, CONTENT, MANIFEST)
+    partial.compare_some()
     granted: list[tuple[int, int]] = []
     failed: SourceFailure | None = None
     async with serving(saying(answer)) as provider:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from panal.errors import StateInUse
 from panal.store.journal import Journal, said
-from panal.store.journal_records import BATCH, DURABLE, FORGET, replay
+from panal.store.journal_records import BATCH, DURABLE, FORGET, WRONG, named_in, replay
 from panal.wire.ids import ContentId
 from tests.store import PROPERTY
 from tests.store.makers import bits, fail
@@ -58,6 +58,11 @@ def reopened(path: Path, chunk_count: int = 8) -> tuple[int, int]:
         ([0, BATCH, FORGET, DURABLE], [], []),
         ([0, BATCH, FORGET, 3, DURABLE], [], [3]),
         ([0, BATCH, DURABLE, 3, FORGET], [0], []),
+        ([0, 3, BATCH, DURABLE, WRONG | 3], [0], []),
+        ([0, 3, BATCH, DURABLE, WRONG | 0, 0], [3], [0]),
+        ([0, 3, WRONG | 3, BATCH, DURABLE], [0], []),
+        ([0, 3, BATCH, WRONG | 3, DURABLE], [0], []),
+        ([WRONG | 5, 0], [], [0]),
         ([0, FORGET, 0], [], [0]),
         ([0, FORGET, 0, BATCH, DURABLE], [0], []),
         ([0, BATCH, BATCH, DURABLE], [0], []),
@@ -282,3 +287,7 @@ def test_what_a_journal_said_is_known_while_another_has_it_open(path: Path) -> N
     assert said(path, CONTENT, 8) == bits(0, 3, 7)
     assert said(path, ContentId(bytes(32)), 8) == 0
     journal.close()
+
+
+def test_a_chunk_that_counts_no_more_is_named_too() -> None:
+    assert named_in([0, BATCH, DURABLE, WRONG | 7, FORGET]) == {0, 7}

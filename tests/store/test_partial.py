@@ -23,7 +23,7 @@ from panal.errors import NoSpace, PanalError, StateInUse
 from panal.store import file_systems
 from panal.store import partial as partials
 from panal.store.fingerprints import Fingerprint
-from panal.store.journal_records import BATCH, DURABLE, FORGET
+from panal.store.journal_records import BATCH, DURABLE, FORGET, WRONG
 from panal.store.partial import ChunkTaken, ChunkWriter, PartialFile
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
@@ -46,8 +46,23 @@ class Kept:
         self.opened: list[PartialFile] = []
 
     def __call__(self, content: ContentId = CONTENT, manifest: Manifest = MANIFEST) -> PartialFile:
+        """One of which all that is there has been compared."""
+        partial = self.unsure(content, manifest)
+        while partial.unsure:
+            partial.compare_some()
+        return partial
+
+    def unsure(self, content: ContentId = CONTENT, manifest: Manifest = MANIFEST) -> PartialFile:
         self.opened.append(PartialFile(self.folder, content, manifest))
         return self.opened[-1]
+
+    def rot(self, index: int) -> None:
+        """A byte of a chunk changes on the disk."""
+        with self.path.open("r+b") as file:
+            file.seek(index * TINY_CHUNK_BYTES)
+            (byte,) = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte ^ 1]))
 
     @property
     def path(self) -> Path:
@@ -288,15 +303,111 @@ def test_threads_may_write_at_once(tmp_path: Path, part: Kept) -> None:
 # Opening again ----------------------------------------------------------------------------
 
 
-def test_after_a_clean_close_nothing_is_read_again(
+def test_what_was_durable_counts_once_it_is_compared(part: Kept) -> None:
+    partial = part()
+    write(partial, 0, 3, 4)
+    partial.close()
+    again = part.unsure()
+    told: list[tuple[int, int]] = []
+    again.on_written = lambda index: told.append((index, again.written))
+    assert (again.written, again.resumed, again.unsure) == (0, 0, bits(0, 3, 4))
+    with pytest.raises(ChunkTaken):
+        again.begin_chunk(3)
+    write(again, 1)
+    assert again.compare_some() == (bits(0, 3, 4), 0)
+    assert (again.written, again.resumed, again.unsure) == (bits(0, 1, 3, 4), bits(0, 3, 4), 0)
+    assert told == [(1, bits(1)), *((index, bits(0, 1, 3, 4)) for index in (0, 3, 4))]
+    assert again.compare_some() == (0, 0)
+    assert part.records() == [0, 3, 4, BATCH, DURABLE, 1]
+
+
+def test_a_durable_chunk_that_has_rotted_is_missing_and_stays_so_until_it_comes_again(
+    part: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    partial = part()
+    write(partial, 0, 3, 4)
+    partial.close()
+    part.rot(3)
+    again = part.unsure()
+    assert again.compare_some() == (bits(0, 4), bits(3))
+    assert again.written == again.resumed == bits(0, 4)
+    assert "1 chunk of" in caplog.text
+    kill(again)
+    assert part.records() == [0, 3, 4, BATCH, DURABLE, WRONG | 3]
+    again = part.unsure()
+    assert again.unsure == bits(0, 4)
+    again.compare_some()
+    write(again, 3)
+    again.sync()
+    assert again._durable == bits(0, 3, 4)
+    again.close()
+    assert part().written == bits(0, 3, 4)
+
+
+def test_what_cannot_be_forgotten_is_not_taken_for_compared(
     part: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     partial = part()
-    write(partial, 0, 3)
+    write(partial, 0, 1)
     partial.close()
-    fail(monkeypatch, "pread", errno.EIO, lambda fd, count, at: count == TINY_CHUNK_BYTES)
-    again = part()
-    assert again.written == again.resumed == bits(0, 3)
+    part.rot(1)
+    again = part.unsure()
+    with monkeypatch.context() as patch:
+        fail(patch, "write", errno.ENOSPC)
+        with pytest.raises(NoSpace):
+            again.compare_some()
+    assert (again.written, again.unsure) == (0, bits(0, 1))
+    assert again.compare_some() == (bits(0), bits(1))
+
+
+def test_pieces_are_compared_one_after_the_other(
+    part: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partials, "COMPARED_AT_ONCE_BYTES", 2 * TINY_CHUNK_BYTES)
+    partial = part()
+    write(partial, 1, 2, 4)
+    partial.close()
+    again = part.unsure()
+    assert again.compare_some() == (bits(1, 2), 0)
+    again.close()
+    with pytest.raises(PanalError, match="stopped"):
+        again.compare_some()
+    monkeypatch.setattr(partials, "COMPARED_AT_ONCE_BYTES", 1)
+    again = part.unsure()
+    assert [again.compare_some()[0] for _ in range(3)] == [bits(1), bits(2), bits(4)]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENODEV])
+def test_a_bad_sector_is_fetched_again_and_a_disk_that_is_away_is_told_in_words(
+    number: int, part: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = part()
+    write(partial, 0, 1)
+    partial.close()
+    again = part.unsure()
+    with monkeypatch.context() as patch:
+        fail(patch, "preadv", number, lambda fd, buffers, at: at == TINY_CHUNK_BYTES)
+        if number == errno.EIO:
+            assert again.compare_some() == (bits(0), bits(1))
+        else:
+            with pytest.raises(PanalError, match="Could not read what is here of the download"):
+                again.compare_some()
+            assert again.unsure == bits(0, 1)
+
+
+def test_a_failed_sync_leaves_what_was_durable_before_to_the_next_run(
+    part: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = part()
+    write(partial, 0)
+    partial.close()
+    again = part.unsure()
+    write(again, 1)
+    fail_sync(again, monkeypatch, "syncing")
+    with pytest.raises(PanalError, match="make the download durable"):
+        again.compare_some()
+    again.close()
+    assert part().written == bits(0)
 
 
 def test_after_a_kill_what_was_only_written_is_hashed_and_kept_where_it_is_right(
@@ -512,7 +623,7 @@ def test_a_chunk_that_cannot_be_read_at_opening_is_told_in_words(
     kill(partial)
     before = open_descriptors()
     with monkeypatch.context() as patch:
-        fail(patch, "pread", errno.EIO, lambda fd, count, at: count == TINY_CHUNK_BYTES)
+        fail(patch, "preadv", errno.ENODEV)
         with pytest.raises(PanalError, match="Could not prepare the download"):
             part()
     assert open_descriptors() == before
@@ -667,7 +778,7 @@ def test_a_chunk_written_during_a_sync_is_not_of_its_batch(
     kill(partial)
     with part.path.open("r+b") as file:
         file.write(bytes(SIZE))
-    assert part().written == bits(0)  # durable is believed, the other was hashed
+    assert part.unsure().unsure == bits(0)  # durable is to be compared, the other was hashed
     assert partial._durable == bits(0)
 
 
@@ -1012,6 +1123,8 @@ STEPS = st.one_of(
     st.tuples(st.just("failing sync"), st.just(0)),
     st.tuples(st.just("close"), st.just(0)),
     st.tuples(st.just("kill"), st.just(0)),
+    st.tuples(st.just("killed while comparing"), st.just(0)),
+    st.tuples(st.just("rot"), st.integers(0, 4)),
     st.tuples(st.just("power cut"), st.integers(0, 2**16)),
 )
 
@@ -1076,6 +1189,14 @@ class Download:
         if step == "power cut":
             self.disk.cut_power(self.part.path, self.part.journal, Random(number))
             self.written = self.durable
+        if step == "killed while comparing":
+            self.partial = self.part.unsure()
+            self.partial.compare_some()
+            kill(self.partial)
+        if step == "rot":
+            self.part.rot(number)
+            self.written &= ~bits(number)
+            self.durable &= ~bits(number)
         self.partial = self.part()
         self.check()
         self.durable &= self.partial._durable  # a mark itself may be lost: then it was hashed
@@ -1093,12 +1214,14 @@ class Download:
 @PROPERTY
 @example([("write", 0), ("failing sync", 0), ("kill", 0), ("sync", 0), ("power cut", 1)])
 @example([("write", 0), ("failing sync", 0), ("close", 0), ("power cut", 1)])
+@example([("write", 0), ("sync", 0), ("rot", 0), ("write", 0), ("power cut", 1)])
 @example([("write", 0), ("sync while writing", 1), ("power cut", 3), ("power cut", 4)])
 @given(st.lists(STEPS, max_size=25))
 def test_no_chunk_is_claimed_whose_bytes_are_wrong_and_none_is_lost(
     tmp_path: Path, steps: list[tuple[str, int]]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(partials, "COMPARED_AT_ONCE_BYTES", 2 * TINY_CHUNK_BYTES)
         download = Download(tmp_path / "partials", Disk(patch))
         try:
             for step, number in steps:

@@ -53,6 +53,7 @@ def test_what_a_download_has_already_is_kept(folder: Path) -> None:
     partial.close()
     salvaged(folder)
     again = PartialFile(folder, CONTENT, MANIFEST)
+    again.compare_some()
     assert again.written == bits(1)
     again.close()
 

@@ -40,8 +40,9 @@ class Driven:
         written: int = 0,
         seed: int = 0,
         border: Border | None = None,
+        unsure: int = 0,
     ) -> None:
-        self.state = DownloadState(CHUNK_BYTES, chunk_count, written, Random(seed), border)
+        self.state = DownloadState(CHUNK_BYTES, chunk_count, written, Random(seed), border, unsure)
         self.now_s = 100.0
 
     def tell(self, fact: Fact, *, after_s: float = 0.0) -> list[Order]:

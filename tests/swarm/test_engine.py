@@ -1,6 +1,7 @@
 """The engine with a real partial file, real threads and sources that a test holds in its hand."""
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -11,6 +12,7 @@ from random import Random
 import pytest
 
 from panal.errors import NoSpace, PanalError, Unreachable
+from panal.store import partial as partial_file
 from panal.store.partial import PartialFile
 from panal.swarm.chunk_source import SourceFailure
 from panal.swarm.engine import TICK_S, Engine
@@ -27,6 +29,8 @@ from panal.swarm.messages import (
 from panal.swarm.sources import STALL_S, Stage
 from panal.swarm.state import DownloadState
 from panal.wire.ids import NO_ZONE, Zone
+from panal.wire.manifest import MIN_CHUNK_BYTES
+from tests.store.makers import fail
 from tests.support.clock import VirtualClock
 from tests.support.fake_source import Content, FakeSource
 from tests.support.patience import PATIENCE_S
@@ -43,7 +47,7 @@ async def until(condition: Callable[[], object], what: str) -> None:
 
 
 def fetch_threads() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name.startswith(("fetch", "sync"))]
+    return [t.name for t in threading.enumerate() if t.name.startswith(("fetch", "disk"))]
 
 
 class Run:
@@ -70,7 +74,11 @@ class Run:
         self.told: asyncio.Queue[NewsHeard] = asyncio.Queue()
         manifest = content.manifest
         self.state = DownloadState(
-            manifest.chunk_bytes, manifest.chunk_count, self.partial.written, Random(0)
+            manifest.chunk_bytes,
+            manifest.chunk_count,
+            self.partial.written,
+            Random(0),
+            unsure=self.partial.unsure,
         )
         self.engine = Engine(self.state, self.partial, self, self.clock)
         self.task: asyncio.Task[None] | None = None
@@ -545,10 +553,114 @@ async def test_cancelled_it_leaves_what_is_written_for_the_next_time(
     assert fetch_threads() == []
     run.partial.close()
     again = begin(5)
-    assert {i for i in range(5) if again.partial.written >> i & 1} == written
+    assert {i for i in range(5) if again.partial.unsure >> i & 1} == written
     rest = again.add(B)
     await again.finish()
     assert {first for first, _ in rest.asked} == set(range(5)) - written
+
+
+def keep(run: Run, *indices: int) -> None:
+    """An earlier run has left these, durable."""
+    for index in indices:
+        writer = run.partial.begin_chunk(index)
+        writer.write(memoryview(run.content.chunk(index)))
+        assert writer.finish()
+    run.partial.close()
+
+
+def rot(run: Run, index: int) -> None:
+    with run.partial.path.open("r+b") as file:
+        file.seek(index * MIN_CHUNK_BYTES)
+        file.write(b"rot")
+
+
+async def test_what_has_rotted_since_an_earlier_run_is_fetched_again(begin: Begin) -> None:
+    keep(begin(5), 0, 1, 3)
+    run = begin(5)
+    rot(run, 1)
+    told: list[int] = []
+    run.partial.on_written = told.append
+    source = run.add(A)
+    await run.clock.run_for(TICK_S)
+    run.start()
+    await until(lambda: run.state.chunks.unsure == 0, "compared")
+    assert run.state.written & 0b1011 == 0b1001
+    await run.clock.run_for(2 * TICK_S)
+    await run.finish()
+    assert sorted(first for first, _ in source.asked) == [1, 2, 4]
+    assert (run.engine.chunks_verified, run.engine.chunks_refused) == (3, 0)
+    assert sorted(told) == list(range(5))
+
+
+async def test_what_is_missing_comes_while_what_is_here_is_compared(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(begin(4), 0, 1)
+    run = begin(4)
+    go_on, real = threading.Event(), run.partial.compare_some
+
+    def held() -> tuple[int, int]:
+        assert go_on.wait(PATIENCE_S)
+        return real()
+
+    monkeypatch.setattr(run.partial, "compare_some", held)
+    source = run.add(A)
+    task = run.start()
+    await until(lambda: run.partial.written == 0b1100, "what is missing came")
+    await run.clock.run_for(3.0)
+    assert run.engine.progress().reason == "comparing what is here already, 2 chunks left"
+    assert not task.done()
+    go_on.set()
+    await run.finish()
+    assert sorted(first for first, _ in source.asked) == [2, 3]
+    assert run.engine.chunks_verified == 2
+
+
+async def test_stopped_while_it_compares_it_compares_again_the_next_time(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(begin(3), 0, 1, 2)
+    run = begin(3)
+    rot(run, 2)
+    reading, go_on, real = threading.Event(), threading.Event(), run.partial.compare_some
+    monkeypatch.setattr(partial_file, "COMPARED_AT_ONCE_BYTES", MIN_CHUNK_BYTES)
+
+    def held() -> tuple[int, int]:
+        reading.set()
+        assert go_on.wait(PATIENCE_S)
+        return real()
+
+    monkeypatch.setattr(run.partial, "compare_some", held)
+    task = run.start()
+    await until(reading.is_set, "it reads")
+    task.cancel()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not task.done()  # the file is closed next
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert fetch_threads() == []
+    assert run.partial.unsure == 0b110  # no further piece was begun
+    run.partial.close()
+    again = begin(3)
+    assert again.partial.unsure == 0b111
+    source = again.add(A)
+    again.start()
+    await until(lambda: again.state.chunks.unsure == 0, "compared")
+    await again.clock.run_for(2 * TICK_S)
+    await again.finish()
+    assert source.asked == [(2, 1)]
+
+
+async def test_a_disk_that_is_away_while_it_compares_ends_the_run_in_words(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(begin(2), 0)
+    run = begin(2)
+    fail(monkeypatch, "preadv", errno.ENODEV)
+    with pytest.raises(PanalError, match="Could not read what is here of the download"):
+        await run.start()
 
 
 async def test_cancelled_twice_it_still_waits_for_its_threads(begin: Begin) -> None:

@@ -6,6 +6,7 @@ from panal.swarm.messages import (
     BytesArrived,
     CancelFetch,
     ChunkCorrupt,
+    ChunksCompared,
     ChunkWritten,
     DiskStoodStill,
     Drop,
@@ -229,3 +230,21 @@ def test_while_the_own_disk_takes_nothing_no_source_is_given_up() -> None:
         orders += driven.tell(DiskStoodStill(0.25), after_s=0.25)
         orders += driven.tell(Ticked())
     assert not [order for order in orders if isinstance(order, CancelFetch | Drop)]
+
+
+def test_what_is_compared_is_named_before_whom_nothing_is_asked_of() -> None:
+    driven = Driven(4, unsure=0b0110)
+    driven.tell(Ticked())
+    driven.tell(TrackerAnswered())
+    comparing = "comparing what is here already, 2 chunks left"
+    assert reason(driven).startswith(f"{comparing}; no provider of 2 chunks is online; ")
+    driven.open_one_chunk(A, 0b0001)
+    assert reason(driven) == f"queued at peer_a; {absent(driven)}"
+    driven.tell(ChunksCompared(0b0010, 0))
+    assert facts_of(driven.state, driven.now_s).unsure == 1
+    assert facts_of(driven.state, driven.now_s).missing == 2
+
+
+def absent(driven: Driven) -> str:
+    """What is said of chunks that nobody has."""
+    return reason(driven).partition("; ")[2]

@@ -14,6 +14,7 @@ from panal.swarm.messages import (
     CancelFetch,
     ChunkCorrupt,
     ChunksAvailable,
+    ChunksCompared,
     ChunksGranted,
     ChunkWritten,
     Drop,
@@ -866,3 +867,47 @@ def test_what_a_seed_chose_although_it_was_asked_of_another_is_not_asked_again_a
     assert other.first != asked
     assert driven.tell(FetchEnded(A, Failure.BROKEN)) != []  # now it is free again
     assert driven.state.chunks.free >> asked & 1
+
+
+# What an earlier run has left -----------------------------------------------------------------
+
+
+def test_what_is_here_is_asked_of_nobody_unless_it_has_rotted() -> None:
+    driven = Driven(4, unsure=0b0111)
+    assert driven.open_one_chunk(A, 0b1111) == 3
+    assert driven.tell(ChunksCompared(0b0001, 0b0010)) == []
+    assert (driven.state.written, driven.state.chunks.unsure) == (0b0001, 0b0100)
+    driven.tell(ChunkWritten(A, 3))
+    (order,) = only(driven.tell(FetchEnded(A)), Fetch)
+    assert (order.first, order.count) == (1, 1)
+    driven.tell(ChunkWritten(A, 1))
+    assert driven.tell(FetchEnded(A)) == []
+    assert not driven.state.finished
+    assert driven.tell(ChunksCompared(0b0100, 0)) == [Drop(A), Finish()]
+
+
+def test_a_chunk_that_has_rotted_is_asked_for_at_the_next_tick() -> None:
+    driven = Driven(2, unsure=0b11)
+    assert driven.open(A, 0b11) == []
+    driven.tell(ChunksCompared(0b01, 0b10))
+    (order,) = only(driven.tell(Ticked(), after_s=0.25), Fetch)
+    assert (order.first, order.count) == (1, 1)
+
+
+def test_nobody_is_looked_for_because_of_what_is_still_compared() -> None:
+    driven = Driven(2, unsure=0b10)
+    driven.open(A, 0b01)
+    assert not driven.state._partings.is_starving()
+    driven.tell(ChunksCompared(0, 0b10))
+    assert driven.state._partings.is_starving()
+
+
+def test_a_seed_chooses_only_among_what_is_not_here() -> None:
+    driven = Driven(32, unsure=bitfield.full(16))
+    (order,) = driven.open(A, bitfield.full(32))
+    assert isinstance(order, FetchAny)
+    assert not order.among & bitfield.full(16)
+    driven.tell(ChunksGranted(A, 14, 4))  # whatever it says
+    fetch = driven.state.sources[A].fetch
+    assert fetch is not None
+    assert fetch.claimed == 0b11 << 16

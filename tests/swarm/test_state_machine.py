@@ -17,6 +17,7 @@ from panal.swarm.messages import (
     CancelFetch,
     ChunkCorrupt,
     ChunksAvailable,
+    ChunksCompared,
     ChunksGranted,
     ChunkWritten,
     DiskStoodStill,
@@ -59,10 +60,16 @@ class AnyFacts(RuleBasedStateMachine):
 
     state: DownloadState
 
-    @initialize(written=st.integers(0, 2**CHUNKS - 2), seed=st.integers(0, 1_000), zone=zones)
-    def begin(self, written: int, seed: int, zone: Zone) -> None:
+    @initialize(
+        written=st.integers(0, 2**CHUNKS - 2),
+        unsure=st.integers(0, 2**CHUNKS - 1),
+        seed=st.integers(0, 1_000),
+        zone=zones,
+    )
+    def begin(self, written: int, unsure: int, seed: int, zone: Zone) -> None:
         border = Border(CHUNKS, "own", zone)
-        self.state = DownloadState(CHUNK_BYTES, CHUNKS, written, Random(seed), border)
+        self.unsure = unsure = unsure & ~written
+        self.state = DownloadState(CHUNK_BYTES, CHUNKS, written, Random(seed), border, unsure)
         self.now_s = 0.0
         self.written = {i for i in range(CHUNKS) if written >> i & 1}
         self.asked: dict[SourceId, set[int]] = {}
@@ -83,6 +90,10 @@ class AnyFacts(RuleBasedStateMachine):
                 others = {i for asked in self.asked.values() for i in asked}
                 chosen = {i for i in range(first, first + count) if i < CHUNKS}
                 self.asked[source] |= chosen - others - self.written
+            case ChunksCompared(right, wrong):
+                self.unsure &= ~(right | wrong)
+                if not self.state.finished:
+                    self.written |= {i for i in range(CHUNKS) if right >> i & 1}
             case FetchEnded(source):
                 self.asked.pop(source, None)
                 self.choosing.discard(source)
@@ -97,6 +108,7 @@ class AnyFacts(RuleBasedStateMachine):
                 assert source not in self.banned, "asked after it was banned"
                 assert source not in self.asked, "asked for two things at once"
                 assert not wanted & self.written, "asked for what is there"
+                assert not any(self.unsure >> i & 1 for i in wanted), "asked before compared"
                 for other in self.asked.values():
                     assert not wanted & other, "one chunk asked of two sources"
                 assert wanted <= set(range(CHUNKS)), "asked beyond the end"
@@ -107,6 +119,7 @@ class AnyFacts(RuleBasedStateMachine):
                 assert source not in self.asked, "asked for two things at once"
                 taken = self.written.union(*self.asked.values())
                 assert among, "left a choice among nothing"
+                assert not among & self.unsure, "asked before compared"
                 assert most >= 1
                 assert not any(among >> index & 1 for index in taken), "chooses what others send"
                 assert not among >> CHUNKS, "chooses beyond the end"
@@ -195,6 +208,10 @@ class AnyFacts(RuleBasedStateMachine):
     @rule(source=sources, first=chunks, count=st.integers(1, 3))
     def granted(self, source: SourceId, first: int, count: int) -> None:
         self.tell(ChunksGranted(source, first, min(count, CHUNKS - first)))
+
+    @rule(right=bitfields, wrong=bitfields)
+    def compared(self, right: int, wrong: int) -> None:
+        self.tell(ChunksCompared(right & self.unsure, wrong & ~right & self.unsure))
 
     @rule(source=sources, index=chunks)
     def corrupt(self, source: SourceId, index: int) -> None:

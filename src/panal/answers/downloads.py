@@ -43,7 +43,8 @@ class DownloadAnswer(msgspec.Struct):
     bytes_done: int
     """How many are here and verified."""
     bytes_resumed: int
-    """How many were here before it began; a peer that starts again counts anew."""
+    """How many were here before it began and still agree with their hashes; counted anew after
+    a restart of the peer."""
     rate_bytes_s: float
     """What comes now."""
     eta_s: float | None

@@ -152,7 +152,10 @@ ROOT_WRONG = _broken("root-wrong", "P2", "The row of a further root makes no sen
 # Unfinished files ---------------------------------------------------------------------------
 
 DURABLE_CHUNK_WRONG = _broken(
-    "durable-chunk-wrong", "P4", "A chunk that was called durable has other bytes."
+    "durable-chunk-wrong",
+    "P4",
+    "A chunk that was called durable has other bytes. It is fetched anew when the download goes "
+    "on.",
 )
 WRITTEN_CHUNK_WRONG = _pending(
     "written-chunk-wrong",

@@ -222,6 +222,7 @@ class Fetching:
             partial.written,
             self._chance,
             Border(manifest.chunk_count, self._name, self._zone),
+            partial.unsure,
         )
         self._announcer.hold(content, complete=False)
         others = ContentSwarm(

@@ -49,14 +49,13 @@ class Transfer(msgspec.Struct):
     def follow(self, engine: Engine, partial: PartialFile) -> None:
         """A swarm works on it from now on."""
         self._engine, self._partial = engine, partial
-        if not self.is_of_list:
-            self.bytes_resumed = partial.bytes_in(partial.resumed)
 
     def look(self) -> None:
         """Bring what is told up to now."""
         if self._engine is not None and self._partial is not None:
             self.progress = self._engine.progress()
             if not self.is_of_list:
+                self.bytes_resumed = self._partial.bytes_in(self._partial.resumed)
                 self.bytes_done = self._partial.bytes_in(self._partial.written)
 
     def facts(self) -> SwarmFacts | None:

@@ -7,6 +7,7 @@
     0xFFFFFFFE    a sync begins: what is named up to here is its batch
     0xFFFFFFFF    the batch is durable
     0xFFFFFFFD    what is named up to here and not durable counts no more
+    0x80000000 + index  this chunk counts no more, durable or not
 
 It is locked for as long as it is open. Any prefix of it is true, so a torn end costs only
 what it would have said. Its calls raise OSError; the partial file says it in words.

@@ -10,6 +10,8 @@ DURABLE = 0xFFFFFFFF
 BATCH = 0xFFFFFFFE
 FORGET = 0xFFFFFFFD
 SIGNS = frozenset({DURABLE, BATCH, FORGET})
+WRONG = 0x80000000
+"""With a chunk's index: that one counts no more, durable or not. No content has so many chunks."""
 MAGIC = b"PANALJ1\n"
 RECORD = struct.Struct("<I")
 
@@ -44,6 +46,9 @@ def replay(records: Sequence[int], chunk_count: int) -> tuple[int, int]:
             named -= batch
         elif record == FORGET:
             named, batch = set(), set()
+        elif record & WRONG:
+            for chunks in (named, batch, durable):
+                chunks.discard(record ^ WRONG)
         elif record < chunk_count:
             named.add(record)
     return from_indices(durable), from_indices(named - durable)
@@ -51,4 +56,4 @@ def replay(records: Sequence[int], chunk_count: int) -> tuple[int, int]:
 
 def named_in(records: Iterable[int]) -> set[int]:
     """Every chunk that is named at all."""
-    return set(records) - SIGNS
+    return {record & ~WRONG for record in set(records) - SIGNS}

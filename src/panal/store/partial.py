@@ -4,13 +4,15 @@ A chunk is *written* when its hash agreed and its bytes are at their offset: onl
 journalled, counted and served. It is *durable* after the next `sync`. The journal is never
 ahead of the data.
 
-Opened again after an unclean stop, chunks that were only written are hashed once more and
-kept where they are right. After a failed sync they are all lost, here and in the journal:
-the kernel reports a failed write-back once, drops the bytes, and would let the next sync
-succeed.
+Opened again, each chunk is hashed once more and kept where it is right: what was only written
+before an unclean stop at opening, and what was durable by `compare_some`, for a disk may have
+changed it meanwhile. Until then that is *unsure*: neither written nor to be written. After a
+failed sync all that was only written is lost, here and in the journal: the kernel reports a
+failed write-back once, drops the bytes, and would let the next sync succeed.
 """
 
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -19,20 +21,26 @@ from pathlib import Path
 from blake3 import blake3
 
 from panal.errors import PanalError
+from panal.store.chunk_reading import ChunkReading
 from panal.store.disk_errors import disk_error
 from panal.store.file_systems import lies_in_memory
 from panal.store.fingerprints import Fingerprint
 from panal.store.journal import Journal, open_private
-from panal.store.journal_records import BATCH, DURABLE, FORGET
+from panal.store.journal_records import BATCH, DURABLE, FORGET, WRONG
 from panal.store.pending_writes import PendingWrites
 from panal.wire import bitfield
+from panal.wire.amounts import counted
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
+
+log = logging.getLogger(__name__)
 
 # It can only be read by setting it; here, before there are threads.
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)
 SYNC_BATCH_BYTES = 64 * 1024 * 1024
+COMPARED_AT_ONCE_BYTES = 16 * 1024 * 1024
+"""Between two such pieces of what was resumed there is time to sync, and to stop."""
 
 
 class ChunkTaken(Exception):
@@ -113,15 +121,21 @@ class PartialFile:
                 self._journal.restart()  # these bytes are not those it speaks of
                 self._allocate()
             self._durable, candidates = self._journal.read(manifest.chunk_count)
-            self._written = self._durable
+            self._written, self._unsure = 0, self._durable
             self._keep_what_is_right(candidates)
             undo.pop_all()
         self.resumed = self._written
+        """The bitfield of chunks that were here before, and are right."""
 
     @property
     def written(self) -> int:
         """The bitfield of verified chunks."""
         return self._written
+
+    @property
+    def unsure(self) -> int:
+        """The bitfield of chunks that an earlier run made durable, and nobody has compared yet."""
+        return self._unsure
 
     @property
     def is_whole(self) -> bool:
@@ -140,10 +154,45 @@ class PartialFile:
         """The one writer of a chunk that is not written yet; ChunkTaken."""
         with self._lock:
             self._check()
-            if index in self._open_writers or self._written >> index & 1:
+            if index in self._open_writers or (self._written | self._unsure) >> index & 1:
                 raise ChunkTaken(f"chunk {index} comes from another or is there already")
             self._open_writers.add(index)
         return ChunkWriter(self, index)
+
+    def compare_some(self) -> tuple[int, int]:
+        """Compare some of the unsure chunks, in one thread at a time; the right, and the wrong.
+
+        The right ones are written from now on; the wrong ones are missing, whatever the journal
+        said of them. Nothing where none is left.
+        """
+        with self._lock:
+            self._check()
+            some = self._next_unsure()
+        with _told_as("read what is here of the download"):
+            right = self._right_among(some)
+        wrong = some & ~right
+        with self._lock:
+            self._check()
+            if wrong:
+                self._append(*(WRONG | index for index in bitfield.indices(wrong)))
+            self._durable &= ~wrong
+            self._unsure &= ~some
+            self._written |= right
+            self.resumed |= right
+        if wrong:
+            log.warning(
+                "%s of %s had changed on the disk and will be fetched again: it may be failing.",
+                counted(wrong.bit_count(), "chunk"),
+                self.path,
+            )
+        for index in bitfield.indices(right):
+            self.on_written(index)
+        return right, wrong
+
+    def _next_unsure(self) -> int:
+        first = max(0, (self._unsure & -self._unsure).bit_length() - 1)
+        count = max(1, COMPARED_AT_ONCE_BYTES // self.manifest.chunk_bytes)
+        return self._unsure & bitfield.full(count) << first
 
     def write_at(self, data: memoryview, offset: int) -> None:
         """Put bytes at their offset, all of them."""
@@ -187,7 +236,7 @@ class PartialFile:
         further call fails: the rest is fetched again into the file opened anew.
         """
         with self._syncing:
-            if self._durable == self._written and self._failure is None:
+            if not self._written & ~self._durable and self._failure is None:
                 return
             batch = self._begin_batch()
             try:
@@ -230,13 +279,13 @@ class PartialFile:
     def _end_batch(self, batch: int) -> None:
         with self._lock:
             self._append(DURABLE)
-            self._durable = batch
+            self._durable |= batch
 
     def _lose(self, error: OSError) -> PanalError:
         failure = disk_error(error, "make the download durable")
         with self._lock:
             self._failure = failure
-            self._written = self._durable
+            self._written &= self._durable
             self._unsynced_bytes = 0
             try:
                 self._journal.append(FORGET)
@@ -306,16 +355,18 @@ class PartialFile:
             raise disk_error(error, "record the download's progress") from None
 
     def _keep_what_is_right(self, candidates: int) -> None:
-        right = []
-        for index in bitfield.indices(candidates):
-            offset, length = self.manifest.chunk_range(index)
-            found = blake3(os.pread(self.descriptor, length, offset)).digest()
-            if found == self.manifest.chunk_hash(index):
-                right.append(index)
-                self._written |= 1 << index
-                self._unsynced_bytes += length
+        right = bitfield.indices(self._right_among(candidates))
+        for index in right:
+            self._written |= 1 << index
+            self._unsynced_bytes += self.manifest.chunk_range(index)[1]
         if len(right) < candidates.bit_count():
             self._journal.append(FORGET, *right)
+
+    def _right_among(self, bits: int) -> int:
+        if not bits:
+            return 0
+        reading = ChunkReading(self.descriptor, self.manifest)
+        return bitfield.from_indices(filter(reading.is_right, bitfield.indices(bits)))
 
 
 @contextlib.contextmanager

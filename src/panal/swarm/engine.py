@@ -24,6 +24,7 @@ from panal.swarm.messages import (
     CancelFetch,
     ChunkCorrupt,
     ChunksAvailable,
+    ChunksCompared,
     ChunkWritten,
     DiskStoodStill,
     Drop,
@@ -75,7 +76,8 @@ class Engine:
         self._is_taking = False
         self._looked_at_s = clock.now_s()
         self._workers = Workers(MAX_NEIGHBOURS, "fetch")
-        self._syncing = ThreadPoolExecutor(1, thread_name_prefix="sync")
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
+        """Syncs what has come, and reads again what was here."""
         self._sources: dict[SourceId, ChunkSource] = {}
         self._counted: dict[SourceId, int] = {}
         self._held_s: dict[SourceId, float] = {}
@@ -113,6 +115,7 @@ class Engine:
         try:
             self._spawn(self._tick())
             self._spawn(self._sync())
+            self._spawn(self._compare())
             await self._done
         finally:
             self._others.serve_few(False)
@@ -250,7 +253,14 @@ class Engine:
             if not self._partial.wants_sync and self._clock.now_s() - synced_at_s < SYNC_EVERY_S:
                 continue
             synced_at_s = self._clock.now_s()
-            await self._loop.run_in_executor(self._syncing, self._sync_now)
+            await self._loop.run_in_executor(self._disk, self._sync_now)
+
+    async def _compare(self) -> None:
+        """Beside the fetch, and before any of it counts, is served or is given a name."""
+        while self._partial.unsure:
+            compared = await self._loop.run_in_executor(self._disk, self._partial.compare_some)
+            self._had += compared[0].bit_count()
+            self._note(ChunksCompared(*compared))
 
     def _sync_now(self) -> None:
         try:
@@ -313,4 +323,4 @@ class Engine:
             source.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await asyncio.to_thread(self._workers.stop)
-        await asyncio.to_thread(self._syncing.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._disk.shutdown, cancel_futures=True)

@@ -31,7 +31,7 @@ class Words(msgspec.Struct, frozen=True):
 
 def explain(facts: SwarmFacts, limits: str) -> Words:
     """What a download waits for, or what limits it; `limits` are our own, in words."""
-    if not facts.missing:
+    if not facts.missing and not facts.unsure:
         return Words("All chunks are here: the file is being made durable and put in its place.")
     if facts.is_waiting:
         why = waits(f"{facts.cause}: {limits}" if facts.is_held else facts.cause)
@@ -39,7 +39,14 @@ def explain(facts: SwarmFacts, limits: str) -> Words:
         why = _what_limits(facts, limits)
     comes = not facts.is_waiting and not facts.is_held and any(map(is_sending, facts.sources))
     limit = (NO_LIMIT,) if comes else ()
-    return Words(why, (*limit, *_absent_words(facts)), _advice(facts))
+    return Words(why, (*limit, *_unsure_words(facts), *_absent_words(facts)), _advice(facts))
+
+
+def _unsure_words(facts: SwarmFacts) -> list[str]:
+    if not facts.unsure:
+        return []
+    chunks = counted(facts.unsure, "chunk")
+    return [f"{chunks} of an earlier run are here: each counts once it agrees with its hash."]
 
 
 def _what_limits(facts: SwarmFacts, limits: str) -> str:

@@ -18,7 +18,8 @@ def check(state: DownloadState) -> None:
         assert running, f"{source.id} fetches while {source.stage.value}"
     assert state.missing == bitfield.full(state.chunk_count) & ~state.written, "missing is wrong"
     assert not claimed & state.written, "a written chunk is fetched again"
-    assert state.chunks.free == state.missing & ~claimed, "claims and fetches differ"
+    assert not claimed & state.chunks.unsure, "a chunk is fetched before it is compared"
+    assert state.chunks.free == state.chunks.lacking & ~claimed, "claims and fetches differ"
     _check_neighbours(state)
     for index in range(state.chunk_count):
         counted = sum(

@@ -98,6 +98,13 @@ class ChunkWritten(msgspec.Struct, frozen=True):
     index: int
 
 
+class ChunksCompared(msgspec.Struct, frozen=True):
+    """What an earlier run has left of these agrees with its hashes, or does not; as bits."""
+
+    right: int
+    wrong: int
+
+
 class ChunkCorrupt(msgspec.Struct, frozen=True):
     """A source sent bytes that are not the chunk."""
 
@@ -148,6 +155,7 @@ Fact = (
     | DiskStoodStill
     | ChunksGranted
     | ChunkWritten
+    | ChunksCompared
     | ChunkCorrupt
     | FetchEnded
     | TrackerAnswered

@@ -101,7 +101,7 @@ class Partings:
 
     def is_starving(self) -> bool:
         """Whether some chunk is missing that no neighbour has."""
-        return self._chunks.missing & self._neighbours.available != self._chunks.missing
+        return bool(self._chunks.lacking & ~self._neighbours.available)
 
     def make_room(self, quiet_since_s: float, now_s: float) -> list[Order]:
         """Who is of no use goes where others wait for its place."""

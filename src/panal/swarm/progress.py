@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from panal.swarm.messages import Progress, SourceProgress
 from panal.swarm.sources import HELD_SHARE, Source, Stage
 from panal.swarm.state import DownloadState
+from panal.wire.amounts import counted
 
 QUIET_S = 2.0
 """Nothing came in for so long: say why."""
@@ -65,12 +66,15 @@ def parts_of_wait(state: DownloadState, now_s: float) -> list[str]:
     if state.disk_still_s:
         return ["this machine's own disk takes nothing at the moment"]
     absent = _absent_parts(state, now_s)
+    unsure = state.chunks.unsure.bit_count()
     silent = [source for source in sources if state_of(source) == "sending"]
     if silent:
         return [f"nothing comes from {_names(silent)}", *absent]
     queued = [source for source in sources if state_of(source) == "queued"]
     if queued:
         return [f"queued at {_names(queued)}", *absent]
+    if unsure:
+        return [comparing_words(unsure), *absent]
     opening = [source for source in sources if source.stage is Stage.OPENING]
     if opening:
         return [f"connecting to {_names(opening)}"]
@@ -79,7 +83,7 @@ def parts_of_wait(state: DownloadState, now_s: float) -> list[str]:
 
 def _absent_parts(state: DownloadState, now_s: float) -> list[str]:
     """That chunks are missing everywhere, and who is away or not used."""
-    absent = (state.missing & ~state.neighbours.available).bit_count()
+    absent = (state.chunks.lacking & ~state.neighbours.available).bit_count()
     if not absent:
         return []
     if state.asking.problem:
@@ -90,6 +94,11 @@ def _absent_parts(state: DownloadState, now_s: float) -> list[str]:
     whose = "any chunk" if absent == state.chunk_count else chunks
     known = _whereabouts(state, now_s) or ["the tracker names nobody else, and is asked again"]
     return [f"no provider of {whose} is online", *known]
+
+
+def comparing_words(unsure: int) -> str:
+    """That an earlier run's chunks have still to be compared."""
+    return f"comparing what is here already, {counted(unsure, 'chunk')} left"
 
 
 def _names(sources: Iterable[Source]) -> str:

@@ -41,7 +41,7 @@ class SwarmFacts(msgspec.Struct, frozen=True):
 
     chunk_count: int
     missing: int
-    """How many chunks."""
+    """How many chunks have to come from others."""
     absent: int
     """The chunks that are missing and that nobody online has, as bits."""
     cause: str
@@ -49,6 +49,8 @@ class SwarmFacts(msgspec.Struct, frozen=True):
     is_waiting: bool
     """Nothing has come for some time."""
     sources: tuple[SourceFacts, ...]
+    unsure: int = 0
+    """How many chunks are here from before, and not compared yet."""
     disk_is_still: bool = False
     """Our own disk takes nothing of what has come."""
     tracker_problem: str = ""
@@ -67,14 +69,16 @@ class SwarmFacts(msgspec.Struct, frozen=True):
 
 def facts_of(state: DownloadState, now_s: float) -> SwarmFacts:
     """The download at this moment."""
-    absent = state.missing & ~state.neighbours.available
+    lacking = state.chunks.lacking
+    absent = lacking & ~state.neighbours.available
     return SwarmFacts(
         chunk_count=state.chunk_count,
-        missing=state.missing.bit_count(),
+        missing=lacking.bit_count(),
         absent=absent,
         cause="" if state.finished else parts_of_wait(state, now_s)[0],
         is_waiting=is_waiting(state, now_s),
-        sources=tuple(_facts(s, state.missing, absent, now_s) for s in state.sources.values()),
+        sources=tuple(_facts(s, lacking, absent, now_s) for s in state.sources.values()),
+        unsure=state.chunks.unsure.bit_count(),
         disk_is_still=state.disk_still_s > 0,
         tracker_problem=state.asking.problem,
         asks_again_s=state.asking.pause_s(now_s),

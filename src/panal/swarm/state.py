@@ -15,6 +15,7 @@ from panal.swarm.messages import (
     BytesArrived,
     ChunkCorrupt,
     ChunksAvailable,
+    ChunksCompared,
     ChunksGranted,
     ChunkWritten,
     DiskStoodStill,
@@ -63,9 +64,10 @@ class DownloadState:
         written: int,
         chance: Chance,
         border: Border | None = None,
+        unsure: int = 0,
     ) -> None:
-        """`border` where this peer has a zone."""
-        self.chunks = Chunks(chunk_bytes, chunk_count, written)
+        """`border` where this peer has a zone; `unsure` are here, and not compared yet."""
+        self.chunks = Chunks(chunk_bytes, chunk_count, written, unsure)
         self.neighbours = Neighbours(chunk_count, chance)
         self.asking = Asking()
         self.origins = Origins(chunk_count)
@@ -163,6 +165,9 @@ class DownloadState:
                 return []
             case SourceFound(source_id, zone):
                 return self._found(source_id, zone, now_s)
+            case ChunksCompared(right, wrong):
+                self.chunks.compared(right, wrong)
+                return []  # the next tick asks for the wrong ones
         source = self.neighbours.known.get(fact.source)
         if source is None:
             return []
@@ -287,7 +292,7 @@ class DownloadState:
             return
         # Where another is asked for it too, whoever comes first writes it: the other's fetch
         # ends there, as taken.
-        chosen = bitfield.full(count) << first & self.chunks.missing
+        chosen = bitfield.full(count) << first & self.chunks.lacking
         fetch.granted |= chosen
         claimed = chosen & self.chunks.free
         fetch.claimed |= claimed
