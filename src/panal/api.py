@@ -98,7 +98,8 @@ class Node:
     async def plan(self, what: str) -> PlanAnswer:
         """What a download would do; nothing is written."""
         settings = self._app.settings
-        target = Target(settings.folder.absolute(), settings.partials, settings.name)
+        place_of = self._app.downloads.place_of
+        target = Target(settings.folder.absolute(), settings.partials, settings.name, place_of)
         return plan_answer(await plan(self._app.client, self._app.calling, what, target))
 
     def downloads(self) -> list[DownloadAnswer]:

@@ -186,3 +186,21 @@ async def test_where_something_is_mounted_it_says_that_nothing_can_be_put(
     for what in ("data.bin", "album"):
         plan = await asking.plan(what, code=7)
         assert "on another file system" in plan["reason"]
+
+
+async def test_what_the_asked_peer_has_under_another_path_is_said_to_be_there(
+    network: Network,
+) -> None:
+    one = await network.peer("one")
+    await one.upload("s2/uniq.bin", b"u" * 5_000)
+    (one.folder / "s2/tree").mkdir()
+    (one.folder / "s2/tree/b.txt").write_bytes(b"bb")
+    await one.node.add_folder("s2/tree")
+    assert await one.app.announcer.announced(PATIENCE_S)
+    said = await panal("get", "uniq.bin", "--dry-run", "--peer", one.url)
+    assert said.code == 0
+    assert f"{one.folder}/s2/uniq.bin  " in said.out
+    assert "from nobody: it is here\n0 files to fetch, 0 B; 1 file there already\n" in said.out
+    said = await panal("get", "tree", "--dry-run", "--peer", one.url)
+    assert f"{one.folder}/s2/tree  " in said.out
+    assert "from nobody: it is here\n0 files to fetch, 0 B\n" in said.out

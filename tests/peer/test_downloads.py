@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from random import Random
 from typing import Any
 
@@ -15,6 +16,7 @@ from panal.swarm import sources
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.fsck.place import overwrite
 from tests.support.network import Network, until
+from tests.support.patience import PATIENCE_S
 from tests.support.scripted_peer import ScriptedPeer, SendRange, honest
 
 pytestmark = [pytest.mark.p6, pytest.mark.p7]
@@ -346,6 +348,42 @@ async def test_an_id_of_what_is_here_is_here_already_without_a_tracker(network: 
     answer = await one.fetched(folder.id)
     assert (answer.state, answer.name, answer.bytes_resumed) == ("done", "tree", 2)
     assert {path.name for path in one.folder.iterdir()} == {".panal", "a.txt", "tree"}
+
+
+async def test_what_only_this_peer_has_is_here_already_or_copied_under_another_name(
+    network: Network,
+) -> None:
+    one = await network.peer("one")
+    file = await one.upload("s2/uniq.bin", DATA)
+    (one.folder / "s2/tree").mkdir()
+    (one.folder / "s2/tree/b.txt").write_bytes(b"bb")
+    folder = await one.node.add_folder("s2/tree")
+    assert await one.app.announcer.announced(PATIENCE_S)
+    for what in ("uniq.bin", file["id"], f"sha256:{hashlib.sha256(DATA).hexdigest()}"):
+        answer = await one.fetched(what)
+        assert (answer.state, answer.name, answer.bytes_resumed) == (
+            "done", "s2/uniq.bin", len(DATA)
+        )  # fmt: skip
+    for what in ("tree", folder.id):
+        answer = await one.fetched(what)
+        assert (answer.state, answer.name) == ("done", "s2/tree")
+    assert (await one.fetched(file["id"], "copy.bin")).state == "done"
+    assert (await one.fetched(f"panal:{file['id']}?name=named.bin")).name == "named.bin"
+    assert (one.folder / "copy.bin").read_bytes() == DATA
+    assert (one.folder / "named.bin").read_bytes() == DATA
+
+
+async def test_a_rotten_copy_is_not_taken_for_what_was_asked_for(network: Network) -> None:
+    one, two = await network.peer("one"), await network.peer("two")
+    file = await one.upload("a.bin", DATA)
+    await two.upload("b.bin", DATA)
+    rotten = two.folder / "b.bin"
+    times = rotten.stat()
+    rotten.write_bytes(bytes(len(DATA)))
+    os.utime(rotten, ns=(times.st_atime_ns, times.st_mtime_ns))
+    answer = await two.fetched(file["id"], "copy.bin")
+    assert (answer.state, [source.peer for source in answer.sources]) == ("done", ["one"])
+    assert (two.folder / "copy.bin").read_bytes() == DATA
 
 
 async def test_a_name_that_means_two_contents_lists_them(network: Network) -> None:

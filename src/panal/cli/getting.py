@@ -74,8 +74,10 @@ def _tell_plan(plan: PlanAnswer, *, waits_for_room: bool, as_json: bool) -> None
         sys.exit(0 if problem is None else problem.exit_code)
     size = "size not known" if plan.size is None else size_words(plan.size)
     click.echo(f"{name_words(plan.path)}  {size}  {plan.id}")
-    whence = ", ".join(plan.providers) or "nobody who is here: it would be waited for"
-    click.echo(f"from {whence}")
+    nobody = (
+        "nobody who is here: it would be waited for" if plan.files != 0 else "nobody: it is here"
+    )
+    click.echo(f"from {', '.join(plan.providers) or nobody}")
     there = f"; {_files(plan.files_there)} there already" if plan.files_there else ""
     if plan.files is not None:
         click.echo(f"{_files(plan.files)} to fetch, {size_words(plan.bytes or 0)}{there}")

@@ -13,7 +13,7 @@ from panal.store.download_records import DownloadRecords
 from panal.wire.ids import ContentId
 from panal.wire.links import Link, parse_what
 from panal.wire.manifest import Kind, Manifest
-from panal.wire.names import SafePath, printable, visible_path
+from panal.wire.names import SafePath, bears, printable, visible_path
 
 
 class DownloadWay:
@@ -40,7 +40,7 @@ class DownloadWay:
         link = await self._identify(download)
         record.content = link.content
         record.size_bytes = link.size_bytes or 0
-        path = record.path = record.path or await self._place_of(link) or visible_path(_name(link))
+        path = record.path = record.path or await self.place_of(link) or visible_path(_name(link))
         is_folder = await asyncio.to_thread(self._folders.is_folder, path)
         if (
             link.inside is None
@@ -112,12 +112,15 @@ class DownloadWay:
                 download.waiting_for = ""
                 pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
 
-    async def _place_of(self, link: Link) -> SafePath | None:
-        """Where a content without a name is already, the tracker not having told of that."""
-        if link.name or link.inside:
+    async def place_of(self, link: Link) -> SafePath | None:
+        """Where a content is already: under its name in whatever folder, or under any."""
+        if link.inside is not None:
             return None
         folder = self._folders.place_of(link.content)
-        return folder or await asyncio.to_thread(self._sharing.place_of, link.content)
+        if folder is not None and bears(folder, link.name):
+            named = visible_path(_name(link))
+            return named if await asyncio.to_thread(self._folders.is_folder, named) else folder
+        return await asyncio.to_thread(self._sharing.place_of, link.content, link.name)
 
     async def _is_there(self, download: Download, content: ContentId, path: SafePath) -> bool:
         there = await self._sharing.already_there(path, content)

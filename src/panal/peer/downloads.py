@@ -69,6 +69,7 @@ class Downloads:
         `rotted` says what has rotted of a path.
         """
         self._way = way
+        self.place_of = way.place_of
         self._clock = clock
         self._state = state
         self._waits_for_room = waits_for_room

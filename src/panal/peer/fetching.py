@@ -17,6 +17,8 @@ from panal.clock import Clock
 from panal.errors import (
     IntegrityError,
     NoSpace,
+    NotFound,
+    PanalError,
     Unreachable,
 )
 from panal.peer.announcer import Announcer
@@ -34,6 +36,7 @@ from panal.peer.sharing import Sharing
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.transfer import Transfer
 from panal.store.partial import PartialFile
+from panal.store.salvage import salvage
 from panal.store.shared_files import SharedFile
 from panal.store.space import allocated_bytes, check_space
 from panal.store.unfinished import leftovers_in, remove
@@ -41,11 +44,12 @@ from panal.swarm.border import Border
 from panal.swarm.engine import Engine
 from panal.swarm.progress import QUIET_S
 from panal.swarm.state import DownloadState
+from panal.wire import bitfield
 from panal.wire.catalogue import Provider, Registration, Watched
 from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.ids import ContentId, PeerName
 from panal.wire.links import Link, What
-from panal.wire.manifest import Manifest
+from panal.wire.manifest import Manifest, decode
 from panal.wire.names import SafePath
 
 log = logging.getLogger(__name__)
@@ -113,10 +117,12 @@ class Fetching:
     async def manifest(
         self, content: ContentId, transfer: Transfer, likely: Sequence[Provider] = ()
     ) -> Manifest:
-        """From whoever gives the right one; waits, saying why, while nobody does.
+        """From whoever gives the right one, or this peer; waits, saying why, while nobody does.
 
         `likely` are asked first, and the tracker only if they do not have it.
         """
+        with contextlib.suppress(NotFound):  # nobody names this peer to itself
+            return decode(self._contents.encoded_manifest(content), content)
         pause_s = LOOK_AGAIN_S
         asked: set[str] = set()
         async with self.news_of_providers(content, asked) as news:
@@ -196,6 +202,7 @@ class Fetching:
             transfer.waiting_for = ""
             if folder == self._partials:
                 await self._sharing.make_own_place(folder.parent)
+            await self._begin_with_own(folder, content, manifest)
             partial = await _opened(folder, content, manifest)
             try:
                 with _saying_what_is_missing(partial):
@@ -205,6 +212,18 @@ class Fetching:
                 self._contents.end_partial(content)
                 self._announcer.release(content)
                 await to_end(asyncio.to_thread(partial.close))
+
+    async def _begin_with_own(self, folder: Path, content: ContentId, manifest: Manifest) -> None:
+        """Copy what is shared here under another path; each chunk is checked before it counts."""
+        chunks = bitfield.full(manifest.chunk_count)
+        with contextlib.suppress(PanalError):  # what cannot be read here can be had from others
+            own = self._contents.open(content)
+            try:
+                await to_end(
+                    asyncio.to_thread(salvage, folder, content, manifest, own.descriptor, chunks)
+                )
+            finally:
+                own.close()
 
     async def drop_unfinished(self, content: ContentId) -> None:
         """Remove what there is of a content in part: all of it has its name already."""

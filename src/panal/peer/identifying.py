@@ -9,7 +9,7 @@ from panal.peer.tracker_client import TrackerClient
 from panal.wire.catalogue import Hit, SearchQuery, Watched
 from panal.wire.links import ByName, BySha256, Link, What
 from panal.wire.manifest import Kind
-from panal.wire.names import printable, safe_path
+from panal.wire.names import bears, printable, safe_path
 
 
 async def identify(client: TrackerClient, asked: What) -> Link:
@@ -66,7 +66,8 @@ def choose(hits: list[Hit], asked: str) -> Link:
         )
         raise AmbiguousName(f"{printable(asked)} means {len(hits)} contents, ask by id: {listed}")
     hit = hits[0]
-    name = hit.names[0].path.rpartition("/")[2] if hit.names else None
+    paths = sorted((n.path for n in hit.names), key=lambda path: not bears(path, asked))
+    name = paths[0].rpartition("/")[2] if paths else None
     return Link(hit.content, name, hit.size_bytes)
 
 

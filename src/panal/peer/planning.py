@@ -1,7 +1,7 @@
 """What a download would do, found out without writing anything."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -40,6 +40,8 @@ class Target(msgspec.Struct, frozen=True):
     """Where unfinished files of earlier tries would be."""
     asker: str
     """Who asks: not named among the providers."""
+    place_of: Callable[[Link], Awaitable[SafePath | None]] | None = None
+    """Where the asker has a content already."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -77,7 +79,8 @@ async def plan(client: TrackerClient, calling: Calling, what: str, target: Targe
     the target's file system cannot hold are found out by the download itself.
     """
     link = await identify(client, parse_what(what))
-    path = visible_path(_name(link))
+    here = None if target.place_of is None else await target.place_of(link)
+    path = here or visible_path(_name(link))
     providers = await client.locate(link.content, target.asker)
     manifest, text = await _asked(calling, providers, link.content)
     if text is not None:
@@ -88,8 +91,12 @@ async def plan(client: TrackerClient, calling: Calling, what: str, target: Targe
         size_bytes = (link.size_bytes or 0) if manifest is None else manifest.size_bytes
         entries = (CollectionEntry(path, EntryType.FILE, link.content, size_bytes, 0),)
     if manifest is None:
-        is_there = await asyncio.to_thread(_is_there, target.folder, path, link.content)
-        found = Comparison(kept=list(entries) if is_there else [])
+        found, is_there = Comparison(), here is not None
+        if not await asyncio.to_thread((target.folder / path).is_dir):
+            is_there = is_there or await asyncio.to_thread(
+                _is_there, target.folder, path, link.content
+            )
+            found = Comparison(kept=list(entries) if is_there else [])
     else:
         is_there = False
         found = await asyncio.to_thread(_look_at, target.folder, entries)

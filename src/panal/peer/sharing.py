@@ -24,7 +24,7 @@ from panal.store.roots import Root
 from panal.store.shared_files import SharedFile
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
-from panal.wire.names import SafePath, printable
+from panal.wire.names import SafePath, bears, printable
 
 log = logging.getLogger(__name__)
 
@@ -241,9 +241,13 @@ class Sharing:
         async with self._placing(path):
             return await self._whats_there(path, content, replace=False)
 
-    def place_of(self, content: ContentId) -> SafePath | None:
-        """Where a file that is shared here has this content; None where none stands."""
-        files = self._index.by_content(content)
+    def place_of(self, content: ContentId, name: str | None = None) -> SafePath | None:
+        """Where a file that is shared here has this content, and the name; None where none stands.
+
+        Of several, one that lies in the fewest folders.
+        """
+        files = [file for file in self._index.by_content(content) if bears(file.path, name)]
+        files.sort(key=lambda file: file.path.count("/"))
         standing = (file.path for file in files if self.stands(file.path) == file.fingerprint)
         return next(standing, None)
 

@@ -137,6 +137,11 @@ def _component_problem(component: str) -> str | None:
     return None
 
 
+def bears(path: str, name: str | None) -> bool:
+    """Whether a path ends with a name, which may be of several parts; any does with None."""
+    return name is None or f"/{path}".endswith(f"/{name}")
+
+
 def printable(text: str) -> str:
     """`text` quoted for terminals, logs and pages: every unsafe character escaped."""
     if text.isascii() and text.isprintable() and "\\" not in text:
