@@ -123,3 +123,40 @@ def test_a_zone_comes_from_the_environment_and_the_file(
     file.write_text('zone = "rack1"\n[get]\nzone = "rack2"\n')
     found = settings()
     assert (found["peer", "zone"]["value"], found["get", "zone"]["value"]) == ("rack1", "rack2")
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("[get]\ninto = 3", "[get] into is one text: write it in quotes."),
+        ("[peer]\nopen = 'yes'", "[peer] open is true or false, without quotes."),
+        ("[get]\ninto = ['a', 'b']", "[get] into is one text"),
+        ("[search]\nlimit = true", "[search] limit is one text"),
+        ("tracker = [['a:1']]", "tracker is one text"),
+        ("traker = ['a:1']", "traker is not known. Is 'tracker' meant?"),
+        ("[peer]\ninto = 'x'", "[peer] into is not known."),
+        ("[pear]\nopen = true", "[pear] is not known. Is 'peer' meant?"),
+        ("[downloads.lst]\npeer = 'x'", "[downloads.lst] is not known. Is 'list' meant?"),
+        ("[search]\nlimit = 'x'", "It stands in the settings file "),
+    ],
+)
+def test_what_the_file_may_not_say_is_refused_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, words: str
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(written)
+    monkeypatch.setenv("PANAL_CONFIG", str(file))
+    answer = said("search", "x")
+    assert (answer.code, str(file) in answer.err, words in answer.err) == (2, True, True)
+
+
+def test_values_are_taken_as_if_they_were_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('tracker = "a:1"\n[peer]\nhost = "x"\nname = 7\n[search]\nmin-size = 5000\n')
+    monkeypatch.setenv("PANAL_CONFIG", str(file))
+    found = settings()
+    assert found["get", "tracker"]["value"] == ["a:1"]
+    assert found["peer", "host"]["value"] == ["x"]
+    assert found["search", "min-size"]["value"] == 5_000

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from panal.cli.settings_file import settings_for
+from panal.cli.settings_file import settings_for, settings_path
 from panal.cli.words import downloading, finding, network, owning, running, upkeep
 from panal.errors import AmbiguousName, PanalError, UsageError
 
@@ -106,6 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
     except PanalError as error:
         _fail(str(error), type(error), words)
     except click.ClickException as error:
+        error = _with_its_place(error)
         if isinstance(error, click.UsageError) and not _wants_json(words):
             error.show()
             sys.exit(UsageError.exit_code)
@@ -120,6 +121,18 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         text = f"A fault in Panal: {error!r}. Set PANAL_DEBUG=1 to see where, and report it."
         _fail(text, PanalError, words)
+
+
+def _with_its_place(error: click.ClickException) -> click.ClickException:
+    """The same, and where the value stands that is refused, if it is in the settings file."""
+    if not (isinstance(error, click.BadParameter) and error.ctx and error.param):
+        return error
+    source = error.ctx.get_parameter_source(error.param.name or "")
+    if source is not click.core.ParameterSource.DEFAULT_MAP:
+        return error
+    path = settings_path(error.ctx.find_root().params.get("config"))
+    text = f"{error.message} It stands in the settings file {path}."
+    return click.BadParameter(text, error.ctx, error.param, error.param_hint)
 
 
 def _fail(text: str, kind: type[PanalError], words: list[str]) -> NoReturn:
