@@ -131,6 +131,20 @@ async def test_copies_go_into_the_folder_and_over_nothing(network: Network, tmp_
     assert (peer.folder / "disk.iso").read_bytes() == b"iso"
 
 
+async def test_a_copy_keeps_the_time_and_the_executable_bit(
+    network: Network, tmp_path: Path
+) -> None:
+    peer = await network.peer("one")
+    write(tmp_path / "tools/run.sh", b"#!/bin/sh")
+    write(tmp_path / "tools/read.txt", b"text")
+    (tmp_path / "tools/run.sh").chmod(0o755)
+    os.utime(tmp_path / "tools/run.sh", (1, 1_000_000_000))
+    await peer.node.add([str(tmp_path / "tools")], copy=True)
+    copied = (peer.folder / "tools/run.sh").stat()
+    assert (copied.st_mode & 0o100, copied.st_mtime) == (0o100, 1_000_000_000)
+    assert (peer.folder / "tools/read.txt").stat().st_mode & 0o111 == 0
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "homes/me/music").mkdir(parents=True)

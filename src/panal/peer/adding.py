@@ -197,7 +197,12 @@ class Adding:
         descriptor, found = await asyncio.to_thread(source.open_file, path)
         try:
             return await self._uploads.store(
-                target, _blocks(descriptor), found.size_bytes, exact=True, replace=False
+                target,
+                _blocks(descriptor),
+                found.size_bytes,
+                exact=True,
+                replace=False,
+                like=os.fstat(descriptor),
             )
         finally:
             os.close(descriptor)

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import secrets
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -70,13 +71,15 @@ class Uploads:
         *,
         exact: bool,
         replace: bool,
+        like: os.stat_result | None = None,
     ) -> Placed:
         """Store one file; TargetTaken where other content has the name, unless `replace`.
 
         RootOffline where the folder's disk has gone.
 
         `expected_bytes` is the length if `exact`, else at most an upper bound: it is what
-        space is checked for and the chunk size guessed from.
+        space is checked for and the chunk size guessed from. It gets the time and the executable
+        bit of what it is to be `like`.
         """
         if expected_bytes is not None and expected_bytes > MAX_CONTENT_BYTES:
             raise TooLarge(f"A content has at most {MAX_CONTENT_BYTES} bytes.")
@@ -90,7 +93,8 @@ class Uploads:
             incoming = Incoming(temporary.name, path, expected_bytes if exact else None)
             self.incoming[incoming.id] = incoming
             try:
-                manifest = await self._receive(temporary, blocks, expected_bytes or 0, incoming)
+                receiving = self._receive(temporary, blocks, expected_bytes or 0, incoming, like)
+                manifest = await receiving
                 if exact and manifest.size_bytes != expected_bytes:
                     raise TooLarge("The upload is longer or shorter than it said.")
                 return await self._sharing.put_in_place(
@@ -117,16 +121,20 @@ class Uploads:
         blocks: AsyncIterator[bytes],
         guessed_bytes: int,
         incoming: Incoming,
+        like: os.stat_result | None,
     ) -> Manifest:
+        mode = 0o777 if like is not None and like.st_mode & stat.S_IXUSR else 0o666
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            descriptor = os.open(temporary, flags, 0o666)
+            descriptor = os.open(temporary, flags, mode)
         except OSError as error:
             raise disk_error(error, "store the upload") from None
         try:
             with ContentHasher(chunk_size_for(guessed_bytes)) as hasher:
                 await _hash_and_write_all(hasher, temporary, descriptor, blocks, incoming)
                 incoming.is_all_here = True
+                if like is not None:
+                    os.utime(descriptor, ns=(like.st_mtime_ns, like.st_mtime_ns))
                 finishing = asyncio.ensure_future(asyncio.to_thread(_finish, hasher, descriptor))
                 try:
                     manifest = await asyncio.shield(finishing)
