@@ -20,6 +20,7 @@ async def test_a_link_is_for_whoever_has_panal(network: Network) -> None:
     (peer.folder / "album").mkdir()
     (peer.folder / "album" / "a.txt").write_bytes(b"a")
     assert (await panal("link", "album", *at)).out.startswith("panal:")
+    assert (await panal("link", "album/", *at)).out.startswith("panal:")
 
 
 async def test_a_guest_s_link_is_printed_as_words_and_code_listed_and_revoked(

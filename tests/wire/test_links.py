@@ -176,6 +176,8 @@ def test_an_unsafe_name_in_a_link_says_so() -> None:
         ("sha256:" + HEX.upper(), BySha256(ID)),
         ("SHA256:" + HEX, BySha256(ID)),
         ("a.txt", ByName("a.txt")),
+        ("weird/", ByName("weird")),
+        ("/", ByName("/")),
         ("dos palabras", ByName("dos palabras")),
         ("sha256", ByName("sha256")),
         ("panal", ByName("panal")),

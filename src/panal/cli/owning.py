@@ -196,7 +196,7 @@ def shared_path(folder: Path, given: str) -> str:
     """What the peer calls it: a path on the disk, or one as `ls` shows it."""
     below = _below(folder, Path(given))
     is_on_disk = given.startswith(("/", "./", "../"))
-    return below or (str(_whole(Path(given))) if is_on_disk else given)
+    return below or (str(_whole(Path(given))) if is_on_disk else given.removesuffix("/") or given)
 
 
 def _is_folder_of(folder: Path, path: Path) -> bool:

@@ -52,7 +52,7 @@ class BySha256(msgspec.Struct, frozen=True):
 
 
 class ByName(msgspec.Struct, frozen=True):
-    """A content by a name, as a search finds it."""
+    """A content by a name, as a search finds it; no slash at its end, as a folder is printed."""
 
     name: str
 
@@ -76,7 +76,7 @@ def parse_what(text: str) -> What:
     if is_content_id(pasted) or (slash and is_content_id(identifier)):
         content = parse_content_id(identifier.rstrip())
         return Link(content, inside=_inside(inside) if slash else None)
-    return ByName(text)
+    return ByName(text if len(text) == 1 else text.removesuffix("/"))
 
 
 def parse_link(text: str) -> Link:
