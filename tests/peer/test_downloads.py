@@ -373,6 +373,17 @@ async def test_what_only_this_peer_has_is_here_already_or_copied_under_another_n
     assert (one.folder / "named.bin").read_bytes() == DATA
 
 
+async def test_a_name_with_a_backslash_is_found_as_it_is_printed(network: Network) -> None:
+    one, two = await network.peer("one"), await network.peer("two")
+    (one.folder / "a\\b.txt").write_bytes(b"one")
+    (one.folder / "c\\\\d.txt").write_bytes(b"two")
+    await until(lambda: one.app.index.totals()[0] == 2, "shared")
+    assert await one.app.announcer.announced(PATIENCE_S)
+    for asked, name in (("a\\b.txt",) * 2, ("a\\\\b.txt", "a\\b.txt"), ("c\\\\d.txt",) * 2):
+        assert (await two.fetched(asked)).name == name
+    assert (await two.fetched("e\\\\f.txt")).error == NotFound.slug
+
+
 async def test_a_rotten_copy_is_not_taken_for_what_was_asked_for(network: Network) -> None:
     one, two = await network.peer("one"), await network.peer("two")
     file = await one.upload("a.bin", DATA)

@@ -19,6 +19,16 @@ async def identify(client: TrackerClient, asked: What) -> Link:
     if isinstance(asked, BySha256):
         page = await client.search(SearchQuery(sha256=asked.sha256))
         return choose(list(page.hits), f"sha256:{asked.sha256.hex()}")
+    try:
+        return await _by_name(client, asked)
+    except NotFound:
+        if "\\\\" not in asked.name:
+            raise
+        # Pasted from where names are printed: there a backslash is written twice.
+        return await _by_name(client, ByName(asked.name.replace("\\\\", "\\")))
+
+
+async def _by_name(client: TrackerClient, asked: ByName) -> Link:
     page = await client.search(SearchQuery(words=asked.name, literal=True))
     named = _named_exactly(page.hits, asked)
     if not named and (folder := await _in_a_folder(client, asked.name)) is not None:
