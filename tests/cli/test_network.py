@@ -127,19 +127,35 @@ async def test_a_line_that_is_made_lets_in_until_it_is_revoked(members: Network)
 
 async def test_a_line_is_written_for_this_user_alone(members: Network, tmp_path: Path) -> None:
     to = tmp_path / "a join.txt"
-    to.write_text("others may read this")
-    to.chmod(0o644)
     words = ("network", "join-line", "--to", str(to), "--state", state(members))
     made = await panal(*words)
     assert made.code == 0
     assert made.out == ""
     assert to.stat().st_mode & 0o777 == 0o600
     await members.peer("a", join=parse_join_line(to.read_text()))
-    assert json.loads((await panal(*words, "--json")).out)["line"] is None
+    again = (*words[:3], str(tmp_path / "again.txt"), *words[4:])
+    assert json.loads((await panal(*again, "--json")).out)["line"] is None
     nowhere = str(tmp_path / "missing" / "join.txt")
     refused = await panal("network", "join-line", "--to", nowhere, "--state", state(members))
     assert refused.code == 1
     assert "join.txt" in refused.err
+
+
+async def test_a_line_is_not_made_where_it_would_take_the_place_of_a_file(
+    members: Network, tmp_path: Path
+) -> None:
+    to = tmp_path / "join.txt"
+    to.write_text("mine")
+    (tmp_path / "join.txt.new").write_text("mine too")
+    lines = (await panal("network", "--state", state(members))).err
+    words = ("network", "join-line", "--to", str(to), "--state", state(members))
+    refused = await panal(*words)
+    assert (refused.code, "is there already" in refused.err) == (7, True)
+    assert (to.read_text(), (tmp_path / "join.txt.new").read_text()) == ("mine", "mine too")
+    assert (await panal("network", "--state", state(members))).err == lines
+    to.unlink()
+    assert (await panal(*words[:-1], str(tmp_path / "no-network"))).code == 3
+    assert not to.exists()
 
 
 async def test_a_line_with_addresses_that_its_maker_knows(members: Network) -> None:

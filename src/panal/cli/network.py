@@ -1,12 +1,13 @@
 """`panal network`: asked of the tracker that runs on this machine, as its network's owner."""
 
 import asyncio
+import contextlib
 import shlex
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import click
 from platformdirs import user_state_path
@@ -20,13 +21,14 @@ from panal.cli.documents import (
     RevokedLineDocument,
 )
 from panal.cli.output import print_json
-from panal.errors import NotFound, UsageError
+from panal.errors import NotFound, TargetTaken, UsageError
 from panal.peer.network_owner import Member, NetworkOwner, OpenLine
 from panal.store.disk_errors import disk_error
-from panal.trust.files import write_private
+from panal.trust.files import new_private
 from panal.trust.owner_files import FOLDER, read_access
 from panal.wire.join_line import JoinLine
 from panal.wire.links import is_host_and_port
+from panal.wire.names import printable
 
 _Result = TypeVar("_Result")
 DEFAULT_STATE = "tracker-50051"
@@ -68,12 +70,10 @@ def mint(
     for address in addresses:
         if not is_host_and_port(address):
             raise UsageError(f"{address!r} is no address; write host:port.")
-    line, kept = _ask(state, lambda owner: owner.mint(valid_s, uses, addresses))
-    if to is not None:
-        try:
-            write_private(to, f"{line}\n".encode())
-        except OSError as error:
-            raise disk_error(error, f"write {to}") from None
+    with _new_file(to) as file:
+        line, kept = _ask(state, lambda owner: owner.mint(valid_s, uses, addresses))
+        if file is not None:
+            file.write(f"{line}\n")
     if as_json:
         print_json(JoinLineDocument(str(line) if to is None else None, _line(kept)))
         return
@@ -81,6 +81,21 @@ def mint(
         print_join_line(line)
     if not quiet:
         click.echo(f"Join line {kept.id}: {uses} uses, until {_moment(kept.until_s)}.", err=True)
+
+
+@contextlib.contextmanager
+def _new_file(to: Path | None) -> Iterator[IO[str] | None]:
+    """The file that is named, made now: no line is made that could not be kept."""
+    if to is None:
+        yield None
+        return
+    try:
+        with new_private(to) as file:
+            yield file
+    except FileExistsError:
+        raise TargetTaken(f"{printable(str(to))} is there already; it was left as it is.") from None
+    except OSError as error:
+        raise disk_error(error, f"write {to}") from None
 
 
 def print_join_line(line: JoinLine) -> None:

@@ -4,7 +4,9 @@ import contextlib
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 MOST_CHARACTERS = 1_000
 _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -28,6 +30,21 @@ def write_private(path: Path, data: bytes) -> None:
         os.close(descriptor)
     fresh.replace(path)
     _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def new_private(path: Path) -> Iterator[IO[str]]:
+    """A file where there was none, durable at the end, gone where that is not reached; OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="ascii") as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            _sync_folder(path.parent)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def read_private(path: Path) -> str | None:
