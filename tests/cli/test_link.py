@@ -16,7 +16,8 @@ async def test_a_link_is_for_whoever_has_panal(network: Network) -> None:
     assert (await panal("link", file["id"], *at)).out.strip() == file["link"]
     on_disk = str(peer.folder / "note.txt")
     assert (await panal("link", on_disk, *at)).out.strip() == file["link"]
-    assert (await panal("link", "missing.txt", *at)).code == 3
+    missing = await panal("link", "missing.txt", *at)
+    assert (missing.code, "neither a file nor a folder 'missing.txt'" in missing.err) == (3, True)
     (peer.folder / "album").mkdir()
     (peer.folder / "album" / "a.txt").write_bytes(b"a")
     assert (await panal("link", "album", *at)).out.startswith("panal:")

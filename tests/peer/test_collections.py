@@ -136,7 +136,7 @@ async def test_however_few_are_looked_at_together(
     (network.place / "four" / "tree/many").write_bytes(b"no folder")
     four = await network.peer("four", shares_folder=False)
     reason = (await four.fetched(added.link)).reason
-    assert "1 names are taken, and nothing was fetched: 'tree/many' is no folder." in reason
+    assert "1 name is taken, and nothing was fetched: 'tree/many' is no folder." in reason
 
 
 async def test_conflicts_are_told_together_and_nothing_is_written(network: Network) -> None:

@@ -42,7 +42,8 @@ def _setting(change: str) -> tuple[str, int]:
     known = {known.removesuffix(_RATE): known for known in SettingsAnswer.__struct_fields__}
     whole = known.get(name.removesuffix(_RATE))
     if not equals or whole is None:
-        raise UsageError(f"{change!r} is not NAME=VALUE; the names are {', '.join(known)}.")
+        wrong = f"There is no setting {name!r}" if equals else f"{change!r} is not NAME=VALUE"
+        raise UsageError(f"{wrong}; the names are {', '.join(known)}.")
     if whole.endswith(_RATE):
         return whole, parse_rate(value)
     if not value.isascii() or not value.isdigit() or len(value) > 9:

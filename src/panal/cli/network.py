@@ -80,7 +80,8 @@ def mint(
     if to is None:
         print_join_line(line)
     if not quiet:
-        click.echo(f"Join line {kept.id}: {uses} uses, until {_moment(kept.until_s)}.", err=True)
+        how_often = "1 use" if uses == 1 else f"{uses} uses"
+        click.echo(f"Join line {kept.id}: {how_often}, until {_moment(kept.until_s)}.", err=True)
 
 
 @contextlib.contextmanager

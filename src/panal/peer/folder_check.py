@@ -57,8 +57,10 @@ class Comparison(msgspec.Struct):
         named = "; ".join(self.conflicts[:NAMED_CONFLICTS])
         more = len(self.conflicts) - NAMED_CONFLICTS
         rest = f"; and {more} more" if more > 0 else ""
+        count = len(self.conflicts)
+        taken = "1 name is taken" if count == 1 else f"{count} names are taken"
         raise TargetTaken(
-            f"{len(self.conflicts)} names are taken, and nothing was fetched: {named}{rest}. "
+            f"{taken}, and nothing was fetched: {named}{rest}. "
             "Move them away, or fetch into another folder."
         )
 

@@ -230,9 +230,11 @@ class FolderDownloads:
         if files.taken:
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
             named = ", ".join(printable(entry.path) for entry in files.taken[:20])
+            count = len(files.taken)
+            taken = "1 name was" if count == 1 else f"{count} names were"
             raise TargetTaken(
-                f"{len(files.taken)} names were taken while the folder was fetched, and left "
-                f"as they are: {named}. All else is in place."
+                f"{taken} taken while the folder was fetched, and left alone: {named}. "
+                "All else is in place."
             )
 
     async def finish(

@@ -66,7 +66,13 @@ class GuestLinks:
         if (file := self._index.by_path(path)) is not None:
             size_bytes = file.fingerprint.size_bytes
             return Named(file.content, Kind.FILE, path.rpartition("/")[2], size_bytes)
-        record = (await self._collections.add(path)).record
+        try:
+            record = (await self._collections.add(path)).record
+        except NotFound as error:
+            if type(error) is not NotFound:
+                raise
+            shown = printable(path)
+            raise NotFound(f"This peer shares neither a file nor a folder {shown}.") from None
         size_bytes = record.manifest.size_bytes
         return Named(record.content, Kind.COLLECTION, path.rpartition("/")[2], size_bytes)
 
