@@ -94,6 +94,7 @@ DISPOSITIONS: dict[bytes, tuple[int, str | None]] = {
     named("ñandú 😀.txt"): (201, "ñandú 😀.txt"),
     named("%2e%2e%2fx"): (201, "%2e%2e%2fx"),
     named("100%"): (201, "100%"),
+    named("%22as curl%22 %0A.txt"): (201, '"as curl" %0A.txt'),
     named(r"say \"hi\".txt"): (201, 'say "hi".txt'),
     named(r"C:\x"): (201, r"C:\x"),
     named(r"two\\backs"): (201, r"two\backs"),

@@ -32,7 +32,7 @@ def part_parameters(dispositions: Sequence[str]) -> dict[str, str]:
         key, quoted, bare = matched[1].lower(), matched[2], matched[3]
         if key in found:
             break
-        found[key] = bare if quoted is None else _ESCAPED.sub(r"\1", quoted)
+        found[key] = bare if quoted is None else _as_sent(quoted)
         end = matched.end()
     in_pieces = any(key.startswith("filename*") and key != "filename*" for key in found)
     if end < len(rest) or in_pieces or kind.strip().lower() != "form-data":
@@ -42,6 +42,14 @@ def part_parameters(dispositions: Sequence[str]) -> dict[str, str]:
         found["filename"] = _decoded(extended)
     _check_not_rooted(found.get("filename", ""))
     return found
+
+
+def _as_sent(quoted: str) -> str:
+    """Without the escapes: `%22` is how browsers and curl write a quotation mark, and no other `%`.
+
+    A name that has a `%22` of its own comes as the same bytes; a quotation mark is likelier.
+    """
+    return _ESCAPED.sub(r"\1", quoted).replace("%22", '"')
 
 
 def _check_not_rooted(name: str) -> None:
