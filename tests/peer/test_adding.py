@@ -145,6 +145,16 @@ async def test_a_copy_keeps_the_time_and_the_executable_bit(
     assert (peer.folder / "tools/read.txt").stat().st_mode & 0o111 == 0
 
 
+@pytest.mark.parametrize("copy", [False, True])
+async def test_what_the_kernel_makes_as_it_is_read_is_not_added(
+    network: Network, copy: bool
+) -> None:
+    peer = await network.peer("one")
+    for path in ("/proc/version", "/proc/sys"):
+        with pytest.raises(Refused, match="made as it is read"):
+            await peer.node.add([path], copy=copy)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "homes/me/music").mkdir(parents=True)

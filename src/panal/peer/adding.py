@@ -4,6 +4,7 @@ Nothing here ever deletes, moves or writes a file of the user's.
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from panal.peer.sharing import Placed
 from panal.peer.uploads import BATCH_BYTES, Uploads
 from panal.peer.watching import Watching
 from panal.store.disk_errors import disk_error
+from panal.store.file_systems import is_the_kernels
 from panal.store.fingerprints import Skipped
 from panal.store.mounts import FurtherRoot, Mounts
 from panal.store.root_records import RootRecords
@@ -125,6 +127,9 @@ class Adding:
             raise NotFound(f"{printable(text)} cannot be added: {error.strerror}.") from None
         if not (place.is_dir() or place.is_file()):
             raise Refused(f"{printable(text)} is neither a file nor a folder.")
+        with contextlib.suppress(OSError):  # what cannot be read is told of where it is read
+            if is_the_kernels(place if place.is_dir() else place.parent):
+                raise Refused(f"{printable(text)} is the kernel's, made as it is read: no file.")
         self._refuse_dangerous(place)
         if place.is_file() and place.name != name:
             raise Refused(f"{printable(text)} is a link; add the file itself: {place}.")

@@ -22,6 +22,10 @@ _MODELESS = {
     0x5346544E,  # NTFS, by the kernel's old driver
     0x7366746E,  # NTFS, by its new one
 }
+_KERNELS = {
+    0x9FA0,  # /proc
+    0x62656572,  # /sys
+}
 
 
 class Mounted(msgspec.Struct, frozen=True):
@@ -84,8 +88,17 @@ def shows_writers(descriptor: int) -> bool:
 
 def keeps_modes(folder: Path) -> bool:
     """Whether who may read a file can be said there for each; else its mount says it for all."""
+    return _kind_of_folder(folder) not in _MODELESS
+
+
+def is_the_kernels(folder: Path) -> bool:
+    """Whether its files are made as they are read, and say that they have no bytes; OSError."""
+    return _kind_of_folder(folder) in _KERNELS
+
+
+def _kind_of_folder(folder: Path) -> int | None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return kind_of(descriptor) not in _MODELESS
+        return kind_of(descriptor)
     finally:
         os.close(descriptor)
