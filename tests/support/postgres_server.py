@@ -75,6 +75,21 @@ class PostgresServer:
         self.run("pg_ctl", "-D", str(self._data), "-w", "-m", how, "stop")
         self._end_watch()
 
+    def start_as_standby(self) -> None:
+        """As a primary that was demoted: it answers, and takes no writes until `promote`."""
+        signal_file = self._data / "standby.signal"
+        signal_file.touch()
+        if self._account is not None:
+            os.chown(signal_file, self._account.pw_uid, self._account.pw_gid)
+        self.start()
+
+    def demote(self) -> None:
+        self.stop()
+        self.start_as_standby()
+
+    def promote(self) -> None:
+        self.run("pg_ctl", "-D", str(self._data), "-w", "promote")
+
     def ask_for_passwords(self) -> None:
         """From now on nobody comes in without."""
         (self._data / "pg_hba.conf").write_text("local all all scram-sha-256\n")

@@ -23,6 +23,10 @@ class NoAnswer(psycopg.OperationalError):
     """A question was given up; nobody knows what became of it."""
 
 
+class TakesNoWrites(psycopg.OperationalError):
+    """It answers, and would refuse to change anything: a standby, or set to read only."""
+
+
 class DoubtingConnection(psycopg.Connection[TupleRow]):
     """Asks `doubt` again and again while it waits for an answer."""
 

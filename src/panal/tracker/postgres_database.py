@@ -1,7 +1,7 @@
 """The connections to PostgreSQL: one a running transaction, its errors in words.
 
-A database that is away is noticed by the first transaction that meets it. From then on calls
-fail at once, not each after a wait, until a probe gets through.
+A database that is away, or takes no writes, is noticed by the first transaction that meets it. From
+then on calls fail at once, not each after a wait, until a probe gets through.
 """
 
 import hashlib
@@ -18,8 +18,13 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from panal.errors import Busy, NoSpace, PanalError, Refused, StoreUnavailable, UsageError
-from panal.tracker.postgres_connection import Connection, DoubtingConnection, NoAnswer
-from panal.tracker.postgres_presence import DOUBT_S, PROBE_S, Presence, told
+from panal.tracker.postgres_connection import (
+    Connection,
+    DoubtingConnection,
+    NoAnswer,
+    TakesNoWrites,
+)
+from panal.tracker.postgres_presence import DOUBT_S, NO_ANSWER, PROBE_S, Presence, told
 from panal.tracker.postgres_steps import MIGRATIONS
 from panal.tracker.storage import Conflict
 from panal.tracker.store_url import shown_store
@@ -38,7 +43,6 @@ IDLE_TRANSACTION_S = 15
 APPLICATION = "panal tracker"
 """Before how many steps it knows: so its sessions are named, for other trackers to see."""
 
-_AWAY = "The tracker's database does not answer. That is not your fault: try again in a moment."
 # What waiting does not mend. A connection that fails has no code, only the server's words, which
 # may be in another language: then it is waited for, and the log has them.
 _REFUSALS = (
@@ -48,7 +52,10 @@ _REFUSALS = (
     '" does not exist',
     "not permitted to log in",
 )
-_BEGIN = b"BEGIN; SELECT extract(epoch FROM clock_timestamp())::float8"
+_BEGIN = (
+    b"BEGIN; SELECT extract(epoch FROM clock_timestamp())::float8,"
+    b" current_setting('transaction_read_only')::boolean"
+)
 # Compiling a search takes longer than the search, and so do workers beside it; a bitmap of a common
 # word's names has room. Where a search reads rows from the table's beginning, its pages do so too.
 # What is lost with the last moment before a crash of the database is announced again.
@@ -84,7 +91,7 @@ class Database:
         self._settings = _settings(url)
         self.presence = Presence(self._settings, self.shown)
         self._local = threading.local()
-        self._was_here = False
+        self._is_open = False
         self._refused = ""
         # It says once for each connection what is said here once.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
@@ -104,6 +111,7 @@ class Database:
         """Begin to keep connections; StoreUnavailable where not even one can be had."""
         with self.connect():
             self._pool.open()
+            self._is_open = True
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -112,7 +120,6 @@ class Database:
             connection = DoubtingConnection.connect(**self._settings, autocommit=True)
         except psycopg.Error as error:
             raise self._not_connected(error) from error
-        self._was_here = True
         connection.doubt = self.presence.doubt
         with closing(connection):
             try:
@@ -178,18 +185,20 @@ class Database:
                 self.presence.answers(monotonic() - DOUBT_S)
                 continue
             try:
-                cursor = connection.execute(_BEGIN)
-                cursor.nextset()
-                (now_s,) = cursor.fetchone() or (0.0,)
+                now_s = _begin(connection)
             except psycopg.Error as error:
                 self._give_back(connection)
                 if not _is_lost(connection):
                     raise self._in_words(error, connection) from error
-                # Nothing was done on it: it may have died of age, or with the database.
+                # Nothing was done on it: it may have died of age, or with the database, or be from
+                # when that took no writes.
                 self.presence.answers(monotonic())
             else:
                 return connection, now_s
-        raise StoreUnavailable(_AWAY)
+        raise self._away()
+
+    def _away(self) -> StoreUnavailable:
+        return StoreUnavailable(self.presence.problem or NO_ANSWER)
 
     def _give_back(self, connection: DoubtingConnection) -> None:
         if connection.info.transaction_status not in {
@@ -210,9 +219,9 @@ class Database:
         _configure(connection)
 
     def _not_connected(self, error: psycopg.Error) -> PanalError:
-        if self._was_here:
+        if self._is_open:
             self.presence.note_away(error)
-            return StoreUnavailable(_AWAY)
+            return self._away()
         if any(words in str(error) for words in _REFUSALS):
             return Refused(f"{self.shown} does not let this tracker in: {told(error)}")
         why = told(error)
@@ -235,8 +244,10 @@ class Database:
         if isinstance(error, errors.LockNotAvailable | errors.QueryCanceled):
             return Busy("The tracker's database has too much to do; try again in a moment.")
         if isinstance(error, errors.ReadOnlySqlTransaction):
-            _log.error("%s may not be written to: is it a standby?", self.shown)
-            return StoreUnavailable(_AWAY)
+            if not self._is_open:
+                return StoreUnavailable(f"{self.shown} takes no writes: is it a standby?")
+            self.presence.note_away(error)
+            return self._away()
         if isinstance(error, errors.InsufficientPrivilege):
             self._note_refusal(told(error))
             return PanalError(
@@ -245,8 +256,19 @@ class Database:
             )
         if _is_lost(connection) or isinstance(error, psycopg.OperationalError):
             # A connection was cut; whether the database is away, the next call finds out.
-            return StoreUnavailable(_AWAY)
+            return self._away()
         return error
+
+
+def _begin(connection: DoubtingConnection) -> float:
+    """The database's time. TakesNoWrites, with the connection closed: another may take them."""
+    cursor = connection.execute(_BEGIN)
+    cursor.nextset()
+    now_s, only_reads = cursor.fetchone() or (0.0, False)
+    if only_reads:
+        connection.close()
+        raise TakesNoWrites
+    return float(now_s)
 
 
 def _is_lost(connection: Connection) -> bool:

@@ -1,7 +1,8 @@
-"""Whether a PostgreSQL database answers: found out once for all who use it, told when it changes.
+"""Whether a PostgreSQL database answers and takes writes: found out once for all, told to all.
 
 One that is stopped, or behind a cut, says nothing: where a question has no answer for a while,
-another is asked over a connection of its own.
+another is asked over a connection of its own. One that only reads can grant no lease: it is away,
+too.
 """
 
 import logging
@@ -12,8 +13,9 @@ from time import monotonic
 from typing import Any
 
 import psycopg
+from psycopg import errors
 
-from panal.tracker.postgres_connection import DoubtingConnection, NoAnswer
+from panal.tracker.postgres_connection import DoubtingConnection, NoAnswer, TakesNoWrites
 
 _log = logging.getLogger("panal.tracker")
 
@@ -23,6 +25,12 @@ DOUBT_S = 2.0
 """After so long without an answer it is looked whether the database answers at all."""
 LOOK_S = 2
 """For that look: to connect, and again for the answer."""
+
+NO_ANSWER = "The tracker's database does not answer. That is not your fault: try again in a moment."
+NO_WRITES = (
+    "The tracker's database takes no writes: is it a standby? That is not your fault: try again "
+    "in a moment."
+)
 
 
 class Presence:
@@ -35,7 +43,8 @@ class Presence:
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._closed = threading.Event()
-        self._away: threading.Thread | None = None
+        self.problem = ""
+        """Why it is away, in words for callers; empty while it is here."""
         self._watchers: list[Callable[[bool], None]] = []
         self._answered_at_s = float("-inf")
         """When a look at it was last answered."""
@@ -46,8 +55,8 @@ class Presence:
 
     @property
     def is_away(self) -> bool:
-        """Whether it did not answer when it was last asked."""
-        return self._away is not None
+        """Whether it did not answer, or took no writes, when it was last asked."""
+        return bool(self.problem)
 
     def close(self) -> None:
         """Look no more."""
@@ -59,7 +68,10 @@ class Presence:
             raise NoAnswer("no answer, and none to another question")
 
     def answers(self, since_s: float) -> bool:
-        """Whether the database has answered since then, or does; one look serves all."""
+        """Whether the database has answered since then, or does, as one that takes writes.
+
+        One look serves all.
+        """
         with self._looking:
             if self.is_away:
                 return False
@@ -75,29 +87,41 @@ class Presence:
 
     def _ask_anew(self) -> None:
         with closing(DoubtingConnection.within(LOOK_S, **self._settings)) as connection:
-            connection.execute("SELECT 1")
+            if connection.execute("SHOW transaction_read_only").fetchone() == ("on",):
+                raise TakesNoWrites
 
     def note_away(self, error: psycopg.Error) -> None:
-        """It did not answer; from now on it is looked whether it is back."""
+        """It did not answer, or took no write; from now on it is looked whether it is back."""
         with self._lock:
-            if self._away is not None or self._closed.is_set():
+            if self.problem or self._closed.is_set():
                 return
-            self._away = threading.Thread(
-                target=self._wait_for_it, name="panal-database-away", daemon=True
-            )
-            self._away.start()
-        _log.warning("%s does not answer: %s", self._shown, told(error))
+            self._note_why(error)
+        threading.Thread(target=self._wait_for_it, name="panal-database-away", daemon=True).start()
         self._tell(is_here=False)
+
+    def _note_why(self, error: psycopg.Error) -> None:
+        """Said when it becomes another: what was stopped may come back as a standby."""
+        only_reads = isinstance(error, TakesNoWrites | errors.ReadOnlySqlTransaction)
+        problem = NO_WRITES if only_reads else NO_ANSWER
+        if problem == self.problem:
+            return
+        self.problem = problem
+        if only_reads:
+            _log.warning("%s takes no writes: is it a standby?", self._shown)
+        else:
+            _log.warning("%s does not answer: %s", self._shown, told(error))
 
     def _wait_for_it(self) -> None:
         while not self._closed.wait(PROBE_S):
-            with suppress(psycopg.Error):
+            try:
                 self._ask_anew()
                 break
+            except psycopg.Error as error:
+                self._note_why(error)
         else:
             return
-        self._away = None
-        _log.warning("%s answers again", self._shown)
+        self.problem = ""
+        _log.warning("%s answers again and takes writes", self._shown)
         self._tell(is_here=True)
 
     def _tell(self, *, is_here: bool) -> None:
