@@ -11,6 +11,7 @@ from panal.tracker.readiness import (
     BEHIND,
     COUNTS_FOR_S,
     DEADLINE_S,
+    NO_ROOM,
     STOPPING,
     Look,
     Readiness,
@@ -28,6 +29,10 @@ class Store:
         self.asked = 0
         self.may_answer = asyncio.Event()
         self.failure: Exception | None = None
+        self.is_full = False
+
+    def lacks_room(self) -> bool:
+        return self.is_full
 
     async def totals(self) -> Totals:
         self.asked += 1
@@ -39,7 +44,7 @@ class Store:
 
 async def test_one_question_serves_all_who_ask_and_for_a_second() -> None:
     store, clock = Store(), VirtualClock()
-    readiness = Readiness(store.totals, clock)
+    readiness = Readiness(store.totals, store.lacks_room, clock)
     looks = [asyncio.create_task(readiness.look()) for _ in range(5)]
     await clock.run_for(0.5)
     store.may_answer.set()
@@ -56,7 +61,7 @@ async def test_one_question_serves_all_who_ask_and_for_a_second() -> None:
 
 async def test_records_that_do_not_answer_are_not_asked_more_and_more() -> None:
     store, clock = Store(), VirtualClock()
-    readiness = Readiness(store.totals, clock)
+    readiness = Readiness(store.totals, store.lacks_room, clock)
     for _ in range(3):
         look = asyncio.create_task(readiness.look())
         await clock.run_for(DEADLINE_S)
@@ -81,7 +86,7 @@ async def test_records_that_fail_are_said_in_words(
     store, clock = Store(), VirtualClock()
     store.may_answer.set()
     store.failure = failure
-    readiness = Readiness(store.totals, clock)
+    readiness = Readiness(store.totals, store.lacks_room, clock)
     problem = (await readiness.look()).problem
     assert words in problem
     assert "secret" not in problem
@@ -96,7 +101,7 @@ async def test_records_that_fail_are_said_in_words(
 
 async def test_a_tracker_that_stops_is_not_ready_and_asks_nothing() -> None:
     store, clock = Store(), VirtualClock()
-    readiness = Readiness(store.totals, clock)
+    readiness = Readiness(store.totals, store.lacks_room, clock)
     readiness.is_stopping = True
     assert (await readiness.look()).problem == STOPPING
     assert store.asked == 0
@@ -105,7 +110,7 @@ async def test_a_tracker_that_stops_is_not_ready_and_asks_nothing() -> None:
 async def test_leases_that_stood_still_are_seen_to_before_they_are_counted() -> None:
     store, clock = Store(), VirtualClock()
     store.may_answer.set()
-    readiness = Readiness(store.totals, clock)
+    readiness = Readiness(store.totals, store.lacks_room, clock)
     assert (await readiness.look()).problem == ""
     readiness.fall_behind()
     assert await readiness.look() == Look(BEHIND)
@@ -115,7 +120,7 @@ async def test_leases_that_stood_still_are_seen_to_before_they_are_counted() -> 
 
 async def test_what_was_asked_before_there_was_news_is_asked_again() -> None:
     store, clock = Store(), VirtualClock()
-    readiness = Readiness(store.totals, clock)
+    readiness = Readiness(store.totals, store.lacks_room, clock)
     look = asyncio.create_task(readiness.look())
     while not store.asked:
         await asyncio.sleep(0)
@@ -124,3 +129,18 @@ async def test_what_was_asked_before_there_was_news_is_asked_again() -> None:
     store.may_answer.set()
     assert (await look).problem == ""
     assert store.asked == 2
+
+
+async def test_records_without_room_are_counted_and_not_ready(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, clock = Store(), VirtualClock()
+    store.may_answer.set()
+    store.is_full = True
+    readiness = Readiness(store.totals, store.lacks_room, clock)
+    for _ in range(2):
+        assert await readiness.look() == Look(NO_ROOM, TOTALS)
+        clock.advance(COUNTS_FOR_S + 0.1)
+    assert caplog.text.count("not ready: No space is left") == 1
+    store.is_full = False
+    assert (await readiness.look()).problem == ""

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from panal.errors import NoSpace
 from panal.tracker.handout import Asker, Handout, Holder
-from panal.tracker.indexing import MOST_NAMES_BEHIND
+from panal.tracker.indexing import GATHER_NAMES, MOST_NAMES_BEHIND
 from panal.tracker.records import LEFTOVER_SLICES, Records
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.sqlite import SqliteStorage
@@ -106,6 +107,34 @@ async def test_an_index_takes_its_turn_and_goes_first_where_it_is_far_behind(
         await Records(storage, threads, VirtualClock()).index._follow()
     storage.close()
     assert asked == [Urgency.CHANGE, Urgency.QUESTION, Urgency.CHANGE]
+
+
+async def test_an_index_without_room_is_told_as_that_and_not_as_a_failure(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = threading.Event()
+    storage = SqliteStorage(None, now_s=0.0)
+
+    def fail(_: int) -> int:
+        asked.set()
+        raise NoSpace("No space is left.")
+
+    monkeypatch.setattr(storage, "index_names", fail)
+    async with RecordsThreads() as threads:
+        records = Records(storage, threads, VirtualClock())
+        records.index.note_told(GATHER_NAMES)
+        indexing = asyncio.create_task(records.index.follow_for_ever())
+        while not asked.is_set():
+            await asyncio.sleep(0)
+        await records.totals()  # behind it: its failure is known
+        assert not indexing.done()
+        assert records.lacks_room
+        await records.find_room()
+        assert not records.lacks_room
+        indexing.cancel()
+        await asyncio.gather(indexing, return_exceptions=True)
+    storage.close()
+    assert caplog.text == ""
 
 
 async def test_what_a_replacement_left_out_goes_with_the_message_that_says_all_is_told() -> None:

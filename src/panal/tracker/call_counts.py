@@ -36,6 +36,8 @@ class CallCounts:
         self.ended: Counter[tuple[str, str]] = Counter()
         """By method and gRPC's name of the status."""
         self.durations: dict[str, Durations] = {}
+        self.without_room = 0
+        """Of these, those for which the store had no room; their status is that of limits, too."""
         self.under_way = 0
         """Whoever begins one counts it here."""
         self._marks: deque[tuple[float, int]] = deque()

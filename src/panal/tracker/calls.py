@@ -22,7 +22,15 @@ from google.protobuf.message import DecodeError
 from panal import request_ids
 from panal.audit import AuditLog
 from panal.clock import Clock
-from panal.errors import NotRegistered, PanalError, Refused, TooSlow, Unreachable, UsageError
+from panal.errors import (
+    NoSpace,
+    NotRegistered,
+    PanalError,
+    Refused,
+    TooSlow,
+    Unreachable,
+    UsageError,
+)
 from panal.tracker.call_counts import CallCounts
 from panal.tracker.callers import Context, caller_host, host_in, request_id_in
 from panal.tracker.deadlines import Deadlines
@@ -251,6 +259,7 @@ class CallGuard:
             raise error
         meaning = _meaning(call, error)
         call.code = meaning.grpc_code
+        self._counts.without_room += isinstance(meaning, NoSpace)
         # Without a slug where it was not in time: its caller asks another tracker then.
         given = [] if isinstance(error, TimeoutError) else [(ERROR_METADATA, meaning.slug)]
         if call.request_id:

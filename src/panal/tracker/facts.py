@@ -9,7 +9,7 @@ from panal.wire.tracker_status import ACCESS, TrackerDetails, TrackerStatus
 LOOPBACK, OPEN, NETWORK = ACCESS
 _NO_WORDS = "It cannot do its work now."
 _OUR_FAULT = {"INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "DATA_LOSS"}
-"""Statuses of calls that failed by nobody's wrong request."""
+"""Statuses of calls that failed by nobody's wrong request; RESOURCE_EXHAUSTED may be a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class TrackerFacts:
     """Over the last minute."""
     calls: dict[tuple[str, str], int] = field(default_factory=dict)
     """Those that ended, by method and gRPC's name of the status."""
+    calls_without_room: int = 0
+    """Of these, those for which the store had no room."""
     durations: dict[str, Durations] = field(default_factory=dict)
     """By method."""
     authority_ends_at_s: float | None = None
@@ -68,7 +70,8 @@ class TrackerFacts:
             search_lag_entries=totals.unsearchable,
             leases_ended=self.leases_ended,
             calls=sum(self.calls.values()),
-            calls_failed=sum(n for (_, code), n in self.calls.items() if code in _OUR_FAULT),
+            calls_failed=self.calls_without_room
+            + sum(n for (_, code), n in self.calls.items() if code in _OUR_FAULT),
             calls_under_way=self.calls_under_way,
             calls_per_s=self.calls_per_s,
         )

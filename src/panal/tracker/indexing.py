@@ -4,7 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from panal.errors import StoreUnavailable
+from panal.errors import NoSpace, StoreUnavailable
 from panal.tracker.records_threads import Urgency
 from panal.tracker.storage import Storage
 from panal.tracker.transactions import Transactions
@@ -52,8 +52,8 @@ class Indexing:
             self._names_told = 0
             try:
                 await self._follow()
-            except StoreUnavailable:
-                pass  # whoever noticed it first has said so
+            except (StoreUnavailable, NoSpace):
+                pass  # it is told as not ready
             except Exception:
                 _log.exception("indexing names failed; it is tried again after the next sweep")
 

@@ -21,7 +21,7 @@ def families(facts: TrackerFacts) -> list[Metric]:
         gauge("panal_tracker_up_seconds", "Since it began to listen.", facts.up_s),
         gauge(
             "panal_tracker_ready",
-            "1 while its records answer and take writes and it is not stopping, else 0.",
+            "1 while its records answer, take writes and have room, and it is not stopping.",
             not facts.problem,
         ),
         gauges(

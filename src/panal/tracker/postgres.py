@@ -24,7 +24,7 @@ from panal.tracker.postgres_peers import FIELDS, PeerRows
 from panal.tracker.ranking import Match, Matches
 from panal.tracker.registry import PeerRecord, key_of
 from panal.tracker.search import Search
-from panal.tracker.storage import SAME_AUTHORITY, ListedPeer, Totals
+from panal.tracker.storage import SAME_AUTHORITY, TRIAL_BYTES, ListedPeer, Totals
 from panal.wire.catalogue import Announcement, CatalogueDigest, Entry
 from panal.wire.ids import ContentId, PeerName
 
@@ -33,6 +33,10 @@ _HOLDERS = (
     f"SELECT holders.content, holders.complete, peers.id, {FIELDS}"
     f" FROM ({queries.HOLDERS}) AS holders JOIN peers ON peers.id = holders.peer"
 ).encode()
+# Text would be compressed; a row of a number takes 36 bytes. Its file is made before it is dropped.
+_TRIAL = (
+    f"CREATE UNLOGGED TABLE trial AS SELECT generate_series(1, {TRIAL_BYTES // 36}) AS n".encode()
+)
 _GENERATION_BITS = 32
 """Below the peer's row in what names a replacement: each peer counts its generations from 0."""
 
@@ -247,6 +251,13 @@ class PostgresStorage:
     def clear_leftovers(self, limit: int) -> bool:
         """Remove up to `limit` rows of peers dropped before; whether more are left."""
         return self._peers.clear_leftovers(limit)
+
+    def find_room(self) -> None:
+        """NoSpace where `TRIAL_BYTES` find no room."""
+        with self.transaction():
+            self.database.lock("room")
+            self.database.run(_TRIAL)
+            self.database.run(b"DROP TABLE trial")
 
     def whose(self) -> str | None:
         """What `claim` noted first; None before that."""

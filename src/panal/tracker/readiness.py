@@ -1,5 +1,7 @@
 """Whether the tracker can do its work now: its records are asked, and given a deadline.
 
+Records that answer and have found no room to write are not ready until a sweep finds some.
+
 One question is under way at a time, however many want to know: records that do not answer are not
 asked more and more. An answer counts for a second. Peers are counted by their leases: where nobody
 could renew those for a while, there is no answer before a sweep has let them go on.
@@ -20,6 +22,10 @@ DEADLINE_S = 5.0
 COUNTS_FOR_S = 1.0
 NOT_ASKED = "The records were not asked yet."
 BEHIND = "Its records answer again, and leases that nobody could renew are to go on first."
+NO_ROOM = (
+    "No space is left for the tracker's records: it answers, and takes nothing new. Free some on "
+    "the disk of its state directory, or its database's; it goes on by itself within seconds."
+)
 STOPPING = "This tracker is stopping; ask another, or this one again in a moment."
 
 
@@ -38,8 +44,14 @@ class Look:
 class Readiness:
     """Asks the records when somebody wants to know."""
 
-    def __init__(self, ask: Callable[[], Awaitable[Totals]], clock: Clock) -> None:
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[Totals]],
+        lacks_room: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
         self._ask = ask
+        self._lacks_room = lacks_room
         self._clock = clock
         self._last = Look()
         self._last_at_s = float("-inf")
@@ -112,4 +124,5 @@ class Readiness:
             return Look("The records cannot be read; the tracker's log says why.")
         if self._is_behind:
             return Look(BEHIND)
-        return Look("", totals, self._clock.now_s() - began_s)
+        problem = NO_ROOM if self._lacks_room() else ""
+        return Look(problem, totals, self._clock.now_s() - began_s)

@@ -77,6 +77,21 @@ class Records:
         """Questions that are not answered yet."""
         return self._transactions.waiting
 
+    @property
+    def lacks_room(self) -> bool:
+        """Whether a write found no room, and `find_room` has found none since."""
+        return self._transactions.lacks_room
+
+    def note_lack(self) -> None:
+        """What is kept beside the records found no room."""
+        self._transactions.lacks_room = True
+
+    async def find_room(self) -> None:
+        """Where a write found no room: whether there is some again; NoSpace where not."""
+        if self.lacks_room:
+            await self._threads.run(self._storage.find_room)
+            self._transactions.lacks_room = False
+
     async def totals(self) -> Totals:
         """What is recorded of live peers, all together."""
         return await self._run(self._storage.totals)

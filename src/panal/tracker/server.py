@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from panal.audit import AuditLog
 from panal.clock import Clock, SystemClock
-from panal.errors import Refused, StoreUnavailable
+from panal.errors import NoSpace, Refused, StoreUnavailable
 from panal.monitoring.listener import MonitoringListener
 from panal.tracker import limits
 from panal.tracker.call_counts import CallCounts
@@ -146,6 +146,7 @@ class TrackerServer:
         await self._records.clear_leftovers()
         if self._network is not None:
             await self._network.sweep()
+        await self._records.find_room()
 
     async def _start_all(self, address: Address, *, has_network: bool) -> None:
         self._resources.callback(self._audit.close)
@@ -279,6 +280,9 @@ class TrackerServer:
             await self.sweep()
         except StoreUnavailable:
             pass  # whoever noticed it first has said so
+        except NoSpace:
+            if self._records is not None:
+                self._records.note_lack()  # told as not ready
         except Exception:
             _log.exception("sweeping failed; it is tried again")
 

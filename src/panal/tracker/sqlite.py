@@ -24,7 +24,7 @@ from panal.tracker.sqlite_peers import PeerRows
 from panal.tracker.sqlite_queries import FEW_ROWS
 from panal.tracker.sqlite_ranking import make_ranking
 from panal.tracker.sqlite_text import drop_entries, first_free_id, index_slice, unindexed
-from panal.tracker.storage import ListedPeer, Totals
+from panal.tracker.storage import TRIAL_BYTES, ListedPeer, Totals
 from panal.wire.catalogue import Announcement, Entry
 from panal.wire.ids import ContentId, PeerName
 
@@ -252,6 +252,16 @@ class SqliteStorage:
         if dropped + held < limit:
             self._peers.cleared(peer)
         return True
+
+    def find_room(self) -> None:
+        """NoSpace where `TRIAL_BYTES` find no room; they become room in the file."""
+        with self.transaction():
+            begin(self._connection)
+            self._connection.execute("DROP TABLE IF EXISTS trial")  # of who was killed here
+            self._connection.execute(f"CREATE TABLE trial AS SELECT zeroblob({TRIAL_BYTES})")
+        with self.transaction():
+            begin(self._connection)
+            self._connection.execute("DROP TABLE trial")
 
     def whose(self) -> None:
         """Nobody else's."""

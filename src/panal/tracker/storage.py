@@ -31,6 +31,9 @@ SAME_AUTHORITY = (
 MAX_ITEMS_PER_PEER = 1_000_000
 """Entries of one peer, and holdings of one peer."""
 
+TRIAL_BYTES = 4 * 1024 * 1024
+"""As the largest message of an announcement."""
+
 
 class Conflict(Exception):
     """Another transaction was in the way: nothing was changed, and the same again may succeed."""
@@ -220,6 +223,13 @@ class Storage(Protocol):
 
         Nothing ever names these rows. They go in slices, so that dropping a peer with a
         million entries holds nobody up.
+        """
+        ...
+
+    def find_room(self) -> None:
+        """NoSpace where `TRIAL_BYTES` find no room; asked outside a transaction.
+
+        A lesser write may succeed on a full disk: what failed has left room in SQLite's log.
         """
         ...
 

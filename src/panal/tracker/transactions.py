@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
-from panal.errors import Busy
+from panal.errors import Busy, NoSpace
 from panal.tracker.records_threads import RecordsThreads, Urgency
 from panal.tracker.storage import Conflict, LeaseClock, Storage
 
@@ -25,6 +25,8 @@ class Transactions:
         self._clock = clock
         self.waiting = 0
         """Pieces of work that are not done yet."""
+        self.lacks_room = False
+        """Whether one found no room to write, and nobody has found some since."""
 
     async def run(self, work: "_Work[_Result]", urgency: Urgency = Urgency.QUESTION) -> _Result:
         """Have it done by a thread of the store's."""
@@ -46,4 +48,7 @@ class Transactions:
                     return work(self._clock.now_s())
             except Conflict:
                 continue
+            except NoSpace:
+                self.lacks_room = True
+                raise
         raise Busy("Others change the same at the moment; try again.")

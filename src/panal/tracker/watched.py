@@ -39,7 +39,7 @@ class Watched:
         authority_ends_at_s: float | None,
     ) -> None:
         self.health = health.aio.HealthServicer()
-        self.readiness = Readiness(records.totals, clock)
+        self.readiness = Readiness(records.totals, lambda: records.lacks_room, clock)
         self.leases_ended = 0
         self._records = records
         self._counts = counts
@@ -66,6 +66,7 @@ class Watched:
             calls_under_way=self._counts.under_way,
             calls_per_s=self._counts.per_second(now_s),
             calls=dict(self._counts.ended),
+            calls_without_room=self._counts.without_room,
             durations=dict(self._counts.durations),
             authority_ends_at_s=self._authority_ends_at_s,
         )
