@@ -989,7 +989,7 @@ export interface components {
             priority: number;
             /** @description How many are here and verified. */
             bytes_done: number;
-            /** @description How many were here before it began; a peer that starts again counts anew. */
+            /** @description How many were here before it began and still agree with their hashes; counted anew after a restart of the peer. */
             bytes_resumed: number;
             /** @description What comes now. */
             rate_bytes_s: number;
