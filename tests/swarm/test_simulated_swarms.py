@@ -137,6 +137,15 @@ def test_a_slow_peer_that_alone_has_a_chunk_is_left_to_send_it() -> None:
     assert not outcome.cancelled
 
 
+@pytest.mark.parametrize(("rate", "seeds", "chunk_count"), [(8, 2, 8), (5, 10, 8), (2, 3, 1)])
+def test_where_all_are_slow_chunks_come_nevertheless(
+    rate: int, seeds: int, chunk_count: int
+) -> None:
+    """Each was once given up for the others, and what had come of its chunk was lost, for ever."""
+    peers = named(SimulatedPeer("", rate_bytes_s=rate * 1.0 * KIB), *map(str, range(seeds)))
+    assert done_s(peers, chunk_count) < 3 * 256 / rate + 500
+
+
 def test_an_honest_queue_is_waited_for() -> None:
     outcome = run_swarm([replace(honest(1)[0], queue_s=40.0)], chunk_count=3)
     assert outcome.done_s is not None

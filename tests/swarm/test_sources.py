@@ -78,6 +78,29 @@ def test_each_window_begins_with_nothing() -> None:
     assert fetch.impatience(2 * MINIMUM_RATE_OVER_S) == "slower than 16 KiB/s"
 
 
+def test_each_request_that_was_lost_doubles_the_time_until_the_next_is_called_slow() -> None:
+    assert Source(A).measured_over_s == MINIMUM_RATE_OVER_S
+    fetch = RunningFetch(0b1, 0.0, measured_over_s=Source(A, lost=2).measured_over_s)
+    trickle(fetch, MINIMUM_RATE_BYTES_S - 1, 0, 4 * MINIMUM_RATE_OVER_S)
+    assert fetch.impatience(4 * MINIMUM_RATE_OVER_S - JUST) == ""
+    assert fetch.impatience(4 * MINIMUM_RATE_OVER_S) == "slower than 16 KiB/s"
+
+
+def test_who_was_never_tried_may_be_quick_and_who_is_asked_shows_it() -> None:
+    other = Source(B, stage=Stage.READY)
+    assert other.may_bring(1e9, 0.0)
+    other.lost = 1
+    assert not other.may_bring(1.0, 0.0)  # asked already, and it sent nothing
+    other.fetch_rate_bytes_s = 1_000.0
+    assert other.may_bring(1_000.0, 0.0)
+    assert not other.may_bring(1_001.0, 0.0)
+    other.fetch = running(asked_at_s=0.0)
+    assert other.may_bring(1_000.0, STALL_S)
+    assert not other.may_bring(1_000.0, STALL_S + JUST)  # it was, and is not now
+    other.count(2_000 * 16, 16.0)
+    assert other.may_bring(2_000.0, 16.0)
+
+
 def test_pieces_and_pauses_add_up() -> None:
     fetch = running()
     for at_s in (1.0, 2.0):

@@ -12,6 +12,7 @@ from panal.swarm.neighbours import Neighbours
 from panal.swarm.picker import Chance
 from panal.swarm.requests import end_fetch
 from panal.swarm.sources import REST_AFTER_STALL_S, RunningFetch, Source, Stage
+from panal.swarm.takeover import QUICKER
 
 _JITTER_STEPS = 1 << 16
 
@@ -32,6 +33,32 @@ class Partings:
         self._border = border
         self._asking = asking
         self._chance = chance
+
+    def lose_patience(self, now_s: float) -> list[Order]:
+        """Whose fetch ends: nothing comes any more, or too little where another may do better."""
+        orders: list[Order] = []
+        for source in self._neighbours.near.values():
+            fetch = source.fetch
+            if fetch is None or fetch.ending:
+                continue
+            best = fetch.is_measured(now_s) and self._is_best(source, fetch, now_s)
+            if why := fetch.impatience(now_s, is_best_source=best):
+                source.lost += 1
+                orders.append(end_fetch(source, fetch, why, REST_AFTER_STALL_S))
+        return orders
+
+    def _is_best(self, source: Source, fetch: RunningFetch, now_s: float) -> bool:
+        """Whether nobody else who has what it fetches may be so much quicker.
+
+        Where all links are slow, or our own is, what has come would be lost each time.
+        """
+        enough_bytes_s = QUICKER * fetch.measured_bytes_s
+        return not any(
+            other is not source
+            and other.bits & fetch.claimed
+            and other.may_bring(enough_bytes_s, now_s)
+            for other in self._neighbours.near.values()
+        )
 
     def closed(self, source: Source, reason: str, misbehaved: bool, now_s: float) -> list[Order]:
         """Its list of chunks has ended."""

@@ -125,14 +125,17 @@ class Requests:
             return self._take_over(source, now_s, late)
         longest = self._longest(source, useful)
         if source.may_choose and (among := useful & self._share_of(source)):
-            source.fetch = RunningFetch(0, now_s, is_choice=True)
+            source.fetch = RunningFetch(
+                0, now_s, is_choice=True, measured_over_s=source.measured_over_s
+            )
             self.awaited.hears(source)
             return [FetchAny(source.id, among, longest, self.gives_way)]
         first, count = pick_span(useful, self._neighbours.rarity, longest, self._chance)
-        source.fetch = RunningFetch(((1 << count) - 1) << first, now_s)
+        claimed = ((1 << count) - 1) << first
+        source.fetch = RunningFetch(claimed, now_s, measured_over_s=source.measured_over_s)
         self.awaited.hears(source)
         self.queued.asked(source)
-        self._chunks.free ^= source.fetch.claimed
+        self._chunks.free ^= claimed
         return [Fetch(source.id, first, count, self.gives_way)]
 
     def _share_of(self, source: Source) -> int:

@@ -61,6 +61,7 @@ class RunningFetch(msgspec.Struct):
     chunk_began_at_s: float = 0.0
     window_began_at_s: float = 0.0
     window_bytes: int = 0
+    measured_over_s: float = MINIMUM_RATE_OVER_S
     chunk_bytes: int = 0
     """Of the chunk that is on its way."""
     bytes: int = 0
@@ -103,22 +104,27 @@ class RunningFetch(msgspec.Struct):
 
     def is_measured(self, now_s: float) -> bool:
         """Whether it has run long enough to be called slow."""
-        return now_s - self.window_began_at_s >= MINIMUM_RATE_OVER_S
+        return now_s - self.window_began_at_s >= self.measured_over_s
 
-    def impatience(self, now_s: float, *, is_only_source: bool = False) -> str:
+    @property
+    def measured_bytes_s(self) -> float:
+        """How quickly it comes, as measured when that was long enough."""
+        return self.window_bytes / self.measured_over_s
+
+    def impatience(self, now_s: float, *, is_best_source: bool = False) -> str:
         """Why this fetch is given up, or nothing.
 
-        `is_only_source` where nobody else has what it fetches: then slow is better than not
-        at all, and what has come would be lost.
+        `is_best_source` where nobody else would bring sooner what it fetches: then slow is
+        better than not at all, and what has come would be lost.
         """
         if self.first_byte_at_s is None:
             return ""
         if now_s - self.last_byte_at_s > STALL_S:
             return f"sent nothing for {STALL_S:.0f} s"
         if self.is_measured(now_s):
-            slow = self.window_bytes < MINIMUM_RATE_BYTES_S * MINIMUM_RATE_OVER_S
+            slow = self.measured_bytes_s < MINIMUM_RATE_BYTES_S
             self.window_began_at_s, self.window_bytes = now_s, 0
-            if slow and not is_only_source:
+            if slow and not is_best_source:
                 return f"slower than {MINIMUM_RATE_BYTES_S // 1024} KiB/s"
         return ""
 
@@ -148,7 +154,7 @@ class Source(msgspec.Struct):
     may_choose: bool = True
     """Until it says that it has sent each chunk once, or does not know how to choose."""
     lost: int = 0
-    """Requests taken from it since it last brought a chunk."""
+    """Requests taken from it, or ended since too little came, since it last brought a chunk."""
     is_taking: bool = False
     """What another was asked for is about to become free for it."""
     rests_until_s: float = 0.0
@@ -216,8 +222,22 @@ class Source(msgspec.Struct):
 
     @property
     def setbacks(self) -> int:
-        """Requests that failed or were taken from it since it last brought a chunk."""
+        """Requests of it that brought no chunk since it last brought one."""
         return self.lost + self.failures
+
+    @property
+    def measured_over_s(self) -> float:
+        """How long its next request runs before it is called slow: ever longer, lest none ends."""
+        return doubled(MINIMUM_RATE_OVER_S, self.lost)
+
+    def may_bring(self, rate_bytes_s: float, now_s: float) -> bool:
+        """Whether it would send so quickly: it does or did, or it is idle and was never tried."""
+        fetch, known_bytes_s = self.fetch, self.fetch_rate_bytes_s
+        if fetch is None and not known_bytes_s:
+            return not self.setbacks
+        if fetch is not None and (not known_bytes_s or now_s - fetch.asked_at_s > STALL_S):
+            known_bytes_s = fetch.bytes / max(now_s - fetch.asked_at_s, 1e-4)
+        return known_bytes_s >= rate_bytes_s
 
     def tick(self, elapsed_s: float) -> None:
         """Smooth the rate, and how much it is held back, over the time since the last tick."""

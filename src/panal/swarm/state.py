@@ -42,13 +42,8 @@ from panal.swarm.origins import Origins
 from panal.swarm.partings import Partings
 from panal.swarm.picker import Chance
 from panal.swarm.queued import Queued
-from panal.swarm.requests import Requests, end_fetch
-from panal.swarm.sources import (
-    REST_AFTER_STALL_S,
-    RunningFetch,
-    Source,
-    Stage,
-)
+from panal.swarm.requests import Requests
+from panal.swarm.sources import RunningFetch, Source, Stage
 from panal.swarm.takeover import TakeOvers
 from panal.wire import bitfield
 from panal.wire.ids import Zone
@@ -202,14 +197,7 @@ class DownloadState:
             for source in self.neighbours.senders.values():
                 source.tick(now_s - self._requests.counted_at_s)
         self._requests.counted(now_s)
-        orders: list[Order] = []
-        for source in self.neighbours.near.values():
-            fetch = source.fetch
-            if fetch is None or fetch.ending:
-                continue
-            only = fetch.is_measured(now_s) and not self._others_have(source, fetch.claimed)
-            if why := fetch.impatience(now_s, is_only_source=only):
-                orders.append(end_fetch(source, fetch, why, REST_AFTER_STALL_S))
+        orders = self._partings.lose_patience(now_s)
         near = self.neighbours.near.values()
         self._border.look(near, self.chunks.free, now_s)
         quiet_since_s = now_s if self.quiet_since_s is None else self.quiet_since_s
@@ -248,11 +236,6 @@ class DownloadState:
         self.disk_still_s = self.disk_still_s + duration_s if duration_s else 0.0
         for source in self.neighbours.near.values():
             source.stood_still(duration_s, now_s)
-
-    def _others_have(self, source: Source, chunks: int) -> bool:
-        return any(
-            other is not source and other.bits & chunks for other in self.neighbours.near.values()
-        )
 
     def _bytes_arrived(self, source: Source, count: int, now_s: float) -> list[Order]:
         self.quiet_since_s = now_s

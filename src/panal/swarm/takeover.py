@@ -21,7 +21,8 @@ GAIN_S = 0.2
 GAIN_FACTOR = 1.2
 """Chunks on their way are taken over where that wins so many seconds at twice the time."""
 QUICKER = 2.0
-"""Who is known to be so many times quicker is not kept waiting until bytes are counted again."""
+"""Who is known to be so many times quicker is not kept waiting until bytes are counted again; for
+who may be, a source below the least rate is given up."""
 TAKEN_IN_VAIN = 16
 """After so many without a chunk all are more patient."""
 _PATIENCE_GROWTH = 4.0
