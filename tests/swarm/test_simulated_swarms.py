@@ -146,6 +146,14 @@ def test_where_all_are_slow_chunks_come_nevertheless(
     assert done_s(peers, chunk_count) < 3 * 256 / rate + 500
 
 
+@pytest.mark.parametrize("tricklers", [10, 20])
+def test_tricklers_do_not_starve_an_honest_queue(tricklers: int) -> None:
+    """They once took its place in the queue, each for a chunk that it never ended, for ever."""
+    slow = named(SimulatedPeer("", rate_bytes_s=5.0 * KIB), *map(str, range(tricklers)))
+    good = SimulatedPeer("good", queue_s=5.0, rate_bytes_s=128.0 * KIB)
+    assert done_s([*slow, good], 1) < 60
+
+
 def test_an_honest_queue_is_waited_for() -> None:
     outcome = run_swarm([replace(honest(1)[0], queue_s=40.0)], chunk_count=3)
     assert outcome.done_s is not None

@@ -17,8 +17,6 @@ from tests.swarm import CHUNK_BYTES, A, B
 pytestmark = pytest.mark.p6
 
 JUST = 0.001
-SLOW_BYTES_S = 1.0
-"""A rate at which nobody is quicker than whoever sends already."""
 
 
 def holder(asked_at_s: float = 0.0, claimed: int = 0b1) -> Source:
@@ -131,25 +129,23 @@ def test_whose_queue_is_unknown_is_taken_to_be_as_busy_as_others() -> None:
 
 
 def test_a_late_chunk_yields_and_four_times_the_usual_time_is_not_late() -> None:
-    taker = Source(B, fetch_rate_bytes_s=SLOW_BYTES_S)
-    source, usual = holder(), TakeOvers(CHUNK_BYTES)
+    source, taker, usual = holder(), Source(B), TakeOvers(CHUNK_BYTES)
     for _ in range(50):
         usual.chunk_came(9.0)
     for second in range(41):
         source.count(6_000, float(second))
-        assert yields(source, taker, second + JUST) == (second >= LATE_CHUNK_S)
-        assert yields(source, taker, second + JUST, usual) == (second >= 36)
+        assert yields(source, taker, second + JUST, all_asked=False) == (second >= LATE_CHUNK_S)
+        assert yields(source, taker, second + JUST, usual, all_asked=False) == (second >= 36)
 
 
 def test_only_the_chunk_on_its_way_is_late() -> None:
-    taker = Source(B, fetch_rate_bytes_s=SLOW_BYTES_S)
-    source = holder(claimed=0b11)
+    source, taker = holder(claimed=0b11), Source(B)
     source.count(CHUNK_BYTES, 0.0)
     assert source.fetch is not None
     source.fetch.written(0b01, 9.0)
     source.count(60_000, 18.0)
-    assert not yields(source, taker, 18.0)
-    assert yields(source, taker, 9.0 + LATE_CHUNK_S + JUST)
+    assert not yields(source, taker, 18.0, all_asked=False)
+    assert yields(source, taker, 9.0 + LATE_CHUNK_S + JUST, all_asked=False)
 
 
 def test_a_quick_source_takes_over_from_one_that_needs_much_longer() -> None:
@@ -212,3 +208,34 @@ def test_what_our_own_limit_holds_back_is_neither_late_nor_silent() -> None:
         source.held_back(0.25, now_s)
         assert not yields(source, quick, now_s)
     assert yields(source, quick, 60.0)
+
+
+# Who is known to be slow ----------------------------------------------------------------------
+
+
+def test_a_slow_taker_waits_as_long_as_it_would_take_itself() -> None:
+    """It would have the place of one that queues, which is quicker all the same."""
+    slow = Source(B, fetch_rate_bytes_s=CHUNK_BYTES / 50)
+    assert slow.is_slow
+    assert not yields(holder(), slow, 50.0)
+    assert yields(holder(), slow, 50.0 + JUST)
+    assert not yields(holder(), slow, 50.0, near(), crowded=True)
+
+
+def test_a_slow_taker_has_what_comes_more_slowly_still() -> None:
+    source, slow = holder(), Source(B, fetch_rate_bytes_s=CHUNK_BYTES / 50)
+    source.count(CHUNK_BYTES // 10, 0.0)
+    source.count(1, LATE_CHUNK_S)
+    assert yields(source, slow, LATE_CHUNK_S + JUST)
+    source.count(CHUNK_BYTES // 10, LATE_CHUNK_S)
+    assert not yields(source, slow, LATE_CHUNK_S + JUST)
+
+
+def test_a_late_chunk_stays_where_a_taker_would_bring_it_later_still() -> None:
+    """Where our own link is what is full, each would else lose what has come of it."""
+    source, later = holder(), Source(B, fetch_rate_bytes_s=CHUNK_BYTES / 11)
+    source.count(CHUNK_BYTES // 2, 0.0)
+    source.count(1, LATE_CHUNK_S)
+    assert not yields(source, later, LATE_CHUNK_S + JUST)
+    later.fetch_rate_bytes_s = CHUNK_BYTES / 9
+    assert yields(source, later, LATE_CHUNK_S + JUST)

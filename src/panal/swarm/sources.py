@@ -62,6 +62,7 @@ class RunningFetch(msgspec.Struct):
     window_began_at_s: float = 0.0
     window_bytes: int = 0
     measured_over_s: float = MINIMUM_RATE_OVER_S
+    """How long a window lasts."""
     chunk_bytes: int = 0
     """Of the chunk that is on its way."""
     bytes: int = 0
@@ -224,6 +225,11 @@ class Source(msgspec.Struct):
     def setbacks(self) -> int:
         """Requests of it that brought no chunk since it last brought one."""
         return self.lost + self.failures
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it is known to bring less than the least rate, waiting included."""
+        return 0 < self.fetch_rate_bytes_s < MINIMUM_RATE_BYTES_S
 
     @property
     def measured_over_s(self) -> float:

@@ -3,6 +3,7 @@
 A place in a queue is worth something: it is given up for a shorter queue, as far as lengths
 are known, and the less readily the more often that helped nobody. Else sources that never
 bring a chunk would take it from each other, and from an honest one that is slow, for ever.
+Nor does who is known to be slow take what is likely to come sooner as it is.
 What has come of a chunk is thrown away with it. That is worth a gain of moments only when all
 that is missing is asked for: until then there is other work, and downlinks may be what is full.
 """
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from math import inf
 
 from panal.swarm.queued import CROWDED_PATIENCE_S
-from panal.swarm.sources import Source
+from panal.swarm.sources import RunningFetch, Source
 
 SILENCE_PATIENCE_S = 0.5
 """How long a claim waits for bytes, in a queue or later, before another holder may have it."""
@@ -106,6 +107,8 @@ class TakeOvers:
         fetch = holder.fetch
         if fetch is None or fetch.ending:
             return False
+        if taker.is_slow and self._needs_s(taker) >= self._needs_still_s(fetch, now_s):
+            return False
         setbacks = max(taker.setbacks, self._in_vain // TAKEN_IN_VAIN)
         patience = _PATIENCE_GROWTH ** min(setbacks, _MOST_SETBACKS)
         if crowded and fetch.first_byte_at_s is None and not fetch.is_choice:
@@ -119,17 +122,25 @@ class TakeOvers:
         spent_s = (now_s if is_quicker else counted_at_s) - fetch.chunk_began_at_s
         if fetch.first_byte_at_s is None or spent_s < GAIN_S:
             return False
+        left_s = self._left_bytes(fetch) * spent_s / max(1, fetch.chunk_bytes)
         if spent_s > patience * max(LATE_CHUNK_S, LATE_CHUNK_FACTOR * self._chunk_s):
-            return True
+            return not taker.fetch_rate_bytes_s or self._needs_s(taker) < left_s
         if not all_asked:
             return False
-        left_bytes = fetch.claimed.bit_count() * self._chunk_bytes - fetch.chunk_bytes
-        left_s = left_bytes * spent_s / max(1, fetch.chunk_bytes)
         return left_s > patience * (GAIN_S + GAIN_FACTOR * self._needs_s(taker))
 
     def _surely_queued_s(self) -> float:
         """What no answer takes that does not wait in a queue: far sources are not left for that."""
         return 2 * self._least_wait_s if self._least_wait_s < inf else SILENCE_PATIENCE_S
+
+    def _left_bytes(self, fetch: RunningFetch) -> int:
+        return fetch.claimed.bit_count() * self._chunk_bytes - fetch.chunk_bytes
+
+    def _needs_still_s(self, fetch: RunningFetch, now_s: float) -> float:
+        """How long the rest would take, as it went so far; in a queue, as long again."""
+        if not fetch.chunk_bytes:
+            return fetch.silence_s(now_s)
+        return self._left_bytes(fetch) * (now_s - fetch.chunk_began_at_s) / fetch.chunk_bytes
 
     def _needs_s(self, taker: Source) -> float:
         if taker.fetch_rate_bytes_s:
