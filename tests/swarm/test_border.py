@@ -267,6 +267,19 @@ def test_a_near_holder_with_a_fault_keeps_nothing_from_coming(fault: str) -> Non
     assert outcome.done_s < 3 * alone_s + 30
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_far_source_with_a_fault_does_not_keep_what_is_left_to_others_from_coming(
+    fault: str,
+) -> None:
+    """One that was asked first and never answered once did so for ever."""
+    peers = [honest("faulty", **FAULTS[fault]), honest("near", has=0)]
+    zones = {"faulty": THERE, **NEAR_AND_FAR}
+    outcome = run([*peers, honest("far", joins_at_s=0.5)], zones)
+    alone_s = 64 * 256 * KIB / MIB
+    assert outcome.done_s is not None
+    assert outcome.done_s < 3 * alone_s + 30
+
+
 def test_near_peers_that_fetch_nothing_are_waited_for_a_moment() -> None:
     peers = [honest(f"near{number}", has=0) for number in range(7)]
     zones = {peer.name: HERE for peer in peers} | {"far": THERE}

@@ -22,7 +22,8 @@ SLOTS = 256
 LONGEST_BLOCK = 64
 """Consecutive chunks in one slot: a run that one request may ask for."""
 STEP_S = 1.0
-"""Who has nothing left to fetch of its own part takes, after each of these, that of more others."""
+"""Who has nothing left to fetch of its own part takes, after each of these, that of more others.
+A far source that has kept silent for so long is not taken to bring anything."""
 IN_LINE = (2, 4)
 """Of how many in line the parts are taken after one step, and after two; after three, all."""
 LOST_IN_A_ROW = 3
@@ -135,7 +136,8 @@ class Border:
         for source in neighbours:
             if source.zone == self._zone:
                 continue
-            is_fetching = is_fetching or source.fetch is not None
+            fetch = source.fetch
+            is_fetching = is_fetching or (fetch is not None and fetch.silence_s(now_s) < STEP_S)
             if source.is_idle(now_s):
                 idle |= source.bits
         absent = free & ~self._held
