@@ -229,13 +229,3 @@ def test_a_slow_taker_has_what_comes_more_slowly_still() -> None:
     assert yields(source, slow, LATE_CHUNK_S + JUST)
     source.count(CHUNK_BYTES // 10, LATE_CHUNK_S)
     assert not yields(source, slow, LATE_CHUNK_S + JUST)
-
-
-def test_a_late_chunk_stays_where_a_taker_would_bring_it_later_still() -> None:
-    """Where our own link is what is full, each would else lose what has come of it."""
-    source, later = holder(), Source(B, fetch_rate_bytes_s=CHUNK_BYTES / 11)
-    source.count(CHUNK_BYTES // 2, 0.0)
-    source.count(1, LATE_CHUNK_S)
-    assert not yields(source, later, LATE_CHUNK_S + JUST)
-    later.fetch_rate_bytes_s = CHUNK_BYTES / 9
-    assert yields(source, later, LATE_CHUNK_S + JUST)

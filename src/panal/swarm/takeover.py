@@ -122,11 +122,11 @@ class TakeOvers:
         spent_s = (now_s if is_quicker else counted_at_s) - fetch.chunk_began_at_s
         if fetch.first_byte_at_s is None or spent_s < GAIN_S:
             return False
-        left_s = self._left_bytes(fetch) * spent_s / max(1, fetch.chunk_bytes)
         if spent_s > patience * max(LATE_CHUNK_S, LATE_CHUNK_FACTOR * self._chunk_s):
-            return not taker.fetch_rate_bytes_s or self._needs_s(taker) < left_s
+            return True
         if not all_asked:
             return False
+        left_s = self._left_bytes(fetch) * spent_s / max(1, fetch.chunk_bytes)
         return left_s > patience * (GAIN_S + GAIN_FACTOR * self._needs_s(taker))
 
     def _surely_queued_s(self) -> float:
