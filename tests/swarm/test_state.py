@@ -226,6 +226,7 @@ def test_a_seed_chose_what_another_sends_and_who_wrote_it_counts() -> None:
     driven = Driven(32)
     driven.open(A, ALL)
     asked = driven.open_one_chunk(B, ALL >> 1)
+    driven.tell(BytesArrived(B, 1))
     assert driven.tell(ChunksGranted(A, asked, 1)) == []
     assert driven.tell(ChunkWritten(A, asked)) == []
     assert driven.state.written == 1 << asked
@@ -235,6 +236,17 @@ def test_a_seed_chose_what_another_sends_and_who_wrote_it_counts() -> None:
     (other,) = driven.tell(FetchEnded(B, Failure.TAKEN))
     assert isinstance(other, Fetch)
     assert other.source == B
+
+
+def test_a_queue_is_left_where_a_seed_has_sent_all_that_was_asked_there() -> None:
+    """Else nothing more would be asked of that source until it answered."""
+    driven = Driven(32)
+    driven.open(A, ALL)
+    asked = driven.open_one_chunk(B, 0b111)
+    driven.tell(ChunksGranted(A, asked, 1))
+    assert driven.tell(ChunkWritten(A, asked)) == [CancelFetch(B)]
+    orders = driven.tell(FetchEnded(B, Failure.CANCELLED))
+    assert [order.source for order in only(orders, Fetch)] == [B]
 
 
 def test_what_a_seed_sends_beside_another_goes_to_no_third_when_that_one_ends() -> None:

@@ -42,7 +42,7 @@ from panal.swarm.origins import Origins
 from panal.swarm.partings import Partings
 from panal.swarm.picker import Chance
 from panal.swarm.queued import Queued
-from panal.swarm.requests import Requests
+from panal.swarm.requests import Requests, end_fetch
 from panal.swarm.sources import RunningFetch, Source, Stage
 from panal.swarm.takeover import TakeOvers
 from panal.wire import bitfield
@@ -170,8 +170,7 @@ class DownloadState:
             case BytesArrived(_, count):
                 return self._bytes_arrived(source, count, now_s)
             case ChunkWritten(_, index):
-                self._chunk_written(source, index, now_s)
-                return []
+                return self._chunk_written(source, index, now_s)
             case FetchEnded(_, failure, reason):
                 return self._fetch_ended(source, failure, reason, now_s)
             case HeldBack(_, duration_s):
@@ -281,10 +280,10 @@ class DownloadState:
         fetch.claimed |= claimed
         self.chunks.free ^= claimed
 
-    def _chunk_written(self, source: Source, index: int, now_s: float) -> None:
+    def _chunk_written(self, source: Source, index: int, now_s: float) -> list[Order]:
         fetch, bit = source.fetch, 1 << index
         if not self.chunks.missing & bit:
-            return
+            return []
         self.chunks.written |= bit
         self.chunks.missing ^= bit
         self.origins.came(index, source.peer)
@@ -292,12 +291,19 @@ class DownloadState:
         if fetch is not None and fetch.claimed & bit:
             self._take_overs.chunk_came(fetch.written(bit, now_s))
             self._border.chunk_came(source, fetch.bytes / max(now_s - fetch.asked_at_s, 1e-4))
-            return
+            return []
         # A seed chose what another is asked for, or what is free: the disk has the last word.
         self.chunks.free &= ~bit
+        orders: list[Order] = []
         for other in self.neighbours.near.values():
-            if other.fetch is not None:
-                other.fetch.claimed &= ~bit
+            if (fetch := other.fetch) is None or not fetch.claimed & bit:
+                continue
+            fetch.claimed ^= bit
+            # What has begun to come ends by itself, as taken; a queue may be left at once.
+            is_void = not fetch.claimed and not fetch.is_choice and not fetch.ending
+            if is_void and fetch.first_byte_at_s is None:
+                orders.append(end_fetch(other, fetch, f"{source.peer} sent it unasked", 0.0))
+        return orders
 
     def _fetch_ended(
         self, source: Source, failure: Failure | None, reason: str, now_s: float
