@@ -217,6 +217,10 @@ def test_a_healthy_download_needs_no_advice() -> None:
         (SourceFacts("p", "ready"), "is online and has nothing that is missing"),
         (SourceFacts("p", "ready", useful=1), "is online; what it has is asked of others already"),
         (
+            SourceFacts("p", "ready", useful=1, is_left_to_zone=True),
+            "is online outside our zone; what it has is left to others of the zone for now",
+        ),
+        (
             SourceFacts("p", "ready", useful=1, next_try_s=0.7, reason="q was quicker"),
             "is asked again in 1 s (q was quicker)",
         ),

@@ -16,8 +16,11 @@ from panal.swarm.messages import (
     SourceId,
     Ticked,
 )
+from panal.swarm.progress import progress_of
+from panal.swarm.snapshot import facts_of
 from panal.swarm.sources import Source
 from panal.swarm.takeover import SILENCE_PATIENCE_S
+from panal.wire import bitfield
 from panal.wire.ids import Zone
 from tests.swarm import CHUNK_BYTES, A, B, C, Driven, only, source_id
 
@@ -122,3 +125,15 @@ def test_how_quickly_a_chunk_came_counts_from_when_it_was_asked_for() -> None:
     driven.tell(BytesArrived(A, CHUNK_BYTES), after_s=0.25)
     driven.tell(ChunkWritten(A, index), after_s=0.25)
     assert told.came == [(A, CHUNK_BYTES / 0.5)]
+
+
+def test_who_is_held_back_at_the_border_is_said_to_be() -> None:
+    driven = in_zone(64)
+    driven.open(A, 0, HERE)
+    own = driven.state._border.askable(Source(B, zone=THERE), bitfield.full(64))
+    assert driven.open(B, bitfield.full(64) & ~own, THERE) == []
+    driven.now_s += 3.0
+    far = next(s for s in facts_of(driven.state, driven.now_s).sources if s.peer == "peer_b")
+    assert far.is_left_to_zone
+    reason = progress_of(driven.state, driven.now_s).reason
+    assert reason.startswith("what is missing is left to others of our zone for now")

@@ -192,6 +192,8 @@ def _idle_words(source: SourceFacts) -> str:
         return f"is asked again in {source.next_try_s:.0f} s{why}"
     if not source.useful:
         return "is online and has nothing that is missing"
+    if source.is_left_to_zone:
+        return "is online outside our zone; what it has is left to others of the zone for now"
     return "is online; what it has is asked of others already"
 
 

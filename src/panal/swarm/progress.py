@@ -78,6 +78,8 @@ def parts_of_wait(state: DownloadState, now_s: float) -> list[str]:
     opening = [source for source in sources if source.stage is Stage.OPENING]
     if opening:
         return [f"connecting to {_names(opening)}"]
+    if any(state.is_left_to_zone(source, now_s) for source in sources):
+        return ["what is missing is left to others of our zone for now", *absent]
     return absent or ["all sources rest after a failure; trying again shortly"]
 
 

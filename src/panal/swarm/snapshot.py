@@ -34,6 +34,8 @@ class SourceFacts(msgspec.Struct, frozen=True):
     """How often it broke the protocol."""
     seen_s_ago: float | None = None
     next_try_s: float = 0.0
+    is_left_to_zone: bool = False
+    """It is far, and what it has is to come from those near, or over them."""
 
 
 class SwarmFacts(msgspec.Struct, frozen=True):
@@ -77,7 +79,7 @@ def facts_of(state: DownloadState, now_s: float) -> SwarmFacts:
         absent=absent,
         cause="" if state.finished else parts_of_wait(state, now_s)[0],
         is_waiting=is_waiting(state, now_s),
-        sources=tuple(_facts(s, lacking, absent, now_s) for s in state.sources.values()),
+        sources=tuple(_facts(state, s, lacking, absent, now_s) for s in state.sources.values()),
         unsure=state.chunks.unsure.bit_count(),
         disk_is_still=state.disk_still_s > 0,
         tracker_problem=state.asking.problem,
@@ -85,7 +87,9 @@ def facts_of(state: DownloadState, now_s: float) -> SwarmFacts:
     )
 
 
-def _facts(source: Source, missing: int, absent: int, now_s: float) -> SourceFacts:
+def _facts(
+    state: DownloadState, source: Source, missing: int, absent: int, now_s: float
+) -> SourceFacts:
     fetch, seen_s = source.fetch, source.last_seen_s
     chunks = source.bits or source.had
     return SourceFacts(
@@ -102,4 +106,5 @@ def _facts(source: Source, missing: int, absent: int, now_s: float) -> SourceFac
         offences=source.misbehaviours,
         seen_s_ago=None if seen_s is None else now_s - seen_s,
         next_try_s=max(0.0, source.rests_until_s - now_s),
+        is_left_to_zone=state.is_left_to_zone(source, now_s),
     )

@@ -115,6 +115,11 @@ class DownloadState:
         """Whether more neighbours download than are asked at once."""
         return self._requests.is_crowded
 
+    def is_left_to_zone(self, source: Source, now_s: float) -> bool:
+        """Whether it is far and idle, and those near are to bring all it could be asked for."""
+        chunks = source.bits & self.chunks.free
+        return source.is_idle(now_s) and bool(chunks) and not self._border.askable(source, chunks)
+
     def to_count(self, fact: Fact, now_s: float) -> list[SourceId]:
         """Whose bytes are to be counted before it is taken in: they may have left a queue."""
         match fact:
