@@ -105,7 +105,8 @@ async def test_what_is_there_and_what_is_in_the_way(asking: Asking) -> None:
 async def test_no_space(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     def almost_full(_: object) -> SimpleNamespace:
         free = 4_095 + reserve_bytes(10**12)
-        return SimpleNamespace(f_bavail=free, f_bfree=free, f_frsize=1, f_blocks=10**12)
+        sizes = {"f_bavail": free, "f_bfree": free, "f_frsize": 1, "f_blocks": 10**12}
+        return SimpleNamespace(**sizes, f_files=0)
 
     monkeypatch.setattr(os, "statvfs", almost_full)
     plan = await asking.plan("data.bin", code=6)
@@ -120,7 +121,7 @@ async def test_what_would_wait_for_room_says_so(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = await asking.network.peer("two")
-    full = SimpleNamespace(f_bavail=0, f_bfree=0, f_frsize=1, f_blocks=10**12)
+    full = SimpleNamespace(f_bavail=0, f_bfree=0, f_frsize=1, f_blocks=10**12, f_files=0)
     monkeypatch.setattr(os, "statvfs", lambda _: full)
     answers = [
         await asking.said("data.bin", "--wait"),

@@ -495,8 +495,8 @@ async def test_a_folder_waits_for_room_before_the_first_byte(
     real = os.statvfs(network.place)
 
     class AlmostFull:
-        f_frsize, f_blocks = real.f_frsize, real.f_blocks
-        f_bavail = reserve_bytes(real.f_blocks * real.f_frsize) // real.f_frsize + 59
+        f_frsize, f_blocks, f_files = real.f_frsize, real.f_blocks, 0
+        f_bavail = reserve_bytes(real.f_blocks * real.f_frsize) // real.f_frsize + 60
 
     async with FolderPeer("good", LINES, SMALL).running(network.tracker_address) as good:
         monkeypatch.setattr("os.statvfs", lambda _: AlmostFull)
@@ -507,9 +507,9 @@ async def test_a_folder_waits_for_room_before_the_first_byte(
         await until(lambda: getter.node.download(begun).error == "no-space", "waiting")
         answer = getter.node.download(begun)
         assert answer.state == "waiting"
-        assert answer.reason.startswith("needs 240.0 KiB more on ")
+        assert answer.reason.startswith("needs 244.0 KiB more on ")
         assert good.asked == []
-        AlmostFull.f_bavail += 1  # 60 files of one block each
+        AlmostFull.f_bavail += 1  # 60 files of one block each, and their folder
         await until(lambda: getter.node.download(begun).state == "done", "done")
 
 

@@ -506,7 +506,7 @@ def has_free(monkeypatch: pytest.MonkeyPatch, free_bytes: int) -> None:
     """Makes the disk a small one, of which that much may still be used."""
     total = 100 * BATCH_BYTES
     free = free_bytes + reserve_bytes(total)
-    status = SimpleNamespace(f_bavail=free, f_frsize=1, f_blocks=total)
+    status = SimpleNamespace(f_bavail=free, f_frsize=1, f_blocks=total, f_files=0)
     monkeypatch.setattr(os, "statvfs", lambda _: status)
 
 
@@ -533,7 +533,7 @@ async def test_what_comes_without_a_length_stops_at_the_reserve(
     def shrinking(_: object) -> SimpleNamespace:
         free = 3 * BATCH_BYTES - sum(file.stat().st_size for file in temporaries(peer))
         written.append(free)
-        return SimpleNamespace(f_bavail=free, f_frsize=1, f_blocks=0)
+        return SimpleNamespace(f_bavail=free, f_frsize=1, f_blocks=0, f_files=0)
 
     monkeypatch.setattr(os, "statvfs", shrinking)
     async with connection(peer.app.port) as wire:

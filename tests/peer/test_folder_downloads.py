@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -15,10 +15,13 @@ from panal.clock import SystemClock
 from panal.peer import folder_downloads
 from panal.peer.folder_downloads import FolderDownloads, FolderParts
 from panal.peer.folder_transfer import FolderTransfer
+from panal.store.new_folders import make_folders
+from panal.store.roots import Root
 from panal.store.unfinished import in_use
 from panal.wire.collection import CollectionEntry, read
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
+from tests.support.folder_peer import FolderPeer
 from tests.support.network import Network, until
 
 
@@ -52,6 +55,37 @@ async def test_a_download_cancelled_as_it_makes_its_directory_leaves_none(
         await fetching
     await asyncio.to_thread(ended.wait)
     assert not list(tmp_path.iterdir())
+
+
+async def test_a_cancel_ends_the_making_of_empty_folders(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of them is made whole, and no other."""
+    begun, go_on = threading.Event(), threading.Event()
+    made: list[int] = []
+
+    def slowly(root: Root, folders: Sequence[CollectionEntry]) -> None:
+        begun.set()
+        go_on.wait()
+        make_folders(root, folders)
+        made.append(len(folders))
+
+    monkeypatch.setattr(folder_downloads, "FOLDERS_AT_ONCE", 10)
+    monkeypatch.setattr(folder_downloads, "make_folders", slowly)
+    getter = await network.peer("getter")
+    lines = [f"- 0 d 0 {number:02}\n" for number in range(40)]
+    async with FolderPeer("liar", lines, []).running(network.tracker_address) as liar:
+        identity = getter.node.get(liar.content.hex(), "tree").id
+        try:
+            await until(begun.is_set, "the first page is being made")
+            removing = asyncio.create_task(getter.node.remove_download(identity))
+            for _ in range(100):
+                await asyncio.sleep(0)
+        finally:
+            go_on.set()
+        await removing
+    assert made == [10]
+    assert len(list((getter.folder / "tree").iterdir())) == 10
 
 
 async def test_a_list_that_has_come_is_not_said_to_be_all_of_its_folder(

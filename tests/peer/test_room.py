@@ -43,7 +43,8 @@ async def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What every disk says of itself: a kibibyte beyond the reserve is free."""
-    said = SimpleNamespace(f_frsize=1, f_blocks=TOTAL, f_bavail=reserve_bytes(TOTAL) + 1024)
+    free = reserve_bytes(TOTAL) + 1024
+    said = SimpleNamespace(f_frsize=1, f_blocks=TOTAL, f_bavail=free, f_files=0)
     monkeypatch.setattr(os, "statvfs", lambda _: said)
     return said
 
@@ -370,6 +371,27 @@ async def test_a_folder_that_meets_a_full_disk_says_what_all_of_it_needs(
         good.send = whole
         disk.f_bavail = TOTAL
         await until(lambda: getter.node.download(identity).state == "done", "done")
+
+
+@pytest.mark.parametrize("lacks", ["blocks", "inodes"])
+async def test_empty_folders_need_room_too(
+    network: Network, disk: SimpleNamespace, lacks: str
+) -> None:
+    """A liar's list of them would fill the disk, or use up its inodes."""
+    disk.f_bavail = reserve_bytes(TOTAL) + 40 * 4096 if lacks == "blocks" else TOTAL
+    disk.f_files, disk.f_favail = (0, 0) if lacks == "blocks" else (1000, 40)
+    lines = [f"- 0 d 0 {number:02}\n" for number in range(40)]
+    getter = await network.peer("getter")
+    async with FolderPeer("liar", lines, []).running(network.tracker_address) as liar:
+        plan = await getter.node.plan(liar.content.hex())
+        assert plan.error == "no-space"
+        identity = getter.node.get(liar.content.hex(), "tree").id
+        await lacks_room(getter, identity)
+        assert not (getter.folder / "tree").exists()
+        disk.f_bavail += 4096  # the folder itself
+        disk.f_favail += 1
+        await until(lambda: getter.node.download(identity).state == "done", "done")
+    assert len(list((getter.folder / "tree").iterdir())) == 40
 
 
 # A real disk -----------------------------------------------------------------------------

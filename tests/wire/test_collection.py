@@ -210,6 +210,17 @@ def test_a_text_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         decode(whole)
 
 
+def test_too_many_entries_are_refused_before_any_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = encode([file("a"), folder("b")])
+    monkeypatch.setattr(collection, "MAX_ENTRIES", 2)
+    assert len(decode(whole)) == 2
+    assert encode([file("a"), folder("b")]) == whole
+    with pytest.raises(TooLarge, match=r"at most 2 .* this one 3: share its folders one by one"):
+        encode([file("a"), folder("b"), folder("c")])
+    with pytest.raises(IntegrityError, match="more than 2 entries"):
+        next(collection.read(text(line("a"), "- 0 d 0 b", "- 0 d 0 c")))
+
+
 safe_paths = st.text(max_size=12).filter(lambda text: path_problem(text) is None)
 entries_of_any_kind = st.builds(
     file, safe_paths, st.integers(0, 2**40), st.integers(-(2**63), 2**63 - 1)

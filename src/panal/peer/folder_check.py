@@ -37,6 +37,8 @@ class Comparison(msgspec.Struct):
     kept: list[CollectionEntry] = msgspec.field(default_factory=list)
     """Files that are there already, the same."""
     empty_folders: list[CollectionEntry] = msgspec.field(default_factory=list)
+    missing_folders: list[CollectionEntry] = msgspec.field(default_factory=list)
+    """The empty ones that are not there."""
     unsure: list[CollectionEntry] = msgspec.field(default_factory=list)
     """Files of the same size are there: only hashing can tell."""
     conflicts: list[str] = msgspec.field(default_factory=list)
@@ -46,6 +48,7 @@ class Comparison(msgspec.Struct):
         self.missing += other.missing
         self.kept += other.kept
         self.empty_folders += other.empty_folders
+        self.missing_folders += other.missing_folders
         self.unsure += other.unsure
         if other.conflicts:  # one folder's may be in both
             self.conflicts = list(dict.fromkeys(self.conflicts + other.conflicts))
@@ -72,7 +75,9 @@ def compare(entries: Sequence[CollectionEntry], there: Standing) -> Comparison:
     for entry in entries:
         status = there.found.get(entry.path)
         if entry.content is None:
-            if status is not None and not stat.S_ISDIR(status.st_mode):
+            if status is None:
+                result.missing_folders.append(entry)
+            elif not stat.S_ISDIR(status.st_mode):
                 result.conflicts.append(f"{printable(entry.path)} is no folder")
             result.empty_folders.append(entry)
         elif status is None:

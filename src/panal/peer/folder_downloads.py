@@ -7,7 +7,6 @@ come as any download does, from everybody who has them.
 
 import asyncio
 import contextlib
-import os
 import shutil
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -24,14 +23,14 @@ from panal.peer.contents import Contents
 from panal.peer.fetching import Fetching
 from panal.peer.folder_check import Comparison, FolderCheck
 from panal.peer.folder_files import FolderFiles
+from panal.peer.folder_room import Needed, needed
 from panal.peer.folder_transfer import FolderTransfer
 from panal.peer.placing import to_end
 from panal.peer.sharing import Sharing
 from panal.peer.small_files import is_small
 from panal.peer.transfer import Transfer
-from panal.store.disk_errors import disk_error
-from panal.store.entering import mkdir_if_missing
 from panal.store.index import Index
+from panal.store.new_folders import make_folders
 from panal.store.placed_records import PlacedRecords
 from panal.store.publish import make_all_durable
 from panal.store.roots import Root
@@ -48,8 +47,8 @@ SMALL_AT_ONCE = 5
 SINGLES_BETWEEN = 16
 """So many come one by one before bundles are tried again: somebody else may be here by then."""
 LARGE_AT_ONCE = 3
-BLOCK_BYTES = 4096
-"""What even the smallest file takes of most disks."""
+FOLDERS_AT_ONCE = 1_000
+"""Empty ones made between two looks whether the download is wanted still."""
 
 
 class FolderParts(msgspec.Struct, frozen=True):
@@ -166,7 +165,9 @@ class FolderDownloads:
             # Perhaps placed by a try whose last sync failed, or by another program just now.
             kept = [entry.path for entry in found.kept]
             await asyncio.to_thread(make_all_durable, self._parts.root, kept)
-            await asyncio.to_thread(make_folders, self._parts.root, found.empty_folders)
+            for start in range(0, len(found.empty_folders), FOLDERS_AT_ONCE):
+                some = found.empty_folders[start : start + FOLDERS_AT_ONCE]
+                await to_end(asyncio.to_thread(make_folders, self._parts.root, some))
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
         except NoSpace as error:
             raise NoSpace(
@@ -182,9 +183,12 @@ class FolderDownloads:
         found = await check.look(entries)
         if found.missing or not parts.ends_with_download:
             await check.share_placed_before()
-        wanted_bytes = await asyncio.to_thread(self._wanted_bytes, found.missing, scratch)
-        await asyncio.to_thread(check_space, parts.partials, wanted_bytes)
+        await asyncio.to_thread(self._check_space, found, scratch)
         return found
+
+    def _check_space(self, found: Comparison, scratch: Path) -> None:
+        wanted = self._wanted(found, found.missing, scratch)
+        check_space(self._parts.partials, wanted.size_bytes, wanted.inodes)
 
     @contextlib.contextmanager
     def _saying_what_is_missing(
@@ -195,16 +199,23 @@ class FolderDownloads:
             yield
         except NoSpace as error:
             missing = [entry for entry in found.missing if entry.path in transfer.missing]
-            wanted_bytes = max(error.wanted_bytes, self._wanted_bytes(missing, scratch))
+            wanted = self._wanted(found, missing, scratch)
+            wanted_bytes = max(error.wanted_bytes, wanted.size_bytes)
             raise NoSpace(str(error), error.place, wanted_bytes) from None
 
-    def _wanted_bytes(self, missing: Sequence[CollectionEntry], scratch: Path) -> int:
+    def _wanted(
+        self, found: Comparison, missing: Sequence[CollectionEntry], scratch: Path
+    ) -> Needed:
         """What the disk has still to give to files that are missing or on their way."""
-        here = sum(allocated_bytes(leftover) for leftover in scratch.iterdir())
+        here = list(scratch.iterdir())
         for content in {entry.content for entry in missing if not is_small(entry)}:
             assert content is not None  # noqa: S101 (files only)
-            here += allocated_bytes(self._parts.partials / f"{content.hex()}.part")
-        return max(0, sum(map(on_disk_bytes, missing)) - here)
+            here.append(self._parts.partials / f"{content.hex()}.part")
+        given = [size_bytes for file in here if (size_bytes := allocated_bytes(file))]
+        all_of_it = needed(missing, found.missing_folders)
+        return Needed(
+            max(0, all_of_it.size_bytes - sum(given)), max(0, all_of_it.inodes - len(given))
+        )
 
     async def _fetch_files(
         self, content: ContentId, found: Comparison, scratch: Path, transfer: FolderTransfer
@@ -255,25 +266,6 @@ class FolderDownloads:
 def _remove_if_empty(scratch: Path) -> None:
     with contextlib.suppress(OSError):  # what was received stays for the next time
         scratch.rmdir()
-
-
-def make_folders(root: Root, folders: Sequence[CollectionEntry]) -> None:
-    """Make empty folders, with their times; what is there stays as it is."""
-    for entry in folders:
-        try:
-            with root.parent_for_writing(entry.path) as (parent, name):
-                is_new = mkdir_if_missing(name, parent)
-                if is_new and entry.mtime_ns:
-                    times = (entry.mtime_ns, entry.mtime_ns)
-                    os.utime(name, ns=times, dir_fd=parent, follow_symlinks=False)
-                os.fsync(parent)
-        except OSError as error:
-            raise disk_error(error, f"make the folder {printable(entry.path)}") from None
-
-
-def on_disk_bytes(entry: CollectionEntry) -> int:
-    """What a file will take on the disk."""
-    return -(-entry.size_bytes // BLOCK_BYTES) * BLOCK_BYTES
 
 
 def _by_content(entries: Sequence[CollectionEntry]) -> list[Group]:

@@ -16,7 +16,7 @@ from panal.errors import (
 )
 from panal.peer.calling import Calling
 from panal.peer.folder_check import Comparison, compare, other_content, pages, refuse_unplaceable
-from panal.peer.folder_downloads import on_disk_bytes
+from panal.peer.folder_room import needed
 from panal.peer.http_source import fetch_manifest, fetch_text
 from panal.peer.identifying import identify
 from panal.peer.tracker_client import TrackerClient
@@ -180,8 +180,9 @@ def _problem(found: Comparison, target: Target, room: Room) -> PanalError | None
             refuse_unplaceable(Root(target.folder), found.missing, target.partials)
     except Refused as error:
         return error
-    needed_bytes = sum(map(on_disk_bytes, found.missing)) - _here(found, target.partials)
-    return lacking(room, target.partials, needed_bytes)
+    wanted = needed(found.missing, found.missing_folders)
+    wanted_bytes = wanted.size_bytes - _here(found, target.partials)
+    return lacking(room, target.partials, wanted_bytes, wanted.inodes)
 
 
 def _here(found: Comparison, partials: Path) -> int:

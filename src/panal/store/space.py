@@ -23,6 +23,8 @@ class Room(msgspec.Struct, frozen=True):
 
     total_bytes: int
     free_bytes: int
+    free_inodes: int | None = None
+    """How many further files and folders it has room for; None where it says no number."""
 
     @property
     def usable_bytes(self) -> int:
@@ -41,16 +43,29 @@ def room_at(folder: Path) -> Room:
     """The room on a directory's disk, or where it would be made."""
     there = next(place for place in (folder, *folder.parents) if place.exists())
     status = os.statvfs(there)
-    return Room(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
+    return Room(
+        status.f_blocks * status.f_frsize,
+        status.f_bavail * status.f_frsize,
+        status.f_favail if status.f_files else None,  # Btrfs, for one, has no such limit
+    )
 
 
-def lacking(room: Room, folder: Path, wanted_bytes: int) -> NoSpace | None:
-    """What is wrong where that many further bytes do not fit beside the reserve.
+def lacking(room: Room, folder: Path, wanted_bytes: int, wanted_inodes: int = 0) -> NoSpace | None:
+    """What is wrong where that many further bytes, or files and folders, do not fit.
 
-    Nothing wanted always fits: what has its place on the disk already may be finished.
+    Bytes beside the reserve. Nothing wanted always fits: what has its place on the disk already
+    may be finished.
     """
     if wanted_bytes <= max(0, room.usable_bytes):
-        return None
+        free_inodes = room.free_inodes
+        if free_inodes is None or wanted_inodes <= max(0, free_inodes):
+            return None
+        return NoSpace(
+            f"{wanted_inodes:,} more files and folders are needed on {folder}, and its file system "
+            f"has room for {free_inodes:,} (inodes). {FREE_SOME_SPACE}",
+            str(folder),
+            wanted_bytes,
+        )
     return NoSpace(
         f"{size_words(wanted_bytes)} more are needed on {folder}; {room.words()}. "
         f"{FREE_SOME_SPACE}",
@@ -59,9 +74,9 @@ def lacking(room: Room, folder: Path, wanted_bytes: int) -> NoSpace | None:
     )
 
 
-def check_space(folder: Path, wanted_bytes: int) -> None:
-    """NoSpace unless that many further bytes fit beside the reserve."""
-    if (lack := lacking(room_at(folder), folder, wanted_bytes)) is not None:
+def check_space(folder: Path, wanted_bytes: int, wanted_inodes: int = 0) -> None:
+    """NoSpace unless that many further bytes, files and folders fit."""
+    if (lack := lacking(room_at(folder), folder, wanted_bytes, wanted_inodes)) is not None:
         raise lack
 
 

@@ -110,7 +110,7 @@ def publish_all(batches: Sequence[Staging]) -> tuple[list[HashedFile], list[Coll
         with COMPUTING, Parents(partial(root.parent_for_writing, sync=False)) as parents:
             for batch in batches:
                 _publish(batch, parents, placed, taken)
-        _sync_folders(root, descriptor, [file.path for file in placed])
+        sync_folders(root, descriptor, [file.path for file in placed])
     except OSError as error:
         raise disk_error(error, "make the folder's files durable") from None
     return placed, taken
@@ -135,8 +135,11 @@ def _publish(
         placed.append(HashedFile(entry.path, found, entry.content, staged.manifest))
 
 
-def _sync_folders(root: Root, descriptor: int, paths: list[SafePath]) -> None:
-    """Make names durable: of files, and of the folders above, which may be new."""
+def sync_folders(root: Root, descriptor: int, paths: list[SafePath]) -> None:
+    """Make names durable: what stands under these paths, and the folders above, which may be new.
+
+    The descriptor is of anything on their file system, opened before they were made; OSError.
+    """
     one_of_each: dict[str, SafePath] = {}
     for path in paths:
         above, _, name = path.rpartition("/")

@@ -34,6 +34,9 @@ from panal.wire.names import (
 
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 """Some 500,000 files; whoever takes a folder holds its text in memory."""
+MAX_ENTRIES = 600_000
+"""What a text of that length has of usual paths; of short ones it would have eight times as many,
+and each takes memory, and a file or folder on the disk."""
 MIN_MTIME_NS = -(2**63)
 MAX_MTIME_NS = 2**63 - 1
 _FIRST_LINE = "panal-collection 1"
@@ -98,6 +101,11 @@ def _numbers_problem(size_bytes: int, mtime_ns: int) -> str | None:
 def encode(entries: Iterable[CollectionEntry]) -> bytes:
     """The canonical text of a folder; UsageError where its entries do not fit together."""
     ordered = sorted(entries, key=lambda entry: entry.path)  # as their bytes in UTF-8 would be
+    if len(ordered) > MAX_ENTRIES:
+        raise TooLarge(
+            f"A folder's list has at most {MAX_ENTRIES:,} files and empty folders, and this one "
+            f"{len(ordered):,}: share its folders one by one."
+        )
     for entry in ordered:
         problem = entry.problem()
         if problem is None and (named := path_problem(entry.path)) is not None:
@@ -135,6 +143,8 @@ def read(text: bytes) -> Iterator[CollectionEntry]:
         raise IntegrityError(f"The collection has more than {MAX_TEXT_BYTES} bytes.")
     if not text.startswith(_FIRST_LINE.encode() + b"\n") or not text.endswith(b"\n"):
         raise IntegrityError("That is no collection of a kind that this version knows.")
+    if text.count(b"\n") - 1 > MAX_ENTRIES:
+        raise IntegrityError(f"The collection has more than {MAX_ENTRIES:,} entries.")
     lines = io.BytesIO(text)
     lines.readline()
     clashes = _Clashes()
