@@ -38,9 +38,9 @@ def _shared(path: str) -> SharedFile:
 
 
 def _listed(shelf: Shelf, prefix: str, away: str = "/") -> list[str]:
-    found = children(shelf.after, prefix, lambda shared: not shared.path.startswith(away))
-    assert all((shared is None) == name.endswith("/") for name, shared in found.items())
-    return list(found)
+    found = list(children(shelf.after, prefix, lambda shared: not shared.path.startswith(away)))
+    assert all((shared is None) == name.endswith("/") for name, shared in found)
+    return [name for name, _ in found]
 
 
 @given(paths=st.lists(PATHS, max_size=40), away=NAMES, data=st.data())

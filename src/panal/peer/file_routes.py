@@ -1,6 +1,6 @@
 """Files by path, and the folder as a listing that tools can walk."""
 
-import asyncio
+from collections.abc import Iterator, Sequence
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -17,10 +17,11 @@ from panal.peer.content_answers import ContentAnswers
 from panal.peer.contents import Contents
 from panal.peer.documented import CONTENT_BYTES, PAGE, FilePath
 from panal.peer.folder_listing import children
-from panal.peer.http_answers import json_answer
-from panal.peer.listing_page import listing_page
+from panal.peer.listing_answers import Form, ListingAnswers, in_pages
+from panal.peer.listing_page import page_form, page_rows
 from panal.peer.roles import Role
 from panal.store.index import Index
+from panal.store.shared_files import SharedFile
 from panal.wire.names import safe_path
 
 
@@ -51,6 +52,7 @@ class FileRoutes:
         self._index = index
         self._contents = contents
         self._answers = answers
+        self._listings = ListingAnswers()
 
     def routes(self) -> list[Route]:
         """The routes, each with its role."""
@@ -94,25 +96,39 @@ class FileRoutes:
         """The listing of the whole folder."""
         return await self._listing(request, "")
 
-    async def _listing(self, request: web.Request, prefix: str) -> web.Response:
+    async def _listing(self, request: web.Request, prefix: str) -> web.StreamResponse:
         as_json = "application/json" in request.headers.get(hdrs.ACCEPT, "")
-        # In a thread: a folder may have a million files.
-        return await asyncio.to_thread(self._listed, prefix, as_json)
+        form = _json_form(prefix) if as_json else page_form("/" + prefix, is_below=bool(prefix))
 
-    def _listed(self, prefix: str, as_json: bool) -> web.Response:
-        found = children(self._index.files_after, prefix, self._contents.is_there)
-        if prefix and not found:
-            raise NotFound("There is no such folder here.")
-        if as_json:
-            listed = [
-                ListedFile(name, shared.content.hex(), shared.fingerprint.size_bytes)
-                if shared is not None
-                else ListedFile(name)
-                for name, shared in found.items()
-            ]
-            return json_answer(ListingAnswer(prefix, listed))
-        sizes = {n: None if s is None else s.fingerprint.size_bytes for n, s in found.items()}
-        return listing_page("/" + prefix, sizes, is_below=bool(prefix))
+        def pages() -> Iterator[bytes]:
+            found = children(self._index.files_after, prefix, self._contents.is_there)
+            return in_pages(found, _json_rows if as_json else _page_rows)
+
+        none = "There is no such folder here." if prefix else ""
+        return await self._listings.send(request, form, pages, none)
+
+
+_Child = tuple[str, SharedFile | None]
+
+
+def _json_form(prefix: str) -> Form:
+    """That of a `ListingAnswer`."""
+    head, tail = msgspec.json.encode(ListingAnswer(prefix, [])).rsplit(b"]", 1)
+    return Form("application/json", head, b",", b"]" + tail)
+
+
+def _json_rows(names: Sequence[_Child]) -> bytes:
+    listed = [
+        ListedFile(name, shared.content.hex(), shared.fingerprint.size_bytes)
+        if shared is not None
+        else ListedFile(name)
+        for name, shared in names
+    ]
+    return msgspec.json.encode(listed)[1:-1]
+
+
+def _page_rows(names: Sequence[_Child]) -> bytes:
+    return page_rows((n, None if s is None else s.fingerprint.size_bytes) for n, s in names)
 
 
 def path_in_url(request: web.Request, prefix: str) -> str:

@@ -1,6 +1,6 @@
 """What lies directly in a shared folder, without reading what lies in the folders below it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from panal.store.shared_files import LAST, SharedFile
 
@@ -13,25 +13,23 @@ FilesAfter = Callable[[str, int], list[SharedFile]]
 
 def children(
     files_after: FilesAfter, prefix: str, is_there: Callable[[SharedFile], bool]
-) -> dict[str, SharedFile | None]:
-    """By name, in path order: files, and folders as None, whose names end with a slash.
+) -> Iterator[tuple[str, SharedFile | None]]:
+    """Names, in path order: files, and folders as None, whose names end with a slash.
 
     `prefix` is the folder's path with a slash, or empty; `files_after` gives the next shared files
     in path order. What is not `is_there` is left out, and folders in which nothing is.
     """
-    found: dict[str, SharedFile | None] = {}
     after, limit = prefix, FEW_FILES
     while page := files_after(after, limit):
         limit = min(2 * limit, MANY_FILES)
         for shared in page:
             if not shared.path.startswith(prefix):
-                return found
+                return
             after = shared.path
             if not is_there(shared):
                 continue
             name, slash, _ = shared.path[len(prefix) :].partition("/")
-            found[name + slash] = None if slash else shared
+            yield name + slash, None if slash else shared
             if slash:
                 after, limit = f"{prefix}{name}/{LAST}", FEW_FILES
                 break
-    return found

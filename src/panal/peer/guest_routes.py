@@ -5,6 +5,7 @@ in lanes of their own and take nothing from members.
 """
 
 import asyncio
+from collections.abc import Iterator
 from functools import partial
 from random import Random
 
@@ -21,7 +22,8 @@ from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.file_routes import path_in_url
 from panal.peer.guest_links import GuestLinks
 from panal.peer.lanes import Lanes
-from panal.peer.listing_page import listing_page
+from panal.peer.listing_answers import ListingAnswers, in_pages
+from panal.peer.listing_page import page_form, page_rows
 from panal.peer.never_sent import NeverSent
 from panal.peer.read_folders import ReadFolder, ReadFolders
 from panal.peer.roles import Asker, Role
@@ -87,6 +89,7 @@ class GuestRoutes:
         self._folders = ReadFolders(texts)
         self._audit = audit
         self._answers = ContentAnswers(sender, Lanes(), NeverSent(chance))
+        self._listings = ListingAnswers()
 
     def routes(self) -> list[Route]:
         """The routes; what is not one of them is refused as an unknown capability is."""
@@ -136,7 +139,7 @@ class GuestRoutes:
         prefix = request.rel_url.raw_path.split("/", 4)[:4]
         path = path_in_url(request, "/".join(prefix) + "/")
         if not path or path.endswith("/"):
-            return await self._listing(grant, safe_path(path[:-1]) + "/" if path else "")
+            return await self._listing(request, grant, safe_path(path[:-1]) + "/" if path else "")
         wanted = safe_path(path)
         entry = (await asyncio.to_thread(self._folder, grant)).entry(wanted)
         if entry is None or entry.content is None:
@@ -163,19 +166,24 @@ class GuestRoutes:
         )
         return grant
 
-    async def _listing(self, grant: Grant, prefix: str) -> web.Response:
-        names = await asyncio.to_thread(self._names, grant, prefix)
-        if prefix and not names:
-            raise NotFound(UNKNOWN)
-        return listing_page(f"{grant.name}/{prefix}", names, is_below=bool(prefix))
+    async def _listing(self, request: web.Request, grant: Grant, prefix: str) -> web.StreamResponse:
+        form = page_form(f"{grant.name}/{prefix}", is_below=bool(prefix))
+        return await self._listings.send(
+            request,
+            form,
+            lambda: in_pages(self._names(grant, prefix), page_rows),
+            UNKNOWN if prefix else "",
+        )
 
-    def _names(self, grant: Grant, prefix: str) -> dict[str, int | None]:
-        names: dict[str, int | None] = {}
+    def _names(self, grant: Grant, prefix: str) -> Iterator[tuple[str, int | None]]:
+        last = ""
         for entry in self._folder(grant).below(prefix):
             name, slash, _ = entry.path[len(prefix) :].partition("/")
             is_folder = bool(slash) or entry.content is None
-            names[name + "/" if is_folder else name] = None if is_folder else entry.size_bytes
-        return names
+            shown = name + "/" if is_folder else name
+            if shown != last:  # all of one folder come together
+                yield shown, None if is_folder else entry.size_bytes
+            last = shown
 
     def _folder(self, grant: Grant) -> ReadFolder:
         found = self._folders.get(grant.content)
