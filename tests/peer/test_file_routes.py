@@ -482,21 +482,21 @@ async def test_ten_said_and_nine_sent(peer: RunningPeer) -> None:
 
 async def test_a_piece_or_an_encoding_is_not_taken_for_the_file(peer: RunningPeer) -> None:
     """`curl -C - -T` sends the rest of a file: that is not the file."""
-    for line in (
-        "Content-Range: bytes 5-9/10",
-        "Content-Range: bytes */10",
-        "Content-Encoding: gzip",
-        "Content-Encoding: br",
+    for line, status in (
+        ("Content-Range: bytes 5-9/10", {400}),
+        ("Content-Range: bytes */10", {400}),
+        ("Content-Encoding: gzip", {415}),
+        ("Content-Encoding: br", {400, 415}),  # whether aiohttp can read it depends on the machine
     ):
         async with connection(peer.app.port) as wire:
             answer = await wire.ask("PUT", "/upload/x", line, body=b"12345")
-            assert answer.status == 400, line
+            assert answer.status in status, line
     assert in_folder(peer) == {}
     assert (await put(peer, "x", b"12345", "Content-Encoding: identity")).status == 201
     async with connection(peer.app.port) as wire:
         lines = (FORM, "Content-Encoding: deflate")
         answer = await wire.ask("POST", "/upload", *lines, body=form((named("y"), b"y")))
-        assert answer.status == 400
+        assert answer.status == 415
 
 
 # Space and limits -------------------------------------------------------------------------

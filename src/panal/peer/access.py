@@ -4,26 +4,26 @@ What is not registered here is not answered; who is not let in by a route's rule
 before its handler is called. Host is checked first, then pages, then the role.
 """
 
-import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.typedefs import Middleware
 
 from panal import request_ids
 from panal.audit import AuditLog
+from panal.clock import SystemClock
 from panal.entrances import Entrances
-from panal.errors import NotFound, PanalError, Refused
+from panal.errors import NotFound, PanalError, Refused, UsageError
+from panal.failure_log import FailureLog
 from panal.peer.browser_rules import check_host, check_page
 from panal.peer.documented import Answer
 from panal.peer.doorkeeper import Doorkeeper
 from panal.peer.http_answers import SAFE_HEADERS, problem
 from panal.peer.http_connection import note_owed
 from panal.peer.roles import Role, may, refusal
-
-log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -63,7 +63,9 @@ def application(
 ) -> web.Application:
     """The application of all routes; nothing else is served, and whom it refuses is noted."""
     entrances = Entrances()
-    app = web.Application(middlewares=[_guard(entrances, doorkeeper, audit), _whole_or_cut_off])
+    failures = FailureLog(SystemClock())
+    guard = _guard(entrances, doorkeeper, audit, failures)
+    app = web.Application(middlewares=[guard, _whole_or_cut_off(failures)])
     app.on_response_prepare.append(_make_safe)
     for route in routes:
         handler = _with_rule(route, doorkeeper, audit)
@@ -112,7 +114,9 @@ def _with_rule(route: Route, doorkeeper: Doorkeeper, audit: AuditLog) -> Handler
     return handle
 
 
-def _guard(entrances: Entrances, doorkeeper: Doorkeeper, audit: AuditLog) -> Middleware:
+def _guard(
+    entrances: Entrances, doorkeeper: Doorkeeper, audit: AuditLog, failures: FailureLog
+) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         note_owed(request, is_owed=False)
@@ -127,6 +131,10 @@ def _guard(entrances: Entrances, doorkeeper: Doorkeeper, audit: AuditLog) -> Mid
                 check_host([f"[{named}]" if ":" in named else named], doorkeeper.allowed_hosts)
             if entrance := _entrance(request.match_info.route):
                 entrances.role_of(entrance)  # Refused, where it came onto the router past us
+            if _is_encoded(request):
+                return problem(
+                    415, UsageError.slug, "Send the bytes as they are, without Content-Encoding."
+                )
             return await handler(request)
         except PanalError as error:
             if isinstance(error, Refused):
@@ -140,11 +148,19 @@ def _guard(entrances: Entrances, doorkeeper: Doorkeeper, audit: AuditLog) -> Mid
             if hdrs.ALLOW in error.headers:
                 answer.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
             return answer
-        except Exception:
-            log.exception("A request failed.")
+        except (BadHttpMessage, web.RequestPayloadError):
+            return problem(400, UsageError.slug, "The body is not what the headers say.")
+        except Exception as error:
+            failures.note("A request failed.", error)
             return problem(500, "failed", "This peer failed; its log says why.")
 
     return guard
+
+
+def _is_encoded(request: web.Request) -> bool:
+    """Whether a body is to be decoded: it may be none of that kind, or grow without end."""
+    codings = request.headers.getall(hdrs.CONTENT_ENCODING, [])
+    return any(coding.strip().lower() != "identity" for coding in codings)
 
 
 def _note_refusal(request: web.Request, why: str, audit: AuditLog) -> None:
@@ -154,17 +170,20 @@ def _note_refusal(request: web.Request, why: str, audit: AuditLog) -> None:
     audit.note("refused", host=request.remote or "", what=route, why=why, is_limited=True)
 
 
-@web.middleware
-async def _whole_or_cut_off(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """An answer that breaks off ends its connection: what followed would count as its rest."""
-    try:
-        return await handler(request)
-    except Exception as error:
-        is_gone = isinstance(error, ConnectionError)
-        if request.writer.output_size == 0 and not is_gone:
-            raise
-        if not isinstance(error, PanalError) and not is_gone:
-            log.exception("A request failed after its answer had begun.")
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response(status=499)  # reaches nobody
+def _whole_or_cut_off(failures: FailureLog) -> Middleware:
+    @web.middleware
+    async def whole_or_cut_off(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """An answer that breaks off ends its connection: what followed would count as its rest."""
+        try:
+            return await handler(request)
+        except Exception as error:
+            is_gone = isinstance(error, ConnectionError)
+            if request.writer.output_size == 0 and not is_gone:
+                raise
+            if not isinstance(error, PanalError) and not is_gone:
+                failures.note("A request failed after its answer had begun.", error)
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=499)  # reaches nobody
+
+    return whole_or_cut_off

@@ -229,8 +229,6 @@ def _check_it_is_the_file_itself(request: web.Request) -> None:
     # RFC 9110, 14.5: else the rest of a file (curl -C - -T) would be taken for the file.
     if hdrs.CONTENT_RANGE in request.headers:
         raise UsageError("Send the whole file: a part of one cannot be stored.")
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
-        raise UsageError("Send the file as it is, without Content-Encoding.")
 
 
 async def _blocks(part: BodyPartReader) -> AsyncIterator[bytes]:
