@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from panal.peer import doorkeeper, request_connection
+from panal.peer import doorkeeper, lanes, request_connection
 from panal.peer.limits import HEAD_S, IDLE_S, MOST_AHEAD_BYTES
 from panal.peer.roles import Asker
 from panal.peer.warm_sending import is_cached
@@ -124,6 +124,22 @@ async def test_what_is_refused_is_refused_as_ever(network: Network) -> None:
             assert (answer.status, was_quick(answer)) == (status, quick)
             is_refusal = status != 206
             assert (answer.headers["content-type"] == "application/problem+json") is is_refusal
+            assert await wire.is_in_step()
+
+
+async def test_who_finds_too_many_waiting_is_told_when_to_ask_again(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PEERS_AT_ONCE", "OTHERS_AT_ONCE", "MOST_WAITING"):
+        monkeypatch.setattr(lanes, name, 0)
+    peer, content = await sharing(network)
+    plain = head("GET", f"/content/{content}", "127.0.0.1", "")
+    async with connection(peer.app.port) as wire:
+        for question, quick in ((ranged(content), True), (plain, False)):
+            await wire.send(question)
+            answer = await wire.answer()
+            assert (answer.status, was_quick(answer)) == (503, quick)
+            assert answer.headers["retry-after"] == "2"
             assert await wire.is_in_step()
 
 

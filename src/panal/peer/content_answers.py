@@ -28,8 +28,6 @@ from panal.wire.ranges import (
     parse_range,
 )
 
-RETRY_AFTER_S = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -133,9 +131,7 @@ def _wanted(
             return refusal
     parts = ranges if ranges is not None else [ByteRange(0, size)]
     if not all(opened.has(part.start, part.stop) for part in parts):
-        refusal = problem(503, NotHereYet.slug, "Those bytes are still being fetched.")
-        refusal.headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_S)
-        return refusal
+        return problem(503, NotHereYet.slug, "Those bytes are still being fetched.")
     if ranges is None:
         return Wanted(200, headers, [(b"", part) for part in parts if part.length])
     if len(ranges) == 1:

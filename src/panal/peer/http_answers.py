@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 import msgspec
 from aiohttp import web
 
-from panal.peer.problems import PROBLEM, encoded_problem
+from panal.peer.problems import PROBLEM, encoded_problem, problem_fields
 
 PROTOCOL_HEADER = {"Panal-Protocol": "1"}
 SAFE_HEADERS = {
@@ -30,7 +30,7 @@ def problem(status: int, slug: str, text: str) -> web.Response:
         body=encoded_problem(status, slug, text),
         status=status,
         content_type=PROBLEM,
-        headers=PROTOCOL_HEADER,
+        headers={**PROTOCOL_HEADER, **problem_fields(slug)},
     )
 
 

@@ -16,7 +16,7 @@ from panal.peer.contents import OpenContent
 from panal.peer.http_door import HttpDoor
 from panal.peer.limits import MOST_AHEAD_BYTES
 from panal.peer.patience import Moment, Patience, Phase, Verdict
-from panal.peer.problems import PROBLEM, encoded_problem
+from panal.peer.problems import PROBLEM, encoded_problem, problem_fields
 from panal.peer.sending import Sender, keep_queue_short
 from panal.peer.tcp_info import acknowledged_bytes
 from panal.peer.visitors import is_over_tls, unsent_bytes, visitor_at
@@ -286,5 +286,6 @@ def _refusal(error: PanalError) -> bytes:
     body = encoded_problem(error.http_status, error.slug, str(error))
     reason = HTTPStatus(error.http_status).phrase
     line = f"HTTP/1.1 {error.http_status} {reason}\r\nPanal-Protocol: 1\r\n"
-    fields = f"Content-Type: {PROBLEM}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return (line + fields).encode("ascii") + body
+    fields = {"Content-Type": PROBLEM, "Content-Length": len(body), **problem_fields(error.slug)}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"{line}{lines}\r\n".encode("ascii") + body
