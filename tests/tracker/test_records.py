@@ -1,6 +1,7 @@
 """Which of the records' work waits for which."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from random import Random
@@ -134,7 +135,7 @@ async def test_an_index_without_room_is_told_as_that_and_not_as_a_failure(
         indexing.cancel()
         await asyncio.gather(indexing, return_exceptions=True)
     storage.close()
-    assert caplog.text == ""
+    assert all(record.levelno < logging.WARNING for record in caplog.records)
 
 
 async def test_what_a_replacement_left_out_goes_with_the_message_that_says_all_is_told() -> None:
