@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from panal.errors import AmbiguousName, IntegrityError, NotFound, TargetTaken, UsageError
-from panal.peer import fetching, sharing
+from panal.peer import fetching, manifest_asking, sharing
 from panal.peer.tracker_calls import Ask, TrackerCalls
 from panal.swarm import sources
 from panal.wire.manifest import MIN_CHUNK_BYTES
@@ -434,7 +434,7 @@ class Mute(ScriptedPeer):
 async def test_who_says_nothing_when_asked_for_a_manifest_is_named(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "QUIET_S", 0.01)
+    monkeypatch.setattr(manifest_asking, "QUIET_S", 0.01)
     getter = await network.peer("getter")
     async with Mute("mute", DATA).running(network.tracker_address) as mute:
         identity = getter.node.get(mute.content.hex(), "out.bin").id

@@ -7,7 +7,7 @@ into place → index → announce.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Container, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Coroutine, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,6 +28,7 @@ from panal.peer.contents import Contents
 from panal.peer.http_source import fetch_manifest
 from panal.peer.identifying import identify, watched_for
 from panal.peer.lanes import Lanes
+from panal.peer.manifest_asking import ManifestAsking
 from panal.peer.news import News, about
 from panal.peer.placing import to_end
 from panal.peer.rate_limit import RateLimit
@@ -42,7 +43,6 @@ from panal.store.space import allocated_bytes, check_space
 from panal.store.unfinished import leftovers_in, remove
 from panal.swarm.border import Border
 from panal.swarm.engine import Engine
-from panal.swarm.progress import QUIET_S
 from panal.swarm.state import DownloadState
 from panal.wire import bitfield
 from panal.wire.catalogue import Provider, Registration, Watched
@@ -133,33 +133,29 @@ class Fetching:
                     reason = "nobody online holds this content; the tracker is asked again"
                 except Unreachable as error:
                     providers, reason = [], str(error)
-                for provider in sorted(providers, key=lambda provider: not provider.complete):
-                    asked.add(provider.peer)
-                    try:
-                        asking = fetch_manifest(self.calling, provider, content)
-                        manifest = await self._patiently(asking, provider.peer, transfer)
+                asked.update(provider.peer for provider in providers)
+                try:
+                    if providers:
+                        manifest = await self._first_manifest(content, providers, transfer)
                         transfer.waiting_for = ""
                         return manifest
-                    except (Unreachable, IntegrityError) as error:
-                        reason = str(error)
+                except (Unreachable, IntegrityError) as error:
+                    reason = str(error)
                 transfer.waiting_for = reason
                 await news.pause(pause_s, told_s=pause_s)
                 pause_s = min(LONGEST_LOOK_AGAIN_S, pause_s * 1.5)
 
-    async def _patiently(
-        self, asking: Coroutine[Any, Any, Manifest], peer: PeerName, transfer: Transfer
+    async def _first_manifest(
+        self, content: ContentId, providers: Sequence[Provider], transfer: Transfer
     ) -> Manifest:
-        """What is asked for; who does not answer for a while is named."""
-        answer = asyncio.create_task(asking)
-        quiet = asyncio.ensure_future(self._clock.sleep(QUIET_S))
-        try:
-            await asyncio.wait({answer, quiet}, return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                transfer.waiting_for = f"{peer} was asked for the manifest and says nothing yet"
-            return await answer
-        finally:
-            quiet.cancel()
-            answer.cancel()
+        def ask(provider: Provider, begins: Callable[[], None]) -> Coroutine[Any, Any, Manifest]:
+            return fetch_manifest(self.calling, provider, content, begins)
+
+        def quiet(peer: PeerName) -> None:
+            transfer.waiting_for = f"{peer} was asked for the manifest and says nothing yet"
+
+        whole_first = sorted(providers, key=lambda provider: not provider.complete)
+        return await ManifestAsking(ask, self._clock, quiet).first(whole_first)
 
     # From manifest to file ----------------------------------------------------------------
 

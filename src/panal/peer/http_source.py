@@ -24,12 +24,19 @@ SHARED_FROM = 16
 """A request for so many chunks or more goes by two connections at once: its provider is fast."""
 
 
-async def fetch_manifest(calling: Calling, provider: Provider, content: ContentId) -> Manifest:
+async def fetch_manifest(
+    calling: Calling,
+    provider: Provider,
+    content: ContentId,
+    begins: Callable[[], None] = lambda: None,
+) -> Manifest:
     """A content's manifest from one provider, compared with the id before it is parsed.
 
-    Unreachable where it does not come, IntegrityError where it is another.
+    `begins` is called once it begins to come. Unreachable where it does not come, IntegrityError
+    where it is another.
     """
-    encoded = await _body(calling, provider, f"{content.hex()}/manifest", MAX_MANIFEST_BYTES)
+    address = f"{content.hex()}/manifest"
+    encoded = await _body(calling, provider, address, MAX_MANIFEST_BYTES, begins)
     return await asyncio.to_thread(decode, encoded, content)
 
 
@@ -47,12 +54,19 @@ async def fetch_text(
     return text
 
 
-async def _body(calling: Calling, provider: Provider, address: str, most_bytes: int) -> bytes:
+async def _body(
+    calling: Calling,
+    provider: Provider,
+    address: str,
+    most_bytes: int,
+    begins: Callable[[], None] = lambda: None,
+) -> bytes:
     path = f"/content/{address}"
     try:
         async with asyncio.timeout(MANIFEST_S), asked(calling, provider, path) as answer:
             if answer.status != 200:
                 raise Unreachable(f"{provider.peer} does not have it (status {answer.status}).")
+            begins()
             return await answer.body(most_bytes)
     except OSError as error:
         raise Unreachable(f"{provider.peer} does not answer ({words_of(error)}).") from None
