@@ -10,6 +10,7 @@ from pathlib import Path
 from panal.peer import sharing
 from panal.store import durable
 from panal.store import partial as partial_files
+from panal.store.chunk_writer import ChunkWriter
 from panal.store.fingerprints import Fingerprint
 from panal.store.roots import Root
 from panal.wire.names import SafePath
@@ -25,7 +26,7 @@ def _journal_first() -> None:
     """A chunk is journalled before its bytes are there."""
     begin = partial_files.PartialFile.begin_chunk
 
-    def wrong(self: partial_files.PartialFile, index: int) -> partial_files.ChunkWriter:
+    def wrong(self: partial_files.PartialFile, index: int) -> ChunkWriter:
         writer = begin(self, index)
         self._append(index)
         return writer

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from panal.store.partial import ChunkWriter
+from panal.store.chunk_writer import ChunkWriter
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.support.checker import assert_only, assert_settled
 from tests.support.lying_peers import LIES, among_liars

@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from panal.errors import NoSpace, PanalError, StateInUse
 from panal.store import file_systems
 from panal.store import partial as partials
+from panal.store.chunk_writer import ChunkWriter
 from panal.store.fingerprints import Fingerprint
 from panal.store.journal_records import BATCH, DURABLE, FORGET, WRONG
-from panal.store.partial import ChunkTaken, ChunkWriter, PartialFile
+from panal.store.partial import ChunkTaken, PartialFile
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
 from tests.store import PROPERTY

@@ -18,10 +18,9 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from blake3 import blake3
-
 from panal.errors import PanalError
 from panal.store.chunk_reading import ChunkReading
+from panal.store.chunk_writer import ChunkWriter
 from panal.store.disk_errors import disk_error
 from panal.store.file_systems import lies_in_memory
 from panal.store.fingerprints import Fingerprint
@@ -45,44 +44,6 @@ COMPARED_AT_ONCE_BYTES = 16 * 1024 * 1024
 
 class ChunkTaken(Exception):
     """A chunk is being written by another, or is there already."""
-
-
-class ChunkWriter:
-    """One chunk on its way in: bytes go to their offset while they are hashed.
-
-    There is at most one writer a chunk, and none for a chunk that is written already, so
-    no later sender can touch bytes that were verified.
-    """
-
-    def __init__(self, partial: "PartialFile", index: int) -> None:
-        self._partial = partial
-        self._index = index
-        self._offset, self.remaining_bytes = partial.manifest.chunk_range(index)
-        self._hash = blake3()
-
-    def write(self, data: memoryview) -> None:
-        """Take the next bytes of the chunk; ValueError for more than remain."""
-        if len(data) > self.remaining_bytes:
-            raise ValueError("These bytes would run into the next chunk.")
-        self._hash.update(data)
-        self._partial.write_at(data, self._offset)
-        self._offset += len(data)
-        self.remaining_bytes -= len(data)
-
-    def finish(self) -> bool:
-        """Whether the chunk is whole and right; then it is written."""
-        expected = self._partial.manifest.chunk_hash(self._index)
-        right = self.remaining_bytes == 0 and self._hash.digest() == expected
-        self._end(written=right)
-        return right
-
-    def abandon(self) -> None:
-        """Give the chunk up; its bytes mean nothing."""
-        self._end(written=False)
-
-    def _end(self, *, written: bool) -> None:
-        self.remaining_bytes = 0  # the offset may be another writer's from now on
-        self._partial.close_writer(self._index, written=written)
 
 
 class PartialFile:
