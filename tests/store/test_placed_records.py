@@ -95,3 +95,13 @@ def test_a_later_run_takes_the_place_of_the_one_before(index: Index) -> None:
     assert placed.unchanged({before.path: before.fingerprint}) == {}
     assert placed.unchanged({after.path: after.fingerprint}) == {after.path: after.content}
     assert len(placed.files([sp("one"), sp("other")])) == 2
+
+
+def test_a_panal_that_knows_no_time_of_the_last_change_can_write_here(index: Index) -> None:
+    PlacedRecords(index)
+    index.write(
+        "INSERT INTO placed (path, content, device, inode, size_bytes, mtime_ns)"
+        " VALUES ('a', x'00', 0, 1, 2, 3)",
+        (),
+    )
+    assert index.rows("SELECT ctime_ns FROM placed", ()) == [(0,)]

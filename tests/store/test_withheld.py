@@ -187,6 +187,18 @@ def test_a_text_that_was_removed_meanwhile_is_written_whole(path: Path) -> None:
         assert roots.unshared() == ["a", "b"]
 
 
+def test_a_text_that_was_shortened_meanwhile_is_written_whole(path: Path) -> None:
+    with opened(path) as (roots, _):
+        roots.leave_out(["a"])
+        roots.leave_out(["b"])
+        whole = text(path).read_bytes()
+        text(path).write_bytes(whole[: whole.rstrip().rindex(b"\n") + 1])
+        roots.leave_out(["c"])
+    lost(path)
+    with opened(path) as (roots, _):
+        assert roots.unshared() == ["a", "b", "c"]
+
+
 def test_a_full_disk_keeps_no_index_from_being_opened(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -25,6 +25,7 @@ from panal.store.roots import Root
 from panal.store.upload_files import UploadFiles, UploadRecord
 from panal.wire.manifest import MAX_CONTENT_BYTES, Manifest
 from panal.wire.names import SafePath
+from tests.fsck.place import overwrite
 from tests.support.network import Answer, Network, RunningPeer, until
 from tests.support.raw_http import connection, request
 from tests.support.scripted_peer import manifest_of_bytes
@@ -569,6 +570,14 @@ async def test_what_came_under_the_name_after_the_beginning_is_never_replaced(
         assert (peer.folder / "a (2).bin").read_bytes() == DATA
         for path in peer.folder.glob("a*.bin"):
             path.unlink()
+
+
+async def test_an_edit_of_the_same_size_and_time_is_never_replaced(peer: RunningPeer) -> None:
+    await peer.upload("a.bin", b"there")
+    where = await begun(peer, conflict="replace")
+    overwrite(peer.folder / "a.bin", 0, b"edits")
+    assert (await patch(peer, where, 0, DATA)).headers["panal-path"] == "a%20%282%29.bin"
+    assert (peer.folder / "a.bin").read_bytes() == b"edits"
 
 
 async def test_a_folder_that_came_under_the_name_is_left_alone(peer: RunningPeer) -> None:

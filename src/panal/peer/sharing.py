@@ -207,7 +207,8 @@ class Sharing:
             if there is not None:
                 return Placed(there, is_new=False)
             if isinstance(replace, Fingerprint):  # what stood there was hashed meanwhile
-                replace = await asyncio.to_thread(self.stands, path) == replace
+                now = await asyncio.to_thread(self.stands, path)
+                replace = now is not None and replace.is_the_same(now)
             fingerprint = await asyncio.to_thread(
                 publish, source, self._root, path, replace=replace
             )
@@ -288,7 +289,7 @@ class Sharing:
             await asyncio.to_thread(make_durable, self._root, path, hashed.fingerprint)
             return (await self.remember([hashed]))[0]
         self.withdraw_edited(hashed)
-        if replace is True or replace == found:
+        if replace is True or (replace and replace.is_the_same(found)):
             return None
         raise TargetTaken(
             f"{printable(path)} is already there with other content; it was left as it is."

@@ -67,6 +67,10 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
         same = self.numbers()[1:] == found.numbers()[1:] and self.ctime_ns == found.ctime_ns
         return same and self.ctime_ns % 1_000_000_000 != 0
 
+    def is_the_same(self, found: "Fingerprint") -> bool:
+        """Whether a file stands as it did, as far as its file system's clock can tell."""
+        return self == found and self.ctime_ns == found.ctime_ns
+
     def is_believed(self, found: "Fingerprint") -> bool:
         """Whether it is the file that was hashed, beyond doubt: else it is to be hashed again."""
         return self == found and self.is_untouched(found)

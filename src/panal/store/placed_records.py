@@ -26,7 +26,7 @@ _TABLES = (
         inode    INTEGER NOT NULL,
         size_bytes INTEGER NOT NULL,
         mtime_ns INTEGER NOT NULL,
-        ctime_ns INTEGER NOT NULL    -- 0: not known
+        ctime_ns INTEGER NOT NULL DEFAULT 0  -- 0: not known; an older Panal tells none
     ) WITHOUT ROWID""",
     # One row: the run whose files are in the table `shared`.
     "CREATE TABLE IF NOT EXISTS run (began_ns INTEGER NOT NULL)",

@@ -143,7 +143,7 @@ class Withheld:
             return
         with self._lock:
             try:
-                if self._size_bytes is None or not self._path.exists():
+                if self._size_bytes is None or _size_bytes(self._path) < self._size_bytes:
                     whole = _encoded([*self._in_index().lines(), *changes], _FIRST_LINE)
                     self._size_bytes = None
                     write_private(self._path, whole)
@@ -152,6 +152,14 @@ class Withheld:
                     self._size_bytes += _append(self._path, self._size_bytes, _encoded(changes))
             except OSError as error:
                 raise disk_error(error, f"write {self._path}") from None
+
+
+def _size_bytes(path: Path) -> int:
+    """Less than was written where somebody has shortened or removed it."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1
 
 
 def _read(path: Path) -> _Kept | None:
