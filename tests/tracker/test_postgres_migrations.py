@@ -230,3 +230,18 @@ def test_a_whole_database_is_restored_with_all_its_indexes(
         migrate(Database(url, 1), never)
     finally:
         postgres.sql("DROP DATABASE restored WITH (FORCE)")
+
+
+def test_an_index_whose_making_was_broken_off_is_made_again(empty_database: str) -> None:
+    migrate(Database(empty_database, 1), never)
+    is_valid = (
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'panal.entries_of_no_block'::regclass"
+    )
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE pg_index SET indisvalid = false"
+            " WHERE indexrelid = 'panal.entries_of_no_block'::regclass"
+        )
+        assert connection.execute(is_valid).fetchone() == (False,)
+        migrate(Database(empty_database, 1), never)
+        assert connection.execute(is_valid).fetchone() == (True,)

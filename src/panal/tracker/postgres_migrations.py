@@ -163,7 +163,11 @@ def _make(
 
 
 def _make_again(connection: Connection, shown: str) -> None:
-    """Indexes that a restore has left out: without them each search reads all names."""
+    """Indexes that a restore has left out: without them each search reads all names.
+
+    One whose making was broken off is there and of no use: it goes first.
+    """
+    _drop_unfinished(connection)
     for name, what in TRIGRAM_INDEXES.items():
         if _value(connection, f"SELECT to_regclass('panal.{name}')") is None:
             _log.warning("%s: an index is missing, as after a restore; making %s", shown, name)
