@@ -26,6 +26,7 @@ from panal.peer.network_owner import Member, NetworkOwner, OpenLine
 from panal.store.disk_errors import disk_error
 from panal.trust.files import new_private
 from panal.trust.owner_files import FOLDER, read_access
+from panal.wire.amounts import counted
 from panal.wire.join_line import JoinLine
 from panal.wire.links import is_host_and_port
 from panal.wire.names import printable
@@ -80,8 +81,8 @@ def mint(
     if to is None:
         print_join_line(line)
     if not quiet:
-        how_often = "1 use" if uses == 1 else f"{uses} uses"
-        click.echo(f"Join line {kept.id}: {how_often}, until {_moment(kept.until_s)}.", err=True)
+        until = _moment(kept.until_s)
+        click.echo(f"Join line {kept.id}: {counted(uses, 'use')}, until {until}.", err=True)
 
 
 @contextlib.contextmanager

@@ -131,10 +131,7 @@ class ChunkConnection:
         if raw == range_answer(wanted, self._manifest.size_bytes):
             return  # as nearly always: it says nothing else
         head = parse_head(raw)
-        if head.status in _ABSENT:
-            raise SourceFailure(Failure.NOT_HERE_YET, refusal_words(head.status))
-        if head.status >= 400:  # busy, or not for us: a refusal is no lie
-            raise ConnectionError(refusal_words(head.status))
+        _check_refusal(head.status)
         content_range = head.fields.get("content-range")
         if head.status != 206 or content_range != wanted.content_range(self._manifest.size_bytes):
             raise IntegrityError(f"answered {head.status} with another range than was asked")
@@ -150,10 +147,7 @@ class ChunkConnection:
             if head.status != 204 and head.content_length != 0:
                 self._connection.close()  # a text follows that nobody reads
             raise SourceFailure(Failure.NOTHING_UNSENT, f"answered {head.status}")
-        if head.status in _ABSENT:
-            raise SourceFailure(Failure.NOT_HERE_YET, refusal_words(head.status))
-        if head.status >= 400:  # busy, or not for us: a refusal is no lie
-            raise ConnectionError(refusal_words(head.status))
+        _check_refusal(head.status)
         chosen = parse_chunks(head.fields.get("panal-chunks", ""))
         if head.status != 200 or chosen is None:
             raise IntegrityError(f"answered {head.status} and named no chunks")
@@ -240,6 +234,14 @@ class ChunkConnection:
 def quick_bytes(size_bytes: int, took_s: float) -> int:
     """What comes within WAKE_EVERY_S, where so much took so long; at least WAKE_BYTES."""
     return max(WAKE_BYTES, int(size_bytes * WAKE_EVERY_S / max(took_s, 1e-6)))
+
+
+def _check_refusal(status: int) -> None:
+    """SourceFailure for what is not here yet; ConnectionError for others: a refusal is no lie."""
+    if status in _ABSENT:
+        raise SourceFailure(Failure.NOT_HERE_YET, refusal_words(status))
+    if status >= 400:
+        raise ConnectionError(refusal_words(status))
 
 
 def words_of(error: BaseException) -> str:

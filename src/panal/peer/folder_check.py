@@ -18,6 +18,7 @@ from panal.store.placed_records import PlacedRecords
 from panal.store.roots import Root
 from panal.store.target import target_limits
 from panal.store.tree import Standing, standing
+from panal.wire.amounts import counted
 from panal.wire.collection import CollectionEntry
 from panal.wire.ids import ContentId
 from panal.wire.names import SafePath, printable
@@ -60,10 +61,10 @@ class Comparison(msgspec.Struct):
         named = "; ".join(self.conflicts[:NAMED_CONFLICTS])
         more = len(self.conflicts) - NAMED_CONFLICTS
         rest = f"; and {more} more" if more > 0 else ""
-        count = len(self.conflicts)
-        taken = "1 name is taken" if count == 1 else f"{count} names are taken"
+        are = "is" if len(self.conflicts) == 1 else "are"
         raise TargetTaken(
-            f"{taken}, and nothing was fetched: {named}{rest}. "
+            f"{counted(len(self.conflicts), 'name')} {are} taken, and nothing was fetched: "
+            f"{named}{rest}. "
             "Move them away, or fetch into another folder."
         )
 

@@ -38,6 +38,7 @@ from panal.store.space import allocated_bytes, check_space
 from panal.store.texts import Texts
 from panal.store.tree import standing
 from panal.store.unfinished import in_use
+from panal.wire.amounts import counted
 from panal.wire.collection import MAX_TEXT_BYTES, CollectionEntry, placed_at, read
 from panal.wire.ids import ContentId
 from panal.wire.manifest import Manifest
@@ -241,11 +242,10 @@ class FolderDownloads:
         if files.taken:
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
             named = ", ".join(printable(entry.path) for entry in files.taken[:20])
-            count = len(files.taken)
-            taken = "1 name was" if count == 1 else f"{count} names were"
+            were = "was" if len(files.taken) == 1 else "were"
             raise TargetTaken(
-                f"{taken} taken while the folder was fetched, and left alone: {named}. "
-                "All else is in place."
+                f"{counted(len(files.taken), 'name')} {were} taken while the folder was fetched, "
+                f"and left alone: {named}. All else is in place."
             )
 
     async def finish(

@@ -57,18 +57,16 @@ class ManifestAsking:
         self._has_begun = True
 
     async def _answer(self, within_s: float) -> Manifest | None:
-        """The first answer that comes until then; None where none does, or all have failed."""
+        """The first right answer that comes until then; None where none does, or one fails."""
         timer = asyncio.ensure_future(self._clock.sleep(within_s))
         try:
-            while self._asked and not timer.done():
-                await asyncio.wait({timer, *self._asked}, return_when=asyncio.FIRST_COMPLETED)
-                for task in [task for task in self._asked if task.done()]:
-                    self._asked.discard(task)
-                    try:
-                        return task.result()
-                    except (Unreachable, IntegrityError) as error:
-                        self._failure = error
-                        return None
+            await asyncio.wait({timer, *self._asked}, return_when=asyncio.FIRST_COMPLETED)
+            for task in [task for task in self._asked if task.done()]:
+                self._asked.discard(task)
+                try:
+                    return task.result()
+                except (Unreachable, IntegrityError) as error:
+                    self._failure = error
             return None
         finally:
             timer.cancel()

@@ -21,23 +21,27 @@ def names_of(folder: Path, known: re.Pattern[str]) -> dict[str, float]:
 
     OSError; Refused where it is a link.
     """
+    with _opened(folder) as descriptor:
+        return _names_in(descriptor, known)
+
+
+def clear(folder: Path, known: re.Pattern[str], wanted: Container[str] = ()) -> None:
+    """Remove those of them whose id, the first group of `known`, is not wanted; as `names_of`."""
+    with _opened(folder) as descriptor:
+        for name in _names_in(descriptor, known):
+            if (named := known.fullmatch(name)) is not None and named[1] not in wanted:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=descriptor)
+
+
+def _names_in(descriptor: int, known: re.Pattern[str]) -> dict[str, float]:
     found: dict[str, float] = {}
-    with _opened(folder) as descriptor, os.scandir(descriptor) as entries:
+    with os.scandir(descriptor) as entries:
         for entry in entries:
             if known.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                 with suppress(FileNotFoundError):
                     found[entry.name] = entry.stat(follow_symlinks=False).st_mtime
     return found
-
-
-def clear(folder: Path, known: re.Pattern[str], wanted: Container[str] = ()) -> None:
-    """Remove those of them whose id, the first group of `known`, is not wanted; as `names_of`."""
-    names = names_of(folder, known)
-    with _opened(folder) as descriptor:
-        for name in names:
-            if (named := known.fullmatch(name)) is not None and named[1] not in wanted:
-                with suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=descriptor)
 
 
 @contextmanager
