@@ -17,9 +17,32 @@ from panal.wire.ids import ContentId
 from panal.wire.manifest import Kind, Manifest, chunk_size_for, content_id
 from panal.wire.names import safe_path as sp
 
-__all__ = ["alarmed", "bits", "fail", "fingerprint_of", "manifest_by_hand", "noise", "sp", "tiny"]
+__all__ = [
+    "alarmed",
+    "bits",
+    "fail",
+    "fingerprint_of",
+    "manifest_by_hand",
+    "noise",
+    "noted_syncs",
+    "sp",
+    "tiny",
+]
 
 TINY_CHUNK_BYTES = 16
+
+
+def noted_syncs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The inode of each file and folder that is synced from now on."""
+    synced: list[int] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return synced
 
 
 def noise(size_bytes: int, seed: int = 1) -> bytes:

@@ -11,6 +11,7 @@ from panal.store.new_folders import make_folders
 from panal.store.roots import Root
 from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.names import safe_path
+from tests.store.makers import noted_syncs
 
 DAY_NS = 86_400_000_000_000
 
@@ -31,14 +32,7 @@ def test_they_have_their_times_and_what_is_there_keeps_its_own(tmp_path: Path) -
 
 def test_each_folder_above_is_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "syncs_whole", lambda descriptor: False)
-    synced: list[int] = []
-    real = os.fsync
-
-    def fsync(descriptor: int) -> None:
-        synced.append(os.fstat(descriptor).st_ino)
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", fsync)
+    synced = noted_syncs(monkeypatch)
     paths = [f"t/{above}/{number:03}" for above in "ab" for number in range(200)]
     make_folders(Root(tmp_path), list(map(folder, paths)))
     above = [tmp_path, tmp_path / "t", tmp_path / "t/a", tmp_path / "t/b"]

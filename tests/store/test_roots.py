@@ -20,7 +20,7 @@ from panal.store.fingerprints import Fingerprint, Skipped
 from panal.store.roots import Root
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import SafePath
-from tests.store.makers import alarmed, fail, fingerprint_of, sp
+from tests.store.makers import alarmed, fail, fingerprint_of, noted_syncs, sp
 from tests.support.at_length import AT_LENGTH
 
 pytestmark = pytest.mark.p2
@@ -269,14 +269,7 @@ def test_a_fingerprint_fits_into_the_index_whatever_the_file_system_says() -> No
 def test_missing_folders_are_made_and_made_durable(
     root: Root, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: list[int] = []
-    real = os.fsync
-
-    def fsync(descriptor: int) -> None:
-        synced.append(os.fstat(descriptor).st_ino)
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", fsync)
+    synced = noted_syncs(monkeypatch)
     with root.parent_for_writing(sp("a/b/file")) as (parent, name):
         assert name == "file"
         assert os.fstat(parent).st_ino == (folder / "a/b").stat().st_ino

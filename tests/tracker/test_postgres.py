@@ -50,6 +50,7 @@ from panal.wire.ids import PeerName  # noqa: E402
 from panal.wire.names import MAX_PATH_BYTES, safe_path  # noqa: E402
 from tests.support.clock import VirtualClock  # noqa: E402
 from tests.support.postgres_server import PostgresServer  # noqa: E402
+from tests.support.presence_news import PresenceNews  # noqa: E402
 from tests.tracker.makers import (  # noqa: E402
     REACHED,
     announcement,
@@ -896,15 +897,7 @@ def test_a_database_that_is_away_is_said_at_once_and_noticed_when_it_is_back(
     away_server: PostgresServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     storage = PostgresStorage(away_server.url(), threads=2)
-    heard: list[bool] = []
-    is_back = threading.Event()
-
-    def hear(is_here: bool) -> None:
-        heard.append(is_here)
-        if is_here:
-            is_back.set()
-
-    storage.database.presence.watch(hear)
+    news = PresenceNews(storage.database.presence)
     put(storage, ONE)
     away_server.stop()
     for _ in range(3):
@@ -912,9 +905,9 @@ def test_a_database_that_is_away_is_said_at_once_and_noticed_when_it_is_back(
             storage.peer(ONE)
     assert storage.database.presence.is_away
     away_server.start()
-    assert is_back.wait(30)
+    assert news.is_back.wait(30)
     assert storage.peer(ONE) is not None
-    assert heard == [False, True]
+    assert news.heard == [False, True]
     assert caplog.text.count("does not answer:") == 1
     assert "answers again" in caplog.text
     storage.close()

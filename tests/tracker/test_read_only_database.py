@@ -19,6 +19,7 @@ from panal.wire.ids import PeerName
 from panal.wire.tracker import ERROR_METADATA
 from tests.support.patience import PATIENCE_S
 from tests.support.postgres_server import PostgresServer
+from tests.support.presence_news import PresenceNews
 from tests.tracker.harness import TinyPeer, running_tracker
 from tests.tracker.makers import announcement, entry, record
 from tests.tracker.test_shared_trackers import until_health_is
@@ -69,15 +70,7 @@ def test_a_database_that_takes_no_writes_is_away_and_said_once(
     away_server: PostgresServer, caplog: pytest.LogCaptureFixture, begin: _Way, end: _Way
 ) -> None:
     storage = PostgresStorage(away_server.url(), threads=2)
-    heard: list[bool] = []
-    is_back = threading.Event()
-
-    def hear(is_here: bool) -> None:
-        heard.append(is_here)
-        if is_here:
-            is_back.set()
-
-    storage.database.presence.watch(hear)
+    news = PresenceNews(storage.database.presence)
     missed = threading.Event()
     storage.feed.subscribe(lambda _: None, missed.set)
     assert storage.feed.listening.wait(PATIENCE_S)
@@ -86,11 +79,11 @@ def test_a_database_that_takes_no_writes_is_away_and_said_once(
         until_words(storage, "takes no writes: is it a standby")
     assert storage.database.presence.is_away
     end(away_server)
-    assert is_back.wait(PATIENCE_S)
+    assert news.is_back.wait(PATIENCE_S)
     for _ in range(4):
         with storage.transaction():
             storage.put_peer(record(ONE))
-    assert heard == [False, True]
+    assert news.heard == [False, True]
     assert missed.wait(PATIENCE_S)
     assert caplog.text.count("takes no writes") == 1
     assert "answers again and takes writes" in caplog.text
