@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from random import Random
 
-from panal.errors import NoSpace
+from panal.errors import NoSpace, Unreachable
 from panal.peer.announcer import Announcer
 from panal.peer.lease import Lease
 from panal.peer.tracker_client import TrackerClient
@@ -42,3 +42,25 @@ async def test_whose_names_are_refused_does_not_register_without_a_pause() -> No
     await asyncio.gather(running, return_exceptions=True)
     await client.close()
     assert 10 < client.registered < 60
+
+
+class Away(Full):
+    """No tracker."""
+
+    async def register(self, registration: Registration) -> Welcome:
+        self.registered += 1
+        raise Unreachable("no answer")
+
+
+async def test_no_count_of_failures_is_too_large() -> None:
+    clock, client = VirtualClock(), Away()
+    announcer = Announcer(client, CALLER, lambda: iter([[FILE]]), clock)
+    lease = Lease(client, Registration(CALLER, 9, ("127.0.0.1",)), announcer, clock, Random(1))
+    running = asyncio.create_task(lease.run())
+    for _ in range(300):
+        await clock.run_for(60.0)
+    assert not running.done()
+    assert client.registered > 1_100
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await client.close()

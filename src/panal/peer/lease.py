@@ -12,6 +12,7 @@ from random import Random
 from msgspec.structs import replace
 
 from panal import request_ids
+from panal.back_off import doubled
 from panal.clock import Clock
 from panal.errors import NameTaken, NotAMember, NotRegistered, PanalError, Superseded, Unreachable
 from panal.peer.announcer import Announcer
@@ -187,6 +188,6 @@ class Lease:
             return
         if self._failures == 0 or not isinstance(error, Unreachable):
             log.warning("%s Trying again by itself.", error)
-        longest_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0**self._failures)
+        longest_s = min(LONGEST_RETRY_S, doubled(FIRST_RETRY_S, self._failures))
         self._failures += 1
         await self._clock.sleep(longest_s * (0.5 + self._chance.random() / 2))

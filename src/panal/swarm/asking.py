@@ -3,7 +3,7 @@
 Decides nothing else; whoever drives it says whether chunks are missing everywhere.
 """
 
-from panal.swarm.sources import doubled
+from panal.back_off import doubled
 
 FIRST_LOOK_AGAIN_S = 1.0
 """How soon after the first answer: others may have begun with us; doubled up to ASK_AGAIN_S."""

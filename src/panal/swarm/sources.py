@@ -9,6 +9,7 @@ from enum import Enum
 
 import msgspec
 
+from panal.back_off import doubled
 from panal.swarm.messages import Failure, SourceId
 from panal.wire.ids import NO_ZONE, Zone
 
@@ -27,12 +28,6 @@ MISBEHAVIOURS_BEFORE_BAN = 3
 HELD_SHARE = 0.1
 """Held back for more of its time than this, a source could send more than we let it."""
 _SMOOTHING = 0.3
-_MOST_DOUBLINGS = 16
-
-
-def doubled(first_s: float, times: int) -> float:
-    """A pause after it was doubled so many times; no count of failures is too large."""
-    return first_s * 2.0 ** min(times, _MOST_DOUBLINGS)
 
 
 class Stage(Enum):
