@@ -21,7 +21,7 @@ from benchmarks.processes import MachineLoad
 from benchmarks.tracker_names import Catalogue
 from benchmarks.tracker_search import ENTRIES_A_CHANGE, Timed, count_matches, in_other_words
 from panal.errors import UsageError
-from panal.tracker.indexing import NAMES_AT_ONCE
+from panal.tracker.indexing import MERGED_BESIDE_PAGES, NAMES_AT_ONCE
 from panal.tracker.ranking import RankedPage, listed, rank
 from panal.tracker.search import understand
 from panal.tracker.sqlite import SqliteStorage
@@ -36,7 +36,7 @@ INDEXED_AFTER = 50
 
 
 def fill(storage: SqliteStorage, catalogue: Catalogue) -> None:
-    """Everybody's files, all in the index."""
+    """Everybody's files, all in the index, which has nothing left to merge."""
     for peer in range(catalogue.peers):
         name = PeerName(f"peer-{peer:05}")
         first = peer * catalogue.files_a_peer
@@ -48,10 +48,13 @@ def fill(storage: SqliteStorage, catalogue: Catalogue) -> None:
         with storage.transaction():
             storage.put_peer(record(name, port=5_000 + peer))
             storage.apply(name, announcement(*entries))
-    left = 1
+    left, is_more = 1, True
     while left:
         with storage.transaction():
             left = storage.index_names(NAMES_AT_ONCE)
+    while is_more:
+        with storage.transaction():
+            is_more = storage.merge_index(MERGED_BESIDE_PAGES)
 
 
 def page_of(storage: SqliteStorage, words: str) -> RankedPage:

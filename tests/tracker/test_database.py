@@ -12,7 +12,7 @@ from panal.tracker import sqlite_keys
 from panal.tracker.database import SCHEMA_VERSION
 from panal.tracker.search import understand
 from panal.tracker.sqlite import SqliteStorage
-from panal.tracker.sqlite_text import unindexed
+from panal.tracker.sqlite_text import settle_merging, unindexed
 from panal.wire.catalogue import Holding, SearchQuery
 from panal.wire.ids import PeerName
 from tests.tracker.makers import announcement, content, digest_of, entry, record
@@ -51,6 +51,43 @@ def _index(storage: SqliteStorage) -> None:
     while left:
         with storage.transaction():
             left = storage.index_names(10)
+
+
+def _pieces(storage: SqliteStorage) -> int:
+    found = storage._connection.execute("SELECT count(DISTINCT segid) FROM entry_text_idx")
+    return int(found.fetchone()[0])
+
+
+def test_pieces_of_the_index_wait_to_be_merged_and_are_then_all_there(written: Path) -> None:
+    storage = SqliteStorage(written, now_s=0.0)
+    _index(storage)
+    for number in range(30):
+        with storage.transaction():
+            storage.apply(ONE, announcement(entry(f"{number} año.txt", number)))
+        _index(storage)
+    paths = _found(storage, "ano")
+    assert (len(paths), _pieces(storage)) == (31, 31)
+    merged: list[bool] = []
+    while not merged or merged[-1]:
+        with storage.transaction():
+            merged.append(storage.merge_index(1_000))
+    assert merged[0]
+    assert _pieces(storage) < 8
+    assert _found(storage, "ano") == paths
+    storage.close()
+
+
+def test_a_file_whose_pieces_were_merged_as_names_came_is_settled_once(written: Path) -> None:
+    storage = SqliteStorage(written, now_s=0.0)
+    storage._connection.execute("INSERT INTO entry_text (entry_text, rank) VALUES ('automerge', 8)")
+    storage.close()
+    storage = SqliteStorage(written, now_s=0.0)
+    asked = "SELECT v FROM entry_text_config WHERE k = 'automerge'"
+    assert storage._connection.execute(asked).fetchone() == (0,)
+    before = storage._connection.total_changes
+    settle_merging(storage._connection)
+    assert storage._connection.total_changes == before
+    storage.close()
 
 
 def _found(storage: SqliteStorage, words: str) -> list[str]:
@@ -214,6 +251,7 @@ def test_a_second_process_is_told_who_has_the_records(written: Path) -> None:
 from pathlib import Path
 from panal.errors import StateInUse
 from panal.tracker.sqlite import SqliteStorage
+from panal.tracker.sqlite_text import settle_merging
 try:
     SqliteStorage(Path({str(written)!r}), 0.0)
 except StateInUse as error:

@@ -110,6 +110,36 @@ async def test_an_index_takes_its_turn_and_goes_first_where_it_is_far_behind(
     assert asked == [Urgency.CHANGE, Urgency.QUESTION, Urgency.CHANGE]
 
 
+async def test_pieces_are_merged_at_leisure_and_beside_others_where_there_are_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("panal.tracker.indexing.MOST_PIECES", 2)
+    asked: list[Urgency] = []
+    left = iter((3, 2, 1, 0))
+    merged = iter((True, False, True, False))
+    storage = SqliteStorage(None, now_s=0.0)
+    monkeypatch.setattr(storage, "index_names", lambda _: next(left))
+    monkeypatch.setattr(storage, "merge_index", lambda _: next(merged))
+
+    class Noting(RecordsThreads):
+        def run(self, work: Callable[[], Any], urgency: Urgency = Urgency.QUESTION) -> Any:
+            asked.append(urgency)
+            return super().run(work, urgency)
+
+    async with Noting() as threads:
+        index = Records(storage, threads, VirtualClock()).index
+        merging = asyncio.create_task(index.merge_for_ever())
+        while len(asked) < 2 or index._transactions.waiting:  # an earlier run may have left some
+            await asyncio.sleep(0)
+        assert asked == [Urgency.LEISURE, Urgency.LEISURE]
+        merging.cancel()
+        await asyncio.gather(merging, return_exceptions=True)
+        await index._follow()
+    storage.close()
+    # Of four slices the third is one too many; after it there was more, after the fourth not.
+    assert asked[2:] == [Urgency.CHANGE] * 6
+
+
 async def test_an_index_without_room_is_told_as_that_and_not_as_a_failure(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

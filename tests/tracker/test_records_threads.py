@@ -23,6 +23,7 @@ async def test_what_somebody_waits_for_goes_first_and_each_in_its_turn() -> None
     asked = [
         threads.run(partial(done.append, name), urgency)
         for name, urgency in (
+            ("merge 1", Urgency.LEISURE),
             ("announce 1", Urgency.CHANGE),
             ("announce 2", Urgency.CHANGE),
             ("search 1", Urgency.QUESTION),
@@ -31,7 +32,7 @@ async def test_what_somebody_waits_for_goes_first_and_each_in_its_turn() -> None
     ]
     may_begin.set()
     await asyncio.gather(first, *asked)
-    assert done == ["search 1", "search 2", "announce 1", "announce 2"]
+    assert done == ["search 1", "search 2", "announce 1", "announce 2", "merge 1"]
     await threads.close()
 
 

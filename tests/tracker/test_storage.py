@@ -89,6 +89,10 @@ def _index(storage: Storage) -> None:
     while left:
         with storage.transaction():
             left = storage.index_names(100)
+    is_more = True
+    while is_more:
+        with storage.transaction():
+            is_more = storage.merge_index(1_000)
 
 
 def _everything(storage: Storage) -> Iterator[Match]:

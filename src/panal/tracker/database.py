@@ -14,6 +14,7 @@ from panal.errors import NoSpace, PanalError, Refused, StateInUse
 from panal.tracker.sqlite_keys import SCHEMA as KEYS_SCHEMA
 from panal.tracker.sqlite_keys import make_recent_keys
 from panal.tracker.sqlite_replacements import make_replacements
+from panal.tracker.sqlite_text import settle_merging
 from panal.trust.files import private_file
 
 _log = logging.getLogger("panal.tracker")
@@ -70,7 +71,6 @@ CREATE VIRTUAL TABLE entry_text USING fts5 (
     searchable, content = '', columnsize = 0, detail = none,
     tokenize = 'trigram case_sensitive 1'
 );
-INSERT INTO entry_text (entry_text, rank) VALUES ('automerge', 8);
 CREATE TABLE text_state (indexed_until INTEGER NOT NULL);
 INSERT INTO text_state VALUES (0);
 CREATE TABLE text_removed (id INTEGER PRIMARY KEY, searchable TEXT NOT NULL);
@@ -144,6 +144,7 @@ def _prepare(connection: sqlite3.Connection, target: str) -> None:
         for statement in (_SCHEMA + KEYS_SCHEMA).split(";\n"):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    settle_merging(connection)
     connection.execute("COMMIT")
     connection.execute(_TRIGRAMS)
     make_recent_keys(connection)

@@ -20,6 +20,12 @@ place for a search to look in."""
 MOST_NAMES_BEHIND = 16_384
 """From here on the index goes before announcements: what is behind any further, a search does not
 find, and whoever announces last would wait for what others told."""
+MERGED_AT_LEISURE_PAGES = 32
+"""Who asks something meanwhile waits for so many."""
+MERGED_BESIDE_PAGES = 128
+"""More than a slice makes, or there would be ever more pieces."""
+MOST_PIECES = 256
+"""Slices that wait to be merged until nobody wants anything; then they are merged beside others."""
 
 
 class Indexing:
@@ -32,6 +38,10 @@ class Indexing:
         self._told.set()
         self._told_much = asyncio.Event()
         self._names_told = 0
+        self._pieces = 0
+        """Slices of this run that are not merged, at most."""
+        self._may_merge = asyncio.Event()
+        self._may_merge.set()  # an earlier run may have left some
 
     def note_told(self, names: int = 0) -> None:
         """So many names came or went, or some may have."""
@@ -57,12 +67,36 @@ class Indexing:
             except Exception:
                 _log.exception("indexing names failed; it is tried again after the next sweep")
 
+    async def merge_for_ever(self) -> None:
+        """Merge what was indexed, again and again, when there is nothing else to do."""
+        while True:
+            await self._may_merge.wait()
+            self._may_merge.clear()
+            try:
+                while await self._merge(MERGED_AT_LEISURE_PAGES, Urgency.LEISURE):
+                    pass
+            except (StoreUnavailable, NoSpace):
+                pass  # it is told as not ready
+            except Exception:
+                _log.exception("merging the index failed; it is tried again after the next names")
+
     async def _follow(self) -> None:
         left = 1
         while left:
             # Not when nobody waits for anything: announcements may never pause.
             urgency = Urgency.CHANGE if left < MOST_NAMES_BEHIND else Urgency.QUESTION
             left = await self._transactions.run(self._index_names, urgency)
+            self._pieces += 1
+            self._may_merge.set()
+            if self._pieces > MOST_PIECES:
+                await self._merge(MERGED_BESIDE_PAGES, urgency)
+
+    async def _merge(self, pages: int, urgency: Urgency) -> bool:
+        """Whether there may be more."""
+        is_more = await self._transactions.run(lambda _: self._storage.merge_index(pages), urgency)
+        if not is_more:
+            self._pieces = 0
+        return is_more
 
     def _index_names(self, _: float) -> int:
         return self._storage.index_names(NAMES_AT_ONCE)

@@ -290,6 +290,10 @@ class PostgresStorage:
         """Call `watcher`, from any thread, when the database is away and is back."""
         self.database.presence.watch(watcher)
 
+    def merge_index(self, pages: int) -> bool:
+        """Nothing: autovacuum does."""
+        return False
+
     def index_names(self, limit: int) -> int:
         """Nothing: the index is changed with the rows."""
         return 0

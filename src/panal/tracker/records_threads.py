@@ -25,6 +25,8 @@ class Urgency(IntEnum):
     """Short, and somebody waits."""
     CHANGE = 1
     """A message of an announcement: one of each stream at a time, so all get their turn."""
+    LEISURE = 2
+    """Nobody waits for it: only where there is nothing else to do."""
 
 
 _Job = tuple[Callable[[], Any], "asyncio.Future[Any]"]

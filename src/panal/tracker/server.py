@@ -233,6 +233,7 @@ class TrackerServer:
         behind = [("sweeper", self._sweep_for_ever()), ("health", watched.look_for_ever())]
         if opened.storage.indexes_behind:
             behind.append(("index", opened.records.index.follow_for_ever()))
+            behind.append(("merging", opened.records.index.merge_for_ever()))
         if opened.network is not None and opened.network.network.is_shared:
             behind.append(("members", opened.network.follow_for_ever()))
         for name, work in behind:

@@ -23,7 +23,13 @@ from panal.tracker.sqlite_matches import KeptSearches, matches_of
 from panal.tracker.sqlite_peers import PeerRows
 from panal.tracker.sqlite_queries import FEW_ROWS
 from panal.tracker.sqlite_ranking import make_ranking
-from panal.tracker.sqlite_text import drop_entries, first_free_id, index_slice, unindexed
+from panal.tracker.sqlite_text import (
+    drop_entries,
+    first_free_id,
+    index_slice,
+    merge_pieces,
+    unindexed,
+)
 from panal.tracker.storage import TRIAL_BYTES, ListedPeer, Totals
 from panal.wire.catalogue import Announcement, Entry
 from panal.wire.ids import ContentId, PeerName
@@ -279,6 +285,11 @@ class SqliteStorage:
         self._kept.counts.note_indexed(came, gone)
         self._behind = left
         return left
+
+    def merge_index(self, pages: int) -> bool:
+        """Merge pieces of the index, up to so many pages; whether there was anything to merge."""
+        begin(self._connection)
+        return merge_pieces(self._connection, pages)
 
     def close(self) -> None:
         """Give the store back; calling it twice does nothing."""

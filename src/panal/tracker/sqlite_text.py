@@ -4,6 +4,9 @@ It is of trigrams, without positions: a needle is found by the trigrams that cov
 compared with the name. Entries up to `indexed_until` are in it; what came later is looked through
 by each search, as far as it is recent. What went before it is left out of the index is not found
 any more, because its entry is gone.
+
+Each slice is one more piece of the index, and a search looks into every piece. To merge them costs
+as much as to make them, so that is asked for on its own, when nobody waits.
 """
 
 import sqlite3
@@ -24,6 +27,9 @@ _LAST_LETTER = "\U0010ffff"
 _NOWHERE = "\x1e\x1e\x1e"
 """No name has this trigram."""
 
+_MERGING = {"automerge": 0, "crisismerge": 1_024, "usermerge": 8}
+"""Never as names come; all of a level at once, which holds everybody up, only if nothing else did;
+else where a level has eight."""
 _REMOVE = (
     "INSERT INTO entry_text (entry_text, rowid, searchable)"
     " SELECT 'delete', id, searchable FROM text_removed WHERE id <= ?"
@@ -38,6 +44,20 @@ _ADD = (
     "INSERT INTO entry_text (rowid, searchable)"
     " SELECT id, searchable FROM entries WHERE id > ? AND id <= ?"
 )
+
+
+def settle_merging(connection: sqlite3.Connection) -> None:
+    """Have pieces merged when `merge_pieces` says so; nothing is written where it is so already."""
+    settled = dict(connection.execute("SELECT k, v FROM entry_text_config").fetchall())
+    for setting in _MERGING.items() - settled.items():
+        connection.execute("INSERT INTO entry_text (entry_text, rank) VALUES (?, ?)", setting)
+
+
+def merge_pieces(connection: sqlite3.Connection, pages: int) -> bool:
+    """Merge pieces of the index, writing about so many of its pages; whether there was anything."""
+    before = connection.total_changes
+    connection.execute("INSERT INTO entry_text (entry_text, rank) VALUES ('merge', ?)", (pages,))
+    return connection.total_changes - before > 1  # https://sqlite.org/fts5.html, 6.8
 
 
 def indexed_until(connection: sqlite3.Connection) -> int:

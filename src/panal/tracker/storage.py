@@ -256,6 +256,11 @@ class Storage(Protocol):
         """
         ...
 
+    def merge_index(self, pages: int) -> bool:
+        """Merge what `index_names` has made, about so many pages of it, so that searches look into
+        less; whether there was anything to merge."""
+        ...
+
     def close(self) -> None:
         """Give the store back; calling it twice does nothing."""
         ...
