@@ -22,6 +22,9 @@ MOST_NAMES_BEHIND = 16_384
 find, and whoever announces last would wait for what others told."""
 MERGED_AT_LEISURE_PAGES = 32
 """Who asks something meanwhile waits for so many."""
+LEISURE_SHARE = 0.2
+"""Of the time: else each who asks while much is merged would find the store's thread taken."""
+LONGEST_PAUSE_S = 1.0
 MERGED_BESIDE_PAGES = 128
 """More than a slice makes, or there would be ever more pieces."""
 MOST_PIECES = 256
@@ -73,7 +76,7 @@ class Indexing:
             await self._may_merge.wait()
             self._may_merge.clear()
             try:
-                while await self._merge(MERGED_AT_LEISURE_PAGES, Urgency.LEISURE):
+                while await self._merge_a_little():
                     pass
             except (StoreUnavailable, NoSpace):
                 pass  # it is told as not ready
@@ -90,6 +93,14 @@ class Indexing:
             self._may_merge.set()
             if self._pieces > MOST_PIECES:
                 await self._merge(MERGED_BESIDE_PAGES, urgency)
+
+    async def _merge_a_little(self) -> bool:
+        """Some, and a pause, the longer the more others wanted meanwhile."""
+        now_s = asyncio.get_running_loop().time
+        began_s = now_s()
+        is_more = await self._merge(MERGED_AT_LEISURE_PAGES, Urgency.LEISURE)
+        await asyncio.sleep(min(LONGEST_PAUSE_S, (now_s() - began_s) * (1 / LEISURE_SHARE - 1)))
+        return is_more
 
     async def _merge(self, pages: int, urgency: Urgency) -> bool:
         """Whether there may be more."""
