@@ -18,8 +18,8 @@ from panal.peer.transfer import Transfer
 from panal.store import file_systems, publish
 from panal.store.file_systems import Mounted
 from panal.store.index import Index
+from panal.store.local_chunks import LocalChunks
 from panal.store.partial import PartialFile
-from panal.store.salvage import salvage
 from panal.store.scrub_records import Position, ScrubRecords
 from panal.wire.manifest import MIN_CHUNK_BYTES, content_id
 from panal.wire.names import SafePath
@@ -359,6 +359,7 @@ async def test_however_long_it_takes_to_copy_what_is_right_that_is_not_silence(
     peer, _ = await holding(network, "one"), await holding(network, "two")
     rot(peer)
     looked, looks, look = threading.Event(), 0, Transfer.look
+    look_here = LocalChunks.look_at_some
 
     def counted(transfer: Transfer) -> None:
         nonlocal looks
@@ -368,14 +369,14 @@ async def test_however_long_it_takes_to_copy_what_is_right_that_is_not_silence(
             monkeypatch.setattr(repairing, "PATIENCE_S", 60.0)
             looked.set()
 
-    def slowly(*given: Any) -> None:
+    def slowly(local: LocalChunks) -> tuple[int, int]:
         looked.wait(10)
-        salvage(*given)
+        return look_here(local)
 
     monkeypatch.setattr(repairing, "PATIENCE_S", 0.0)
     monkeypatch.setattr(repairing, "LOOK_S", 0.001)
     monkeypatch.setattr(Transfer, "look", counted)
-    monkeypatch.setattr(repairing, "salvage", slowly)
+    monkeypatch.setattr(LocalChunks, "look_at_some", slowly)
     answer = await peer.node.verify(repair=True)
     assert (answer.differing, answer.repaired) == ({}, ["film.bin"])
 

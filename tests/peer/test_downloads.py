@@ -445,6 +445,22 @@ async def test_who_says_nothing_when_asked_for_a_manifest_is_named(
     assert (getter.folder / "out.bin").read_bytes() == DATA
 
 
+async def test_what_this_peer_has_by_now_is_copied_though_a_part_came_before(
+    network: Network,
+) -> None:
+    getter = await network.peer("getter")
+    async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:
+        identity = getter.node.get(slow.content.hex(), "out.bin").id
+        await slow.reached.wait()
+        await getter.node.pause_download(identity)
+    await getter.upload("copy.bin", DATA)
+    getter.node.resume_download(identity)
+    await until(lambda: getter.node.download(identity).state == "done", "done")
+    assert (getter.folder / "out.bin").read_bytes() == DATA
+    answer = getter.node.download(identity)
+    assert answer.bytes_resumed + sum(source.bytes for source in answer.sources) == len(DATA)
+
+
 async def test_cancelling_keeps_what_is_there(network: Network) -> None:
     getter = await network.peer("getter")
     async with ScriptedPeer("slow", DATA, gated).running(network.tracker_address) as slow:

@@ -63,7 +63,7 @@ class Held:
         self.is_reading = threading.Event()
         self._go_on = threading.Event()
         self._real: Callable[[PartialFile], tuple[int, int]] = PartialFile.compare_some
-        patch.setattr(partials, "COMPARED_AT_ONCE_BYTES", MIN_CHUNK_BYTES)
+        patch.setattr(partials, "LOOKED_AT_ONCE_BYTES", MIN_CHUNK_BYTES)
         patch.setattr(PartialFile, "compare_some", lambda partial: self._compare(partial))
 
     def _compare(self, partial: PartialFile) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import os
 import threading
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,7 @@ from panal.peer.ageing import KEPT_S
 from panal.peer.unfinished import queue_mark, remove_old_of_nobody
 from panal.store.partial import PartialFile
 from panal.store.unfinished import begin_ageing, leftovers_in
-from panal.wire.ids import ContentId
-from panal.wire.manifest import MIN_CHUNK_BYTES, Manifest
+from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.peer.test_downloads import DATA, gated
 from tests.support.folder_peer import FolderPeer, line
 from tests.support.network import Network, RunningPeer, until
@@ -130,10 +130,10 @@ async def test_one_stopped_while_its_file_is_opened_lets_go_of_it_first(
     opening, may_open = asyncio.Event(), threading.Event()
     open_partial = fetching._open_partial
 
-    def slowly(folder: Path, content: ContentId, manifest: Manifest) -> PartialFile:
+    def slowly(*given: Any) -> PartialFile:
         loop.call_soon_threadsafe(opening.set)
         may_open.wait()
-        return open_partial(folder, content, manifest)
+        return open_partial(*given)
 
     monkeypatch.setattr(fetching, "_open_partial", slowly)
     async with ScriptedPeer("slow", DATA).running(network.tracker_address) as slow:

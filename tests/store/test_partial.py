@@ -364,7 +364,7 @@ def test_what_cannot_be_forgotten_is_not_taken_for_compared(
 def test_pieces_are_compared_one_after_the_other(
     part: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partials, "COMPARED_AT_ONCE_BYTES", 2 * TINY_CHUNK_BYTES)
+    monkeypatch.setattr(partials, "LOOKED_AT_ONCE_BYTES", 2 * TINY_CHUNK_BYTES)
     partial = part()
     write(partial, 1, 2, 4)
     partial.close()
@@ -373,7 +373,7 @@ def test_pieces_are_compared_one_after_the_other(
     again.close()
     with pytest.raises(PanalError, match="stopped"):
         again.compare_some()
-    monkeypatch.setattr(partials, "COMPARED_AT_ONCE_BYTES", 1)
+    monkeypatch.setattr(partials, "LOOKED_AT_ONCE_BYTES", 1)
     again = part.unsure()
     assert [again.compare_some()[0] for _ in range(3)] == [bits(1), bits(2), bits(4)]
 
@@ -1222,7 +1222,7 @@ def test_no_chunk_is_claimed_whose_bytes_are_wrong_and_none_is_lost(
     tmp_path: Path, steps: list[tuple[str, int]]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(partials, "COMPARED_AT_ONCE_BYTES", 2 * TINY_CHUNK_BYTES)
+        patch.setattr(partials, "LOOKED_AT_ONCE_BYTES", 2 * TINY_CHUNK_BYTES)
         download = Download(tmp_path / "partials", Disk(patch))
         try:
             for step, number in steps:

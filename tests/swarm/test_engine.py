@@ -13,6 +13,7 @@ import pytest
 
 from panal.errors import NoSpace, PanalError, Unreachable
 from panal.store import partial as partial_file
+from panal.store.local_chunks import LocalChunks
 from panal.store.partial import PartialFile
 from panal.swarm.chunk_source import SourceFailure
 from panal.swarm.engine import TICK_S, Engine
@@ -28,6 +29,7 @@ from panal.swarm.messages import (
 )
 from panal.swarm.sources import STALL_S, Stage
 from panal.swarm.state import DownloadState
+from panal.wire import bitfield
 from panal.wire.ids import NO_ZONE, Zone
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.store.makers import fail
@@ -72,16 +74,24 @@ class Run:
         self.serves_few: list[bool] = []
         self.suspects: list[tuple[SourceId, ...]] = []
         self.told: asyncio.Queue[NewsHeard] = asyncio.Queue()
-        manifest = content.manifest
+        self._make(LocalChunks(self.partial))
+        self.task: asyncio.Task[None] | None = None
+
+    def with_own(self, descriptor: int) -> "Run":
+        """Another file here has its content."""
+        self._make(LocalChunks(self.partial, descriptor, bitfield.full(self.state.chunk_count)))
+        return self
+
+    def _make(self, local: LocalChunks) -> None:
+        manifest = self.content.manifest
         self.state = DownloadState(
             manifest.chunk_bytes,
             manifest.chunk_count,
             self.partial.written,
             Random(0),
-            unsure=self.partial.unsure,
+            unsure=local.unsure,
         )
-        self.engine = Engine(self.state, self.partial, self, self.clock)
-        self.task: asyncio.Task[None] | None = None
+        self.engine = Engine(self.state, self.partial, self, self.clock, local)
 
     def add(self, source: SourceId, has: int | None = None, connections: int = 1) -> FakeSource:
         made = [FakeSource(self.content, has) for _ in range(connections)]
@@ -623,7 +633,7 @@ async def test_stopped_while_it_compares_it_compares_again_the_next_time(
     run = begin(3)
     rot(run, 2)
     reading, go_on, real = threading.Event(), threading.Event(), run.partial.compare_some
-    monkeypatch.setattr(partial_file, "COMPARED_AT_ONCE_BYTES", MIN_CHUNK_BYTES)
+    monkeypatch.setattr(partial_file, "LOOKED_AT_ONCE_BYTES", MIN_CHUNK_BYTES)
 
     def held() -> tuple[int, int]:
         reading.set()
@@ -651,6 +661,68 @@ async def test_stopped_while_it_compares_it_compares_again_the_next_time(
     await again.clock.run_for(2 * TICK_S)
     await again.finish()
     assert source.asked == [(2, 1)]
+
+
+async def test_stopped_while_it_copies_it_ends_with_the_piece_and_keeps_it(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = begin(3)
+    (tmp_path / "own").write_bytes(run.content.data)
+    monkeypatch.setattr(partial_file, "LOOKED_AT_ONCE_BYTES", MIN_CHUNK_BYTES)
+    reading, go_on, real = threading.Event(), threading.Event(), os.pread
+    own = os.open(tmp_path / "own", os.O_RDONLY)
+
+    def held(descriptor: int, size_bytes: int, offset: int) -> bytes:
+        if descriptor == own and offset >= MIN_CHUNK_BYTES:
+            reading.set()
+            assert go_on.wait(PATIENCE_S)
+        return real(descriptor, size_bytes, offset)
+
+    monkeypatch.setattr(os, "pread", held)
+    task = run.with_own(own).start()
+    source = run.add(A)
+    await until(reading.is_set, "it reads the second piece")
+    await until(lambda: run.state.written == 0b001, "the first is told")
+    await run.clock.run_for(3.0)
+    assert run.engine.progress().reason == "comparing what is here already, 2 chunks left"
+    task.cancel()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not task.done()  # the file is closed next
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    os.close(own)
+    assert fetch_threads() == []
+    assert run.partial.written == 0b011  # no further piece was begun
+    assert source.asked == []
+    run.partial.close()
+    assert begin(3).partial.unsure == 0b011
+
+
+async def test_what_another_file_here_has_is_asked_of_nobody(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """But where its bytes are others, or its disk does not give them."""
+    keep(begin(5), 1)
+    run = begin(5)
+    with (tmp_path / "own").open("w+b", buffering=0) as own:
+        own.write(run.content.data)
+        os.pwrite(own.fileno(), b"rot", 2 * MIN_CHUNK_BYTES)
+        fail(
+            monkeypatch,
+            "pread",
+            errno.EIO,
+            lambda fd, _, at: fd == own.fileno() and at == 3 * MIN_CHUNK_BYTES,
+        )
+        source = run.with_own(own.fileno()).add(A)
+        run.start()
+        await until(lambda: run.state.chunks.unsure == 0, "looked at")
+        await run.clock.run_for(2 * TICK_S)
+        await run.finish()
+    assert sorted(first for first, _ in source.asked) == [2, 3]
+    assert run.engine.chunks_verified == 2
+    assert run.partial.resumed == 0b10011
 
 
 async def test_a_disk_that_is_away_while_it_compares_ends_the_run_in_words(

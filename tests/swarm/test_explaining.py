@@ -269,7 +269,5 @@ def test_what_is_here_and_not_compared_yet_is_told() -> None:
     words = "comparing what is here already, 3 chunks left"
     told = explain(swarm(missing=0, unsure=3, is_waiting=True, cause=words), LIMITS)
     assert told.why == f"It waits: {words}."
-    assert told.more == (
-        "3 chunks of an earlier run are here: each counts once it agrees with its hash.",
-    )
+    assert told.more == ("3 chunks may be here already: each counts once it agrees with its hash.",)
     assert explain(swarm(missing=0), LIMITS).more == ()

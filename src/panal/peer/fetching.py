@@ -24,7 +24,7 @@ from panal.errors import (
 from panal.peer.announcer import Announcer
 from panal.peer.calling import Calling
 from panal.peer.content_swarm import ContentSwarm
-from panal.peer.contents import Contents
+from panal.peer.contents import Contents, OpenContent
 from panal.peer.http_source import fetch_manifest
 from panal.peer.identifying import identify, watched_for
 from panal.peer.lanes import Lanes
@@ -36,15 +36,14 @@ from panal.peer.received import Received
 from panal.peer.sharing import Sharing
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.transfer import Transfer
+from panal.store.local_chunks import LocalChunks, begin_as_clone
 from panal.store.partial import PartialFile
-from panal.store.salvage import salvage
 from panal.store.shared_files import SharedFile
 from panal.store.space import allocated_bytes, check_space
 from panal.store.unfinished import leftovers_in, remove
 from panal.swarm.border import Border
 from panal.swarm.engine import Engine
 from panal.swarm.state import DownloadState
-from panal.wire import bitfield
 from panal.wire.catalogue import Provider, Registration, Watched
 from panal.wire.collection import CollectionEntry, EntryType
 from panal.wire.ids import ContentId, PeerName
@@ -188,9 +187,17 @@ class Fetching:
 
     @contextlib.asynccontextmanager
     async def whole(
-        self, content: ContentId, manifest: Manifest, folder: Path, transfer: Transfer
+        self,
+        content: ContentId,
+        manifest: Manifest,
+        folder: Path,
+        transfer: Transfer,
+        own: OpenContent | None = None,
     ) -> AsyncIterator[PartialFile]:
-        """A content fetched whole into `<id>.part` in a folder; kept if it is stopped."""
+        """A content fetched whole into `<id>.part` in a folder; kept if it is stopped.
+
+        What `own` has of it is copied, or what is shared here under another path.
+        """
         turn = self._contents_under_way.setdefault(content, asyncio.Lock())
         if turn.locked():
             transfer.waiting_for = "another download of the same content goes first"
@@ -198,27 +205,27 @@ class Fetching:
             transfer.waiting_for = ""
             if folder == self._partials:
                 await self._sharing.make_own_place(folder.parent)
-            await self._begin_with_own(folder, content, manifest)
-            partial = await _opened(folder, content, manifest)
-            try:
-                with _saying_what_is_missing(partial):
-                    await self._transfer(content, partial, transfer)
-                    yield partial
-            finally:
-                self._contents.end_partial(content)
-                self._announcer.release(content)
-                await to_end(asyncio.to_thread(partial.close))
+            with self._own_copy(content, own) as own:
+                partial = await _opened(folder, content, manifest, own)
+                try:
+                    with _saying_what_is_missing(partial):
+                        await self._transfer(content, partial, transfer, own)
+                        yield partial
+                finally:
+                    self._contents.end_partial(content)
+                    self._announcer.release(content)
+                    await to_end(asyncio.to_thread(partial.close))
 
-    async def _begin_with_own(self, folder: Path, content: ContentId, manifest: Manifest) -> None:
-        """Copy what is shared here under another path; each chunk is checked before it counts."""
-        chunks = bitfield.full(manifest.chunk_count)
+    @contextlib.contextmanager
+    def _own_copy(
+        self, content: ContentId, own: OpenContent | None
+    ) -> Iterator[OpenContent | None]:
         with contextlib.suppress(PanalError):  # what cannot be read here can be had from others
-            own = self._contents.open(content)
-            try:
-                await to_end(
-                    asyncio.to_thread(salvage, folder, content, manifest, own.descriptor, chunks)
-                )
-            finally:
+            own = own or self._contents.open(content)
+        try:
+            yield own
+        finally:
+            if own is not None:
                 own.close()
 
     async def drop_unfinished(self, content: ContentId) -> None:
@@ -229,15 +236,22 @@ class Fetching:
         """Who holds a content, this peer aside."""
         return await self._client.locate(content, self._name, zone=self._zone)
 
-    async def _transfer(self, content: ContentId, partial: PartialFile, transfer: Transfer) -> None:
+    async def _transfer(
+        self,
+        content: ContentId,
+        partial: PartialFile,
+        transfer: Transfer,
+        own: OpenContent | None,
+    ) -> None:
         manifest = partial.manifest
+        local = LocalChunks(partial, own.descriptor, own.bits) if own else LocalChunks(partial)
         state = DownloadState(
             manifest.chunk_bytes,
             manifest.chunk_count,
             partial.written,
             self._chance,
             Border(manifest.chunk_count, self._name, self._zone),
-            partial.unsure,
+            local.unsure,
         )
         self._announcer.hold(content, complete=False)
         others = ContentSwarm(
@@ -254,7 +268,7 @@ class Fetching:
             named=transfer.named,
         )
         transfer.named = ()
-        engine = Engine(state, partial, others, self._clock)
+        engine = Engine(state, partial, others, self._clock, local)
 
         def met(follower: Provider) -> None:
             if (source := others.met(follower)) is not None:
@@ -270,9 +284,13 @@ class Fetching:
             transfer.unfollow()
 
 
-async def _opened(folder: Path, content: ContentId, manifest: Manifest) -> PartialFile:
+async def _opened(
+    folder: Path, content: ContentId, manifest: Manifest, own: OpenContent | None
+) -> PartialFile:
     """A partial file; a cancel counts once it is closed again: it may be removed next."""
-    opening = asyncio.ensure_future(asyncio.to_thread(_open_partial, folder, content, manifest))
+    opening = asyncio.ensure_future(
+        asyncio.to_thread(_open_partial, folder, content, manifest, own)
+    )
     try:
         return await to_end(opening)
     except asyncio.CancelledError:
@@ -281,7 +299,11 @@ async def _opened(folder: Path, content: ContentId, manifest: Manifest) -> Parti
         raise
 
 
-def _open_partial(folder: Path, content: ContentId, manifest: Manifest) -> PartialFile:
+def _open_partial(
+    folder: Path, content: ContentId, manifest: Manifest, own: OpenContent | None
+) -> PartialFile:
+    if own is not None:
+        begin_as_clone(folder, content, manifest, own.descriptor, own.bits)
     path = folder / f"{content.hex()}.part"
     missing_bytes = max(0, manifest.size_bytes - allocated_bytes(path))
     check_space(folder, missing_bytes)

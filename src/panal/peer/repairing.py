@@ -6,13 +6,14 @@ The user's file is only read until a whole and verified one can take its place, 
 import asyncio
 import os
 import stat
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
 
 from panal.clock import Clock
 from panal.errors import PanalError, Refused, Unreachable
+from panal.peer.contents import OpenContent
 from panal.peer.damage import Damage
 from panal.peer.fetching import Fetching
 from panal.peer.placing import to_end
@@ -25,7 +26,6 @@ from panal.store.fingerprints import Fingerprint
 from panal.store.mounts import Mounts
 from panal.store.partial import PartialFile
 from panal.store.publish import refuse_touched
-from panal.store.salvage import salvage
 from panal.wire import bitfield
 from panal.wire.names import printable
 
@@ -95,7 +95,7 @@ class Repairing:
                 await asyncio.wait({work, waking}, return_when=asyncio.FIRST_COMPLETED)
                 waking.cancel()
                 transfer.look()
-                waits = transfer.waiting_for or transfer.swarms()  # else it copies, hashes, syncs
+                waits = transfer.waiting_for or transfer.asks  # else it copies, hashes, syncs
                 if transfer.bytes_done != before_bytes or not waits:
                     still_s, before_bytes = self._clock.now_s(), transfer.bytes_done
                 elif self._clock.now_s() - still_s >= PATIENCE_S and not work.done():
@@ -106,10 +106,11 @@ class Repairing:
             await asyncio.gather(work, return_exceptions=True)
 
     async def _repair(self, file: DamagedFile, transfer: Transfer) -> None:
-        kept = await asyncio.to_thread(self._salvage, file)
-        content, manifest = file.content, file.manifest
-        async with self._fetching.whole(content, manifest, self._partials, transfer) as partial:
-            await to_end(self._put_back(file, partial, kept))
+        content, manifest, place = file.content, file.manifest, self._partials
+        with ExitStack() as using:
+            rotten, kept = await to_end(asyncio.to_thread(self._opened, file, using))
+            async with self._fetching.whole(content, manifest, place, transfer, rotten) as partial:
+                await to_end(self._put_back(file, partial, kept))
 
     async def _put_back(self, file: DamagedFile, partial: PartialFile, kept: _Kept) -> None:
         _give_to(kept.owner, partial.descriptor)  # takes rights away that are set below
@@ -125,10 +126,13 @@ class Repairing:
         await asyncio.to_thread(partial.discard)
         self._damage.end(file.path)
 
-    def _salvage(self, file: DamagedFile) -> _Kept:
-        """Begin with what is right of it; what it has beside its bytes."""
-        self._root.make_own_place(self._partials.parent)
+    def _opened(self, file: DamagedFile, using: ExitStack) -> tuple[OpenContent, _Kept]:
+        """What is right of it, to be read; what it has beside its bytes."""
         descriptor = self._root.open_unchanged(file.path, file.fingerprint)
+        good = bitfield.full(file.manifest.chunk_count) & ~file.wrong
+        size_bytes = file.manifest.size_bytes
+        rotten = OpenContent(descriptor, size_bytes, good, None, file.fingerprint)
+        using.callback(rotten.close)
         try:
             status = os.fstat(descriptor)
             refuse_touched(Fingerprint.of(status), file.fingerprint, file.path)
@@ -138,15 +142,11 @@ class Repairing:
                     "other, that need not show. Touch it to share it as it is, or remove it and "
                     "get it again"
                 )
-            good = bitfield.full(file.manifest.chunk_count) & ~file.wrong
-            salvage(self._partials, file.content, file.manifest, descriptor, good)
             attributes = _attributes(descriptor)
         except OSError as error:
             raise PanalError(f"it cannot be read: {error.strerror}") from None
-        finally:
-            os.close(descriptor)
         mode, mtime_ns = stat.S_IMODE(status.st_mode), status.st_mtime_ns
-        return _Kept(_owner(status), mode, mtime_ns, attributes)
+        return rotten, _Kept(_owner(status), mode, mtime_ns, attributes)
 
 
 def _owner(status: os.stat_result) -> tuple[int, int]:

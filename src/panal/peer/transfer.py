@@ -68,6 +68,11 @@ class Transfer(msgspec.Struct):
             return []
         return [Swarm(self.path, self._engine.state, self._partial.manifest)]
 
+    @property
+    def asks(self) -> bool:
+        """Whether it comes from others, and nothing is left here to be looked at first."""
+        return any(not swarm.state.chunks.unsure for swarm in self.swarms())
+
     def unfollow(self) -> None:
         """The swarm's work is over; what it came to stays."""
         self.look()

@@ -38,8 +38,13 @@ log = logging.getLogger(__name__)
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)
 SYNC_BATCH_BYTES = 64 * 1024 * 1024
-COMPARED_AT_ONCE_BYTES = 16 * 1024 * 1024
-"""Between two such pieces of what was resumed there is time to sync, and to stop."""
+LOOKED_AT_ONCE_BYTES = 16 * 1024 * 1024
+"""Between two such pieces of what is here already there is time to sync, and to stop."""
+
+
+def chunks_at_once(manifest: Manifest) -> int:
+    """How many chunks of what is here already are looked at in one piece."""
+    return max(1, LOOKED_AT_ONCE_BYTES // manifest.chunk_bytes)
 
 
 class ChunkTaken(Exception):
@@ -128,7 +133,7 @@ class PartialFile:
         """
         with self._lock:
             self._check()
-            some = self._next_unsure()
+            some = bitfield.next_of(self._unsure, chunks_at_once(self.manifest))
         with _told_as("read what is here of the download"):
             right = self._right_among(some)
         wrong = some & ~right
@@ -149,11 +154,6 @@ class PartialFile:
         for index in bitfield.indices(right):
             self.on_written(index)
         return right, wrong
-
-    def _next_unsure(self) -> int:
-        first = max(0, (self._unsure & -self._unsure).bit_length() - 1)
-        count = max(1, COMPARED_AT_ONCE_BYTES // self.manifest.chunk_bytes)
-        return self._unsure & bitfield.full(count) << first
 
     def write_at(self, data: memoryview, offset: int) -> None:
         """Put bytes at their offset, all of them."""

@@ -13,6 +13,7 @@ from functools import partial
 
 from panal.clock import Clock
 from panal.errors import PanalError
+from panal.store.local_chunks import LocalChunks
 from panal.store.partial import PartialFile
 from panal.swarm.chunk_source import ChunkSource, Others, SourceFailure
 from panal.swarm.fact_queue import FactQueue
@@ -62,10 +63,17 @@ class Engine:
     """Runs one download until every chunk is written."""
 
     def __init__(
-        self, state: DownloadState, partial: PartialFile, others: Others, clock: Clock
+        self,
+        state: DownloadState,
+        partial: PartialFile,
+        others: Others,
+        clock: Clock,
+        local: LocalChunks | None = None,
     ) -> None:
+        """`local` where more may be here than an earlier run has left."""
         self._state = state
         self._partial = partial
+        self._local = local or LocalChunks(partial)
         self._others = others
         self._hearing: asyncio.Task[None] | None = None
         self._exchange = PeerExchange(others, self.found, self._spawn)
@@ -77,7 +85,7 @@ class Engine:
         self._looked_at_s = clock.now_s()
         self._workers = Workers(MAX_NEIGHBOURS, "fetch")
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
-        """Syncs what has come, and reads again what was here."""
+        """Syncs what has come, and looks at what was here."""
         self._sources: dict[SourceId, ChunkSource] = {}
         self._counted: dict[SourceId, int] = {}
         self._held_s: dict[SourceId, float] = {}
@@ -115,7 +123,7 @@ class Engine:
         try:
             self._spawn(self._tick())
             self._spawn(self._sync())
-            self._spawn(self._compare())
+            self._spawn(self._look_here())
             await self._done
         finally:
             self._others.serve_few(False)
@@ -255,10 +263,10 @@ class Engine:
             synced_at_s = self._clock.now_s()
             await self._loop.run_in_executor(self._disk, self._sync_now)
 
-    async def _compare(self) -> None:
+    async def _look_here(self) -> None:
         """Beside the fetch, and before any of it counts, is served or is given a name."""
-        while self._partial.unsure:
-            compared = await self._loop.run_in_executor(self._disk, self._partial.compare_some)
+        while self._local.unsure:
+            compared = await self._loop.run_in_executor(self._disk, self._local.look_at_some)
             self._had += compared[0].bit_count()
             self._note(ChunksCompared(*compared))
 

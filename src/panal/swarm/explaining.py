@@ -46,7 +46,7 @@ def _unsure_words(facts: SwarmFacts) -> list[str]:
     if not facts.unsure:
         return []
     chunks = counted(facts.unsure, "chunk")
-    return [f"{chunks} of an earlier run are here: each counts once it agrees with its hash."]
+    return [f"{chunks} may be here already: each counts once it agrees with its hash."]
 
 
 def _what_limits(facts: SwarmFacts, limits: str) -> str:

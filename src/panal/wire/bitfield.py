@@ -60,6 +60,12 @@ def indices(bits: int) -> list[int]:
     return [8 * place + bit for place, byte in enumerate(raw) for bit in _SET_BITS[byte]]
 
 
+def next_of(bits: int, count: int) -> int:
+    """Those that are set among `count` chunks, from the first that is."""
+    first = max(0, (bits & -bits).bit_length() - 1)
+    return bits & full(count) << first
+
+
 def runs(bits: int) -> Iterator[tuple[int, int]]:
     """First and last of each run of chunks that are set, in order."""
     for run in _RUN.finditer(format(bits, "b")[::-1] if bits else ""):
