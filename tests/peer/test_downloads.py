@@ -314,6 +314,21 @@ async def test_an_edit_whose_time_was_set_back_is_not_what_was_there(network: Ne
     assert two.node.files().files[0].id != uploaded["id"]
 
 
+async def test_an_id_is_not_looked_for_in_an_edit_whose_time_was_set_back(
+    network: Network,
+) -> None:
+    one, two = await network.peer("one"), await network.peer("two")
+    uploaded = await one.upload("same.txt", b"theirs")
+    await two.upload("my/same.txt", b"theirs")
+    (two.folder / "my/same.txt").chmod(0o600)
+    assert (await two.fetched(uploaded["id"])).name == "my/same.txt"
+    overwrite(two.folder / "my/same.txt", 0, b"mine")
+    answer = await two.fetched(uploaded["link"])
+    assert (answer.state, answer.name) == ("done", "same.txt")
+    assert (two.folder / "same.txt").read_bytes() == b"theirs"
+    assert (two.folder / "my/same.txt").read_bytes() == b"miners"
+
+
 async def test_what_was_only_touched_is_read_once_and_is_there(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:

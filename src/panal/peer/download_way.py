@@ -120,7 +120,7 @@ class DownloadWay:
         if folder is not None and bears(folder, link.name):
             named = visible_path(_name(link))
             return named if await asyncio.to_thread(self._folders.is_folder, named) else folder
-        return await asyncio.to_thread(self._sharing.place_of, link.content, link.name)
+        return await self._sharing.place_of(link.content, link.name)
 
     async def _is_there(self, download: Download, content: ContentId, path: SafePath) -> bool:
         there = await self._sharing.already_there(path, content)

@@ -242,15 +242,20 @@ class Sharing:
         async with self._placing(path):
             return await self._whats_there(path, content, replace=False)
 
-    def place_of(self, content: ContentId, name: str | None = None) -> SafePath | None:
+    async def place_of(self, content: ContentId, name: str | None = None) -> SafePath | None:
         """Where a file that is shared here has this content, and the name; None where none stands.
 
-        Of several, one that lies in the fewest folders.
+        Of several, one that lies in the fewest folders. What may have been edited is hashed.
         """
-        files = [file for file in self._index.by_content(content) if bears(file.path, name)]
-        files.sort(key=lambda file: file.path.count("/"))
-        standing = (file.path for file in files if self.stands(file.path) == file.fingerprint)
-        return next(standing, None)
+        shared = await asyncio.to_thread(self._index.by_content, content)
+        files = [file for file in shared if bears(file.path, name)]
+        for file in sorted(files, key=lambda file: file.path.count("/")):
+            if await asyncio.to_thread(self.stands, file.path) != file.fingerprint:
+                continue
+            with contextlib.suppress(PanalError):  # another by now, or it cannot be read
+                if await self.already_there(file.path, content) is not None:
+                    return file.path
+        return None
 
     def stands(self, path: SafePath) -> Fingerprint | None:
         """The file that stands under a path, shared or not; None where none does."""
