@@ -213,10 +213,8 @@ class FolderDownloads:
             assert content is not None  # noqa: S101 (files only)
             here.append(self._parts.partials / f"{content.hex()}.part")
         given = [size_bytes for file in here if (size_bytes := allocated_bytes(file))]
-        all_of_it = needed(missing, found.missing_folders)
-        return Needed(
-            max(0, all_of_it.size_bytes - sum(given)), max(0, all_of_it.inodes - len(given))
-        )
+        top = self._parts.root.path
+        return needed(missing, found.missing_folders, lambda path: (top / path).is_dir(), given)
 
     async def _fetch_files(
         self, content: ContentId, found: Comparison, scratch: Path, transfer: FolderTransfer

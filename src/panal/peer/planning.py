@@ -180,12 +180,17 @@ def _problem(found: Comparison, target: Target, room: Room) -> PanalError | None
             refuse_unplaceable(Root(target.folder), found.missing, target.partials)
     except Refused as error:
         return error
-    wanted = needed(found.missing, found.missing_folders)
-    wanted_bytes = wanted.size_bytes - _here(found, target.partials)
-    return lacking(room, target.partials, wanted_bytes, wanted.inodes)
+    wanted = needed(
+        found.missing,
+        found.missing_folders,
+        lambda path: (target.folder / path).is_dir(),
+        _given(found, target.partials),
+    )
+    return lacking(room, target.partials, wanted.size_bytes, wanted.inodes)
 
 
-def _here(found: Comparison, partials: Path) -> int:
+def _given(found: Comparison, partials: Path) -> list[int]:
     """What the disk has given already to files that are on their way."""
     contents = {entry.content for entry in found.missing if entry.content is not None}
-    return sum(allocated_bytes(partials / f"{content.hex()}.part") for content in contents)
+    parts = (allocated_bytes(partials / f"{content.hex()}.part") for content in contents)
+    return [size_bytes for size_bytes in parts if size_bytes]
