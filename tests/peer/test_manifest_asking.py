@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from panal.errors import IntegrityError, PanalError, Unreachable
-from panal.peer.manifest_asking import BEGUN_S, ManifestAsking
+from panal.peer.manifest_asking import ASKED_AT_ONCE, BEGUN_S, ManifestAsking
 from panal.swarm.progress import QUIET_S
 from panal.wire.catalogue import Provider
 from panal.wire.ids import PeerName
@@ -28,11 +28,13 @@ class Asked:
         self.began_s = self.clock.now_s()
         self.at_s: list[float] = []
         self.quiet: list[str] = []
-        self.cancelled = 0
+        self.cancelled = self.open = self.most_open = 0
 
     async def ask(self, provider: Provider, begins: Callable[[], None]) -> Manifest:
         self.at_s.append(self.clock.now_s() - self.began_s)
         begins_s, ends_s, failure = self.answers[provider.port - 1]
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
         try:
             if begins_s is not None:
                 await self.clock.sleep(begins_s)
@@ -41,6 +43,8 @@ class Asked:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
+        finally:
+            self.open -= 1
         if failure is not None:
             raise failure
         return MANIFEST
@@ -71,6 +75,15 @@ async def test_who_is_silent_keeps_nobody_waiting() -> None:
     assert took_s == pytest.approx(9 * QUIET_S + 0.2, abs=0.2)
     assert asked.quiet == [f"p{n}" for n in range(1, 10)]
     assert asked.cancelled == 9
+
+
+async def test_only_a_few_are_asked_at_once_and_who_was_asked_first_is_given_up() -> None:
+    """Each may send as much as it likes of what is no manifest."""
+    begun: Answer = (0.1, 60.0, None)
+    asked = Asked(begun, *[SILENT] * 20, (None, 4 * QUIET_S - 1, None), *[SILENT] * 9)
+    _, took_s = await asked.manifest()
+    assert took_s == pytest.approx(BEGUN_S + QUIET_S + 24 * QUIET_S - 1, abs=0.5)
+    assert (asked.most_open, asked.open) == (ASKED_AT_ONCE, 0)
 
 
 async def test_where_one_fails_the_next_is_asked_at_once() -> None:

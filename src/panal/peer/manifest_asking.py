@@ -13,6 +13,8 @@ from panal.wire.manifest import Manifest
 
 BEGUN_S = 30.0
 """So long whoever has begun to answer is waited for: several at once would share a slow link."""
+ASKED_AT_ONCE = 4
+"""Each may send as much as the longest manifest has, and be a liar."""
 Ask = Callable[[Provider, Callable[[], None]], Coroutine[Any, Any, Manifest]]
 """Asks one, and calls back once it begins to answer."""
 
@@ -25,7 +27,8 @@ class ManifestAsking:
         self._ask = ask
         self._clock = clock
         self._quiet = quiet
-        self._asked: set[asyncio.Task[Manifest]] = set()
+        self._asked: list[asyncio.Task[Manifest]] = []
+        """The longest asked first."""
         self._has_begun = False
         self._failure: Unreachable | IntegrityError = Unreachable("Nobody was asked.")
 
@@ -33,9 +36,11 @@ class ManifestAsking:
         """The first right answer; the last Unreachable or IntegrityError where nobody gives it."""
         try:
             for provider in providers:
+                if len(self._asked) == ASKED_AT_ONCE:
+                    await self._give_up(self._asked[:1])
                 self._has_begun = False
                 asking = asyncio.create_task(self._ask(provider, self._begins))
-                self._asked.add(asking)
+                self._asked.append(asking)
                 found = await self._answer(QUIET_S)
                 if found is None and asking in self._asked:
                     if self._has_begun:
@@ -49,9 +54,13 @@ class ManifestAsking:
                     return found
             raise self._failure
         finally:
-            for task in self._asked:
-                task.cancel()
-            await asyncio.gather(*self._asked, return_exceptions=True)
+            await self._give_up(self._asked)
+
+    async def _give_up(self, asked: Sequence[asyncio.Task[Manifest]]) -> None:
+        self._asked = [task for task in self._asked if task not in asked]
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
 
     def _begins(self) -> None:
         self._has_begun = True
@@ -62,7 +71,7 @@ class ManifestAsking:
         try:
             await asyncio.wait({timer, *self._asked}, return_when=asyncio.FIRST_COMPLETED)
             for task in [task for task in self._asked if task.done()]:
-                self._asked.discard(task)
+                self._asked.remove(task)
                 try:
                     return task.result()
                 except (Unreachable, IntegrityError) as error:
