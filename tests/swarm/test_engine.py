@@ -725,6 +725,25 @@ async def test_what_another_file_here_has_is_asked_of_nobody(
     assert run.partial.resumed == 0b10011
 
 
+async def test_stopped_just_as_a_piece_was_compared_no_count_shrinks(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(begin(5), 0, 1, 2, 3)
+    run = begin(5)
+    run.add(A).hold(4)
+    task, loop, real = run.start(), asyncio.get_running_loop(), run.partial.compare_some
+
+    def stopping() -> tuple[int, int]:
+        found = real()
+        loop.call_soon_threadsafe(task.cancel)  # before the loop hears what was found
+        return found
+
+    monkeypatch.setattr(run.partial, "compare_some", stopping)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert run.engine.chunks_verified == 0
+
+
 async def test_a_disk_that_is_away_while_it_compares_ends_the_run_in_words(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -267,6 +267,8 @@ class Engine:
         """Beside the fetch, and before any of it counts, is served or is given a name."""
         while self._local.unsure:
             compared = await self._loop.run_in_executor(self._disk, self._local.look_at_some)
+            if self._done.done():
+                return  # the fact would not be taken
             self._had += compared[0].bit_count()
             self._note(ChunksCompared(*compared))
 
