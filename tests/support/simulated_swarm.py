@@ -213,7 +213,7 @@ class _PeerAtWork:
         elif self._peer.is_absent:
             self._end(Failure.NOT_HERE_YET, "answered 404")
         else:
-            self._send(order.first, order.first + order.count, CHUNK_BYTES, 0)
+            self._send_all(order.first, order.count)
 
     def _can_choose(self, order: FetchAny) -> bool:
         return self._sent is not None and bool(order.among & ~self._sent)
@@ -225,7 +225,10 @@ class _PeerAtWork:
         first, chunks = pick_run(left, order.most, self._swarm.chance)
         self._sent |= bitfield.full(chunks) << first
         self._swarm.granted(self._peer.id, first, chunks)
-        self._send(first, first + chunks, CHUNK_BYTES, 0)
+        self._send_all(first, chunks)
+
+    def _send_all(self, first: int, chunks: int) -> None:
+        self._send(first, first + chunks, self._swarm.bytes_of(first), 0)
 
     def _send(self, index: int, stop: int, left: int, sent: int) -> None:
         """Send what is left of a chunk, telling of it piece by piece, then the next one."""
@@ -247,7 +250,7 @@ class _PeerAtWork:
             if piece < left:
                 self._send(index, stop, left - piece, sent + piece)
             elif self._chunk_is_right(index):
-                self._send(index + 1, stop, CHUNK_BYTES, sent + piece)
+                self._send(index + 1, stop, self._swarm.bytes_of(index + 1), sent + piece)
 
         self._later(delay_s, arrive, of_request=True)
 
@@ -299,6 +302,7 @@ class SimulatedSwarm:
         tracker_is_down: Callable[[float], bool] = lambda now_s: False,
         zone: Zone = NO_ZONE,
         zones: Mapping[str, Zone] = {},
+        last_chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         """`zone` is the downloader's, `zones` are those of peers by name."""
         self.now_s = 0.0
@@ -306,6 +310,7 @@ class SimulatedSwarm:
         border = Border(chunk_count, "own", zone)
         self.state = DownloadState(CHUNK_BYTES, chunk_count, written, self.chance, border)
         self._zones = zones
+        self._last_chunk_bytes = last_chunk_bytes
         self.outcome = Outcome()
         self._peers = [
             replace(peer, latency_s=peer.latency_s * (0.8 + 0.4 * self.chance.random()))
@@ -333,6 +338,11 @@ class SimulatedSwarm:
     def at(self, delay_s: float, then: Callable[[], None]) -> None:
         """Do something later."""
         heapq.heappush(self._events, (self.now_s + delay_s, next(self._order), then))
+
+    def bytes_of(self, index: int) -> int:
+        """How long a chunk is."""
+        is_last = index == self.state.chunk_count - 1
+        return self._last_chunk_bytes if is_last else CHUNK_BYTES
 
     def tell(self, fact: Fact) -> None:
         """Tell the download a fact, check all rules, and begin what it orders."""

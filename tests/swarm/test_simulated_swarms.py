@@ -154,6 +154,19 @@ def test_tricklers_do_not_starve_an_honest_queue(tricklers: int) -> None:
     assert done_s([*slow, good], 1) < 60
 
 
+@pytest.mark.parametrize(("tail_bytes", "latency_s"), [(1, 0.025), (1_000, 0.125)])
+@pytest.mark.parametrize("seed", range(6))
+def test_who_sent_only_a_files_last_bytes_is_not_slow(
+    tail_bytes: int, latency_s: float, seed: int
+) -> None:
+    """A byte in 50 ms was once taken for its rate: it left the mute one its claim for hours."""
+    peers = [*named(FAULTS["never answers"], "mute"), SimulatedPeer("good", latency_s=latency_s)]
+    swarm = SimulatedSwarm(peers, chunk_count=2, seed=seed, last_chunk_bytes=tail_bytes)
+    outcome = swarm.run(until_s=600.0)
+    assert outcome.done_s is not None
+    assert outcome.done_s < 5
+
+
 def test_an_honest_queue_is_waited_for() -> None:
     outcome = run_swarm([replace(honest(1)[0], queue_s=40.0)], chunk_count=3)
     assert outcome.done_s is not None

@@ -169,6 +169,20 @@ def test_a_rate_is_learned_from_a_fetch_of_less_than_a_second_too() -> None:
     assert source.fetch_rate_bytes_s == pytest.approx(2_000.0)
 
 
+def test_a_files_last_bytes_teach_no_rate_and_as_few_of_what_was_broken_off_do() -> None:
+    for size_bytes in (MINIMUM_RATE_BYTES_S - 1, MINIMUM_RATE_BYTES_S):
+        source = Source(A, stage=Stage.READY, fetch=running(asked_at_s=0.0))
+        assert source.fetch is not None
+        source.count(size_bytes, 2.0)
+        source.fetch.written(0b1, 2.0)
+        source.fetch_done(2.0)
+        assert (source.fetch_rate_bytes_s > 0) == (size_bytes >= MINIMUM_RATE_BYTES_S)
+    source = Source(A, stage=Stage.READY, fetch=running(asked_at_s=0.0))
+    source.count(1_000, 2.0)
+    source.fetch_done(2.0)
+    assert source.fetch_rate_bytes_s == pytest.approx(500.0)
+
+
 def test_the_shown_rate_is_smoothed_over_ticks_and_fades() -> None:
     source = Source(A)
     for _ in range(40):

@@ -9,6 +9,7 @@ from panal.swarm.takeover import (
     GAIN_S,
     LATE_CHUNK_S,
     SILENCE_PATIENCE_S,
+    SLOW_GIVES_WAY_S,
     TAKEN_IN_VAIN,
     TakeOvers,
 )
@@ -185,7 +186,8 @@ def test_who_had_setbacks_must_wait_longer_to_take_from_others() -> None:
     for taker in (Source(B, lost=1), Source(B, failures=1)):
         assert not yields(holder(), taker, 4 * SILENCE_PATIENCE_S)
         assert yields(holder(), taker, 4 * SILENCE_PATIENCE_S + JUST)
-    assert yields(holder(), Source(B, lost=1_000_000), 150.0)
+    most_s = 64 * SILENCE_PATIENCE_S
+    assert yields(holder(), Source(B, failures=1_000_000), most_s + JUST)
 
 
 def test_after_many_in_vain_all_are_more_patient_until_a_chunk_comes() -> None:
@@ -220,6 +222,13 @@ def test_a_slow_taker_waits_as_long_as_it_would_take_itself() -> None:
     assert not yields(holder(), slow, 50.0)
     assert yields(holder(), slow, 50.0 + JUST)
     assert not yields(holder(), slow, 50.0, near(), crowded=True)
+
+
+def test_a_slow_taker_leaves_silence_to_others_for_a_minute_at_most() -> None:
+    """Its rate may have been learned of little, and those who never send wait less."""
+    slow = Source(B, fetch_rate_bytes_s=1.0)
+    assert not yields(holder(), slow, SLOW_GIVES_WAY_S)
+    assert yields(holder(), slow, SLOW_GIVES_WAY_S + JUST)
 
 
 def test_a_slow_taker_has_what_comes_more_slowly_still() -> None:

@@ -254,6 +254,8 @@ class Source(msgspec.Struct):
         fetch, self.fetch = self.fetch, None
         if fetch is None or fetch.bytes == 0:
             return
+        if not fetch.claimed and fetch.bytes < MINIMUM_RATE_BYTES_S:
+            return  # a file's last bytes: they took as long as the way there and back
         # As it came in under the limit: more must not be asked for than comes.
         rate = fetch.bytes / max(now_s - fetch.asked_at_s + fetch.held_s, 1e-4)
         known = self.fetch_rate_bytes_s

@@ -26,6 +26,9 @@ QUICKER = 2.0
 who may be, a source below the least rate is given up."""
 TAKEN_IN_VAIN = 16
 """After so many without a chunk all are more patient."""
+SLOW_GIVES_WAY_S = 60.0
+"""Who is known to be slow leaves what is silent to its holder for so long at most: what is known
+may be little, and who never brings anything waits less."""
 _PATIENCE_GROWTH = 4.0
 _MOST_SETBACKS = 3
 _SMOOTHING = 0.3
@@ -105,9 +108,7 @@ class TakeOvers:
         download than are asked at once: then first bytes were counted by now.
         """
         fetch = holder.fetch
-        if fetch is None or fetch.ending:
-            return False
-        if taker.is_slow and self._needs_s(taker) >= self._needs_still_s(fetch, now_s):
+        if fetch is None or fetch.ending or self._gives_way(taker, fetch, now_s):
             return False
         setbacks = max(taker.setbacks, self._in_vain // TAKEN_IN_VAIN)
         patience = _PATIENCE_GROWTH ** min(setbacks, _MOST_SETBACKS)
@@ -132,6 +133,12 @@ class TakeOvers:
     def _surely_queued_s(self) -> float:
         """What no answer takes that does not wait in a queue: far sources are not left for that."""
         return 2 * self._least_wait_s if self._least_wait_s < inf else SILENCE_PATIENCE_S
+
+    def _gives_way(self, taker: Source, fetch: RunningFetch, now_s: float) -> bool:
+        """Whether who is known to be slow leaves it where it is likely to come sooner."""
+        if not taker.is_slow or fetch.silence_s(now_s) > SLOW_GIVES_WAY_S:
+            return False
+        return self._needs_s(taker) >= self._needs_still_s(fetch, now_s)
 
     def _left_bytes(self, fetch: RunningFetch) -> int:
         return fetch.claimed.bit_count() * self._chunk_bytes - fetch.chunk_bytes
