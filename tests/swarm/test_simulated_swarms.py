@@ -167,6 +167,34 @@ def test_who_sent_only_a_files_last_bytes_is_not_slow(
     assert outcome.done_s < 5
 
 
+@pytest.mark.parametrize("rate_bytes_s", [2_000, 6_000, 12_000])
+def test_mute_ones_do_not_keep_a_slow_one_from_its_turn(rate_bytes_s: int) -> None:
+    """They once took each chunk from each other, sooner than the slow one did, for ever."""
+    slow = SimulatedPeer("slow", rate_bytes_s=float(rate_bytes_s))
+    alone_s = done_s([slow], 3)
+    assert done_s([slow, *named(FAULTS["never answers"], "a", "b")], 3) < 2 * alone_s + 90
+
+
+@pytest.mark.parametrize(("queue_s", "most_s"), [(40.0, 150), (60.0, 200), (120.0, 400)])
+def test_two_long_queues_are_not_left_for_each_other_for_ever(queue_s: float, most_s: int) -> None:
+    """Each was once left after 32 s at most, however often that had been in vain."""
+    busy = named(SimulatedPeer("", queue_s=queue_s), "a", "b")
+    assert done_s(busy, 1) < most_s
+
+
+def test_long_queues_are_not_left_for_those_who_stop_after_their_first_bytes() -> None:
+    stopping = [SimulatedPeer(f"stops_{size}", silent_after_bytes=size) for size in (5_000, 1)]
+    busy = named(SimulatedPeer("", queue_s=60.0), "a", "b")
+    assert done_s([*busy, *stopping], 1) < 500
+
+
+def test_two_long_queues_are_waited_for_in_a_crowd_that_has_nothing() -> None:
+    """There a queue is left after 3.2 s already, when that was often in vain."""
+    crowd = named(SimulatedPeer("", has=0), *(f"p{number}" for number in range(30)))
+    busy = named(SimulatedPeer("", queue_s=40.0), "a", "b")
+    assert done_s([*busy, *crowd], 1) < 250
+
+
 def test_an_honest_queue_is_waited_for() -> None:
     outcome = run_swarm([replace(honest(1)[0], queue_s=40.0)], chunk_count=3)
     assert outcome.done_s is not None

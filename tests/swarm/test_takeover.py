@@ -8,6 +8,7 @@ from panal.swarm.takeover import (
     GAIN_FACTOR,
     GAIN_S,
     LATE_CHUNK_S,
+    MOST_DOUBLINGS,
     SILENCE_PATIENCE_S,
     SLOW_GIVES_WAY_S,
     TAKEN_IN_VAIN,
@@ -188,6 +189,17 @@ def test_who_had_setbacks_must_wait_longer_to_take_from_others() -> None:
         assert yields(holder(), taker, 4 * SILENCE_PATIENCE_S + JUST)
     most_s = 64 * SILENCE_PATIENCE_S
     assert yields(holder(), Source(B, failures=1_000_000), most_s + JUST)
+
+
+def test_silence_is_borne_for_twice_as_long_after_each_claim_that_was_lost_in_vain() -> None:
+    """Else each of two queues is left for the other, if they are longer than the most patience."""
+    for lost in (3, 4, 5, 3 + MOST_DOUBLINGS, 1_000_000):
+        taker, times = Source(B, lost=lost), 64 * 2 ** min(lost - 3, MOST_DOUBLINGS)
+        borne_s, crowded_s = times * SILENCE_PATIENCE_S, times * CROWDED_PATIENCE_S
+        assert not yields(holder(), taker, borne_s)
+        assert yields(holder(), taker, borne_s + JUST)
+        assert not yields(holder(), taker, crowded_s, near(), crowded=True)
+        assert yields(holder(), taker, crowded_s + JUST, near(), crowded=True)
 
 
 def test_after_many_in_vain_all_are_more_patient_until_a_chunk_comes() -> None:

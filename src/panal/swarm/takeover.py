@@ -2,7 +2,8 @@
 
 A place in a queue is worth something: it is given up for a shorter queue, as far as lengths
 are known, and the less readily the more often that helped nobody. Else sources that never
-bring a chunk would take it from each other, and from an honest one that is slow, for ever.
+bring a chunk would take it from each other, and from an honest one that is slow, for ever; so
+each bears twice the silence after each claim that was taken from it, until no queue is longer.
 Nor does who is known to be slow take what is likely to come sooner as it is.
 What has come of a chunk is thrown away with it. That is worth a gain of moments only when all
 that is missing is asked for: until then there is other work, and downlinks may be what is full.
@@ -31,6 +32,9 @@ SLOW_GIVES_WAY_S = 60.0
 may be little, and who never brings anything waits less."""
 _PATIENCE_GROWTH = 4.0
 _MOST_SETBACKS = 3
+MOST_DOUBLINGS = 5
+"""So often the silence that a taker bears is doubled after those, with each claim more that it
+lost: to 17 minutes."""
 _SMOOTHING = 0.3
 
 
@@ -112,12 +116,13 @@ class TakeOvers:
             return False
         setbacks = max(taker.setbacks, self._in_vain // TAKEN_IN_VAIN)
         patience = _PATIENCE_GROWTH ** min(setbacks, _MOST_SETBACKS)
+        longer = 2.0 ** min(max(0, taker.lost - _MOST_SETBACKS), MOST_DOUBLINGS)
         if crowded and fetch.first_byte_at_s is None and not fetch.is_choice:
-            least_s = max(patience * CROWDED_PATIENCE_S, self._surely_queued_s())
+            least_s = max(patience * longer * CROWDED_PATIENCE_S, self._surely_queued_s())
             if now_s - fetch.asked_at_s > least_s:
                 return True
         queue_s = GAIN_FACTOR * (taker.wait_s if taker.bytes else self._wait_s)
-        if fetch.silence_s(counted_at_s) > patience * max(SILENCE_PATIENCE_S, queue_s):
+        if fetch.silence_s(counted_at_s) > patience * max(longer * SILENCE_PATIENCE_S, queue_s):
             return True
         is_quicker = taker.fetch_rate_bytes_s > QUICKER * holder.fetch_rate_bytes_s
         spent_s = (now_s if is_quicker else counted_at_s) - fetch.chunk_began_at_s
