@@ -5,8 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from panal.swarm import invariants
+from panal.swarm.invariants import LONGEST_SILENCE_S
+from panal.swarm.messages import CancelFetch, Ticked
 from panal.swarm.sources import RunningFetch, Source, Stage
 from panal.swarm.state import DownloadState
+from panal.swarm.takeover import TakeOvers
 from tests.swarm import A, B, C, Driven
 
 
@@ -98,3 +101,21 @@ def test_a_broken_rule_is_named(break_it: Callable[[DownloadState], None], named
     break_it(state)
     with pytest.raises(AssertionError, match=named):
         invariants.check(state)
+
+
+@pytest.mark.parametrize("may_take", [True, False])
+def test_silence_beside_somebody_proven_and_idle_is_named(
+    may_take: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driven = Driven(1)
+    assert driven.open_one_chunk(A, 0b1) == 0
+    driven.open(B, 0b1)
+    driven.state.sources[B].fetch_rate_bytes_s = 1.0
+    driven.tell(Ticked())
+    if may_take:
+        assert driven.tell(Ticked(), after_s=LONGEST_SILENCE_S + 1.0) == [CancelFetch(A)]
+        return
+    monkeypatch.setattr(TakeOvers, "may", lambda *args, **kwargs: False)
+    driven.tell(Ticked(), after_s=LONGEST_SILENCE_S)
+    with pytest.raises(AssertionError, match=f"{B} is idle while what it has is silent"):
+        driven.tell(Ticked(), after_s=1.0)

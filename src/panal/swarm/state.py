@@ -111,6 +111,11 @@ class DownloadState:
         return self._requests.queued
 
     @property
+    def counted_at_s(self) -> float | None:
+        """When all bytes were last counted."""
+        return self._requests.counted_at_s
+
+    @property
     def is_crowded(self) -> bool:
         """Whether more neighbours download than are asked at once."""
         return self._requests.is_crowded
