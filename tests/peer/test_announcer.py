@@ -13,7 +13,10 @@ from panal.peer import announcer, upload_routes
 from panal.peer.tracker_client import TrackerClient
 from panal.tracker.records import Records
 from panal.wire.catalogue import Announcement, Caller, Entry
-from panal.wire.ids import ContentId
+from panal.wire.ids import ContentId, PeerName
+from panal.wire.manifest import Kind
+from panal.wire.names import SafePath
+from panal.wire.tracker_catalogue import MAX_TOLD
 from tests.support.clock import VirtualClock
 from tests.support.network import Network, RunningPeer, until
 from tests.support.patience import PATIENCE_S
@@ -296,3 +299,28 @@ async def test_a_folder_is_found_once_its_adding_is_answered(tmp_path: Path) -> 
         await until(lambda: not peer.app.lease.problem, "registered")
         added = await peer.node.add_folder("tree")
         assert added.id in {hit.id for hit in (await peer.node.search("tree")).hits}
+
+
+async def test_everything_goes_in_messages_that_a_tracker_takes() -> None:
+    told: list[Announcement] = []
+
+    class Noting(TrackerClient):
+        async def announce(self, caller: Caller, messages: AsyncIterator[Announcement]) -> bytes:
+            told.extend([message async for message in messages])
+            return b""
+
+    content = [ContentId(number.to_bytes(32, "big")) for number in range(MAX_TOLD + 1)]
+    page = [
+        Entry(SafePath(f"folder {n}"), one, 1, Kind.COLLECTION) for n, one in enumerate(content)
+    ]
+    client = Noting(["127.0.0.1:9"])
+    caller = Caller(PeerName("many"), b"s" * 32, 1)
+    telling = announcer.Announcer(client, caller, lambda: iter([page]), VirtualClock())
+    for one in content:
+        telling.hold(one, complete=False)
+    await telling.tell_everything()
+    await client.close()
+    assert max(len(message.entries) + len(message.holdings) for message in told) <= MAX_TOLD
+    assert [entry for message in told for entry in message.entries] == page
+    assert [held.content for message in told for held in message.holdings] == content
+    assert [told[0].replace_all, told[-1].all_told] == [True, True]

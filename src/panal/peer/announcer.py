@@ -9,6 +9,7 @@ import contextlib
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from typing import TypeVar
 
 from panal.clock import Clock
 from panal.errors import PanalError
@@ -30,6 +31,7 @@ ROOM_WITHIN_S = 2.0
 """What is shared is indexed, whatever the tracker does."""
 
 EntryPages = Callable[[], Iterator[list[Entry]]]
+_Item = TypeVar("_Item")
 
 
 class Announcer:
@@ -248,11 +250,13 @@ class Announcer:
             self._told.notify_all()
 
     async def _everything(self) -> AsyncIterator[Announcement]:
-        holdings = tuple(self._holdings.values())
-        yield Announcement(self._next_sequence(), replace_all=True, holdings=holdings)
+        yield Announcement(self._next_sequence(), replace_all=True)
+        for holdings in _in_slices(tuple(self._holdings.values())):
+            yield Announcement(self._next_sequence(), holdings=holdings)
         pages = await asyncio.to_thread(self._entry_pages)
         while (page := await asyncio.to_thread(next, pages, None)) is not None:
-            yield Announcement(self._next_sequence(), entries=tuple(page))
+            for entries in _in_slices(tuple(page)):
+                yield Announcement(self._next_sequence(), entries=entries)
             # After a page, never before: what it read may have changed meanwhile.
             if self._untold:
                 yield self._message(self._untold.take(SLICE_ITEMS))
@@ -274,3 +278,9 @@ class Announcer:
     def _next_sequence(self) -> int:
         self._sequence += 1
         return self._sequence
+
+
+def _in_slices(items: tuple[_Item, ...]) -> Iterator[tuple[_Item, ...]]:
+    """As many at a time as a tracker is told at once; it refuses a message of very many."""
+    for at in range(0, len(items), SLICE_ITEMS):
+        yield items[at : at + SLICE_ITEMS]
