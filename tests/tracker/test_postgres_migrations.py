@@ -245,3 +245,33 @@ def test_an_index_whose_making_was_broken_off_is_made_again(empty_database: str)
         assert connection.execute(is_valid).fetchone() == (False,)
         migrate(Database(empty_database, 1), never)
         assert connection.execute(is_valid).fetchone() == (True,)
+
+
+def test_a_tracker_starts_where_somebody_reads_for_long_and_makes_the_index_later(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(Database(empty_database, 1), never)
+    monkeypatch.setattr("panal.tracker.postgres_migrations.LOCK_S", 0.01)
+    index = "WHERE indexrelid = 'panal.blocks_by_text'::regclass"
+    is_valid = f"SELECT indisvalid FROM pg_index {index}"
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(f"UPDATE pg_index SET indisvalid = false {index}")
+        with psycopg.connect(empty_database) as backup:
+            backup.execute("SELECT count(*) FROM panal.blocks")
+            migrate(Database(empty_database, 1), never)
+            assert connection.execute(is_valid).fetchone() == (False,)
+        migrate(Database(empty_database, 1), never)
+        assert connection.execute(is_valid).fetchone() == (True,)
+
+
+def test_an_index_that_an_administrator_is_making_again_is_let_alone(empty_database: str) -> None:
+    migrate(Database(empty_database, 1), never)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("CREATE INDEX peers_by_zone_ccnew1 ON panal.peers (zone)")
+        connection.execute(
+            "UPDATE pg_index SET indisvalid = false"
+            " WHERE indexrelid = 'panal.peers_by_zone_ccnew1'::regclass"
+        )
+        migrate(Database(empty_database, 1), never, (*MIGRATIONS, ADDED, LATER))
+        left = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+        assert connection.execute(left).fetchone() == (1,)

@@ -165,21 +165,33 @@ def _make(
 def _make_again(connection: Connection, shown: str) -> None:
     """Indexes that a restore has left out: without them each search reads all names.
 
-    One whose making was broken off is there and of no use: it goes first.
+    One whose making was broken off is there and of no use: it goes first, or stays until a later
+    start where somebody is reading for long, as a backup does.
     """
-    _drop_unfinished(connection)
     for name, what in TRIGRAM_INDEXES.items():
-        if _value(connection, f"SELECT to_regclass('panal.{name}')") is None:
-            _log.warning("%s: an index is missing, as after a restore; making %s", shown, name)
-            connection.execute("SET lock_timeout = 0")
-            connection.execute(f"CREATE INDEX CONCURRENTLY {name} ON {what}".encode())
+        is_valid = f"SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('panal.{name}')"
+        if _value(connection, is_valid):
+            continue
+        _log.warning("%s: an index is missing, as after a restore; making %s", shown, name)
+        connection.execute(f"SET lock_timeout = '{LOCK_S}s'".encode())
+        try:
+            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS panal.{name}".encode())
+        except errors.LockNotAvailable:
+            _log.warning("%s: somebody reads the tables; %s is made at a later start", shown, name)
+            continue
+        connection.execute("SET lock_timeout = 0")
+        connection.execute(f"CREATE INDEX CONCURRENTLY {name} ON {what}".encode())
 
 
 def _drop_unfinished(connection: Connection) -> None:
-    """Indexes that a tracker began to make and that nothing uses: it was stopped meanwhile."""
+    """Indexes that a tracker began to make and that nothing uses: it was stopped meanwhile.
+
+    Those that an administrator's REINDEX makes are let alone.
+    """
     for (name,) in connection.execute(
         "SELECT quote_ident(relname) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
         " WHERE NOT indisvalid AND relnamespace = 'panal'::regnamespace"
+        " AND relname !~ '_cc(new|old)[0-9]*$'"
     ).fetchall():
         connection.execute(f"DROP INDEX CONCURRENTLY {name}".encode())
 
