@@ -1,6 +1,7 @@
 """A network at its tracker: joining, who may call what, removal. Real gRPC over real TLS."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from panal.entrances import Role
-from panal.errors import NotAMember, Removed
+from panal.errors import Busy, NoSpace, NotAMember, Removed
 from panal.tracker.dialback import Dialback
 from panal.tracker.gate import ENTRANCES, NETWORK, TRACKER, Gate
 from panal.tracker.joining import LINE_S, LINE_USES, MOST_GUESSES, MOST_REPEATS, SHUT_OUT_S
@@ -580,3 +581,33 @@ async def test_a_call_counts_from_its_beginning(
     assert tracker.server._watched._counts.under_way == 1
     answered.set()
     await calling
+
+
+async def test_a_network_without_room_for_its_members_is_not_ready(
+    tracker: MemberTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise NoSpace("No space is left.")
+
+    records = tracker.server._records
+    assert records is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(network_of(tracker)._store, "transaction", full)
+        with pytest.raises(NoSpace):
+            await tracker.server.mint()
+    assert records.lacks_room
+    await tracker.server._try_to_sweep()  # it finds room
+    assert not records.lacks_room
+
+
+async def test_a_sweep_that_others_are_in_the_way_of_is_put_off_in_a_line(
+    tracker: MemberTracker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def busy() -> None:
+        raise Busy("Others change the same at the moment.")
+
+    caplog.set_level(logging.INFO, "panal")
+    monkeypatch.setattr(tracker.server, "sweep", busy)
+    await tracker.server._try_to_sweep()
+    assert "sweeping is put off" in caplog.text
+    assert "Traceback" not in caplog.text

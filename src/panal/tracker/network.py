@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from panal.clock import Clock
-from panal.errors import Busy, Refused
+from panal.errors import Busy, NoSpace, Refused
 from panal.tracker.admissions import Admissions, Applicant, Enrolment, unknown_line
 from panal.tracker.joining import Guesses, LineRecord, Repeats, check_terms
 from panal.tracker.known_members import KnownMembers, NetworkState
@@ -55,6 +55,8 @@ class Network:
         self._known = KnownMembers(is_shared=store.is_shared)
         self._looks_begun = self._looks_done = 0
         self._look_turn = asyncio.Lock()
+        self.note_lack: Callable[[], None] = lambda: None
+        """Called where a change of it finds no room."""
 
     @property
     def revocations(self) -> Revocations:
@@ -212,7 +214,11 @@ class Network:
                 return result, self._news()
             raise Busy("Others change the same at the moment; try again.")
 
-        result, state = await self._run(transact)
+        try:
+            result, state = await self._run(transact)
+        except NoSpace:
+            self.note_lack()
+            raise
         self._known.take(state)
         return result
 

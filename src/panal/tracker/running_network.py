@@ -115,6 +115,7 @@ class RunningNetwork:
         """Answer the network's calls; `addresses` are where the tracker is reached."""
         self._addresses = addresses
         self._records = records
+        self.network.note_lack = records.note_lack
         service = NetworkService(self.network, self.gate, records, addresses, audit, watched)
         add_NetworkServicer_to_server(service, server)  # type: ignore[no-untyped-call]
 

@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from panal.audit import AuditLog
 from panal.clock import Clock, SystemClock
-from panal.errors import NoSpace, Refused, StoreUnavailable
+from panal.errors import Busy, NoSpace, Refused, StoreUnavailable
 from panal.monitoring.listener import MonitoringListener
 from panal.tracker import limits
 from panal.tracker.call_counts import CallCounts
@@ -281,6 +281,8 @@ class TrackerServer:
             await self.sweep()
         except StoreUnavailable:
             pass  # whoever noticed it first has said so
+        except Busy as error:  # as where another tracker looks for room on a slow disk
+            _log.info("sweeping is put off: %s", error)
         except NoSpace:
             if self._records is not None:
                 self._records.note_lack()  # told as not ready
