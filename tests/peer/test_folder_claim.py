@@ -1,13 +1,19 @@
 """A folder that a peer shares: gets may fetch into it meanwhile, a second peer may not share it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import errno
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from panal.cli.old_gets import remove_empty
 from panal.errors import StateInUse
+from panal.peer import folder_claim
+from panal.peer.resumable_uploads import ResumableUploads
 from panal.peer.unfinished import queue_mark
 from tests.support.network import Network, RunningPeer, until
 
@@ -101,5 +107,140 @@ async def test_a_mark_that_names_no_state_is_made_anew(network: Network, said: b
     await network.stop_peer("ana")
     mark = queue_mark(ana.app.settings.partials)
     mark.write_bytes(said)
+    ana = await network.peer("ana")
+    assert mark.read_bytes().startswith(b".\0")
+    await network.stop_peer("ana")
+    assert mark.read_bytes() == b""
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From now on paths mean another file tree: another host or container."""
+    return lambda: monkeypatch.setattr(folder_claim, "_file_tree", lambda: "another")
+
+
+async def seen_nowhere(network: Network) -> tuple[RunningPeer, Path]:
+    """A peer that runs, and whose state cannot be seen any more where its path leads."""
+    state = network.place / "state"
+    ana = await network.peer("ana", state_dir=state)
+    return ana, state.rename(network.place / "away")
+
+
+@pytest.mark.parametrize("is_same_path", [True, False])
+async def test_a_peer_of_another_host_is_refused_until_the_first_has_stopped(
+    network: Network, elsewhere: Callable[[], None], is_same_path: bool
+) -> None:
+    ana, away = await seen_nowhere(network)
+    left = ana.folder / ".panal/uploads" / ("ab" * 16)
+    left.write_bytes(b"under way")
+    mark = queue_mark(ana.app.settings.partials)
+    said = mark.read_bytes()
+    elsewhere()
+    second: dict[str, Any] = {
+        "folder": ana.folder,
+        "state_dir": network.place / ("state" if is_same_path else "second"),
+    }
+    words = rf"on the host .* with the state .*/state', shares .* remove '{re.escape(str(mark))}'"
+    with pytest.raises(StateInUse, match=words):
+        await network.peer("ben", **second)
+    assert left.exists()
+    assert mark.read_bytes() == said
+    mark.unlink()  # as the words advise where the first is gone
+    await network.peer("ben", **second)
+    assert not left.exists()
+    await network.stop_peer("ben")
+    mark.write_bytes(said)
+    with pytest.raises(StateInUse):
+        await network.peer("ben", **second)
+    away.rename(network.place / "first")  # seen again, by another path: it has its id
+    with pytest.raises(StateInUse):
+        await network.peer("ben", **second)
+    await network.stop_peer("ana")
+
+
+async def test_a_peer_that_stops_says_so_to_every_host(
+    network: Network, elsewhere: Callable[[], None]
+) -> None:
+    ana = await network.peer("ana", state_dir=network.place / "state")
+    await network.stop_peer("ana")
+    shutil.rmtree(network.place / "state")
+    elsewhere()
+    await network.peer("ben", folder=ana.folder, state_dir=network.place / "second")
+
+
+async def test_a_peer_that_stops_leaves_another_ones_mark(network: Network) -> None:
+    ana = await network.peer("ana")
+    mark = queue_mark(ana.app.settings.partials)
+    mark.write_bytes(b"/others\0" + b"1" * 32)
+    await network.stop_peer("ana")
+    assert mark.read_bytes() == b"/others\0" + b"1" * 32
+
+
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+async def test_a_killed_peer_starts_again(
+    network: Network, elsewhere: Callable[[], None], is_elsewhere: bool
+) -> None:
+    """In a new container with its old state, and where its state was moved."""
+    state = network.place / "state"
+    ana = await network.peer("ana", state_dir=state)
+    mark = queue_mark(ana.app.settings.partials)
+    said = mark.read_bytes()
+    await network.stop_peer("ana")
+    for place in (state, network.place / "moved"):
+        if place != state:
+            state.rename(place)
+        mark.write_bytes(said)
+        if is_elsewhere:
+            elsewhere()
+        await network.peer("ana", state_dir=place)
+        await network.stop_peer("ana")
+
+
+async def test_a_state_that_was_removed_holds_nobody_up(network: Network) -> None:
+    ana = await network.peer("ana", state_dir=network.place / "state")
+    mark = queue_mark(ana.app.settings.partials)
+    said = mark.read_bytes()
+    await network.stop_peer("ana")
+    mark.write_bytes(said)
+    shutil.rmtree(network.place / "state")
+    await network.peer("ben", folder=ana.folder, state_dir=network.place / "second")
+
+
+@pytest.mark.parametrize("is_earlier", [False, True])
+async def test_a_folder_that_was_moved_or_copied_is_shared_by_another(
+    network: Network, is_earlier: bool
+) -> None:
+    ana = await network.peer("ana")
+    if is_earlier:  # what an earlier version has written
+        queue_mark(ana.app.settings.partials).write_bytes(bytes(ana.app.settings.state))
+    copied = network.place / "copied"
+    shutil.copytree(ana.folder, copied)
+    await network.peer("ben", folder=copied, state_dir=network.place / "second")
+    for name in ("ana", "ben"):
+        await network.stop_peer(name)
+    moved = ana.folder.rename(network.place / "old")
+    queue_mark(moved / ".panal/partial").write_bytes(
+        bytes(ana.app.settings.state) if is_earlier else b"."
+    )
     await network.peer("ana")
-    assert mark.read_bytes() == bytes(ana.folder.resolve() / ".panal")
+    await network.peer("ben", folder=moved)
+
+
+async def test_what_could_not_be_claimed_is_not_cleared(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await network.peer("ana")
+    await network.stop_peer("ana")
+    left = ana.folder / ".panal/uploads" / ("ab" * 16)
+    left.write_bytes(b"under way")
+    cleared: list[object] = []
+    monkeypatch.setattr(folder_claim, "_own", fail)
+    monkeypatch.setattr(ResumableUploads, "restore", cleared.append)
+    ana = await network.peer("ana")
+    assert left.exists()
+    assert not cleared
+    await ana.upload("more", b"more")
+
+
+def fail(*_: object) -> None:
+    raise OSError(errno.EIO, "it fails")

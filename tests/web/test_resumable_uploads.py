@@ -176,6 +176,67 @@ async def test_after_the_machine_went_down_only_what_was_synced_counts(
     assert (again.folder / "a.bin").read_bytes() == DATA
 
 
+@pytest.mark.parametrize("has_hashed", [True, False])
+@pytest.mark.parametrize("size", [0, 500_000, 2_000_000])
+async def test_what_another_program_has_cut_or_added_is_noticed(
+    peer: RunningPeer, size: int, has_hashed: bool
+) -> None:
+    where = await begun(peer)
+    await patch(peer, where, 0, DATA[:1_000_000])
+    upload = peer.app.resumable.get(where.rpartition("/")[2])
+    if not has_hashed:
+        upload.stop_hashing()
+    os.truncate(upload.files.data, size)
+    answer = await patch(peer, where, 1_000_000, DATA[1_000_000:])
+    if size < 1_000_000:
+        assert answer.status == 409
+        assert f"{size} bytes are left" in answer.json()["detail"]
+        assert await offset_of(peer, where) == size
+        answer = await patch(peer, where, size, DATA[size:])
+    assert answer.status == 204
+    assert (peer.folder / "a.bin").read_bytes() == DATA
+
+
+async def test_what_another_program_has_cut_at_the_end_is_never_put_in_place(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = await begun(peer)
+    upload = peer.app.resumable.get(where.rpartition("/")[2])
+    sync = UploadFiles.sync
+
+    def cut(files: UploadFiles, descriptor: int, offset: int) -> None:
+        sync(files, descriptor, offset)
+        os.truncate(descriptor, 7)
+
+    monkeypatch.setattr(UploadFiles, "sync", cut)
+    assert (await patch(peer, where, 0, DATA)).status == 409
+    assert not (peer.folder / "a.bin").exists()
+    monkeypatch.undo()
+    assert upload.offset == 7
+    assert (await patch(peer, where, 7, DATA[7:])).status == 204
+    assert (peer.folder / "a.bin").read_bytes() == DATA
+
+
+async def test_what_another_program_has_removed_is_to_be_sent_anew(peer: RunningPeer) -> None:
+    where = await begun(peer)
+    await patch(peer, where, 0, DATA[:1_000_000])
+    upload = peer.app.resumable.get(where.rpartition("/")[2])
+    removed = asyncio.Event()
+
+    async def halves() -> AsyncIterator[bytes]:
+        yield DATA[1_000_000:1_500_000]
+        await removed.wait()
+        yield DATA[1_500_000:]
+
+    going_on = asyncio.create_task(patch(peer, where, 1_000_000, halves()))
+    await until(lambda: upload.is_receiving, "it goes on")
+    upload.files.data.unlink()
+    removed.set()
+    assert (await going_on).status in {404, 409}
+    assert (await patch(peer, where, 0, DATA)).status == 404
+    assert not (peer.folder / "a.bin").exists()
+
+
 async def test_what_was_whole_when_the_peer_ended_is_stored_at_the_next_start(
     network: Network, peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

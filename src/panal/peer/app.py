@@ -21,7 +21,7 @@ from panal.peer.doors import connections_at_most
 from panal.peer.download_way import DownloadWay
 from panal.peer.downloads import Downloads
 from panal.peer.fetching import Fetching
-from panal.peer.folder_claim import claim
+from panal.peer.folder_claim import claim, release
 from panal.peer.folder_downloads import FolderDownloads, FolderParts
 from panal.peer.folder_telling import FolderTelling
 from panal.peer.guest_links import GuestLinks
@@ -119,6 +119,8 @@ class PeerApp:
         self.presence: Presence
         self.watching: Watching
         self.adding: Adding
+        self._may_clear = False
+        """Whether what uploads have left in the folder is this peer's."""
         self.uploads: Uploads
         self.resumable: ResumableUploads
         self.collections: Collections
@@ -159,7 +161,7 @@ class PeerApp:
         fetching = self._fetch(registration)
         self._look_after_files(fetching)
         self._download(fetching)
-        if not self.settings.asked_anew:
+        if self._may_clear:
             await self.resumable.restore()
         self._lifetime.at_end_await(self.resumable.close)
         await open_doors(self, registration.caller.secret, more_routes, self._lifetime, self._tls)
@@ -223,9 +225,11 @@ class PeerApp:
         aside = settings.partials.parent
         self.uploads = Uploads(self.sharing, aside / "uploads")
         if settings.shares_folder:
-            await asyncio.to_thread(claim, settings.partials, settings.state)
-        if not settings.asked_anew:
-            await asyncio.to_thread(self.uploads.clear)
+            mine = settings.partials, settings.state
+            self._may_clear = await to_end(asyncio.to_thread(claim, *mine))
+            if self._may_clear:
+                self._lifetime.at_end(lambda: release(*mine))
+                await asyncio.to_thread(self.uploads.clear)
         self.resumable = ResumableUploads(
             aside / "resumable",
             self.sharing,

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from panal.errors import TooLarge
+from panal.errors import OffsetDiffers, TooLarge
 from panal.peer.placing import to_end
 from panal.peer.uploads import BATCH_BYTES
 from panal.store.disk_errors import disk_error
@@ -53,7 +53,10 @@ class ResumableUpload(msgspec.Struct):
         return bool(self.record.stored_as)
 
     async def append(self, blocks: AsyncIterator[bytes]) -> None:
-        """Write what comes to the end, until it is removed; TooLarge, NoSpace, PanalError."""
+        """Write what comes to the end, until it is removed.
+
+        TooLarge, NoSpace, NotFound or OffsetDiffers where what was here is gone, PanalError.
+        """
         descriptor = await asyncio.to_thread(self.files.open)
         unsynced = 0
         try:
@@ -80,6 +83,7 @@ class ResumableUpload(msgspec.Struct):
         check_space(self.files.folder, len(batch))
         view, offset = memoryview(batch), self.offset
         try:
+            self._refuse_lost(descriptor)
             while view:
                 count = os.pwrite(descriptor, view, offset)
                 view, offset = view[count:], offset + count
@@ -90,6 +94,24 @@ class ResumableUpload(msgspec.Struct):
         if self.hasher is not None:
             self.hasher.update(memoryview(batch))
         self.offset = offset
+
+    def _refuse_lost(self, descriptor: int) -> None:
+        """OffsetDiffers where another program has cut or removed what is here.
+
+        What is beyond it is cut off: of a write that failed, or another program's.
+        """
+        size_bytes = self.files.size_bytes(descriptor)
+        if self.is_removed or size_bytes == self.offset:
+            return
+        self.stop_hashing()
+        is_lost = size_bytes is None or size_bytes < self.offset
+        if is_lost:
+            self.offset = min(self.offset, self.files.here_bytes())
+        os.ftruncate(descriptor, self.offset)
+        if is_lost:
+            raise OffsetDiffers(
+                f"What was here of this upload was cut on the disk; {self.offset} bytes are left."
+            )
 
     def _sync(self, descriptor: int) -> None:
         try:
@@ -104,6 +126,7 @@ class ResumableUpload(msgspec.Struct):
         """The manifest of all that is here, made durable; read anew unless it was hashed."""
         descriptor = self.files.open()
         try:
+            self._refuse_lost(descriptor)
             manifest = None
             if self.hasher is not None and self.hasher.size_bytes == self.offset:
                 manifest = self.hasher.finish()

@@ -165,7 +165,7 @@ class Unfinished:
 def queue_mark(partials: Path) -> Path:
     """A file that says: a peer's queue may need what is in this directory; a get leaves it.
 
-    It names the state of the peer that shared the folder last.
+    It names the state of the peer that takes uploads there, as `peer/folder_claim.py` has it.
     """
     return partials.parent / "queue"
 

@@ -22,6 +22,8 @@ from panal.wire.names import printable
 
 _NAME = re.compile(r"([0-9a-f]{32})\.(json|data|durable|new|json\.new)")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_NO_BOOT = "-"
+"""Equals none: then the durable part alone counts."""
 
 
 class UploadRecord(msgspec.Struct):
@@ -112,7 +114,7 @@ class UploadFiles(msgspec.Struct, frozen=True):
         except FileNotFoundError:
             return 0
         boot, durable_bytes = self._read_durable()
-        if boot != _boot() and durable_bytes < size_bytes:
+        if boot != boot_id() and durable_bytes < size_bytes:
             os.truncate(self.data, durable_bytes)
             return durable_bytes
         return size_bytes
@@ -122,11 +124,19 @@ class UploadFiles(msgspec.Struct, frozen=True):
         return self._read_durable()[1]
 
     def open(self) -> int:
-        """A descriptor of the bytes, to read and write; PanalError."""
+        """A descriptor of the bytes, to read and write; NotFound, PanalError."""
         try:
             return os.open(self.data, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise NotFound("The bytes of this upload are gone; begin it anew.") from None
         except OSError as error:
             raise disk_error(error, "go on with the upload") from None
+
+    @staticmethod
+    def size_bytes(descriptor: int) -> int | None:
+        """Of an open one; None where its file was removed since; OSError."""
+        found = os.fstat(descriptor)
+        return found.st_size if found.st_nlink else None
 
     def sync(self, descriptor: int, offset: int) -> None:
         """Make the first bytes durable, then say so; OSError."""
@@ -141,7 +151,7 @@ class UploadFiles(msgspec.Struct, frozen=True):
 
     def _say_durable(self, offset: int) -> None:
         fresh = self._durable.with_suffix(".new")
-        fresh.write_text(f"{_boot()} {offset}\n", "ascii")
+        fresh.write_text(f"{boot_id() or _NO_BOOT} {offset}\n", "ascii")
         fresh.replace(self._durable)  # whole or not at all, should this peer be killed now
 
     def drop_data(self) -> None:
@@ -159,7 +169,7 @@ class UploadFiles(msgspec.Struct, frozen=True):
             boot, _, digits = self._durable.read_text("ascii").strip().partition(" ")
             return boot, max(0, int(digits))
         except (OSError, ValueError):
-            return "", 0
+            return _NO_BOOT, 0
 
 
 def upload_ids(folder: Path) -> list[str]:
@@ -176,8 +186,9 @@ def upload_ids(folder: Path) -> list[str]:
     return sorted(ids, key=lambda identity: ids[identity])
 
 
-def _boot() -> str:
+def boot_id() -> str:
+    """Which start of the machine this is; empty where it does not tell."""
     try:
         return _BOOT.read_text("ascii").strip()
     except OSError:
-        return "-"  # not to be told apart: then the durable part alone counts
+        return ""
