@@ -201,6 +201,31 @@ async def test_what_must_not_be_shared_is_refused_and_nothing_changes(
     assert shared(peer) == {"clash/a", "shelf/book"}
 
 
+@pytest.mark.parametrize("copy", [False, True])
+async def test_nothing_of_another_peers_state_is_added(
+    network: Network, tmp_path: Path, copy: bool
+) -> None:
+    peer = await network.peer("one", state_dir=tmp_path / "state")
+    other = await network.peer("other", state_dir=tmp_path / "deep/other")
+    for path in ("", "owner-token", "audit.ndjson", "index.sqlite"):
+        with pytest.raises(Refused, match=r"part of Panal's state in .*/other; that"):
+            await peer.node.add([str(other.app.settings.state / path)], copy=copy)
+    await peer.node.add([str(tmp_path / "deep")])
+    assert shared(peer) == set()
+    answer = await peer.request("PUT", "/upload/deep/other/more", data=b"more")
+    assert answer.status == 403
+
+
+@pytest.mark.parametrize("part", ["", "network"])
+async def test_a_state_is_no_folder_to_share(network: Network, tmp_path: Path, part: str) -> None:
+    other = await network.peer("their", state_dir=tmp_path / "other")
+    (other.app.settings.state / "network").mkdir()
+    (other.app.settings.state / "network/member.json").write_bytes(b"{}")
+    with pytest.raises(Refused, match="part of Panal's state"):
+        await network.peer("one", folder=tmp_path / "other" / part, state_dir=tmp_path / "state")
+    await network.peer("two", folder=tmp_path / "other/files", state_dir=tmp_path / "state")
+
+
 async def test_a_root_around_a_root_is_refused(network: Network, tmp_path: Path) -> None:
     peer = await network.peer("one", state_dir=tmp_path / "state")
     write(tmp_path / "a/b/c/file", b"file")

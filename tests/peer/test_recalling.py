@@ -234,6 +234,17 @@ def test_names_that_a_later_panal_accepts_are_found(
     assert [path for path, _ in look(place).fresh] == ["server.key"]
 
 
+def test_what_was_recalled_is_shared_no_more_where_it_is_panals_state(place: Place) -> None:
+    for name in ("a", "b/inner", "b/deep/more"):
+        place.write(name, b"a")
+    place.remember("a", "b/deep/more", "b/inner")
+    look(place)
+    place.write("b/owner-token", b"token")
+    found = look(place)
+    assert {path for path, *_ in found.gone} == {"b/inner", "b/deep/more"}
+    assert found.skipped.folders == {"Panal's state": 1}
+
+
 def test_what_changes_during_a_look_is_not_kept(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

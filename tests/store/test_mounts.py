@@ -275,7 +275,10 @@ def test_a_root_may_go_while_it_is_looked_at(
     assert not mounts.further_names() & {"music"}
 
 
-@pytest.mark.parametrize("name", ["tls.key", "CERT.PEM", "id_ed25519", "Cookies"])
+SECRETS = ["owner-token", "owner-secret", "guest-key", "members.sqlite", "members.sqlite-wal"]
+
+
+@pytest.mark.parametrize("name", ["tls.key", "CERT.PEM", "id_ed25519", "Cookies", *SECRETS])
 def test_usual_secrets_are_left_out_unless_a_rule_says_otherwise(
     mounts: Mounts, place: Path, name: str
 ) -> None:
@@ -295,6 +298,32 @@ def test_a_folder_is_no_secret_by_its_name(mounts: Mounts, place: Path, folder: 
     found = {f"lib/{folder}/index.js", "lib/cookies.js", "cookies"}
     assert paths(mounts) - ALL == found
     assert left(mounts) == {}
+
+
+@pytest.mark.parametrize("root", ["root", "music"])
+@pytest.mark.parametrize("sign", ["owner-token", "owner-secret", "network/owner-token"])
+def test_a_folder_with_panals_state_is_left_out_with_all_in_it(
+    mounts: Mounts, place: Path, root: str, sign: str
+) -> None:
+    state = place / root / "a/state"
+    for name in (sign, "index.sqlite", "texts/one", "network/member.json"):
+        (state / name).parent.mkdir(parents=True, exist_ok=True)
+        (state / name).write_bytes(b"of another peer")
+    (place / root / ".panalignore").write_text("!owner-token\n!a/state/index.sqlite\n")
+    (place / root / "a/beside").write_bytes(b"shared")
+    above = "" if root == "root" else "music/"
+    for _ in range(2):
+        assert paths(mounts) - ALL == {f"{above}a/beside"}
+        skipped = Skipped()
+        list(mounts.walk(skipped))
+        assert skipped.folders == {"Panal's state": 1}
+    for name in (sign, "index.sqlite", "texts/one", "more/new"):
+        assert mounts.left_out_with(f"{above}a/state/{name}") is not None
+    assert not mounts.leaves_out_none([sp(f"{above}a/state/index.sqlite")])
+    for kept in (state / sign, state / "network/member.json"):
+        kept.unlink()
+    assert f"{above}a/state/index.sqlite" in paths(mounts)
+    assert mounts.left_out_with(f"{above}a/state/more") is None
 
 
 def test_one_rule_shares_every_certificate(mounts: Mounts, place: Path) -> None:

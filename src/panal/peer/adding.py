@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from panal.errors import NotFound, Refused, TargetTaken, UsageError
-from panal.peer.config import refuse_own_state, refuse_whole_home
+from panal.peer.config import refuse_any_state, refuse_own_state, refuse_whole_home
 from panal.peer.placing import to_end
 from panal.peer.sharing import Placed
 from panal.peer.uploads import BATCH_BYTES, Uploads
@@ -142,6 +142,7 @@ class Adding:
         refuse_own_state(place, self._state)
         if place.is_relative_to(self._state.resolve()):
             raise Refused(f"{place} is part of Panal's own state; it is never shared.")
+        refuse_any_state(place)
 
     def _path_inside(self, place: Path) -> str | None:
         """The path under which a place is shared already; None outside of all roots."""

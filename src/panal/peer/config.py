@@ -7,6 +7,7 @@ import msgspec
 from panal.errors import NotExposed, Refused, UsageError
 from panal.peer import membership
 from panal.peer.rates import check_limit
+from panal.store.other_states import is_secret_part, state_around
 from panal.wire.address import is_loopback, parse_address
 from panal.wire.ids import PeerName, Zone, parse_peer_name, parse_zone
 from panal.wire.join_line import JoinLine
@@ -144,6 +145,8 @@ class PeerSettings(msgspec.Struct, frozen=True):
             check_limit(limit)
         if self.shares_folder:
             refuse_whole_home(self.folder.resolve())
+            if is_secret_part(self.folder.resolve()):
+                refuse_any_state(self.folder.resolve())
             if not self.state.resolve().is_relative_to(self.folder.resolve() / STATE_DIRECTORY):
                 refuse_own_state(self.folder.resolve(), self.state)
 
@@ -165,6 +168,12 @@ def refuse_own_state(place: Path, state: Path) -> None:
             f"{place} holds or is Panal's own state, {state}; it is never shared. Move the state "
             "out of there and name its new place with --state."
         )
+
+
+def refuse_any_state(place: Path) -> None:
+    """Refused where what is to be shared is, or lies in, the state of any peer or tracker."""
+    if (state := state_around(place)) is not None:
+        raise Refused(f"{place} is part of Panal's state in {state}; that is never shared.")
 
 
 def parse_tracker(text: str) -> tuple[str, int]:

@@ -1,17 +1,19 @@
-"""What a folder's owner never shares: `.panalignore`, what was unshared, and usual secrets.
+"""What a folder's owner never shares: `.panalignore`, what was unshared, secrets, Panal's states.
 
 Rules are gitignore's own; those of a deeper folder go before those above it, and all of them
-before the list of usual secrets, so that `!*.pem` shares certificates again.
+before the list of usual secrets, so that `!*.pem` shares certificates again. A state stays out.
 """
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
 from panal.errors import PanalError
+from panal.store.other_states import REASON as STATE
+from panal.store.other_states import is_state
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -23,6 +25,7 @@ MAX_RULES_BYTES = 256 * 1024
 _SECRETS = re.compile(
     r"(?i:.*\.(?:key|pem|p12|pfx)|id_(?:rsa|dsa|ecdsa|ed25519))"
     r"|key[34]\.db|logins\.json|cookies\.sqlite|Login Data|Cookies"
+    r"|owner-(?:token|secret)|guest-key|members\.sqlite.*"
 )
 _ANY_SECRET = re.compile(rf"^(?:{_SECRETS.pattern})$", re.MULTILINE)
 
@@ -33,6 +36,7 @@ class Ignoring:
     def __init__(self) -> None:
         self._rules: dict[str, GitIgnoreSpec] = {}
         self._texts: dict[str, str] = {}
+        self._states: set[str] = set()
         self._unshared: frozenset[str] = frozenset()
         self._unshared_mark = b""
 
@@ -60,6 +64,10 @@ class Ignoring:
 
     def enter(self, folder: str, descriptor: int) -> None:
         """Read a folder's rules anew; PanalError where they are there and cannot be read."""
+        if folder and is_state(descriptor):
+            self._states.add(folder)
+        else:
+            self._states.discard(folder)
         text = _rules_text(folder, descriptor)
         if text is None:
             self._rules.pop(folder, None)
@@ -73,10 +81,16 @@ class Ignoring:
             raise PanalError(f"{_named(folder)} has a wrong rule: {error}.") from None
         self._texts[folder] = text
 
+    def has_state(self, folder: str) -> bool:
+        """Whether Panal's state is in a folder, or in one above: nothing in it is shared."""
+        return bool(self._states) and any(at in self._states for at in _with_those_above(folder))
+
     def reason(self, path: str, *, is_folder: bool) -> str | None:
         """Why a path is left out, or None."""
         if path in self.unshared:
             return "unshared"
+        if self._states and self.has_state(path.rpartition("/")[0]):
+            return STATE
         verdict = self._verdict(path, is_folder) if self._rules else None
         if verdict is not None:
             return "ignored" if verdict else None
@@ -86,7 +100,7 @@ class Ignoring:
 
     def has_no_say(self, names: Iterable[str]) -> bool:
         """Whether files of these names, without line feeds, are shared in whatever folder."""
-        if self._rules or self.unshared:
+        if self._rules or self.unshared or self._states:
             return False
         return _ANY_SECRET.search("\n".join(names)) is None
 
@@ -100,6 +114,12 @@ class Ignoring:
                 if verdict is not None:
                     return verdict
         return None
+
+
+def _with_those_above(folder: str) -> Iterator[str]:
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
 
 
 def _hashed(texts: list[str]) -> bytes:

@@ -15,6 +15,7 @@ from panal.store.disk_errors import disk_error
 from panal.store.fingerprints import Fingerprint, Skipped
 from panal.store.ignoring import Ignoring
 from panal.store.listing import Listing, Outcome, list_folder
+from panal.store.other_states import REASON as STATE
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import MAX_DEPTH, MAX_PATH_BYTES, STATE_DIRECTORY, path_problem, printable
 
@@ -27,7 +28,7 @@ Recall = Callable[[str], bytes | None]
 # Safe below any folder, by the rules of `names`, without asking them one by one.
 _PLAIN = re.compile(r"[ !-\-0-~][ -.0-~]{0,254}")
 _LONGEST_PLAIN_BYTES = 255
-_RULES = 1
+_RULES = 2
 """To be raised when a walk comes to leave out other names: what was recalled is void then."""
 
 
@@ -89,6 +90,9 @@ class Walk:
             return []
         try:
             self._ignoring.enter(folder, descriptor)
+            if self._ignoring.has_state(folder):
+                self._skipped.add(STATE, folder, is_folder=True)
+                return []
             listing = list_folder(descriptor, self._device)
         except OSError as error:
             raise disk_error(error, f"read the folder {printable(folder)}") from None
