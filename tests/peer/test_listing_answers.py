@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from typing import cast
 
 import pytest
-from aiohttp import web
+from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, web
 from aiohttp.test_utils import make_mocked_request
 
 from panal.peer import listing_answers
@@ -113,3 +113,14 @@ async def test_long_ones_wait_for_a_turn_and_short_ones_do_not(
         assert short.body == b"<x,x>"
         assert not long.done()
     assert (await long).status == 200
+
+
+@pytest.mark.parametrize(("version", "is_kept"), [(HttpVersion10, False), (HttpVersion11, True)])
+async def test_where_only_the_connections_end_tells_the_end_it_is_closed(
+    monkeypatch: pytest.MonkeyPatch, version: HttpVersion, is_kept: bool
+) -> None:
+    monkeypatch.setattr(listing_answers, "NAMES_AT_ONCE", 2)
+    asked = make_mocked_request("GET", "/files/", version=version)
+    asked._message = asked._message._replace(should_close=False)  # as who asks to keep it is read
+    answer = await ListingAnswers().send(asked, FORM, lambda: in_pages([b"x"] * 3, b",".join))
+    assert answer.keep_alive is is_kept

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TypeVar
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from panal.errors import NotFound
 from panal.peer.http_answers import PROTOCOL_HEADER
@@ -48,6 +48,8 @@ class ListingAnswers:
             return web.Response(body=form.head + b"".join(first) + form.tail, headers=headers)
         del first  # nothing of it is held by whoever waits for a turn
         answer = web.StreamResponse(headers=headers)
+        if request.version < HttpVersion11:  # it has no chunks: the end of the connection ends it
+            answer.force_close()
         if request.method == "HEAD":
             await answer.prepare(request)
             return answer
