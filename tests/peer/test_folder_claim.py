@@ -99,6 +99,42 @@ async def test_a_second_peer_on_a_folder_is_refused_while_the_first_runs(
     await network.peer("ana", **state)
 
 
+def being_placed(folder: Path) -> Path:
+    """A name that somebody has just taken for a file, where a file system knows no better way."""
+    source = folder / ".panal/partial" / ("ab" * 16)
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_bytes(b"whole")
+    source.with_name(f"{source.name}.placing").write_bytes(b"taken")
+    (folder / "taken").touch(0o600)
+    return folder / "taken"
+
+
+async def test_who_is_refused_has_cleared_nothing_away(network: Network) -> None:
+    ana = await network.peer("ana")
+    taken = being_placed(ana.folder)
+    with pytest.raises(StateInUse):
+        await network.peer("ben", folder=ana.folder, state_dir=network.place / "second")
+    await network.peer("get", **get_into(ana))
+    assert taken.exists()
+    await network.stop_peer("ana")
+    await network.peer("ana")
+    assert not taken.exists()
+
+
+async def test_a_get_clears_away_what_an_earlier_one_has_left(network: Network) -> None:
+    folder = network.place / "into"
+    taken = being_placed(folder)
+    await network.peer(
+        "get",
+        folder=folder,
+        state_dir=network.place / "get",
+        partial_dir=folder / ".panal/partial",
+        shares_folder=False,
+        asked_anew=True,
+    )
+    assert not taken.exists()
+
+
 @pytest.mark.parametrize(
     "said", [b"", b"\0" * 9, b"relative", b"/nowhere", b"\xff/\n", b"/" * 5000]
 )

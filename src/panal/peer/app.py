@@ -48,7 +48,7 @@ from panal.peer.serving import open_doors
 from panal.peer.sharing import Sharing
 from panal.peer.tracker_client import TrackerClient
 from panal.peer.traffic import Traffic
-from panal.peer.unfinished import Unfinished
+from panal.peer.unfinished import Unfinished, queue_mark
 from panal.peer.uploads import Uploads
 from panal.peer.verifying import Verifying
 from panal.peer.vouching import Vouching
@@ -220,7 +220,7 @@ class PeerApp:
         self.watching = Watching(root, self.scanning, self.presence, clock)
 
     async def _take_uploads(self) -> None:
-        """A get clears nothing away: a peer that runs may share the folder that it fetches into."""
+        """A get clears no peer's files away: one that runs may share the folder."""
         settings, index = self.settings, self.index
         aside = settings.partials.parent
         self.uploads = Uploads(self.sharing, aside / "uploads")
@@ -229,7 +229,10 @@ class PeerApp:
             self._may_clear = await to_end(asyncio.to_thread(claim, *mine))
             if self._may_clear:
                 self._lifetime.at_end(lambda: release(*mine))
+                await asyncio.to_thread(self._opened.clear_away)
                 await asyncio.to_thread(self.uploads.clear)
+        elif not await asyncio.to_thread(queue_mark(settings.partials).exists):
+            await asyncio.to_thread(self._opened.clear_away)  # what an earlier get has left
         self.resumable = ResumableUploads(
             aside / "resumable",
             self.sharing,

@@ -41,7 +41,7 @@ class OpenedFolder(msgspec.Struct, frozen=True):
         return look_for_roots(self.root, self.index, state_is_inside=is_inside)
 
     def mount_further(self) -> dict[str, bool]:
-        """Enter what else is shared, and clear away what a stop has left; which roots are there.
+        """Enter what else is shared; which roots are there.
 
         Refused where the state was moved into one since.
         """
@@ -49,10 +49,12 @@ class OpenedFolder(msgspec.Struct, frozen=True):
             refuse_own_state(further.place, self.settings.state)
             self.root.mount(further)
         self.root.leave_out(self.further_roots.unshared())
-        there = self.look_for_roots()
+        return self.look_for_roots()
+
+    def clear_away(self) -> None:
+        """Remove the empty files that a kill has left under names; only where nobody makes any."""
         with contextlib.suppress(OSError):  # then the next start does it
             remove_left(self.settings.partials.parent, self.root)
-        return there
 
 
 def open_folder(
