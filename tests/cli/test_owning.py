@@ -93,6 +93,21 @@ async def test_add_and_unshare(network: Network, tmp_path: Path) -> None:
     assert (peer.folder / "note.txt").read_text() == "a note"
 
 
+async def test_what_names_nothing_is_said_in_words(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = await network.peer("one")
+    (peer.folder / "album").mkdir()
+    for place in (network.place, peer.folder / "album"):
+        monkeypatch.chdir(place)
+        empty = await panal("unshare", "", "--peer", peer.url)
+        assert (empty.code, "An empty path names nothing" in empty.err) == (2, True)
+    assert peer.node.status().unshared == []
+    for command in ("unshare", "get", "verify", "link"):
+        no_text = await panal(command, "x\udcff", "--peer", peer.url)
+        assert (no_text.code, r"'x\xff' is not UTF-8" in no_text.err) == (2, True), no_text.err
+
+
 async def test_a_folder_in_the_folder_is_added_as_one(network: Network) -> None:
     peer = await network.peer("one")
     (peer.folder / "album" / "empty").mkdir(parents=True)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from panal.errors import NotFound, PanalError, Refused, TargetTaken, UnsafeName, UsageError
+from panal.store import file_systems
 from tests.peer.test_watching import sees, shared, write
 from tests.support.network import Network, RunningPeer, until
 
@@ -153,6 +154,20 @@ async def test_what_the_kernel_makes_as_it_is_read_is_not_added(
     for path in ("/proc/version", "/proc/sys"):
         with pytest.raises(Refused, match="made as it is read"):
             await peer.node.add([path], copy=copy)
+
+
+@pytest.mark.parametrize(
+    "kind", [0x27E0EB, 0x63677270, 0x64626720, 0x74726163, 0x73636673, 0xCAFE4A11]
+)
+async def test_nor_is_what_lies_on_other_file_systems_of_the_kernels(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int
+) -> None:
+    """By the numbers of linux/magic.h."""
+    peer = await network.peer("one")
+    write(tmp_path / "cgroup/memory.max", b"")
+    monkeypatch.setattr(file_systems, "kind_of", lambda descriptor: kind)
+    with pytest.raises(Refused, match="made as it is read"):
+        await peer.node.add([str(tmp_path / "cgroup")])
 
 
 @pytest.fixture

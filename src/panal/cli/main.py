@@ -12,7 +12,8 @@ import click
 
 from panal.cli.settings_file import settings_for, settings_path
 from panal.cli.words import downloading, finding, network, owning, running, upkeep
-from panal.errors import AmbiguousName, PanalError, UsageError
+from panal.errors import AmbiguousName, PanalError, UnsafeName, UsageError
+from panal.wire.names import printable
 
 INTERRUPTED = 130
 LOADING_COLLECTS_AFTER = 200_000
@@ -117,10 +118,18 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()  # the reader of our output has gone: nothing to say to it
         sys.exit(1)
     except Exception as error:
+        if isinstance(error, UnicodeEncodeError) and (named := _no_text(words)) is not None:
+            text = f"{printable(named)} is not UTF-8, as every name is that is shared."
+            _fail(text, UnsafeName, words)
         if os.environ.get("PANAL_DEBUG"):
             raise
         text = f"A fault in Panal: {error!r}. Set PANAL_DEBUG=1 to see where, and report it."
         _fail(text, PanalError, words)
+
+
+def _no_text(words: list[str]) -> str | None:
+    """The first word with bytes that are no text: a folder here may have such a name."""
+    return next((word for word in words if any("\ud800" <= c <= "\udfff" for c in word)), None)
 
 
 def _with_its_place(error: click.ClickException) -> click.ClickException:

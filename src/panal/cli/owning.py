@@ -18,7 +18,7 @@ from panal.cli.documents import AddDocument, LsDocument, UnshareDocument
 from panal.cli.output import name_words, print_json
 from panal.cli.progress import VerifyLine
 from panal.cli.remote import RemotePeer
-from panal.errors import IntegrityError
+from panal.errors import IntegrityError, UsageError
 from panal.wire.amounts import left_out_words, size_words
 
 
@@ -193,7 +193,9 @@ def _verified_words(answer: VerifyAnswer, *, repair: bool) -> str:
 
 
 def shared_path(folder: Path, given: str) -> str:
-    """What the peer calls it: a path on the disk, or one as `ls` shows it."""
+    """What the peer calls it: a path on the disk, or one as `ls` shows it; UsageError."""
+    if not given:
+        raise UsageError("An empty path names nothing; write it as 'panal ls' shows it.")
     below = _below(folder, Path(given))
     is_on_disk = given.startswith(("/", "./", "../"))
     return below or (str(_whole(Path(given))) if is_on_disk else given.removesuffix("/") or given)

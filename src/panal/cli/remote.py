@@ -242,11 +242,12 @@ class RemotePeer:
         headers: Mapping[str, str],
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A good answer, to be read; what the peer refuses is raised as it says."""
+        data = None if body is None else msgspec.json.encode(body)
         try:
             async with self._session.request(
                 method,
                 URL(self._url + address, encoded=True),
-                data=None if body is None else msgspec.json.encode(body),
+                data=data,
                 headers={**self._headers, **headers},
                 allow_redirects=False,
                 timeout=patience,

@@ -25,6 +25,12 @@ _MODELESS = {
 _KERNELS = {
     0x9FA0,  # /proc
     0x62656572,  # /sys
+    0x27E0EB,  # cgroup
+    0x63677270,  # cgroup, version 2
+    0x64626720,  # debugfs
+    0x74726163,  # tracefs
+    0x73636673,  # securityfs
+    0xCAFE4A11,  # bpf
 }
 
 
