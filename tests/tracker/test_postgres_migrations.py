@@ -264,6 +264,28 @@ def test_a_tracker_starts_where_somebody_reads_for_long_and_makes_the_index_late
         assert connection.execute(is_valid).fetchone() == (True,)
 
 
+def test_a_tracker_starts_beside_a_backup_where_a_restore_left_an_index_out(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    migrate(Database(empty_database, 1), never)
+    whole = indexes(empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("DROP INDEX panal.blocks_by_text")
+    with psycopg.connect(empty_database) as backup, monkeypatch.context() as patched:
+        patched.setattr("panal.tracker.postgres_migrations.READERS_S", 0.01)
+        backup.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ  # pg_dump's
+        backup.execute("SET idle_in_transaction_session_timeout = '5s'")  # a failure is to end
+        backup.execute("SELECT count(*) FROM panal.peers")
+        migrate(Database(empty_database, 1), never)
+        backup.execute("SELECT count(*) FROM panal.blocks")  # nobody has ended it
+    assert "blocks_by_text is made at a later start" in caplog.text
+    migrate(Database(empty_database, 1), never)
+    assert indexes(empty_database) == whole
+    with psycopg.connect(empty_database) as connection:
+        left = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+        assert connection.execute(left).fetchone() == (0,)
+
+
 def test_an_index_that_an_administrator_is_making_again_is_let_alone(empty_database: str) -> None:
     migrate(Database(empty_database, 1), never)
     with psycopg.connect(empty_database, autocommit=True) as connection:

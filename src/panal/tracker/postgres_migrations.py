@@ -15,6 +15,8 @@ _log = logging.getLogger("panal.tracker")
 
 LOCK_S = 2
 """How long a step waits for a table, with all who come after it waiting behind it."""
+READERS_S = 15
+"""How long an index that is made again waits for each who reads; what trackers ask is over then."""
 TRIES = 30
 LEAST_SERVER = 130_000
 """From here on an owner may add pg_trgm, no administrator is needed."""
@@ -165,22 +167,21 @@ def _make(
 def _make_again(connection: Connection, shown: str) -> None:
     """Indexes that a restore has left out: without them each search reads all names.
 
-    One whose making was broken off is there and of no use: it goes first, or stays until a later
-    start where somebody is reading for long, as a backup does.
+    One whose making was broken off is there and of no use: it goes first. Where somebody reads for
+    long, as a backup does, that is for a later start, and what is half made stays until then.
     """
     for name, what in TRIGRAM_INDEXES.items():
         is_valid = f"SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('panal.{name}')"
         if _value(connection, is_valid):
             continue
         _log.warning("%s: an index is missing, as after a restore; making %s", shown, name)
-        connection.execute(f"SET lock_timeout = '{LOCK_S}s'".encode())
         try:
+            connection.execute(f"SET lock_timeout = '{LOCK_S}s'".encode())
             connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS panal.{name}".encode())
+            connection.execute(f"SET lock_timeout = '{READERS_S}s'".encode())
+            connection.execute(f"CREATE INDEX CONCURRENTLY {name} ON {what}".encode())
         except errors.LockNotAvailable:
             _log.warning("%s: somebody reads the tables; %s is made at a later start", shown, name)
-            continue
-        connection.execute("SET lock_timeout = 0")
-        connection.execute(f"CREATE INDEX CONCURRENTLY {name} ON {what}".encode())
 
 
 def _drop_unfinished(connection: Connection) -> None:
