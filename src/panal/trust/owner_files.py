@@ -1,7 +1,8 @@
 """What a network's owner reads where the tracker keeps it: whoever can read this is the owner."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from panal.errors import NotFound, Refused
 
@@ -11,8 +12,7 @@ OWNER_TOKEN = "owner-token"  # noqa: S105 (a file name)
 ADDRESS = "address"
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerAccess:
+class OwnerAccess(msgspec.Struct, frozen=True):
     """How a network's owner calls its tracker."""
 
     address: str
