@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from random import Random
 
 from panal.errors import NoSpace, Unreachable
@@ -32,15 +33,22 @@ class Full(TrackerClient):
         raise NoSpace("No space is left for the tracker's records.")
 
 
-async def test_whose_names_are_refused_does_not_register_without_a_pause() -> None:
-    clock, client = VirtualClock(), Full()
+@asynccontextmanager
+async def leased(client: Full) -> AsyncIterator[tuple[VirtualClock, "asyncio.Task[None]"]]:
+    clock = VirtualClock()
     announcer = Announcer(client, CALLER, lambda: iter([[FILE]]), clock)
     lease = Lease(client, Registration(CALLER, 9, ("127.0.0.1",)), announcer, clock, Random(1))
     running = asyncio.create_task(lease.run())
-    await clock.run_for(600.0)
+    yield clock, running
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await client.close()
+
+
+async def test_whose_names_are_refused_does_not_register_without_a_pause() -> None:
+    client = Full()
+    async with leased(client) as (clock, _):
+        await clock.run_for(600.0)
     assert 10 < client.registered < 60
 
 
@@ -53,14 +61,9 @@ class Away(Full):
 
 
 async def test_no_count_of_failures_is_too_large() -> None:
-    clock, client = VirtualClock(), Away()
-    announcer = Announcer(client, CALLER, lambda: iter([[FILE]]), clock)
-    lease = Lease(client, Registration(CALLER, 9, ("127.0.0.1",)), announcer, clock, Random(1))
-    running = asyncio.create_task(lease.run())
-    for _ in range(300):
-        await clock.run_for(60.0)
-    assert not running.done()
+    client = Away()
+    async with leased(client) as (clock, running):
+        for _ in range(300):
+            await clock.run_for(60.0)
+        assert not running.done()
     assert client.registered > 1_100
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await client.close()

@@ -91,20 +91,27 @@ async def test_few_names_wait_for_more_before_they_go_to_the_index(
     storage.close()
 
 
+class _Noting(RecordsThreads):
+    """Knows how urgent what it was asked was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Urgency] = []
+
+    def run(self, work: Callable[[], Any], urgency: Urgency = Urgency.QUESTION) -> Any:
+        self.asked.append(urgency)
+        return super().run(work, urgency)
+
+
 async def test_an_index_takes_its_turn_and_goes_first_where_it_is_far_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[Urgency] = []
     left = iter((MOST_NAMES_BEHIND, MOST_NAMES_BEHIND - 1, 0))
     storage = SqliteStorage(None, now_s=0.0)
     monkeypatch.setattr(storage, "index_names", lambda _: next(left))
 
-    class Noting(RecordsThreads):
-        def run(self, work: Callable[[], Any], urgency: Urgency = Urgency.QUESTION) -> Any:
-            asked.append(urgency)
-            return super().run(work, urgency)
-
-    async with Noting() as threads:
+    async with _Noting() as threads:
+        asked = threads.asked
         await Records(storage, threads, VirtualClock()).index._follow()
     storage.close()
     assert asked == [Urgency.CHANGE, Urgency.QUESTION, Urgency.CHANGE]
@@ -114,19 +121,14 @@ async def test_pieces_are_merged_at_leisure_and_beside_others_where_there_are_to
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("panal.tracker.indexing.MOST_PIECES", 2)
-    asked: list[Urgency] = []
     left = iter((3, 2, 1, 0))
     merged = iter((True, False, True, False))
     storage = SqliteStorage(None, now_s=0.0)
     monkeypatch.setattr(storage, "index_names", lambda _: next(left))
     monkeypatch.setattr(storage, "merge_index", lambda _: next(merged))
 
-    class Noting(RecordsThreads):
-        def run(self, work: Callable[[], Any], urgency: Urgency = Urgency.QUESTION) -> Any:
-            asked.append(urgency)
-            return super().run(work, urgency)
-
-    async with Noting() as threads:
+    async with _Noting() as threads:
+        asked = threads.asked
         index = Records(storage, threads, VirtualClock()).index
         merging = asyncio.create_task(index.merge_for_ever())
         while len(asked) < 2 or index._transactions.waiting:  # an earlier run may have left some
