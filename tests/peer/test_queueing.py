@@ -4,11 +4,9 @@ import pytest
 
 from panal.peer.queueing import (
     LONGEST_PAUSE_S,
-    TRY_AGAIN_S,
     Lack,
     Queued,
     Waiting,
-    disk_pause_s,
     failures_in_a_row,
     lack_words,
     to_start,
@@ -87,10 +85,3 @@ def test_a_failure_long_after_the_last_one_is_the_first_of_its_row(
     before: int, ran_s: float, failures: int
 ) -> None:
     assert failures_in_a_row(before, ran_s) == failures
-
-
-@pytest.mark.parametrize(
-    ("failures", "pause_s"), [(1, TRY_AGAIN_S), (2, 2 * TRY_AGAIN_S), (2_000, LONGEST_PAUSE_S)]
-)
-def test_each_failure_in_a_row_waits_longer_up_to_a_bound(failures: int, pause_s: float) -> None:
-    assert disk_pause_s(failures) == pause_s

@@ -229,10 +229,15 @@ class PeerApp:
             self._may_clear = await to_end(asyncio.to_thread(claim, *mine))
             if self._may_clear:
                 self._lifetime.at_end(lambda: release(*mine))
-                await asyncio.to_thread(self._opened.clear_away)
-                await asyncio.to_thread(self.uploads.clear)
-        elif not await asyncio.to_thread(queue_mark(settings.partials).exists):
-            await asyncio.to_thread(self._opened.clear_away)  # what an earlier get has left
+        else:
+            self._may_clear = not settings.asked_anew
+        if not settings.asked_anew:
+            await asyncio.to_thread(self.uploads.make_ready, clears=self._may_clear)
+        if self._may_clear or (
+            settings.asked_anew  # then it is what an earlier get has left
+            and not await asyncio.to_thread(queue_mark(settings.partials).exists)
+        ):
+            await asyncio.to_thread(self._opened.clear_away)
         self.resumable = ResumableUploads(
             aside / "resumable",
             self.sharing,

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from panal import request_ids
+from panal.back_off import doubled
 from panal.clock import Clock
 from panal.errors import NoSpace, NotFound, PanalError, RootOffline, UsageError
 from panal.peer.checking import Checking
@@ -25,7 +26,6 @@ from panal.peer.queueing import (
     Lack,
     Turn,
     Waiting,
-    disk_pause_s,
     failures_in_a_row,
     lack_words,
     to_start,
@@ -269,7 +269,7 @@ class Downloads:
         """Until it is tried again: each time later, for what came may have to come once more."""
         ran_s = self._clock.now_s() - download.began_s
         download.disk_failures = failures_in_a_row(download.disk_failures, ran_s)
-        pause_s = disk_pause_s(download.disk_failures)
+        pause_s = min(LONGEST_PAUSE_S, doubled(TRY_AGAIN_S, download.disk_failures - 1))
         self._list.set_state(download, State.WAITING, type(error)(waited_words(error)))
         download.lack = Lack(str(self._state), 0, self._clock.now_s() + pause_s)
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from panal.back_off import doubled
 from panal.errors import NoSpace, PanalError
 from panal.wire.amounts import size_words
 
@@ -88,11 +87,6 @@ def failures_in_a_row(before: int, ran_s: float) -> int:
     Who ran for longer than the longest pause has met another failure, and begins anew.
     """
     return 1 if ran_s > LONGEST_PAUSE_S else before + 1
-
-
-def disk_pause_s(failures: int) -> float:
-    """How long to wait after so many failures of a disk in a row."""
-    return min(LONGEST_PAUSE_S, doubled(TRY_AGAIN_S, failures - 1))
 
 
 def lack_words(lack: Lack, usable_bytes: int, free_words: str) -> str:

@@ -55,11 +55,15 @@ class Uploads:
         self.incoming: dict[str, Incoming] = {}
         """By id, in the order in which they began."""
 
-    def clear(self) -> None:
-        """Remove what an earlier run has left; Refused where a link leads elsewhere."""
+    def make_ready(self, *, clears: bool) -> None:
+        """Make room beside the folder, and remove what an earlier run has left if it `clears`.
+
+        Refused where a link leads elsewhere.
+        """
         try:
             private_folder(self._temporary)
-            clear(self._temporary, _NAME)
+            if clears:
+                clear(self._temporary, _NAME)
         except OSError as error:  # what is there can be shared all the same
             log.warning("%s", disk_error(error, f"make {self._temporary} ready for uploads"))
 
