@@ -41,12 +41,15 @@ def credentials(clock: VirtualClock) -> OwnerCredentials:
 
 
 def test_the_token_is_its_users_alone_and_stays(tmp_path: Path) -> None:
-    token = owner_token(tmp_path)
-    file = tmp_path / TOKEN_FILE
+    state, other = tmp_path / "state", tmp_path / "other"
+    state.mkdir()
+    other.mkdir()
+    token = owner_token(state)
+    file = state / TOKEN_FILE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert len(token) >= 43  # 256 bits in base64
-    assert owner_token(tmp_path) == token
-    assert owner_token(tmp_path / "..") != token
+    assert owner_token(state) == token
+    assert owner_token(other) != token
 
 
 def test_a_token_that_others_could_read_is_made_anew(tmp_path: Path) -> None:
