@@ -14,7 +14,15 @@ from msgspec.structs import replace
 from panal import request_ids
 from panal.back_off import doubled
 from panal.clock import Clock
-from panal.errors import NameTaken, NotAMember, NotRegistered, PanalError, Superseded, Unreachable
+from panal.errors import (
+    NameTaken,
+    NoSpace,
+    NotAMember,
+    NotRegistered,
+    PanalError,
+    Superseded,
+    Unreachable,
+)
 from panal.peer.announcer import Announcer
 from panal.peer.tracker_client import TrackerClient
 from panal.wire.catalogue import Registration, Renewal, Welcome
@@ -46,6 +54,8 @@ class Lease:
         self._chance = chance
         self._may_be_listed = False
         self._failures = 0
+        self._warned_of = ""
+        """What was said last of the failures that are counted."""
         self._confirmed_at_s: float | None = None
         self.problem = "not registered yet"
         """Why the tracker does not list this peer, in words; empty while it does."""
@@ -97,8 +107,7 @@ class Lease:
         announcer = self._announcer
         welcome = await self._register()
         self._registered(welcome)
-        await announcer.bring_into_step(welcome.digest)
-        self._failures = 0  # not before: whose names are refused would register again at once
+        await self._bring_into_step(welcome.digest)
         renew_at_s = self._next_renewal(welcome)
         while True:
             await announcer.until_changed(renew_at_s)
@@ -107,6 +116,19 @@ class Lease:
             if self._clock.now_s() >= renew_at_s:
                 await self._renew()
                 renew_at_s = self._next_renewal(welcome)
+
+    async def _bring_into_step(self, recorded: bytes) -> None:
+        """However long the tracker has no room for what this peer shares: it is known there."""
+        while True:
+            try:
+                await self._announcer.bring_into_step(recorded)
+            except NoSpace as error:
+                await self._wait_after(error)
+                await self._answered_renewal()
+            else:
+                break
+        self._failures = 0  # not before: who is refused would ask again at once
+        self._is_listed()
 
     async def _register(self) -> Welcome:
         was_listed, self._may_be_listed = self._may_be_listed, True
@@ -161,8 +183,6 @@ class Lease:
             log.info("The tracker %s answers again.", self._client.address)
         self._failures = 0
         self._is_listed()
-        self._set_reachability(renewal.reachable, renewal.reachability)
-        self._hear_of(renewal.revocations)
         if not renewal.in_step and not self._announcer.has_untold:
             log.info("The tracker's records differ from ours: announcing everything afresh.")
             await self._announcer.tell_everything()
@@ -172,11 +192,16 @@ class Lease:
         does not know."""
         while True:
             try:
-                return await self._client.renew(
+                renewal = await self._client.renew(
                     self._registration.caller, self._announcer.digest, self.revocations.version
                 )
-            except Unreachable as error:
+            except (NoSpace, Unreachable) as error:
                 await self._wait_after(error)
+                continue
+            self._confirmed_at_s = self._clock.now_s()
+            self._set_reachability(renewal.reachable, renewal.reachability)
+            self._hear_of(renewal.revocations)
+            return renewal
 
     async def _wait_after(self, error: PanalError) -> None:
         self._is_not_listed(str(error))
@@ -186,8 +211,10 @@ class Lease:
         if self._client.has_moved_on():
             log.info("%s Asking the tracker %s.", error, self._client.address)
             return
-        if self._failures == 0 or not isinstance(error, Unreachable):
+        is_said = isinstance(error, Unreachable) or str(error) == self._warned_of
+        if self._failures == 0 or not is_said:
             log.warning("%s Trying again by itself.", error)
+            self._warned_of = str(error)
         longest_s = min(LONGEST_RETRY_S, doubled(FIRST_RETRY_S, self._failures))
         self._failures += 1
         await self._clock.sleep(longest_s * (0.5 + self._chance.random() / 2))
