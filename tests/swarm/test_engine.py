@@ -626,6 +626,18 @@ async def test_what_is_missing_comes_while_what_is_here_is_compared(
     assert run.engine.chunks_verified == 2
 
 
+async def stopped_when_the_piece_ends(task: "asyncio.Task[None]", go_on: threading.Event) -> None:
+    """A fetch that looks at what is here; its thread waits for `go_on`."""
+    task.cancel()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not task.done()  # the file is closed next
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert fetch_threads() == []
+
+
 async def test_stopped_while_it_compares_it_compares_again_the_next_time(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -643,14 +655,7 @@ async def test_stopped_while_it_compares_it_compares_again_the_next_time(
     monkeypatch.setattr(run.partial, "compare_some", held)
     task = run.start()
     await until(reading.is_set, "it reads")
-    task.cancel()
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert not task.done()  # the file is closed next
-    go_on.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert fetch_threads() == []
+    await stopped_when_the_piece_ends(task, go_on)
     assert run.partial.unsure == 0b110  # no further piece was begun
     run.partial.close()
     again = begin(3)
@@ -685,15 +690,8 @@ async def test_stopped_while_it_copies_it_ends_with_the_piece_and_keeps_it(
     await until(lambda: run.state.written == 0b001, "the first is told")
     await run.clock.run_for(3.0)
     assert run.engine.progress().reason == "comparing what is here already, 2 chunks left"
-    task.cancel()
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert not task.done()  # the file is closed next
-    go_on.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await stopped_when_the_piece_ends(task, go_on)
     os.close(own)
-    assert fetch_threads() == []
     assert run.partial.written == 0b011  # no further piece was begun
     assert source.asked == []
     run.partial.close()
