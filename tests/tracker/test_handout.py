@@ -6,7 +6,7 @@ from msgspec import structs
 
 from panal.tracker import handout
 from panal.tracker.handout import FAR_PART, Asker, Handout, Holder, host_towards
-from panal.tracker.registry import PeerRecord, Reach
+from panal.tracker.registry import PeerRecord, Reach, key_of
 from panal.wire.ids import NO_ZONE, PeerName, Zone
 from tests.tracker.makers import UNREACHED, parts_of, record
 
@@ -35,7 +35,7 @@ def _handout(asker: Asker, limit: int = 50) -> Handout:
 
 def test_the_asker_is_not_named_to_itself() -> None:
     holders = [_outside("peer_1", 1), _outside("peer_2", 2)]
-    assert _names(_handout(Asker("10.0.9.9", "PEER_1")).choose(holders)) == {"peer_2"}
+    assert _names(_handout(Asker("10.0.9.9", key_of("PEER_1"))).choose(holders)) == {"peer_2"}
 
 
 def test_an_unreachable_peer_is_not_named() -> None:

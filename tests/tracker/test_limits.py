@@ -146,7 +146,7 @@ async def _is_full(tracker: Tracker) -> bool:
 
 
 async def test_an_address_has_so_many_calls_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("panal.tracker.calls.is_loopback", lambda _: False)
+    monkeypatch.setattr("panal.tracker.calls.host_and_place", lambda _: ("127.0.0.1", "here"))
     monkeypatch.setattr("panal.tracker.calls.CALLS_PER_ADDRESS", 5)
     async with running_tracker() as tracker:
         held: list[Any] = []

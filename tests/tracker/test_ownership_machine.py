@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -23,8 +23,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from panal.audit import AuditLog
 from panal.errors import PanalError
+from panal.tracker import callers
 from panal.tracker.call_counts import CallCounts
-from panal.tracker.callers import Context
 from panal.tracker.facts import NETWORK
 from panal.tracker.gate import Gate
 from panal.tracker.member_file import MemberFile
@@ -66,19 +66,6 @@ class Reached:
 
 
 @dataclass(frozen=True)
-class From:
-    """What the service asks of a call's context."""
-
-    credential: bytes
-
-    def invocation_metadata(self) -> Any:
-        return (("authorization", f"Bearer {self.credential.hex()}"),)
-
-    def peer(self) -> str:
-        return "ipv4:127.0.0.1:40000"
-
-
-@dataclass(frozen=True)
 class Call:
     """What was sent once, and may be sent again by anybody."""
 
@@ -102,6 +89,12 @@ class ModelPeer:
     @property
     def digest(self) -> bytes:
         return digest_of(*self.entries.values())
+
+
+def _as_heard(method: str, credential: bytes) -> callers.Call:
+    """What the service is told of who calls."""
+    metadata = (("authorization", f"Bearer {credential.hex()}"),)
+    return callers.Call(method, "", 0.0, metadata, "127.0.0.1")
 
 
 calls = st.builds(
@@ -246,7 +239,7 @@ class OwnershipMachine(RuleBasedStateMachine):
     def remove(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.members)))
         request = pb.RemoveMemberRequest(name=name)
-        self.run(self.owner.RemoveMember(request, cast(Context, From(b"o" * 32))))
+        self.run(self.owner.RemoveMember(request, _as_heard("RemoveMember", b"o" * 32)))
         del self.members[name]
         self.peers.pop(name, None)
 
@@ -309,24 +302,24 @@ class OwnershipMachine(RuleBasedStateMachine):
             self.run(self.ask(call))
 
     async def ask(self, call: Call) -> None:
-        context = cast(Context, From(call.credential))
+        made_by = _as_heard(call.kind, call.credential)
         caller = call.caller
         if call.kind == "register":
             port = 5_000 + NAMES.index(caller.name)
             made = Registration(caller, port, ("127.0.0.1",), call.digest)
-            await self.service.Register(wire.registration_to(made), context)
+            await self.service.Register(wire.registration_to(made), made_by)
         elif call.kind == "announce":
             told = announcement(*call.added, removed=call.removed, sequence=call.sequence)
 
             async def messages() -> AsyncIterator[pb.AnnounceRequest]:
                 yield catalogue.announcement_to(told, caller)
 
-            await self.service.Announce(messages(), context)
+            await self.service.Announce(messages(), made_by)
         elif call.kind == "renew":
             request = pb.RenewRequest(caller=wire.caller_to(caller), digest=call.digest)
-            await self.service.Renew(request, context)
+            await self.service.Renew(request, made_by)
         else:
-            await self.service.Leave(pb.LeaveRequest(caller=wire.caller_to(caller)), context)
+            await self.service.Leave(pb.LeaveRequest(caller=wire.caller_to(caller)), made_by)
 
     @invariant()
     def records_are_their_owners(self) -> None:

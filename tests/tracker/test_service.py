@@ -23,6 +23,7 @@ from panal.tracker.registry import KEEP_S
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Holding
+from panal.wire.ids import NO_ZONE
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.tracker_pb2_grpc import TrackerStub
 from tests.support.clock import VirtualClock
@@ -88,6 +89,17 @@ async def test_an_unreachable_peer_is_told_why_and_not_named(tracker: Tracker) -
     await tracker.announce(caller(), announcement(entry("a", 1)))
     assert await tracker.providers(content(1)) == {}
     assert await tracker.paths() == {"a"}
+
+
+def test_the_way_to_a_caller_is_looked_up_once_in_each_period(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ways = iter(["10.0.0.1", "10.0.0.2"])
+    monkeypatch.setattr(service, "own_host_towards", lambda _: next(ways))
+    service._asker.cache_clear()
+    known = [service._asker("10.0.9.9", "Peer_1", NO_ZONE, period) for period in (1.0, 1.0, 2.0)]
+    assert [asker.tracker_host for asker in known] == ["10.0.0.1", "10.0.0.1", "10.0.0.2"]
+    assert {asker.key for asker in known} == {"peer_1"}
 
 
 async def test_a_name_is_owned_by_its_secret(tracker: Tracker, peer: TinyPeer) -> None:
@@ -341,7 +353,7 @@ async def test_a_peer_that_moved_must_register_again(
     tracker: Tracker, peer: TinyPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await tracker.register(peer.who, peer.port)
-    monkeypatch.setattr("panal.tracker.service.caller_host", lambda _: "127.0.0.2")
+    monkeypatch.setattr("panal.tracker.calls.host_and_place", lambda _: ("127.0.0.2", ""))
     async with refused(Code.FAILED_PRECONDITION, "not-registered") as words:
         await tracker.renew(peer.who, NOTHING)
     assert "127.0.0.2" in words[0]

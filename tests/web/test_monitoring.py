@@ -13,7 +13,7 @@ from panal.peer.config import PeerSettings
 from panal.peer.metrics import families
 from panal.running import running_peer
 from panal.store.space import Room
-from panal.tracker import calls
+from panal.tracker import callers, calls
 from panal.web import monitoring
 from panal.web.monitoring import peer_facts
 from panal.wire.links import Link, parse_what
@@ -193,14 +193,14 @@ async def test_a_tracker_hears_which_download_asks(
 ) -> None:
 
     heard: list[tuple[str, str]] = []
-    real = calls._Call
+    real = callers.Call
 
-    def noting(method: str, request_id: str, began_s: float) -> Any:
-        made = real(method, request_id, began_s)
+    def noting(method: str, request_id: str, *more: Any) -> Any:
+        made = real(method, request_id, *more)
         heard.append((method, request_id))
         return made
 
-    monkeypatch.setattr(calls, "_Call", noting)
+    monkeypatch.setattr(calls, "Call", noting)
     one, two = await network.peer("one"), await network.peer("two")
     link = (await one.upload("a.bin", bytes(600_000)))["link"]
     got = await two.fetched(link)

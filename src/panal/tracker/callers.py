@@ -1,4 +1,7 @@
-"""Who makes a call: from where, and what they call it."""
+"""Who makes a call: from where, and what they call it.
+
+Both are asked of gRPC once a call: it makes them anew each time.
+"""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -7,14 +10,32 @@ from urllib.parse import unquote
 
 import grpc
 import grpc.aio
+import msgspec
 
 from panal import request_ids
 from panal.errors import UsageError
-from panal.wire.address import parse_address
+from panal.wire.address import is_loopback, parse_address, place_of
 
 # Only the stubs know this class as generic; hence the quotes.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Metadata = Iterable[tuple[str, Any]] | None
+
+
+class Call(msgspec.Struct, gc=False):
+    """One call, as it is counted; handlers of ours are given it in place of gRPC's context."""
+
+    method: str
+    """The last part of its path."""
+    request_id: str
+    """Its caller's, or one of ours where it fails; empty for none."""
+    began_s: float
+    metadata: Metadata = None
+    host: str = ""
+    """The IP literal that it came from, an IPv4-mapped one unwrapped."""
+    place: str = ""
+    """Where it counts; empty for loopback."""
+    code: str = "CANCELLED"
+    """How it ended, unless its caller went first."""
 
 
 def request_id_in(metadata: Metadata) -> str:
@@ -25,12 +46,13 @@ def request_id_in(metadata: Metadata) -> str:
     return ""
 
 
-def caller_host(context: Context) -> str:
-    """The IP literal that a call came from, an IPv4-mapped one unwrapped."""
-    return host_in(context.peer())
-
-
 @lru_cache(maxsize=16_384)
+def host_and_place(peer: str) -> tuple[str, str]:
+    """Where a call comes from by gRPC's name for the other end, and where it counts."""
+    host = host_in(peer)
+    return host, "" if is_loopback(host) else place_of(host)
+
+
 def host_in(peer: str) -> str:
     """The IP literal in gRPC's name for the other end, such as ``ipv6:%5B::1%5D:40000``."""
     family, _, rest = unquote(peer).partition(":")

@@ -16,7 +16,6 @@ from typing import Any
 
 import grpc
 import grpc.aio
-import msgspec
 from google.protobuf.message import DecodeError
 
 from panal import request_ids
@@ -32,13 +31,12 @@ from panal.errors import (
     UsageError,
 )
 from panal.tracker.call_counts import CallCounts
-from panal.tracker.callers import Context, caller_host, host_in, request_id_in
+from panal.tracker.callers import Call, Context, host_and_place, request_id_in
 from panal.tracker.deadlines import Deadlines
-from panal.tracker.gate import HEALTH, Gate
+from panal.tracker.gate import HEALTH, NETWORK, TRACKER, Gate
 from panal.tracker.limits import ANNOUNCE_PAUSE_S, CALLS_PER_ADDRESS, DEADLINE_S, MESSAGE_S
 from panal.tracker.message_room import MessageRoom
 from panal.tracker.readiness import STOPPING
-from panal.wire.address import is_loopback, place_of
 from panal.wire.tracker import ERROR_METADATA
 from panal.wire.tracker_catalogue import decoded_announcement
 
@@ -49,27 +47,17 @@ _NO_MESSAGE = "The call has no message."
 _PAUSED = f"An announce may pause for {ANNOUNCE_PAUSE_S:g} s at most."
 _NO_SUCH_MESSAGE = "The message does not follow the tracker's schema."
 _UNREADABLE = (DecodeError, ValueError)
+_OWN = (f"/{TRACKER}/", f"/{NETWORK}/")
+"""Services whose handlers are given a `Call`; others want gRPC's context."""
 NEARLY_LATE_S = 0.1
 """A caller ends its call at its deadline a little before ours, which gRPC rounds up."""
 MAX_DETAILS_CHARACTERS = 1_000
 """Percent-encoded it must fit the 16 KiB that gRPC gives to all metadata."""
 
 _Parse = Callable[[bytes], Any]
-_Answer = Callable[[AsyncIterator[bytes], Context], Awaitable[Any]]
-
-
-class _Call(msgspec.Struct, gc=False):
-    """One call, as it is counted."""
-
-    method: str
-    """The last part of its path."""
-    request_id: str
-    """Its caller's, or one of ours where it fails; empty for none."""
-    began_s: float
-    place: str = ""
-    """Where it comes from; empty for loopback."""
-    code: str = "CANCELLED"
-    """How it ended, unless its caller went first."""
+_Guarded = Callable[[AsyncIterator[bytes], Context], Awaitable[Any]]
+_Answer = Callable[[AsyncIterator[bytes], Context, Any], Awaitable[Any]]
+"""It is given what the handler wants to know of its call."""
 
 
 class CallGuard:
@@ -103,13 +91,14 @@ class CallGuard:
         answer = self._announcing(handler) if handler.request_streaming else self._unary(handler)
         return grpc.stream_unary_rpc_method_handler(self._guarded(path, answer), None, serialize)
 
-    def _guarded(self, path: str, answer: _Answer) -> _Answer:
+    def _guarded(self, path: str, answer: _Answer) -> _Guarded:
         method = path.rpartition("/")[2]
+        is_own = path.startswith(_OWN)
         is_looked_at = self._gate.looks_at(path)
 
         async def guarded(raws: AsyncIterator[bytes], context: Context) -> Any:
             metadata = context.invocation_metadata()
-            call = _Call(method, request_id_in(metadata), self._clock.now_s())
+            call = Call(method, request_id_in(metadata), self._clock.now_s(), metadata)
             self._counts.under_way += 1
             try:
                 self._come_in(call, context)
@@ -119,7 +108,7 @@ class CallGuard:
                     self._gate.check(path, metadata)
                 if self._is_stopping and path != HEALTH:
                     raise Unreachable(STOPPING)
-                answered = await answer(raws, context)
+                answered = await answer(raws, context, call if is_own else context)
                 call.code = "OK"
                 return answered
             except asyncio.CancelledError:
@@ -136,7 +125,7 @@ class CallGuard:
         parse, respond = handler.request_deserializer or bytes, handler.unary_unary
         deadlines, until_s = self._deadlines, self._deadlines.until_s
 
-        async def answer(_: AsyncIterator[bytes], context: Context) -> Any:
+        async def answer(_: AsyncIterator[bytes], context: Context, given: Any) -> Any:
             message = None
             task = deadlines.begin(MESSAGE_S)
             try:
@@ -150,7 +139,7 @@ class CallGuard:
                 # Typed float, but None without a deadline.
                 is_bounded = context.time_remaining() is not None
                 until_s[task] = inf if is_bounded else monotonic() + DEADLINE_S
-                return await respond(message, context)
+                return await respond(message, given)
             except asyncio.CancelledError:
                 if not deadlines.is_late(task):
                     raise
@@ -164,9 +153,9 @@ class CallGuard:
     def _announcing(self, handler: Any) -> _Answer:
         """Around the one call whose messages stream in."""
 
-        async def answer(raws: AsyncIterator[bytes], context: Context) -> Any:
+        async def answer(raws: AsyncIterator[bytes], _: Context, given: Any) -> Any:
             async with aclosing(self._announcements(raws)) as messages:
-                return await handler.stream_unary(messages, context)
+                return await handler.stream_unary(messages, given)
 
         return answer
 
@@ -188,12 +177,12 @@ class CallGuard:
     def _streaming(self, handler: Any) -> _Answer:
         parse = handler.request_deserializer or bytes
 
-        async def answer(raws: AsyncIterator[bytes], context: Context) -> None:
+        async def answer(raws: AsyncIterator[bytes], context: Context, given: Any) -> None:
             if handler.request_streaming:  # gRPC's own reflection
                 messages = (_message_in(raw, parse) async for raw in raws)
-                answers = handler.stream_stream(messages, context)
+                answers = handler.stream_stream(messages, given)
             else:
-                answers = handler.unary_stream(await self._one(context, parse), context)
+                answers = handler.unary_stream(await self._one(context, parse), given)
             if inspect.isasyncgen(answers):
                 async for one in answers:
                     await context.write(one)
@@ -222,20 +211,19 @@ class CallGuard:
                     self._is_idle.clear()
                     await self._is_idle.wait()
 
-    def _come_in(self, call: "_Call", context: Context) -> None:
+    def _come_in(self, call: Call, context: Context) -> None:
         """Note where a call comes from, but for loopback. Raises where too many do."""
         if call.request_id:
             request_ids.begin(call.request_id)  # for this call's own task
-        host = host_in(context.peer())
-        if is_loopback(host):
+        call.host, place = host_and_place(context.peer())
+        if not place:
             return
-        place = place_of(host)
         if self._under_way[place] >= CALLS_PER_ADDRESS:
             raise Unreachable("Too many calls come from this address; try again in a moment.")
         self._under_way[place] += 1
         call.place = place
 
-    def _leave(self, call: "_Call") -> None:
+    def _leave(self, call: Call) -> None:
         if place := call.place:
             self._under_way[place] -= 1
             if not self._under_way[place]:
@@ -244,7 +232,7 @@ class CallGuard:
         if self._is_stopping:
             self._is_idle.set()
 
-    async def _abort(self, call: "_Call", context: Context, error: Exception) -> None:
+    async def _abort(self, call: Call, context: Context, error: Exception) -> None:
         try:
             await self._refuse(call, context, error)
         finally:
@@ -252,8 +240,8 @@ class CallGuard:
             # and gRPC's own: each refusal would stand until garbage is looked for.
             error.__traceback__ = error.__context__ = None
 
-    async def _refuse(self, call: "_Call", context: Context, error: Exception) -> None:
-        _note_refusal(context, error, self._audit)
+    async def _refuse(self, call: Call, context: Context, error: Exception) -> None:
+        _note_refusal(call, error, self._audit)
         if isinstance(error, grpc.aio.AbortError):
             call.code = "UNKNOWN"  # a handler's own; ours raise errors
             raise error
@@ -289,13 +277,13 @@ def _message_in(raw: Any, parse: _Parse) -> Any:
         raise UsageError(_NO_SUCH_MESSAGE) from None
 
 
-def _note_refusal(context: Context, error: Exception, audit: AuditLog) -> None:
+def _note_refusal(call: Call, error: Exception, audit: AuditLog) -> None:
     # Whoever is not registered any more comes back by itself: that refuses nobody.
     if isinstance(error, Refused) and not isinstance(error, NotRegistered):
-        audit.note("refused", host=caller_host(context), why=str(error), is_limited=True)
+        audit.note("refused", host=call.host, why=str(error), is_limited=True)
 
 
-def _meaning(call: "_Call", error: Exception) -> PanalError:
+def _meaning(call: Call, error: Exception) -> PanalError:
     """What a client is told; what is no client's business is logged, under the request's id."""
     if isinstance(error, PanalError):
         return error

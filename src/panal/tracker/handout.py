@@ -39,8 +39,8 @@ class Asker(msgspec.Struct, frozen=True, gc=False):
 
     host: str
     """The IP literal that the question came from."""
-    name: str = ""
-    """The asking peer; empty for whoever is none."""
+    key: str = ""
+    """What makes the asking peer's name unique; empty for whoever is none."""
     tracker_host: str | None = None
     """The tracker's own address on the interface that the question came by."""
     zone: Zone = NO_ZONE
@@ -58,8 +58,6 @@ class Handout:
 
     def __init__(self, asker: Asker, limit: int, chance: Chance) -> None:
         self._asker = asker
-        self._asker_key = key_of(asker.name)
-        """Empty for whoever is no peer."""
         self._limit = limit
         self._chance = chance
 
@@ -69,7 +67,7 @@ class Handout:
         Up to half of the places go to complete holders first, so that a crowd of beginners
         does not hide the one seed that has the rarest chunk.
         """
-        own = self._asker_key
+        own = self._asker.key
         able = []
         for holder in holders:
             peer = holder.peer

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from panal.audit import AuditLog
 from panal.errors import Refused, UsageError
-from panal.tracker.callers import Context, caller_host
+from panal.tracker.callers import Call
 from panal.tracker.gate import Gate
 from panal.tracker.joining import LineRecord
 from panal.tracker.network import Network
@@ -43,45 +43,43 @@ class NetworkService(NetworkServicer):
         self._watched = watched
         self._removing: set[asyncio.Task[bool]] = set()
 
-    async def Authority(
-        self, request: pb.AuthorityRequest, context: Context
-    ) -> pb.AuthorityResponse:
+    async def Authority(self, request: pb.AuthorityRequest, call: Call) -> pb.AuthorityResponse:
         """The certificate that a join line's pin is of."""
         return pb.AuthorityResponse(certificate=self._network.authority.certificate_der)
 
-    async def Enrol(self, request: pb.EnrolRequest, context: Context) -> pb.EnrolResponse:
+    async def Enrol(self, request: pb.EnrolRequest, call: Call) -> pb.EnrolResponse:
         """A new member, or a further name for the member that calls."""
         name = parse_peer_name(request.name)
         if request.secret:
             if len(request.secret) != JOIN_SECRET_BYTES:
                 raise UsageError(f"The secret of a join line has {JOIN_SECRET_BYTES} bytes.")
             enrolment = await self._network.enrol(
-                name, request.signing_request, request.secret, caller_host(context)
+                name, request.signing_request, request.secret, call.host
             )
         else:
-            sponsor = self._gate.member(context.invocation_metadata())
+            sponsor = self._gate.member(call.metadata)
             if sponsor is None:
                 raise Refused("There is no network to join.")
             enrolment = await self._network.enrol_further(sponsor, name, request.signing_request)
         # Whoever comes is told always; how often it asks again is its own affair.
         is_repeated = not enrolment.is_new
-        self._audit.note("enrolled", host=caller_host(context), name=name, is_limited=is_repeated)
+        self._audit.note("enrolled", host=call.host, name=name, is_limited=is_repeated)
         return pb.EnrolResponse(
             credential=enrolment.credential, certificate=enrolment.certificate_pem
         )
 
     async def RenewCertificate(
-        self, request: pb.RenewCertificateRequest, context: Context
+        self, request: pb.RenewCertificateRequest, call: Call
     ) -> pb.RenewCertificateResponse:
         """The calling member's next certificate."""
-        member = self._gate.member(context.invocation_metadata())
+        member = self._gate.member(call.metadata)
         if member is None:
             raise Refused("There is no network to be certified by.")
         pem = await self._network.renew_certificate(member, request.signing_request)
         return pb.RenewCertificateResponse(certificate=pem)
 
     async def ListMembers(
-        self, request: pb.ListMembersRequest, context: Context
+        self, request: pb.ListMembersRequest, call: Call
     ) -> pb.ListMembersResponse:
         """Every member, and the join lines that let somebody in."""
         members = await self._network.members()
@@ -103,7 +101,7 @@ class NetworkService(NetworkServicer):
         )
 
     async def MintJoinLine(
-        self, request: pb.MintJoinLineRequest, context: Context
+        self, request: pb.MintJoinLineRequest, call: Call
     ) -> pb.MintJoinLineResponse:
         """Another join line; its secret is told this once."""
         line, secret = await self._network.mint(request.valid_s, request.uses)
@@ -112,23 +110,23 @@ class NetworkService(NetworkServicer):
         )
 
     async def RevokeJoinLine(
-        self, request: pb.RevokeJoinLineRequest, context: Context
+        self, request: pb.RevokeJoinLineRequest, call: Call
     ) -> pb.RevokeJoinLineResponse:
         """Let nobody in with a line any more."""
         return pb.RevokeJoinLineResponse(was_known=await self._network.revoke_line(request.id))
 
     async def RemoveMember(
-        self, request: pb.RemoveMemberRequest, context: Context
+        self, request: pb.RemoveMemberRequest, call: Call
     ) -> pb.RemoveMemberResponse:
         """End a membership: at once here, within a renewal at every peer."""
-        work = self._remove(parse_peer_name(request.name), caller_host(context))
+        work = self._remove(parse_peer_name(request.name), call.host)
         removing = asyncio.create_task(work, name="remove a member")
         self._removing.add(removing)
         removing.add_done_callback(self._removing.discard)
         # To its end, also where the owner's command is gone by then.
         return pb.RemoveMemberResponse(was_known=await asyncio.shield(removing))
 
-    async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
+    async def Status(self, request: pb.StatusRequest, call: Call) -> pb.StatusResponse:
         """How the tracker stands, all of it."""
         return status_to((await self._watched.facts()).status(for_owner=True))
 

@@ -201,21 +201,19 @@ class Records:
         is_short = len(contents) <= FEW_CONTENTS and self._widely_held.isdisjoint(contents)
         if is_short and self._storage.is_embedded:
             # It only reads: there is no transaction.
-            return self._threads.ask(self._located_now, contents, handout)
-        return self._run(lambda now_s: self._located(contents, handout, now_s))
+            return self._threads.ask(self._located, contents, handout)
+        return self._run(lambda _: self._located(contents, handout))
 
-    def _located_now(self, contents: Sequence[ContentId], handout: Handout) -> _Located:
-        return self._located(contents, handout, self._clock.now_s())
-
-    def _located(self, contents: Sequence[ContentId], handout: Handout, now_s: float) -> _Located:
-        chosen = {}
-        for content, holders in self._storage.locate(contents, now_s).items():
-            if len(holders) > FEW_HOLDERS or content in self._widely_held:
+    def _located(self, contents: Sequence[ContentId], handout: Handout) -> _Located:
+        located = []
+        for content, holders in self._storage.locate(contents, self._clock.now_s()).items():
+            if len(holders) > FEW_HOLDERS or self._widely_held:
                 self._note_holders(content, len(holders))
-            chosen[content] = handout.choose(holders)
-        if len(chosen) == len(contents):
-            return list(chosen.items())
-        return [(content, chosen[content]) for content in contents]  # one was asked for twice
+            located.append((content, handout.choose(holders)))
+        if len(located) == len(contents):
+            return located
+        chosen = dict(located)  # one was asked for twice
+        return [(content, chosen[content]) for content in contents]
 
     def _note_holders(self, content: ContentId, holders: int) -> None:
         """What very many hold takes milliseconds: a thread reads it the next time."""

@@ -72,17 +72,21 @@ class RecordsThreads:
     ) -> None:
         await self.close()
 
-    async def ask(self, work: Callable[..., _Result], *given: Any) -> _Result:
+    def ask(self, work: Callable[..., _Result], *given: Any) -> "asyncio.Future[_Result]":
         """Have a short question answered: here where that may be and the threads do nothing else.
 
         The event loop waits for it, so it should take a millisecond at most.
         """
-        if self._place is not None and self._place.acquire(blocking=False):
-            try:
-                return work(*given)
-            finally:
-                self._place.release()
-        return await self.run(partial(work, *given))
+        if self._place is None or not self._place.acquire(blocking=False):
+            return self.run(partial(work, *given))
+        answered: asyncio.Future[_Result] = self._loop.create_future()
+        try:
+            answered.set_result(work(*given))
+        except Exception as error:
+            answered.set_exception(error)
+        finally:
+            self._place.release()
+        return answered
 
     async def close(self) -> None:
         """Return when all that was asked for is done."""

@@ -10,13 +10,14 @@ import logging
 import random
 from collections.abc import AsyncIterator
 from functools import lru_cache
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from panal.audit import AuditLog
 from panal.errors import NotFound, Refused, UsageError
-from panal.tracker.callers import Context, caller_host, host_in
+from panal.tracker.callers import Call
 from panal.tracker.dialback import Dialler
 from panal.tracker.gate import Gate
 from panal.tracker.handout import Asker, Handout, host_towards
@@ -48,6 +49,8 @@ _log = logging.getLogger("panal.tracker")
 
 MAX_PROVIDERS_PER_ANSWER = 20_000
 """Over all contents of one Locate: an answer must fit a gRPC message of 4 MiB."""
+ROUTE_S = 10.0
+"""So long the way to a caller is believed: to ask the system for it takes a socket."""
 
 
 class TrackerService(TrackerServicer):
@@ -81,11 +84,11 @@ class TrackerService(TrackerServicer):
         self._answers = KeptAnswers(tracker_searches.page_to)
         """To searches; nobody changes them."""
 
-    async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
+    async def Register(self, request: pb.RegisterRequest, call: Call) -> pb.RegisterResponse:
         """Admit a peer after dialling it back."""
-        host = caller_host(context)
+        host = call.host
         registration = _really_bound(wire.registration_from(request), host)
-        self._check_own(registration.caller.name, context)
+        self._check_own(registration.caller.name, call)
         await self._records.check_claim(registration.caller)
         reach = await self._dialler.dial(
             host,
@@ -94,7 +97,7 @@ class TrackerService(TrackerServicer):
             hash_secret(registration.caller.secret),
             registration.caller.name,
         )
-        self._check_own(registration.caller.name, context)  # it may be removed since
+        self._check_own(registration.caller.name, call)  # it may be removed since
         admission, digest = await self._records.admit(registration, host, reach)
         record = admission.record
         verb = "joined" if admission.afresh else "came back"
@@ -114,7 +117,7 @@ class TrackerService(TrackerServicer):
         )
 
     async def Announce(
-        self, requests: AsyncIterator[pb.AnnounceRequest], context: Context
+        self, requests: AsyncIterator[pb.AnnounceRequest], call: Call
     ) -> pb.AnnounceResponse:
         """Apply each message as it comes; drop what a replacement left out once it says all."""
         caller: Caller | None = None
@@ -124,7 +127,7 @@ class TrackerService(TrackerServicer):
             announcement = catalogue.announcement_from(message)
             if caller is None:
                 caller = wire.caller_from(message.caller)
-                self._check_own(caller.name, context)
+                self._check_own(caller.name, call)
                 digest, generation = await self._records.announce(caller, announcement)
             else:
                 # Only what the first message began may be ended.
@@ -134,12 +137,12 @@ class TrackerService(TrackerServicer):
             raise UsageError("An announce has at least one message.")
         return pb.AnnounceResponse(digest=digest)
 
-    async def Renew(self, request: pb.RenewRequest, context: Context) -> pb.RenewResponse:
+    async def Renew(self, request: pb.RenewRequest, call: Call) -> pb.RenewResponse:
         """Keep a lease, compare digests, and try an unreachable peer again."""
         caller = wire.caller_from(request.caller)
-        self._check_own(caller.name, context)
+        self._check_own(caller.name, call)
         digest = wire.digest_from(request.digest)
-        record = await self._records.renew(caller, caller_host(context))
+        record = await self._records.renew(caller, call.host)
         if not record.reachable:
             self._redial.start(record)
         if self._network is not None:
@@ -149,35 +152,36 @@ class TrackerService(TrackerServicer):
             return _renewed(is_in_step, record.reachable, record.reachability)
         return wire.renewal_to(Renewal(is_in_step, record.reachable, record.reachability, news))
 
-    async def Leave(self, request: pb.LeaveRequest, context: Context) -> pb.LeaveResponse:
+    async def Leave(self, request: pb.LeaveRequest, call: Call) -> pb.LeaveResponse:
         """Name a peer no more, from now on."""
         caller = wire.caller_from(request.caller)
-        self._check_own(caller.name, context)
+        self._check_own(caller.name, call)
         left = await self._records.leave(caller)
         if left is not None:
             _log.info("%s left", left.name)
             self._newsroom.peer(left.name, is_here=False)
-            self._audit.note("left", host=caller_host(context), name=left.name, is_limited=True)
+            self._audit.note("left", host=call.host, name=left.name, is_limited=True)
         return pb.LeaveResponse(was_known=left is not None)
 
-    async def Locate(self, request: pb.LocateRequest, context: Context) -> pb.LocateResponse:
+    async def Locate(self, request: pb.LocateRequest, call: Call) -> pb.LocateResponse:
         """Name providers; what the asker could not reach is dialled first."""
         contents = catalogue.contents_from(request)
-        if request.asker:
-            self._check_own(parse_peer_name(request.asker), context)
+        name = parse_peer_name(request.asker) if request.asker else ""
+        if name:
+            self._check_own(PeerName(name), call)
         if request.suspects:
             await self._redial.check_suspects(map(parse_peer_name, request.suspects))
         room = max(1, MAX_PROVIDERS_PER_ANSWER // len(contents))
         limit = min(request.max_providers or catalogue.MAX_PROVIDERS, catalogue.MAX_PROVIDERS, room)
-        asker = _asker(context, request.asker, parse_zone(request.zone))
+        asker = _asker(call.host, name, parse_zone(request.zone), monotonic() // ROUTE_S)
         handout = Handout(asker, limit, self._chance)
         return catalogue.located_to(await self._records.locate(contents, handout))
 
-    def _check_own(self, name: PeerName, context: Context) -> None:
+    def _check_own(self, name: PeerName, call: Call) -> None:
         """Refused where a member speaks for another name than its own."""
         if not self._gate.has_members:
             return
-        member = self._gate.member(context.invocation_metadata())
+        member = self._gate.member(call.metadata)
         if member is not None and key_of(member.name) != key_of(name):
             raise Refused(f"{member.name} may not speak for {name}.")
 
@@ -186,25 +190,21 @@ class TrackerService(TrackerServicer):
             return None
         return self._network.revocations
 
-    async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
+    async def Search(self, request: pb.SearchRequest, call: Call) -> pb.SearchResponse:
         """Find contents by the names they have."""
         return self._answers.to(await self._records.search(tracker_searches.query_from(request)))
 
-    async def ListFolder(
-        self, request: pb.ListFolderRequest, context: Context
-    ) -> pb.ListFolderResponse:
+    async def ListFolder(self, request: pb.ListFolderRequest, call: Call) -> pb.ListFolderResponse:
         """List what one peer shares in one folder."""
         query = tracker_folders.folder_query_from(request)
         return tracker_folders.folder_page_to(await self._records.list_folder(query))
 
-    async def ListPeers(
-        self, request: pb.ListPeersRequest, context: Context
-    ) -> pb.ListPeersResponse:
+    async def ListPeers(self, request: pb.ListPeersRequest, call: Call) -> pb.ListPeersResponse:
         """List the live peers by name; a page's token is its last name."""
         after = parse_peer_name(request.page) if request.page else ""
         limit = min(request.page_size or tracker_fields.DEFAULT_PAGE, tracker_fields.MAX_PAGE)
         listed, now_s = await self._records.list_peers(after, limit + 1)
-        asker = _asker(context)
+        asker = _asker(call.host, "", NO_ZONE, monotonic() // ROUTE_S)
         page = listed[:limit]
         return pb.ListPeersResponse(
             peers=[wire.peer_info_to(_info(peer, asker, now_s)) for peer in page],
@@ -212,12 +212,10 @@ class TrackerService(TrackerServicer):
             store=self._records.shared_as,
         )
 
-    async def Watch(
-        self, request: pb.WatchRequest, context: Context
-    ) -> AsyncIterator[pb.WatchResponse]:
+    async def Watch(self, request: pb.WatchRequest, call: Call) -> AsyncIterator[pb.WatchResponse]:
         """Tell of news as it comes, gathered; the first answer says that it begins."""
         wanted = wire.watched_from(request)
-        host = caller_host(context)
+        host = call.host
         place = None if is_loopback(host) else place_of(host)
         woken = asyncio.Event()
         ends_s = asyncio.get_running_loop().time() + WATCH_S
@@ -231,15 +229,15 @@ class TrackerService(TrackerServicer):
                     return
                 await asyncio.sleep(WATCH_GATHER_S)
                 woken.clear()
-                self._gate.member(context.invocation_metadata())  # it may be removed since
+                self._gate.member(call.metadata)  # it may be removed since
                 yield wire.news_to(watcher.take())
 
-    async def Status(self, request: pb.StatusRequest, context: Context) -> pb.StatusResponse:
+    async def Status(self, request: pb.StatusRequest, call: Call) -> pb.StatusResponse:
         """How the tracker stands; more than counts only on its own machine, without a network."""
         if self._watched is None:
             raise NotFound("This tracker does not tell how it stands.")
         facts = await self._watched.facts()
-        is_owner = self._network is None and is_loopback(caller_host(context))
+        is_owner = self._network is None and is_loopback(call.host)
         return status_to(facts.status(for_owner=is_owner))
 
 
@@ -263,9 +261,11 @@ def _really_bound(registration: Registration, host: str) -> Registration:
     return replace(registration, bound=tuple(kept) or ("127.0.0.1",))
 
 
-def _asker(context: Context, name: str = "", zone: Zone = NO_ZONE) -> Asker:
-    host = host_in(context.peer())
-    return Asker(host, name, None if is_loopback(host) else own_host_towards(host), zone)
+@lru_cache(maxsize=4_096)
+def _asker(host: str, name: str, zone: Zone, _period: float) -> Asker:
+    """Who asks; anew in each period, for routes change."""
+    own_host = None if is_loopback(host) else own_host_towards(host)
+    return Asker(host, key_of(name), own_host, zone)
 
 
 def _info(peer: ListedPeer, asker: Asker, now_s: float) -> PeerInfo:

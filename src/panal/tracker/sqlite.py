@@ -182,8 +182,7 @@ class SqliteStorage:
     def locate(self, contents: Iterable[ContentId], now_s: float) -> dict[ContentId, list[Holder]]:
         """The live holders of each content: entries are complete holdings, too."""
         try:
-            self._holders.note_absent(now_s)
-            return {content: self._holders.of(content) for content in contents}
+            return self._holders.of(contents, now_s)
         except sqlite3.OperationalError:  # it may be asked outside a transaction
             with errors_in_words():
                 raise

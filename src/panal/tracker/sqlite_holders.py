@@ -54,17 +54,19 @@ class Holders:
         self._kept: dict[ContentId, list[Holder]] = {}
         self._holders_kept = 0
 
-    def note_absent(self, now_s: float) -> None:
-        """Whose lease is over by now holds nothing; before each question."""
+    def of(self, contents: Iterable[ContentId], now_s: float) -> dict[ContentId, list[Holder]]:
+        """The live peers that hold each content; whose lease is over by now holds nothing."""
         self._peers.note_absent(now_s)
         if self._absences != self._peers.absences:
             self._absences = self._peers.absences
             self.forget()
+        located = {}
+        for content in contents:
+            kept = self._kept.get(content)
+            located[content] = self._read(content) if kept is None else kept
+        return located
 
-    def of(self, content: ContentId) -> list[Holder]:
-        """The live peers that hold a content."""
-        if (kept := self._kept.get(content)) is not None:
-            return kept
+    def _read(self, content: ContentId) -> list[Holder]:
         found: dict[int, bool] = {}
         given = {"key": content[:8], "content": content}
         for peer, complete in self._connection.execute(_HOLDERS, given).fetchall():

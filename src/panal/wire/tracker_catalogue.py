@@ -125,10 +125,9 @@ def announcement_to(announcement: Announcement, caller: Caller | None) -> pb.Ann
 
 def contents_from(message: pb.LocateRequest) -> list[ContentId]:
     """The contents that are asked for."""
-    told = message.contents
-    if not 1 <= len(told) <= MAX_LOCATED:
+    contents = cast(list[ContentId], message.contents[:])
+    if not 1 <= len(contents) <= MAX_LOCATED:
         raise UsageError(f"1 to {MAX_LOCATED} contents can be located at once.")
-    contents = cast(list[ContentId], told[:])
     for raw in contents:
         if len(raw) != CONTENT_ID_BYTES:
             content_id_from_bytes(raw)  # says what is wrong
