@@ -22,8 +22,8 @@ from panal.wire import tracker_pb2 as pb
 _PYTHON = (sys.executable,)
 SERVICE = "/panal.tracker.v1.Tracker/"
 CONNECTIONS, AT_ONCE = 8, 8
-ROUND_S = 1.0
-ROUNDS = 12
+ROUND_S = 0.5
+ROUNDS = 24
 RENEW_S = 20.0
 
 

@@ -17,15 +17,18 @@ class Deadlines:
         """By task; whoever began one may put it off, to infinity too."""
         self.late: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self, most_s: float) -> "asyncio.Task[object]":
         """The task that runs is cancelled after so long, unless it ends this before."""
-        task = asyncio.current_task()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)  # not told which, it makes a system call
         if task is None:
             raise RuntimeError("only a task has a deadline")
         self.until_s[task] = monotonic() + most_s
         if self._timer is None:
-            self._timer = task.get_loop().call_later(LOOK_S, self._look, task.get_loop())
+            self._timer = self._loop.call_later(LOOK_S, self._look, self._loop)
         return task
 
     def is_late(self, task: "asyncio.Task[object]") -> bool:

@@ -53,13 +53,12 @@ class Holder(msgspec.Struct, frozen=True, gc=False):
     complete: bool
 
 
-class Handout:
+class Handout(msgspec.Struct, frozen=True, gc=False):
     """The choice for one question."""
 
-    def __init__(self, asker: Asker, limit: int, chance: Chance) -> None:
-        self._asker = asker
-        self._limit = limit
-        self._chance = chance
+    asker: Asker
+    limit: int
+    chance: Chance
 
     def choose(self, holders: Iterable[Holder]) -> tuple[Provider, ...]:
         """At most `limit` of a content's holders in random order, those of the asker's zone first.
@@ -67,55 +66,55 @@ class Handout:
         Up to half of the places go to complete holders first, so that a crowd of beginners
         does not hide the one seed that has the rarest chunk.
         """
-        own = self._asker.key
+        own = self.asker.key
         able = []
         for holder in holders:
             peer = holder.peer
             if peer.reachable and (not own or key_of(peer.name) != own):
                 able.append(holder)
-        looked_at = able if len(able) <= _MANY * self._limit else self._fewer(able)
+        looked_at = able if len(able) <= _MANY * self.limit else self._fewer(able)
         providers = self._providers(looked_at)
-        if looked_at is not able and len(providers) < self._limit:  # few have an address for it
+        if looked_at is not able and len(providers) < self.limit:  # few have an address for it
             providers = self._providers(able)
-        if len(providers) > self._limit:
+        if len(providers) > self.limit:
             complete = [provider for provider in providers if provider.complete]
-            seeds = self._some(complete, min(len(complete), (self._limit + 1) // 2))
+            seeds = self._some(complete, min(len(complete), (self.limit + 1) // 2))
             chosen = set(seeds)
             others = [provider for provider in providers if provider not in chosen]
-            providers = seeds + self._some(others, self._limit - len(seeds))
-        named = self._chance.sample(providers, len(providers)) if len(providers) > 1 else providers
-        if self._asker.zone:
-            named.sort(key=lambda provider: provider.zone != self._asker.zone)
+            providers = seeds + self._some(others, self.limit - len(seeds))
+        named = self.chance.sample(providers, len(providers)) if len(providers) > 1 else providers
+        if self.asker.zone:
+            named.sort(key=lambda provider: provider.zone != self.asker.zone)
         return tuple(named)
 
     def _some(self, holders: list[Provider], places: int) -> list[Provider]:
         """So many of them, most from the asker's zone; there are enough."""
-        if not self._asker.zone:
-            return self._chance.sample(holders, places)
-        near = [provider for provider in holders if provider.zone == self._asker.zone]
-        far = [provider for provider in holders if provider.zone != self._asker.zone]
+        if not self.asker.zone:
+            return self.chance.sample(holders, places)
+        near = [provider for provider in holders if provider.zone == self.asker.zone]
+        far = [provider for provider in holders if provider.zone != self.asker.zone]
         far_places = max(places - len(near), min(len(far), places // FAR_PART))
         return [
-            *self._chance.sample(near, places - far_places),
-            *self._chance.sample(far, far_places),
+            *self.chance.sample(near, places - far_places),
+            *self.chance.sample(far, far_places),
         ]
 
     def _fewer(self, holders: list[Holder]) -> list[Holder]:
         """Of very many a part, in which each kind that is told apart has enough."""
         kinds: dict[tuple[bool, bool], list[Holder]] = {}
         for holder in holders:
-            kind = holder.complete, holder.peer.zone == self._asker.zone or not self._asker.zone
+            kind = holder.complete, holder.peer.zone == self.asker.zone or not self.asker.zone
             kinds.setdefault(kind, []).append(holder)
-        most = _MANY // 2 * self._limit
+        most = _MANY // 2 * self.limit
         return [
             holder
             for alike in kinds.values()
-            for holder in (alike if len(alike) <= most else self._chance.sample(alike, most))
+            for holder in (alike if len(alike) <= most else self.chance.sample(alike, most))
         ]
 
     def _providers(self, holders: Iterable[Holder]) -> list[Provider]:
         found = []
-        asker, tracker = self._asker.host, self._asker.tracker_host
+        asker, tracker = self.asker.host, self.asker.tracker_host
         for holder in holders:
             peer = holder.peer
             host = _host_towards(asker, tracker, peer.observed_host, peer.bound, peer.port)

@@ -140,7 +140,8 @@ class TrackerService(TrackerServicer):
     async def Renew(self, request: pb.RenewRequest, call: Call) -> pb.RenewResponse:
         """Keep a lease, compare digests, and try an unreachable peer again."""
         caller = wire.caller_from(request.caller)
-        self._check_own(caller.name, call)
+        if self._gate.has_members:
+            self._check_own(caller.name, call)
         digest = wire.digest_from(request.digest)
         record = await self._records.renew(caller, call.host)
         if not record.reachable:
@@ -167,7 +168,7 @@ class TrackerService(TrackerServicer):
         """Name providers; what the asker could not reach is dialled first."""
         contents = catalogue.contents_from(request)
         name = parse_peer_name(request.asker) if request.asker else ""
-        if name:
+        if name and self._gate.has_members:
             self._check_own(PeerName(name), call)
         if request.suspects:
             await self._redial.check_suspects(map(parse_peer_name, request.suspects))
@@ -179,8 +180,6 @@ class TrackerService(TrackerServicer):
 
     def _check_own(self, name: PeerName, call: Call) -> None:
         """Refused where a member speaks for another name than its own."""
-        if not self._gate.has_members:
-            return
         member = self._gate.member(call.metadata)
         if member is not None and key_of(member.name) != key_of(name):
             raise Refused(f"{member.name} may not speak for {name}.")
