@@ -38,7 +38,6 @@ from panal.wire.address import is_loopback, parse_address, place_of
 from panal.wire.catalogue import Caller, News, PeerInfo, Registration, Renewal, Welcome
 from panal.wire.dialback import hash_secret
 from panal.wire.ids import NO_ZONE, PeerName, Zone, parse_peer_name, parse_zone
-from panal.wire.membership import Revocations
 from panal.wire.tracker_pb2_grpc import TrackerServicer
 from panal.wire.tracker_status import status_to
 
@@ -146,12 +145,14 @@ class TrackerService(TrackerServicer):
         record = await self._records.renew(caller, call.host)
         if not record.reachable:
             self._redial.start(record)
+        is_in_step = record.digest == digest
         if self._network is not None:
             await self._network.hear_of(request.revocations_version)
-        is_in_step = record.digest == digest
-        if (news := self._news(request.revocations_version)) is None:
-            return _renewed(is_in_step, record.reachable, record.reachability)
-        return wire.renewal_to(Renewal(is_in_step, record.reachable, record.reachability, news))
+            news = self._network.revocations
+            if news.version != request.revocations_version:
+                told = Renewal(is_in_step, record.reachable, record.reachability, news)
+                return wire.renewal_to(told)
+        return _renewed(is_in_step, record.reachable, record.reachability)
 
     async def Leave(self, request: pb.LeaveRequest, call: Call) -> pb.LeaveResponse:
         """Name a peer no more, from now on."""
@@ -183,11 +184,6 @@ class TrackerService(TrackerServicer):
         member = self._gate.member(call.metadata)
         if member is not None and key_of(member.name) != key_of(name):
             raise Refused(f"{member.name} may not speak for {name}.")
-
-    def _news(self, known_version: int) -> Revocations | None:
-        if self._network is None or self._network.revocations.version == known_version:
-            return None
-        return self._network.revocations
 
     async def Search(self, request: pb.SearchRequest, call: Call) -> pb.SearchResponse:
         """Find contents by the names they have."""

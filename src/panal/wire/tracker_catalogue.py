@@ -7,7 +7,7 @@ neither the tracker nor a peer sees an unchecked value.
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import cast
+from typing import Any
 
 from panal.errors import UsageError
 from panal.wire import tracker_pb2 as pb
@@ -125,13 +125,14 @@ def announcement_to(announcement: Announcement, caller: Caller | None) -> pb.Ann
 
 def contents_from(message: pb.LocateRequest) -> list[ContentId]:
     """The contents that are asked for."""
-    contents = cast(list[ContentId], message.contents[:])
+    contents: Any = message.contents[:]  # a list
     if not 1 <= len(contents) <= MAX_LOCATED:
         raise UsageError(f"1 to {MAX_LOCATED} contents can be located at once.")
     for raw in contents:
         if len(raw) != CONTENT_ID_BYTES:
             content_id_from_bytes(raw)  # says what is wrong
-    return contents
+    checked: list[ContentId] = contents
+    return checked
 
 
 def provider_from(message: pb.Provider) -> Provider:
