@@ -109,6 +109,7 @@ class SimulatedPeer:
         self.giving_way = GivingWay()
         self.untold = 0
         self.told_at_s = -1.0
+        self.is_telling = False
         self.asked_for_peers = 0
         self.to_ask: deque[SimulatedPeer] = deque()
 
@@ -266,24 +267,36 @@ class SimulatedPeer:
         self.tell(ChunkWritten(provider.id, index))
         if is_last:
             self._is_over(transfer, None)
+        self.has_more(1 << index)
+
+    def has_more(self, bits: int) -> None:
+        """Chunks of which the followers are told when it is time again."""
         if self.followers:
-            if not self.untold:
-                gather_s = min(MOST_GATHERED_S, GATHERED_S * len(self.followers))
-                wait_s = max(0.0, self.told_at_s + gather_s - self.swarm.time.now_s)
-                self.swarm.time.at(wait_s, self._tell_followers)
-            self.untold |= 1 << index
+            if not self.untold and not self.is_telling:
+                self._wait_to_tell()
+            self.untold |= bits
+
+    def _wait_to_tell(self) -> None:
+        gather_s = min(MOST_GATHERED_S, GATHERED_S * len(self.followers))
+        wait_s = max(0.0, self.told_at_s + gather_s - self.swarm.time.now_s)
+        self.swarm.time.at(wait_s, self._tell_followers)
 
     def _tell_followers(self) -> None:
         """What gathered goes to all."""
         if self.is_dead:
             return
         bits, self.untold, self.told_at_s = self.untold, 0, self.swarm.time.now_s
+        self.is_telling = self.swarm.machine.is_shared
         self.swarm.words += len(self.followers)
         fact = ChunksAvailable(self.id, bits)
 
         def told() -> None:
             for follower in list(self.followers.values()):
                 follower.tell(fact)
+            if self.is_telling:  # what gathered while no core was free goes together
+                self.is_telling, self.told_at_s = False, self.swarm.time.now_s
+                if self.untold:
+                    self._wait_to_tell()
 
         self.swarm.later(self, None, told, self.swarm.word_cpu_s * len(self.followers))
 

@@ -1,6 +1,7 @@
 """Simulated swarms: the same number gives the same digits, and every fault is survived."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -13,7 +14,7 @@ from benchmarks.simulated.transfer import Transfer
 from benchmarks.simulated.troubles import Trouble, troubles
 from panal.peer.lanes import BEHIND_AT_ONCE, PEERS_AT_ONCE
 from panal.swarm.ahead import Ahead
-from panal.swarm.messages import Fetch, ServeFew
+from panal.swarm.messages import ChunksAvailable, Fetch, ServeFew
 
 LINE = Link(20, 20)
 SMALL = Scenario("small", 6, LINE, (LINE,) * 5, 1.5)
@@ -72,6 +73,22 @@ def test_no_core_is_kept_for_what_has_not_arrived() -> None:
     while swarm.time.step(10.0):
         pass
     assert done_s == [pytest.approx(0.2), pytest.approx(1.5)]
+
+
+def test_what_is_written_while_no_core_tells_of_it_is_told_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    swarm = SimulatedSwarm(Setting(SMALL, cores=1), 1)
+    peer, follower = swarm.receivers[:2]
+    peer.followers[follower.id] = follower
+    told: list[object] = []
+    monkeypatch.setattr(follower, "tell", told.append)
+    swarm.machine.delay_s(0.0, 50.0)  # others compute
+    for chunk in range(5):
+        swarm.time.at(float(chunk), partial(peer.has_more, 1 << chunk))
+    while swarm.time.step(100.0):
+        pass
+    assert told == [ChunksAvailable(peer.id, 0b00001), ChunksAvailable(peer.id, 0b11110)]
 
 
 @pytest.mark.parametrize("trouble", list(troubles()), ids=lambda trouble: trouble.name)
