@@ -18,8 +18,9 @@ from pathlib import Path
 
 from benchmarks.__main__ import machine
 from benchmarks.processes import MachineLoad
+from benchmarks.searcher import in_other_words
 from benchmarks.tracker_names import Catalogue
-from benchmarks.tracker_search import ENTRIES_A_CHANGE, Timed, count_matches, in_other_words
+from benchmarks.tracker_search import ENTRIES_A_CHANGE, Timed, count_matches
 from panal.errors import UsageError
 from panal.tracker.indexing import MERGED_BESIDE_PAGES, NAMES_AT_ONCE
 from panal.tracker.ranking import RankedPage, listed, rank

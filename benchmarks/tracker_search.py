@@ -5,13 +5,17 @@ half of all names hold, of two letters and of one, phrases, exclusions, filters.
 """
 
 import asyncio
-import contextlib
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
+from benchmarks.processes import PATIENCE_S, Program
 from benchmarks.rows import Aim, Row
+from benchmarks.searcher import QUERIES, Search
 from benchmarks.tracker_load import Peers, RunningTracker
 from benchmarks.tracker_names import Catalogue
 from panal.tracker.search import understand
@@ -22,37 +26,6 @@ from panal.wire.catalogue import SearchQuery
 RENEW_S = 20.0
 CHANGES_A_SECOND = 100
 ENTRIES_A_CHANGE = 10
-QUERIES = (
-    "bash_completion",
-    "libssl",
-    "python3 test_",
-    "readme",
-    "unicode data",
-    "locale es",
-    "zlib",
-    "copyright",
-    "changelog gz",
-    "en",
-    "py",
-    "li",
-    "zo",
-    "usr",
-    "share",
-    "lib",
-    "share doc",
-    "usr -share",
-    '"dist-info"',
-    "ext:py",
-    "kind:image",
-    "size:>3G lib",
-    "peer:peer-00042 lib",
-    "x",
-    "",
-    "qqzzy",
-)
-"""In turn. What each matches is counted and shown."""
-ROUNDS_ANEW = 8
-"""Of each query in other words, which nobody has asked for before."""
 
 
 @dataclass
@@ -79,22 +52,12 @@ class Times:
     """All searches of a run."""
 
     queries: Sequence[Timed]
-    searches: int
-    p50_s: float
-    p99_s: float
-    anew: Sequence[float]
+    spent_s: Sequence[float]
+    """In order, what searches took."""
+    anew_s: Sequence[float]
     """In order, what those took that nobody had asked for before."""
     cpu: str
     changes: int
-
-
-def in_other_words(words: str, number: int) -> str:
-    """A query that finds the same, and of which no tracker has kept an answer; of nothing, itself.
-
-    Told several times, words and filters mean what they mean once; only the name that would be
-    exactly so is another.
-    """
-    return " ".join([words] * number)
 
 
 def count_matches(catalogue: Catalogue, words: Sequence[str] = QUERIES) -> list[Timed]:
@@ -116,7 +79,7 @@ def count_matches(catalogue: Catalogue, words: Sequence[str] = QUERIES) -> list[
 async def measure(
     tracker: RunningTracker, peers: Peers, queries: list[Timed], duration_s: float
 ) -> Times:
-    """Search in turn, one at a time, while everybody renews and some announce."""
+    """One user searches, while everybody renews and some announce."""
     changes = 0
 
     async def renew_for_ever() -> None:
@@ -156,42 +119,38 @@ async def measure(
 
     running: set[asyncio.Task[object]] = set()
     load = [asyncio.create_task(renew_for_ever()), asyncio.create_task(change_for_ever())]
+    words = [sys.executable, "-m", "benchmarks.searcher", tracker.address, str(duration_s)]
+    searcher = Program(words)
     try:
+        await asyncio.to_thread(searcher.wait_for, "begins")
         began_s, cpu_before = time.monotonic(), tracker.cpu()
-        place = 0
-        while time.monotonic() - began_s < duration_s:
-            query = queries[place % len(queries)]
-            await _search(peers, query, query.words)
-            place += 1
-            await asyncio.sleep(0.005)
-        wall_s = time.monotonic() - began_s
-        cpu = (tracker.cpu() - cpu_before).share(wall_s)
-        anew = [Timed(query.words, 0) for query in queries]
-        for number in range(ROUNDS_ANEW):
-            for query in anew:
-                await _search(peers, query, in_other_words(query.words, number + 2))
-                await asyncio.sleep(0.005)
+        turns = await _told(searcher, "turns", duration_s)
+        cpu = (tracker.cpu() - cpu_before).share(time.monotonic() - began_s)
+        anew = await _told(searcher, "anew", duration_s)
     finally:
+        searcher.stop()
         for task in load:
             task.cancel()
         await asyncio.gather(*load, *running, return_exceptions=True)
-    spent_s = sorted(value for query in queries for value in query.spent_s)
-    at = [spent_s[int(len(spent_s) * share)] for share in (0.5, 0.99)]
-    anew_s = sorted(value for query in anew for value in query.spent_s)
-    return Times(queries, place, at[0], at[1], anew_s, cpu, changes)
+    for one in turns:
+        query = queries[one.number]
+        query.spent_s.append(one.spent_s)
+        query.hits, query.refused = one.hits, one.refused or query.refused
+    return Times(queries, _sorted(turns), _sorted(anew), cpu, changes)
 
 
-async def _search(peers: Peers, query: Timed, words: str) -> None:
-    request = pb.SearchRequest(words=words).SerializeToString()
-    began_s = time.monotonic()
-    try:
-        raw = await peers.call(0, "Search", request)
-    except Exception as error:
-        query.refused = str(error)[:60]
-        raw = b""
-    query.spent_s.append(time.monotonic() - began_s)
-    with contextlib.suppress(ValueError):
-        query.hits = len(pb.SearchResponse.FromString(raw).hits)
+async def _told(searcher: Program, word: str, duration_s: float) -> list[Search]:
+    """What it says of its searches, which may take long."""
+    line = await asyncio.to_thread(searcher.wait_for, word, duration_s + PATIENCE_S)
+    return msgspec.json.decode(line.removeprefix(word), type=list[Search])
+
+
+def _sorted(searches: Sequence[Search]) -> list[float]:
+    return sorted(one.spent_s for one in searches)
+
+
+def _at(spent_s: Sequence[float], share: float) -> float:
+    return spent_s[int(len(spent_s) * share)]
 
 
 def rows(
@@ -200,19 +159,18 @@ def rows(
     """The lines of the table, and one line a query before it."""
     for query in times.queries:
         print(query, flush=True)
-    anew_ms = [1e3 * times.anew[int(len(times.anew) * share)] for share in (0.5, 0.99)]
     print(
-        f"  {len(times.anew)} in words that nobody had asked for before:"
-        f" p50 {anew_ms[0]:.1f} ms, p99 {anew_ms[1]:.1f} ms"
+        f"  {len(times.anew_s)} in words that nobody had asked for before:"
+        f" p50 {1e3 * _at(times.anew_s, 0.5):.1f} ms, p99 {1e3 * _at(times.anew_s, 0.99):.1f} ms"
     )
     note = (
-        f"{times.searches} searches of {len(times.queries)} queries; {catalogue.peers} peers renew"
-        f" each {RENEW_S:g} s, {CHANGES_A_SECOND} announces of {ENTRIES_A_CHANGE} names a second;"
-        f" {times.cpu}"
+        f"{len(times.spent_s)} searches of {len(times.queries)} queries;"
+        f" {catalogue.peers} peers renew each {RENEW_S:g} s,"
+        f" {CHANGES_A_SECOND} announces of {ENTRIES_A_CHANGE} names a second; {times.cpu}"
     )
     for name, found_s, most_ms in (
-        ("p50", times.p50_s, limits_ms[0]),
-        ("p99", times.p99_s, limits_ms[1]),
+        ("p50", _at(times.spent_s, 0.5), limits_ms[0]),
+        ("p99", _at(times.spent_s, 0.99), limits_ms[1]),
     ):
         yield Row(
             f"search {name}, {catalogue.files:,} files, {store}",
