@@ -1,9 +1,11 @@
 """What a folder's owner never shares: `.panalignore`, what was unshared, secrets, Panal's states.
 
 Rules are gitignore's own; those of a deeper folder go before those above it, and all of them
-before the list of usual secrets, so that `!*.pem` shares certificates again. A state stays out.
+before the list of usual secrets, so that `!*.pem` shares certificates again; a rule that names
+nothing, as `!docs/**`, does not. A state stays out.
 """
 
+import codecs
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -16,7 +18,7 @@ from panal.store.other_states import REASON as STATE
 from panal.store.other_states import is_state
 
 if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+    from panal.store.ignore_rules import IgnoreRules, Verdict
 
 IGNORE_FILE = ".panalignore"
 MAX_RULES_BYTES = 256 * 1024
@@ -34,11 +36,13 @@ class Ignoring:
     """The rules of one root, as the last walk of each folder has read them."""
 
     def __init__(self) -> None:
-        self._rules: dict[str, GitIgnoreSpec] = {}
+        self._rules: dict[str, IgnoreRules] = {}
         self._texts: dict[str, str] = {}
         self._states: set[str] = set()
         self._unshared: frozenset[str] = frozenset()
         self._unshared_mark = b""
+        self._below_ignored: tuple[str, bool] | None = None
+        """The folder that was asked of last: whether rules leave out it or one above."""
 
     @property
     def unshared(self) -> frozenset[str]:
@@ -69,14 +73,16 @@ class Ignoring:
         else:
             self._states.discard(folder)
         text = _rules_text(folder, descriptor)
+        if text != self._texts.get(folder):
+            self._below_ignored = None
         if text is None:
             self._rules.pop(folder, None)
             self._texts.pop(folder, None)
             return
-        from pathspec import GitIgnoreSpec
+        from panal.store.ignore_rules import IgnoreRules
 
         try:
-            self._rules[folder] = GitIgnoreSpec.from_lines(text.splitlines())
+            self._rules[folder] = IgnoreRules(text.splitlines())
         except ValueError as error:
             raise PanalError(f"{_named(folder)} has a wrong rule: {error}.") from None
         self._texts[folder] = text
@@ -92,11 +98,11 @@ class Ignoring:
         if self._states and self.has_state(path.rpartition("/")[0]):
             return STATE
         verdict = self._verdict(path, is_folder) if self._rules else None
-        if verdict is not None:
-            return "ignored" if verdict else None
-        if not is_folder and _SECRETS.fullmatch(path.rpartition("/")[2]):
-            return "a secret by its name"
-        return None
+        if verdict == "ignored" or (self._rules and self._is_below_ignored(path)):
+            return "ignored"
+        if is_folder or verdict == "taken back":
+            return None
+        return "a secret by its name" if _SECRETS.fullmatch(path.rpartition("/")[2]) else None
 
     def has_no_say(self, names: Iterable[str]) -> bool:
         """Whether files of these names, without line feeds, are shared in whatever folder."""
@@ -104,14 +110,22 @@ class Ignoring:
             return False
         return _ANY_SECRET.search("\n".join(names)) is None
 
-    def _verdict(self, path: str, is_folder: bool) -> bool | None:
+    def _is_below_ignored(self, path: str) -> bool:
+        """Whether rules leave out a folder above: then nothing in it can be taken back."""
+        folder = path.rpartition("/")[0]
+        known = self._below_ignored
+        if known is None or known[0] != folder:
+            ignored = any(self._verdict(at, True) == "ignored" for at in _with_those_above(folder))
+            self._below_ignored = known = folder, ignored
+        return known[1]
+
+    def _verdict(self, path: str, is_folder: bool) -> "Verdict | None":
         folder = path
         while folder:
             folder = folder.rpartition("/")[0]
             if (rules := self._rules.get(folder)) is not None:
                 below = path[len(folder) + 1 :] if folder else path
-                verdict = rules.check_file(below + "/" if is_folder else below).include
-                if verdict is not None:
+                if (verdict := rules.verdict(below, is_folder=is_folder)) is not None:
                     return verdict
         return None
 
@@ -144,7 +158,9 @@ def _rules_text(folder: str, descriptor: int) -> str | None:
         os.close(file)
     if len(raw) > MAX_RULES_BYTES:
         raise PanalError(f"{_named(folder)} has more than {MAX_RULES_BYTES} bytes.")
-    return raw.decode("utf-8", "surrogateescape")
+    if b"\0" in raw:
+        raise PanalError(f"{_named(folder)} is no UTF-8 text; save it as UTF-8.")
+    return raw.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 def _named(folder: str) -> str:

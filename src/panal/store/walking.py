@@ -28,7 +28,7 @@ Recall = Callable[[str], bytes | None]
 # Safe below any folder, by the rules of `names`, without asking them one by one.
 _PLAIN = re.compile(r"[ !-\-0-~][ -.0-~]{0,254}")
 _LONGEST_PLAIN_BYTES = 255
-_RULES = 2
+_RULES = 3
 """To be raised when a walk comes to leave out other names: what was recalled is void then."""
 
 
