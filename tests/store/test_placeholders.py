@@ -1,9 +1,12 @@
 """An empty file that took a name: a kill leaves it, and the next start removes it."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from panal.errors import TargetTaken
 from panal.store import placeholders, publish
 from panal.store.placeholders import noted, remove_left
 from panal.store.roots import Root
@@ -23,9 +26,17 @@ def source(own_place: Path) -> Path:
     return own_place / "partial" / "x.part"
 
 
-def left(source: Path, folder: Path, data: bytes = b"", mode: int = placeholders.MODE) -> Path:
+def left(
+    source: Path,
+    folder: Path,
+    data: bytes = b"",
+    mode: int = placeholders.MODE,
+    note_mode: int = placeholders.MODE,
+) -> Path:
     """As a kill has it: a note, and what stands under the name."""
-    Path(f"{source}{placeholders.NOTE}").write_text("a/ñ", "utf-8")
+    note = Path(f"{source}{placeholders.NOTE}")
+    note.write_text("a/ñ", "utf-8")
+    note.chmod(note_mode)
     (folder / "a").mkdir()
     (folder / "a/ñ").write_bytes(data)
     (folder / "a/ñ").chmod(mode)
@@ -39,6 +50,28 @@ def test_an_empty_file_of_ours_goes_with_its_note(
     remove_left(own_place, Root(tmp_path))
     assert not name.exists()
     assert list(source.parent.iterdir()) == [source]
+
+
+def test_where_the_file_system_gives_all_files_its_own_mode_it_goes_too(
+    tmp_path: Path, own_place: Path, source: Path
+) -> None:
+    name = left(source, tmp_path, mode=0o644, note_mode=0o644)
+    remove_left(own_place, Root(tmp_path))
+    assert not name.exists()
+
+
+def test_a_name_that_is_taken_is_never_noted_as_ours(
+    tmp_path: Path, own_place: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "")
+
+    for way in ("rename_noreplace", "link_and_unlink"):
+        monkeypatch.setattr(publish, way, unsupported)
+    monkeypatch.setattr(publish, "noted", lambda *_: pytest.fail("noted"))
+    (tmp_path / "lock").touch(mode=placeholders.MODE)
+    with pytest.raises(TargetTaken):
+        publish.publish(source, Root(tmp_path), sp("lock"))
 
 
 @pytest.mark.parametrize(("data", "mode"), [(b"x", 0o600), (b"", 0o644)])
@@ -96,7 +129,11 @@ def test_the_note_is_there_before_the_name_and_gone_after(
     monkeypatch.setattr(publish, "rename_noreplace", unsupported)
     monkeypatch.setattr(publish, "link_and_unlink", unsupported)
     monkeypatch.setattr(publish, "placeholder_and_rename", placed)
-    publish.publish_at(str(source), -1, "name", sp("a/ñ"))
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        publish.publish_at(str(source), folder, "name", sp("a/ñ"))
+    finally:
+        os.close(folder)
     assert seen == ["a/ñ"]
     assert not note.exists()
     with noted(source, sp("a/ñ")):

@@ -489,6 +489,21 @@ def test_a_file_that_is_not_as_expected_keeps_its_place(
     refused(source, old, root, expected, "changed meanwhile")
 
 
+@pytest.mark.parametrize("is_folder_gone", [False, True])
+def test_for_what_is_gone_nothing_is_put_in_place_and_no_folder_made_again(
+    source: Path, old: Path, root: Root, is_folder_gone: bool
+) -> None:
+    expected, _ = standing(old, root)
+    old.unlink()
+    if is_folder_gone:
+        old.parent.rmdir()
+    with pytest.raises(ContentChanged, match="not there any more"):
+        exchange(source, root, sp("a/film"), expected)
+    assert old.parent.exists() is not is_folder_gone
+    assert not old.exists()
+    assert source.read_bytes() == DATA
+
+
 @pytest.mark.parametrize("is_known", [True, False])
 def test_a_file_that_may_have_been_edited_keeps_its_place(
     is_known: bool, source: Path, old: Path, root: Root

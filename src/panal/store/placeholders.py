@@ -43,15 +43,17 @@ def remove_left(own_place: Path, root: Root) -> None:
         source = note.with_name(note.name.removesuffix(NOTE))
         with suppress(PanalError, FileNotFoundError):
             if source.exists():  # else it has the name
-                _remove_empty(root, safe_path(note.read_text("utf-8", "replace")))
+                mode = stat.S_IMODE(note.stat().st_mode)
+                _remove_empty(root, safe_path(note.read_text("utf-8", "replace")), mode)
         if root.is_online:
             note.unlink(missing_ok=True)
 
 
-def _remove_empty(root: Root, path: SafePath) -> None:
+def _remove_empty(root: Root, path: SafePath, mode: int) -> None:
+    """`mode` is what the file system makes of `MODE`: some have one of their own for all."""
     with root.parent_for_reading(path) as (folder, name):
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        is_ours = stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) == MODE
+        is_ours = stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) == mode
         if is_ours and found.st_size == 0:
             os.unlink(name, dir_fd=folder)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from panal.errors import ContentChanged, Refused, TargetTaken
+from panal.errors import ContentChanged, NotFound, Refused, TargetTaken
 from panal.store.disk_errors import disk_error
 from panal.store.durable import MANY, sync_file_system, syncs_whole
 from panal.store.fingerprints import Fingerprint
@@ -95,10 +95,11 @@ def exchange(source: Path, root: Root, path: SafePath, expected: Fingerprint) ->
     """Put the durable file `source` in the place of the one that is known to stand under `path`.
 
     Each has the other's name then, durably. The fingerprint is that of the source. Nothing is done
-    where it raises: ContentChanged where another file than the expected one stands there, or that
-    one and somebody has touched it or wants to write to it; Refused where the file system cannot
-    exchange two files.
+    where it raises: ContentChanged where another file than the expected one stands there or none,
+    or that one and somebody has touched it or wants to write to it; Refused where the file system
+    cannot exchange two files.
     """
+    _refuse_gone(root, path)
     with root.parent_for_writing(path) as (folder, name):
         try:
             fingerprint = Fingerprint.of(source.stat(), root.device)
@@ -120,8 +121,23 @@ def exchange(source: Path, root: Root, path: SafePath, expected: Fingerprint) ->
             raise ContentChanged(
                 f"{printable(path)} is open for writing in another program; it was left as it is."
             ) from None
+        except FileNotFoundError:
+            raise ContentChanged(_gone(path)) from None
         except OSError as error:
             raise disk_error(error, f"put {printable(path)} in place") from None
+
+
+def _refuse_gone(root: Root, path: SafePath) -> None:
+    """ContentChanged where its folder is no more: whoever writes there would make it again."""
+    try:
+        with root.parent_for_reading(path):
+            pass
+    except NotFound:
+        raise ContentChanged(_gone(path)) from None
+
+
+def _gone(path: SafePath) -> str:
+    return f"{printable(path)} is not there any more; nothing was put in its place."
 
 
 def as_named(published: Fingerprint, name: str, folder: int, device: int) -> Fingerprint:
@@ -189,8 +205,18 @@ def _place(source: str | Path, folder: int, name: str, path: SafePath) -> None:
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise
+    if _is_there(name, folder):
+        raise FileExistsError(name)  # before a note says that it may be ours
     with noted(source, path):
         placeholder_and_rename(source, folder, name)
+
+
+def _is_there(name: str, folder: int) -> bool:
+    try:
+        _status(name, folder)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def rename_noreplace(source: str | Path, folder: int, name: str) -> None:
