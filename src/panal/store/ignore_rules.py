@@ -29,8 +29,10 @@ class _Rule(msgspec.Struct, frozen=True):
 
     def matches(self, name: str) -> bool:
         """Whether it matches a path itself; a folder's ends with a slash."""
+        if self.expression.search(name) is None:  # as most
+            return False
         if not self.knows_folders:
-            return self.expression.search(name) is not None
+            return True
         ends = (found.end(_FOLDER_ENDS) for found in self.expression.finditer(name))
         return any(end in (-1, len(name)) for end in ends)
 
