@@ -9,6 +9,7 @@ from panal.swarm import neighbours
 from panal.swarm.messages import (
     BytesArrived,
     CancelFetch,
+    ChunkWritten,
     Drop,
     Failure,
     FetchEnded,
@@ -23,6 +24,7 @@ from panal.swarm.messages import (
 from panal.swarm.neighbours import (
     MAX_NEIGHBOURS,
     MAX_SOURCES_KNOWN,
+    MOST_DOUBLINGS,
     OPENING_S,
     PLACE_KEPT_S,
     QUIET_BEFORE_SWAP_S,
@@ -117,6 +119,30 @@ def test_a_place_in_a_queue_is_kept_for_thirty_seconds(monkeypatch: pytest.Monke
     assert only(orders, Drop) == [Drop(queued)]
     assert driven.state.sources[queued].reason == "made room for another"
     assert Follow(A) in driven.tell(Ticked(), after_s=0.25)
+
+
+@pytest.mark.parametrize("left", [1, 2, 5, 6, 1_000_000])
+def test_a_place_in_a_queue_is_kept_for_twice_as_long_after_each_that_was_left(left: int) -> None:
+    """Else a crowd whose queues are longer than the first patience is left for ever in turn."""
+    driven = Driven(400)
+    crowd(driven, 41)
+    for number in range(MAX_NEIGHBOURS):
+        driven.tell(SourceOpened(source_id(f"p{number}"), 1 << number))
+    for source in driven.state.sources.values():
+        source.queues_left = left
+    kept_s = PLACE_KEPT_S * 2 ** min(left, MOST_DOUBLINGS)
+    assert only(driven.tell(Ticked(), after_s=kept_s), CancelFetch) == []
+    (cancelled,) = only(driven.tell(Ticked(), after_s=0.25), CancelFetch)
+    assert driven.state.sources[cancelled.source].queues_left == left + 1
+
+
+def test_a_chunk_ends_what_was_counted_of_queues_that_were_left() -> None:
+    driven = Driven(2)
+    driven.tell(SourceFound(A))
+    driven.tell(SourceOpened(A, 0b11))
+    driven.state.sources[A].queues_left = 3
+    driven.tell(ChunkWritten(A, 0))
+    assert driven.state.sources[A].queues_left == 0
 
 
 def test_who_has_what_is_missing_and_could_not_show_it_yet_stays() -> None:

@@ -213,6 +213,17 @@ def test_after_many_in_vain_all_are_more_patient_until_a_chunk_comes() -> None:
     assert yields(holder(), Source(B), 3 * SILENCE_PATIENCE_S, take_overs)
 
 
+def test_who_has_lost_anything_bears_the_silence_that_all_who_lost_add_up_to() -> None:
+    """Where many are asked in turn, each has lost little: none would wait to the end of a queue."""
+    take_overs = TakeOvers(CHUNK_BYTES)
+    for _ in range(5 * TAKEN_IN_VAIN):
+        take_overs.taken()
+    fresh_s, borne_s = 64 * SILENCE_PATIENCE_S, 4 * 64 * SILENCE_PATIENCE_S
+    assert yields(holder(), Source(B), fresh_s + JUST, take_overs)
+    assert not yields(holder(), Source(B, lost=1), borne_s, take_overs)
+    assert yields(holder(), Source(B, lost=1), borne_s + JUST, take_overs)
+
+
 def test_what_our_own_limit_holds_back_is_neither_late_nor_silent() -> None:
     quick = Source(B, fetch_rate_bytes_s=4.0 * CHUNK_BYTES)
     source = holder()

@@ -7,9 +7,10 @@ still runs; there are at most MAX_NEIGHBOURS. Decides nothing of chunks.
 import heapq
 from collections.abc import Iterator
 
+from panal.back_off import doubled
 from panal.swarm.messages import Drop, Follow, Order, SourceId
 from panal.swarm.picker import Chance, Rarity
-from panal.swarm.sources import Source, Stage
+from panal.swarm.sources import RunningFetch, Source, Stage
 
 MAX_NEIGHBOURS = 40
 MAX_SOURCES_KNOWN = 1_000
@@ -25,6 +26,8 @@ HELPFUL_FOR_S = 60.0
 """Who sent bytes within this time makes room for nobody."""
 PLACE_KEPT_S = 30.0
 """Nor who has been asked for chunks no longer ago: a place in its queue is worth something."""
+MOST_DOUBLINGS = 5
+"""So often that time is doubled, once for each queue of its that was left for others: to 16 min."""
 OPENING_S = 5.0
 """So long, while others wait, for a source to say what it has."""
 
@@ -130,15 +133,14 @@ class Neighbours:
         if now_s - source.helped_at_s <= (HELPFUL_FOR_S if source.bytes else PLACE_KEPT_S):
             return False
         if source.fetch is not None:
-            waits = source.setbacks > 0 or source.fetch.silence_s(now_s) > PLACE_KEPT_S
-            return waits and not source.fetch.ending
+            return _waited_in_vain(source.fetch, source.queues_left, now_s)
         return source.setbacks > 0
 
     def _helps_not(self, source: Source, now_s: float, missing: int) -> bool:
         if now_s - source.helped_at_s <= (HELPFUL_FOR_S if source.bytes else QUIET_BEFORE_SWAP_S):
             return False
         if source.fetch is not None:
-            return not source.fetch.ending and source.fetch.silence_s(now_s) > PLACE_KEPT_S
+            return _waited_in_vain(source.fetch, source.queues_left, now_s)
         return source.setbacks > 0 or not source.bits & missing
 
     def opened(self, source: Source, bits: int, now_s: float) -> None:
@@ -183,3 +185,9 @@ class Neighbours:
             rested = source.stage is Stage.AWAY and source.rests_until_s <= now_s
             if source.fetch is None and (rested or source.stage is Stage.FOUND):
                 yield source
+
+
+def _waited_in_vain(fetch: RunningFetch, queues_left: int, now_s: float) -> bool:
+    """Whether its place in a queue has been kept long enough: longer after each that was left."""
+    kept_s = doubled(PLACE_KEPT_S, min(queues_left, MOST_DOUBLINGS))
+    return not fetch.ending and fetch.silence_s(now_s) > kept_s

@@ -137,6 +137,7 @@ class Partings:
             return []
         why = "made room for another"
         if source.fetch is not None:
+            source.queues_left += 1
             return [end_fetch(source, source.fetch, why, REST_AFTER_STALL_S)]
         self._send_away(source, why, now_s, REST_AFTER_STALL_S)
         return [Drop(source.id)]

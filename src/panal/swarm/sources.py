@@ -151,6 +151,8 @@ class Source(msgspec.Struct):
     """Until it says that it has sent each chunk once, or does not know how to choose."""
     lost: int = 0
     """Requests taken from it, or ended since too little came, since it last brought a chunk."""
+    queues_left: int = 0
+    """How often it made room for another while it was asked, since it last brought a chunk."""
     is_taking: bool = False
     """What another was asked for is about to become free for it."""
     rests_until_s: float = 0.0

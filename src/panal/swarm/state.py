@@ -297,7 +297,7 @@ class DownloadState:
         self.chunks.written |= bit
         self.chunks.missing ^= bit
         self.origins.came(index, source.peer)
-        source.failures = source.lost = 0
+        source.failures = source.lost = source.queues_left = 0
         if fetch is not None and fetch.claimed & bit:
             self._take_overs.chunk_came(fetch.written(bit, now_s))
             self._border.chunk_came(source, fetch.bytes / max(now_s - fetch.asked_at_s, 1e-4))

@@ -116,7 +116,9 @@ class TakeOvers:
             return False
         setbacks = max(taker.setbacks, self._in_vain // TAKEN_IN_VAIN)
         patience = _PATIENCE_GROWTH ** min(setbacks, _MOST_SETBACKS)
-        longer = 2.0 ** min(max(0, taker.lost - _MOST_SETBACKS), MOST_DOUBLINGS)
+        # Many that are asked in turn have lost little each: who has lost any bears what all did.
+        vain = max(taker.lost, self._in_vain // TAKEN_IN_VAIN) if taker.lost else 0
+        longer = 2.0 ** min(max(0, vain - _MOST_SETBACKS), MOST_DOUBLINGS)
         if crowded and fetch.first_byte_at_s is None and not fetch.is_choice:
             least_s = max(patience * longer * CROWDED_PATIENCE_S, self._surely_queued_s())
             if now_s - fetch.asked_at_s > least_s:
