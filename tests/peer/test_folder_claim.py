@@ -104,7 +104,9 @@ def being_placed(folder: Path) -> Path:
     source = folder / ".panal/partial" / ("ab" * 16)
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_bytes(b"whole")
-    source.with_name(f"{source.name}.placing").write_bytes(b"taken")
+    note = source.with_name(f"{source.name}.placing")
+    note.write_bytes(b"taken")
+    note.chmod(0o600)
     (folder / "taken").touch(0o600)
     return folder / "taken"
 

@@ -34,7 +34,7 @@ from panal.wire import tracker as wire
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_fields, tracker_folders, tracker_searches
 from panal.wire import tracker_pb2 as pb
-from panal.wire.address import is_loopback, parse_address, place_of
+from panal.wire.address import is_loopback, parse_address
 from panal.wire.catalogue import Caller, News, PeerInfo, Registration, Renewal, Welcome
 from panal.wire.dialback import hash_secret
 from panal.wire.ids import NO_ZONE, PeerName, Zone, parse_peer_name, parse_zone
@@ -210,11 +210,9 @@ class TrackerService(TrackerServicer):
     async def Watch(self, request: pb.WatchRequest, call: Call) -> AsyncIterator[pb.WatchResponse]:
         """Tell of news as it comes, gathered; the first answer says that it begins."""
         wanted = wire.watched_from(request)
-        host = call.host
-        place = None if is_loopback(host) else place_of(host)
         woken = asyncio.Event()
         ends_s = asyncio.get_running_loop().time() + WATCH_S
-        with self._newsroom.watching(wanted, place, woken.set) as watcher:
+        with self._newsroom.watching(wanted, call.place or None, woken.set) as watcher:
             yield wire.news_to(News(missed=True))
             while not self._newsroom.is_closed:
                 try:
