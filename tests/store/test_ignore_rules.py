@@ -25,6 +25,7 @@ CASES = [
     ("a/q/b a/b c/b", {"": "a/**/b\n"}, "c/b"),
     ("secret.txt b", {"": "\ufeffsecret.txt\n"}, "b"),
     ("a b", {"": "a\r\n"}, "b"),
+    ("a b", {"": "a\u2028b\n"}, "a b"),
 ]
 
 

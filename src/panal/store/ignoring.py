@@ -41,8 +41,10 @@ class Ignoring:
         self._states: set[str] = set()
         self._unshared: frozenset[str] = frozenset()
         self._unshared_mark = b""
-        self._below_ignored: tuple[str, bool] | None = None
-        """The folder that was asked of last: whether rules leave out it or one above."""
+        self._edition = 0
+        """Of the rules; raised when some have changed."""
+        self._below_ignored = -1, "", False
+        """The folder that was asked of last: by which edition, and whether it is left out."""
 
     @property
     def unshared(self) -> frozenset[str]:
@@ -73,19 +75,15 @@ class Ignoring:
         else:
             self._states.discard(folder)
         text = _rules_text(folder, descriptor)
-        if text != self._texts.get(folder):
-            self._below_ignored = None
+        if text == self._texts.get(folder):
+            return
         if text is None:
             self._rules.pop(folder, None)
             self._texts.pop(folder, None)
-            return
-        from panal.store.ignore_rules import IgnoreRules
-
-        try:
-            self._rules[folder] = IgnoreRules(text.splitlines())
-        except ValueError as error:
-            raise PanalError(f"{_named(folder)} has a wrong rule: {error}.") from None
-        self._texts[folder] = text
+        else:
+            self._rules[folder] = _rules_in(text, folder)
+            self._texts[folder] = text
+        self._edition += 1  # last: another thread may ask meanwhile
 
     def has_state(self, folder: str) -> bool:
         """Whether Panal's state is in a folder, or in one above: nothing in it is shared."""
@@ -112,12 +110,12 @@ class Ignoring:
 
     def _is_below_ignored(self, path: str) -> bool:
         """Whether rules leave out a folder above: then nothing in it can be taken back."""
-        folder = path.rpartition("/")[0]
+        folder, edition = path.rpartition("/")[0], self._edition
         known = self._below_ignored
-        if known is None or known[0] != folder:
+        if known[:2] != (edition, folder):
             ignored = any(self._verdict(at, True) == "ignored" for at in _with_those_above(folder))
-            self._below_ignored = known = folder, ignored
-        return known[1]
+            self._below_ignored = known = edition, folder, ignored
+        return known[2]
 
     def _verdict(self, path: str, is_folder: bool) -> "Verdict | None":
         folder = path
@@ -140,6 +138,15 @@ def _hashed(texts: list[str]) -> bytes:
     # A line feed and a number: no two lists come to the same.
     whole = "".join(f"{len(text)}\n{text}" for text in texts)
     return blake3(whole.encode("utf-8", "surrogatepass")).digest()
+
+
+def _rules_in(text: str, folder: str) -> "IgnoreRules":
+    from panal.store.ignore_rules import IgnoreRules
+
+    try:
+        return IgnoreRules(line.removesuffix("\r") for line in text.split("\n"))
+    except ValueError as error:
+        raise PanalError(f"{_named(folder)} has a wrong rule: {error}.") from None
 
 
 def _rules_text(folder: str, descriptor: int) -> str | None:
