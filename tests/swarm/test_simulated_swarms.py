@@ -226,6 +226,15 @@ def test_a_small_file_in_a_busy_crowd_comes_in_a_minute() -> None:
     assert outcome.done_s < 60
 
 
+@pytest.mark.parametrize(("seeds", "most_s"), [(60, 600), (100, 1_500)])
+def test_more_seeds_than_are_followed_with_long_queues_deliver(seeds: int, most_s: int) -> None:
+    """Each was once left for another after 30 s, for ever."""
+    crowd = [SimulatedPeer(f"p{number}", queue_s=40.0) for number in range(seeds)]
+    outcome = run_swarm(crowd, chunk_count=4, checked=False)
+    assert outcome.done_s is not None
+    assert outcome.done_s < most_s
+
+
 # Who has what, and when -----------------------------------------------------------------------
 
 

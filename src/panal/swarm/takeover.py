@@ -114,10 +114,11 @@ class TakeOvers:
         fetch = holder.fetch
         if fetch is None or fetch.ending or self._gives_way(taker, fetch, now_s):
             return False
-        setbacks = max(taker.setbacks, self._in_vain // TAKEN_IN_VAIN)
+        by_all = self._in_vain // TAKEN_IN_VAIN
+        setbacks = max(taker.setbacks, by_all)
         patience = _PATIENCE_GROWTH ** min(setbacks, _MOST_SETBACKS)
         # Many that are asked in turn have lost little each: who has lost any bears what all did.
-        vain = max(taker.lost, self._in_vain // TAKEN_IN_VAIN) if taker.lost else 0
+        vain = max(taker.lost, by_all) if taker.lost else 0
         longer = 2.0 ** min(max(0, vain - _MOST_SETBACKS), MOST_DOUBLINGS)
         if crowded and fetch.first_byte_at_s is None and not fetch.is_choice:
             least_s = max(patience * longer * CROWDED_PATIENCE_S, self._surely_queued_s())
