@@ -202,10 +202,12 @@ class Mounts(Root):
             raise Refused(f"{printable(name)} is shared in place from {place}: only read there.")
 
     @contextmanager
-    def parent_for_writing(self, path: SafePath, *, sync: bool = True) -> Iterator[tuple[int, str]]:
+    def parent_for_writing(
+        self, path: SafePath, *, sync: bool = True, makes: bool = True
+    ) -> Iterator[tuple[int, str]]:
         """As in the folder; Refused in a further root."""
         self._refuse_further(path)
-        with super().parent_for_writing(path, sync=sync) as found:
+        with super().parent_for_writing(path, sync=sync, makes=makes) as found:
             yield found
 
     @contextmanager

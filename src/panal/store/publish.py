@@ -99,40 +99,46 @@ def exchange(source: Path, root: Root, path: SafePath, expected: Fingerprint) ->
     or that one and somebody has touched it or wants to write to it; Refused where the file system
     cannot exchange two files.
     """
-    _refuse_gone(root, path)
-    with root.parent_for_writing(path) as (folder, name):
-        try:
-            fingerprint = Fingerprint.of(source.stat(), root.device)
-            found = Fingerprint.of(_status(name, folder), root.device)
-            _refuse_other(found, expected, path)
-            with read_lease(name, folder) as is_untouched:
-                refuse_touched(Fingerprint.of(_status(name, folder)), expected, path)
-                _exchange_at(source, folder, name)
-                try:
-                    _refuse_other(Fingerprint.of(source.stat(), root.device), expected, path)
-                    if not is_untouched():
-                        raise OpenForWriting
-                except (ContentChanged, OpenForWriting):
-                    _exchange_at(source, folder, name)  # somebody put it there just now
-                    raise
-            os.fsync(folder)
-            return as_named(fingerprint, name, folder, root.device)
-        except OpenForWriting:
-            raise ContentChanged(
-                f"{printable(path)} is open for writing in another program; it was left as it is."
-            ) from None
-        except FileNotFoundError:
-            raise ContentChanged(_gone(path)) from None
-        except OSError as error:
-            raise disk_error(error, f"put {printable(path)} in place") from None
-
-
-def _refuse_gone(root: Root, path: SafePath) -> None:
-    """ContentChanged where its folder is no more: whoever writes there would make it again."""
     try:
-        with root.parent_for_reading(path):
-            pass
-    except NotFound:
+        with root.parent_for_writing(path, makes=False) as (folder, name):
+            return _exchange_in(folder, name, source, root, path, expected)
+    except ContentChanged:
+        raise
+    except NotFound:  # its folder
+        raise ContentChanged(_gone(path)) from None
+
+
+def _exchange_in(
+    folder: int, name: str, source: Path, root: Root, path: SafePath, expected: Fingerprint
+) -> Fingerprint:
+    try:
+        fingerprint = Fingerprint.of(source.stat(), root.device)
+        found = Fingerprint.of(_standing(name, folder, path), root.device)
+        _refuse_other(found, expected, path)
+        with read_lease(name, folder) as is_untouched:
+            refuse_touched(Fingerprint.of(_standing(name, folder, path)), expected, path)
+            _exchange_at(source, folder, name)
+            try:
+                _refuse_other(Fingerprint.of(source.stat(), root.device), expected, path)
+                if not is_untouched():
+                    raise OpenForWriting
+            except (ContentChanged, OpenForWriting):
+                _exchange_at(source, folder, name)  # somebody put it there just now
+                raise
+        os.fsync(folder)
+        return as_named(fingerprint, name, folder, root.device)
+    except OpenForWriting:
+        raise ContentChanged(
+            f"{printable(path)} is open for writing in another program; it was left as it is."
+        ) from None
+    except OSError as error:
+        raise disk_error(error, f"put {printable(path)} in place") from None
+
+
+def _standing(name: str, folder: int, path: SafePath) -> os.stat_result:
+    try:
+        return _status(name, folder)
+    except FileNotFoundError:
         raise ContentChanged(_gone(path)) from None
 
 

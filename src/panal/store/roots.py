@@ -209,12 +209,16 @@ class Root:
         return False
 
     @contextmanager
-    def parent_for_writing(self, path: SafePath, *, sync: bool = True) -> Iterator[tuple[int, str]]:
+    def parent_for_writing(
+        self, path: SafePath, *, sync: bool = True, makes: bool = True
+    ) -> Iterator[tuple[int, str]]:
         """The descriptor of the folder that a path lies in, made where missing, and its name.
 
-        Without `sync` the caller makes the folders above durable.
+        Without `sync` the caller makes the folders above durable. NotFound for a missing one where
+        it `makes` none.
         """
-        with self._parent(path, mkdir_synced if sync else mkdir_if_missing) as found:
+        make = mkdir_synced if sync else mkdir_if_missing
+        with self._parent(path, make if makes else None) as found:
             yield found
 
     @contextmanager
