@@ -8,6 +8,8 @@ nobody has asked for before. Of each: the query's number, seconds, hits, and why
 """
 
 import asyncio
+import itertools
+import math
 import sys
 import time
 from collections.abc import Iterable
@@ -92,14 +94,8 @@ async def _searches(call: Any, asked: Iterable[tuple[int, str]], until_s: float)
     return found
 
 
-def _in_turn(rounds: range, *, anew: bool) -> Iterable[tuple[int, str]]:
-    for round_number in rounds:
-        for number, words in enumerate(QUERIES):
-            yield number, in_other_words(words, round_number + 2) if anew else words
-
-
-def _say(word: str, found: Iterable[Search]) -> None:
-    print(word, msgspec.json.encode(list(found)).decode(), flush=True)
+def _say(word: str, found: list[Search]) -> None:
+    print(word, msgspec.json.encode(found).decode(), flush=True)
 
 
 async def main(address: str, duration_s: float) -> None:
@@ -109,9 +105,13 @@ async def main(address: str, duration_s: float) -> None:
         await channel.channel_ready()
         print("begins", flush=True)
         until_s = time.monotonic() + duration_s
-        _say("turns", await _searches(call, _in_turn(range(10**9), anew=False), until_s))
-        rest = _in_turn(range(ROUNDS_ANEW), anew=True)
-        _say("anew", await _searches(call, rest, float("inf")))
+        _say("turns", await _searches(call, itertools.cycle(enumerate(QUERIES)), until_s))
+        anew = (
+            (number, in_other_words(words, times))
+            for times in range(2, ROUNDS_ANEW + 2)
+            for number, words in enumerate(QUERIES)
+        )
+        _say("anew", await _searches(call, anew, math.inf))
 
 
 if __name__ == "__main__":

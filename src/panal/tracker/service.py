@@ -180,7 +180,10 @@ class TrackerService(TrackerServicer):
         return catalogue.located_to(await self._records.locate(contents, handout))
 
     def _check_own(self, name: PeerName, call: Call) -> None:
-        """Refused where a member speaks for another name than its own."""
+        """Refused where a member speaks for another name than its own.
+
+        The two calls that come most do not ask where there are no members.
+        """
         member = self._gate.member(call.metadata)
         if member is not None and key_of(member.name) != key_of(name):
             raise Refused(f"{member.name} may not speak for {name}.")

@@ -125,14 +125,13 @@ def announcement_to(announcement: Announcement, caller: Caller | None) -> pb.Ann
 
 def contents_from(message: pb.LocateRequest) -> list[ContentId]:
     """The contents that are asked for."""
-    contents: Any = message.contents[:]  # a list
+    contents: list[Any] = message.contents[:]
     if not 1 <= len(contents) <= MAX_LOCATED:
         raise UsageError(f"1 to {MAX_LOCATED} contents can be located at once.")
     for raw in contents:
         if len(raw) != CONTENT_ID_BYTES:
             content_id_from_bytes(raw)  # says what is wrong
-    checked: list[ContentId] = contents
-    return checked
+    return contents
 
 
 def provider_from(message: pb.Provider) -> Provider:
