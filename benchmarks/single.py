@@ -2,7 +2,8 @@
 
 Panal's time is the whole command's: interpreter, tracker, bytes, both hashes, syncs, final
 name. curl and aria2c fetch from nginx and verify nothing. On a disk the others' files are
-synced within their time, as Panal's is.
+synced within their time, as Panal's is; on tmpfs what each writes to lies at hand
+(`places.memory_at_hand`), whichever comes first.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from benchmarks.local import (
     sync,
     timed,
 )
-from benchmarks.places import FILE_NAME, MEDIA, SHARED_MEMORY, make_file, medium
+from benchmarks.places import FILE_NAME, MEDIA, SHARED_MEMORY, make_file, medium, memory_at_hand
 from benchmarks.processes import free_port
 from benchmarks.rows import Aim, Row, in_turn, skipped, table
 from benchmarks.scenarios import MIB
@@ -34,9 +35,16 @@ class _Contenders:
     """The programs and where they fetch to."""
 
     def __init__(
-        self, place: Path, url: str, panal: LocalPanal, content: str, torrent: LocalTorrent
+        self,
+        original: Path,
+        place: Path,
+        url: str,
+        panal: LocalPanal,
+        content: str,
+        torrent: LocalTorrent,
     ) -> None:
         self._into = place / "into"
+        self._size_bytes = original.stat().st_size
         self._url = f"{url}/{FILE_NAME}"
         self._panal, self._content, self._torrent = panal, content, torrent
         self._synced = None if place.is_relative_to(SHARED_MEMORY) else self._into / FILE_NAME
@@ -46,6 +54,8 @@ class _Contenders:
         emptied(self._into)
         if self._synced is not None:
             os.sync()
+        else:
+            memory_at_hand(self._size_bytes)
         return self._into
 
     def panal(self) -> float:
@@ -97,7 +107,7 @@ def _on(where: str, rounds: int, size_mib: int) -> Iterator[Row]:
         content = str(panal.wait_until_found(FILE_NAME)["id"])
         torrent = stack.enter_context(local_torrent(original, place))
         url = stack.enter_context(nginx(folder, free_port()))
-        each = _Contenders(place, url, panal, content, torrent)
+        each = _Contenders(original, place, url, panal, content, torrent)
         spent_s = in_turn(
             {
                 "panal": each.panal,
