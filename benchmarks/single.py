@@ -36,15 +36,15 @@ class _Contenders:
 
     def __init__(
         self,
-        original: Path,
+        size_bytes: int,
         place: Path,
         url: str,
         panal: LocalPanal,
         content: str,
         torrent: LocalTorrent,
     ) -> None:
+        self._size_bytes = size_bytes
         self._into = place / "into"
-        self._size_bytes = original.stat().st_size
         self._url = f"{url}/{FILE_NAME}"
         self._panal, self._content, self._torrent = panal, content, torrent
         self._synced = None if place.is_relative_to(SHARED_MEMORY) else self._into / FILE_NAME
@@ -107,7 +107,7 @@ def _on(where: str, rounds: int, size_mib: int) -> Iterator[Row]:
         content = str(panal.wait_until_found(FILE_NAME)["id"])
         torrent = stack.enter_context(local_torrent(original, place))
         url = stack.enter_context(nginx(folder, free_port()))
-        each = _Contenders(original, place, url, panal, content, torrent)
+        each = _Contenders(size_mib * MIB, place, url, panal, content, torrent)
         spent_s = in_turn(
             {
                 "panal": each.panal,
