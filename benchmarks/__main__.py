@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from benchmarks import faults, memory, secure, sharing, single, small_files, swarm, together, ways
-from benchmarks.hosts import CannotRun, congestion_control
+from benchmarks.hosts import CONGESTION_CONTROL, CannotRun, congestion_control
 from benchmarks.places import MEDIA
 from benchmarks.processes import Broken, MachineLoad
 from benchmarks.rows import Aim, Row, document, skipped, table
@@ -95,8 +95,9 @@ def machine(random_seed: int) -> str:
     return (
         f"{time.strftime('%Y-%m-%d %H:%M')}; {os.cpu_count()} × {model}, "
         f"{memory_gib:.0f} GiB; Linux {platform.release()}, congestion control "
-        f"{congestion_control()}; Python {platform.python_version()}; load "
-        f"{os.getloadavg()[0]:.1f}; scenarios drawn from --random {random_seed}"
+        f"{congestion_control()}, in networks {CONGESTION_CONTROL}; "
+        f"Python {platform.python_version()}; load {os.getloadavg()[0]:.1f}; "
+        f"scenarios drawn from --random {random_seed}"
     )
 
 

@@ -26,12 +26,15 @@ BURST_KIB = 80
 QUEUE_MS = 50
 """How long a packet may wait at a full link before it is dropped."""
 TX_QUEUE_LENGTH = 1000
+CONGESTION_CONTROL = "cubic"
+"""What Linux has unless its owner wants another, whatever this machine's owner wants."""
 HEADER_BYTES = 66
 """Ethernet, IPv4 and TCP with timestamps. veth counts one for each packet that the kernel
 hands over, however many segments that becomes on a wire."""
 BRIDGE = "bridge"
 """The one in the middle."""
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_CHOSEN = Path("/proc/sys/net/ipv4/tcp_congestion_control")
 _CLONE_NEWNET = 0x4000_0000
 _NAMED = Path("/run/netns")
 _NAME = re.compile(r"panal-(\d+)-(\w+)")
@@ -142,9 +145,12 @@ class Network:
     every host is there.
     """
 
-    def __init__(self, round_trip_s: float = 0.0) -> None:
+    def __init__(
+        self, round_trip_s: float = 0.0, congestion_control: str = CONGESTION_CONTROL
+    ) -> None:
         self.hosts: list[Host] = []
         self._round_trip_s = round_trip_s
+        self._congestion_control = congestion_control
         self._taps: list[int] = []
         self._relay: subprocess.Popen[bytes] | None = None
         self._prefix = f"panal-{os.getpid()}-"
@@ -201,6 +207,7 @@ class Network:
         _run("ip", "netns", "add", namespace)
         self.hosts.append(host)
         self._connect(namespace, port)
+        _choose(namespace, self._congestion_control)
         queue = ("txqueuelen", str(TX_QUEUE_LENGTH))
         _run("ip", "-n", self.switch, "link", "set", port, *queue, "master", bridge, "up")
         _run("ip", "-n", namespace, "link", "set", "lo", "up")
@@ -257,6 +264,14 @@ def _shape(namespace: str, device: str, rate_mbit: float) -> None:
         )
 
 
+def _choose(namespace: str, congestion_control: str) -> None:
+    with inside(namespace):
+        try:
+            _CHOSEN.write_text(congestion_control)
+        except OSError as error:
+            raise CannotRun(f"no congestion control {congestion_control}: {error}") from None
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -287,6 +302,5 @@ def _namespaces() -> list[str]:
 
 
 def congestion_control() -> str:
-    """The kernel's congestion control, which every namespace inherits."""
-    path = Path("/proc/sys/net/ipv4/tcp_congestion_control")
-    return path.read_text().strip() if path.exists() else "unknown"
+    """This machine's own, for all that runs on its loopback."""
+    return _CHOSEN.read_text().strip() if _CHOSEN.exists() else "unknown"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.curve import Curve, svg
-from benchmarks.hosts import CannotRun, Host, Network, congestion_control
+from benchmarks.hosts import CONGESTION_CONTROL, CannotRun, Host, Network
 from benchmarks.link_use import LinkUse
 from benchmarks.places import FILE_NAME, SHARED_MEMORY, make_file, memory_at_hand
 from benchmarks.processes import Broken, MachineLoad
@@ -79,12 +79,17 @@ class Outcome:
 
 
 def run_once(
-    program: str, scenario: Scenario, original: Path, *, sees_links: bool = False
+    program: str,
+    scenario: Scenario,
+    original: Path,
+    *,
+    congestion_control: str = CONGESTION_CONTROL,
+    sees_links: bool = False,
 ) -> Outcome:
     """One clean run on fresh hosts; to see their links takes a twentieth of a core."""
     folder = Path(tempfile.mkdtemp(prefix="panal-bench-", dir=original.parent))
     try:
-        with Network() as network:
+        with Network(congestion_control=congestion_control) as network:
             at = place(network, scenario, folder)
             kind = PanalSwarm if program == "panal" else TorrentSwarm
             swarm = kind(at, original)
@@ -165,7 +170,12 @@ def same(at: Place, host: Host, original: Path) -> bool:
 
 
 def run(
-    scenario: Scenario, programs: Sequence[str], rounds: int, *, tells_links: bool = False
+    scenario: Scenario,
+    programs: Sequence[str],
+    rounds: int,
+    *,
+    congestion_control: str = CONGESTION_CONTROL,
+    tells_links: bool = False,
 ) -> dict[str, list[Outcome]]:
     """Every program in turn, `rounds` times; prints each as it comes, with the use of links."""
     print(f"{scenario.name}: {scenario.words()}; aim {scenario.aim}", flush=True)
@@ -175,7 +185,13 @@ def run(
         original = make_file(folder / FILE_NAME, scenario.size_bytes)
         for _ in range(rounds):
             for program in programs:
-                outcome = run_once(program, scenario, original, sees_links=tells_links)
+                outcome = run_once(
+                    program,
+                    scenario,
+                    original,
+                    congestion_control=congestion_control,
+                    sees_links=tells_links,
+                )
                 print(f"  {outcome.words()}  load {os.getloadavg()[0]:.1f}", flush=True)
                 if outcome.links is not None:
                     print(*outcome.links.lines(), sep="\n", flush=True)
@@ -249,13 +265,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--program", action="append", choices=PROGRAMS)
     parser.add_argument("--random", type=int, default=random.randrange(10**6))
+    parser.add_argument("--congestion", default=CONGESTION_CONTROL, help="as the kernel calls it")
     parser.add_argument("--links", action="store_true", help="how much of each link was used")
     asked = parser.parse_args()
-    print(f"congestion control {congestion_control()}; drawn from --random {asked.random}")
+    print(f"congestion control {asked.congestion}; drawn from --random {asked.random}")
     for scenario in (*SCENARIOS, *drawn(asked.random)):
         if not asked.scenario or scenario.name in asked.scenario:
             programs = asked.program or PROGRAMS
-            run(scenario, programs, asked.rounds, tells_links=asked.links)
+            run(
+                scenario,
+                programs,
+                asked.rounds,
+                congestion_control=asked.congestion,
+                tells_links=asked.links,
+            )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,17 @@ from typing import ClassVar
 import pytest
 
 from benchmarks import faults, swarm
-from benchmarks.hosts import HEADER_BYTES, Host, Link, Traffic
+from benchmarks.hosts import (
+    CONGESTION_CONTROL,
+    HEADER_BYTES,
+    CannotRun,
+    Host,
+    Link,
+    Network,
+    Traffic,
+    congestion_control,
+    inside,
+)
 from benchmarks.scenarios import SCENARIOS
 
 
@@ -24,6 +34,21 @@ def test_without_root_swarms_are_skipped_in_words(monkeypatch: pytest.MonkeyPatc
     assert "need root" in row.note
     assert "need root" in fault.note
     assert row.ratio is fault.ratio is None
+
+
+def test_hosts_have_the_congestion_control_of_the_benchmark_not_the_machines() -> None:
+    machines_own = congestion_control()
+    try:
+        with Network() as network, inside(network.add("one", Link()).namespace):
+            assert congestion_control() == CONGESTION_CONTROL
+    except CannotRun as reason:
+        pytest.skip(str(reason))
+    with (
+        Network(congestion_control="no-such") as network,
+        pytest.raises(CannotRun, match="no-such"),
+    ):
+        network.add("one", Link())
+    assert congestion_control() == machines_own
 
 
 def test_what_a_peer_has_is_asked_no_more_when_its_host_is_gone() -> None:
