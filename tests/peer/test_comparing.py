@@ -166,3 +166,42 @@ def test_what_is_indexed_while_others_are_looked_at_is_no_twin_of_itself(
     monkeypatch.setattr(Comparing, "_compare", late)
     found = place.comparing.everything(time.time)
     assert ([path for path, _ in found.fresh], found.moved) == (["fresh"], [])
+
+
+@pytest.mark.parametrize("name", ["k.txt", "a/b/k.txt", "more/k.txt"])
+@pytest.mark.parametrize("looks_at_all", [True, False])
+def test_another_file_with_the_time_that_an_archive_sets_and_an_old_inode_is_fresh(
+    place: Place, name: str, looks_at_all: bool
+) -> None:
+    def look() -> list[str]:
+        if looks_at_all:
+            found = place.comparing.everything(time.time)
+        else:
+            found = place.comparing.some([name], time.time)
+        assert not found.moved
+        assert not found.gone
+        return [path for path, _ in found.fresh]
+
+    def unpack(data: bytes, mtime_ns: int) -> None:
+        path = place.path(name)
+        ctime_ns = path.stat().st_ctime_ns if path.exists() else 0
+        while True:  # as a deleted file's inode is given to the next
+            write(path, data)
+            os.utime(path, ns=(0, mtime_ns))
+            if path.stat().st_ctime_ns != ctime_ns:  # a clock may tick in milliseconds
+                return
+
+    archives_ns = 10**18
+    unpack(b"version 1.0", archives_ns)
+    assert look() == [name]
+    place.remember(name)
+    assert look() == look() == []
+    unpack(b"version 1.1", archives_ns)
+    assert look() == [name]
+    place.remember(name)
+    assert look() == look() == []
+    unpack(b"version 1.2", archives_ns + 1)  # a time that nobody sets twice
+    place.remember(name)
+    assert look() == []
+    os.chmod(place.path(name), 0o600)
+    assert look() == []

@@ -48,13 +48,13 @@ async def holding(network: Network, name: str, path: str = "film.bin") -> Runnin
     """A peer that shares the file, which rests: a look at the folder would take it for new."""
     peer = await network.peer(name)
     await peer.upload(path, DATA)
-    os.utime(peer.folder / path, ns=(1, 10**18))
+    os.utime(peer.folder / path, ns=(1, 10**18 + 1))
     await peer.app.scanning.scan()
 
     def rests() -> bool:
         # A look of the peer's own may have found it first, and read it still when ours is over.
         shared = peer.app.index.by_path(SafePath(path))
-        return shared is not None and shared.fingerprint.mtime_ns == 10**18
+        return shared is not None and shared.fingerprint.mtime_ns == 10**18 + 1
 
     await until(rests, "it is shared as it rests")
     return peer
@@ -150,7 +150,7 @@ async def test_a_repair_fetches_the_wrong_chunk_alone(network: Network) -> None:
     assert (answer.differing, answer.repaired) == ({}, ["film.bin"])
     assert path.read_bytes() == DATA
     assert other.app.traffic.up_bytes == MIN_CHUNK_BYTES
-    assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_mtime_ns) == (0o640, 10**18)
+    assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_mtime_ns) == (0o640, 10**18 + 1)
     assert await content_of(peer) == content
     assert peer.node.status().damaged == {}
     assert (await peer.request("GET", f"/content/{content}")).body == DATA
@@ -240,7 +240,7 @@ async def test_what_lies_in_a_further_root_is_only_read(network: Network, tmp_pa
     peer = await network.peer("one")
     (tmp_path / "music").mkdir()
     (tmp_path / "music" / "film.bin").write_bytes(DATA)
-    os.utime(tmp_path / "music" / "film.bin", ns=(1, 10**18))
+    os.utime(tmp_path / "music" / "film.bin", ns=(1, 10**18 + 1))
     await peer.node.add([str(tmp_path / "music")])
     await until(lambda: len(peer.node.files().files) == 1, "shared")
     overwrite(tmp_path / "music" / "film.bin", ROT_AT, b"rot")

@@ -1,4 +1,5 @@
-"""The roots compared with the index, by fingerprint (device, inode, size, mtime).
+"""The roots compared with the index, by fingerprint (device, inode, size, mtime; where an
+unpacker set that time, ctime too).
 
 What differs and had been left alone for a moment when the look began is to be hashed, unless the
 index knows the same inode unchanged under another name: then it was only moved.
@@ -10,7 +11,7 @@ from contextlib import suppress
 import msgspec
 
 from panal.errors import PanalError
-from panal.store.fingerprints import Fingerprint, Seen, Skipped
+from panal.store.fingerprints import Fingerprint, Seen, Skipped, is_in_whole_seconds
 from panal.store.index import Index, Moved
 from panal.store.mounts import Mounts
 from panal.store.root_records import Twins
@@ -63,7 +64,7 @@ class Settled:
 
 def rest_for(mtime_ns: int) -> float:
     """How long ago a file must have been modified, in seconds, to be at rest."""
-    return SETTLED_S if mtime_ns % 1_000_000_000 else max(SETTLED_S, COARSE_S)
+    return max(SETTLED_S, COARSE_S) if is_in_whole_seconds(mtime_ns) else SETTLED_S
 
 
 class Comparing:
@@ -122,7 +123,7 @@ class Comparing:
                 folders = self._index.seen_folders.begin(path)
                 pieces = self._root.pieces(Skipped(), path, folders.recall)
             elif found.size_bytes <= MAX_CONTENT_BYTES:
-                one = [[(path, *found.numbers())]]
+                one = [[(path, *found.looked_at())]]
         self._compare(one, self._known_as(path), is_settled, difference)
         self._compare(pieces, self._known_below(path), is_settled, difference, folders)
 
@@ -170,7 +171,7 @@ class Comparing:
 
     def _row_of(self, path: str) -> Run:
         shared = self._index.by_path(path)
-        return [] if shared is None else [(path, *shared.fingerprint.numbers())]
+        return [] if shared is None else [(path, *shared.fingerprint.looked_at())]
 
     def _rows(self, after: str, before: str) -> Iterator[FileRow]:
         """What is indexed between two paths."""

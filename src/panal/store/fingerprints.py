@@ -7,6 +7,7 @@ import msgspec
 from panal.wire.names import SafePath, printable
 
 _LIMIT = 2**63
+_SECOND_NS = 1_000_000_000
 _EXAMPLES = 3
 
 
@@ -48,6 +49,19 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
         """What is compared, as the index keeps it."""
         return self.device, self.inode, self.size_bytes, self.mtime_ns
 
+    @property
+    def telling_ctime_ns(self) -> int:
+        """What a look compares besides: the ctime where the other time is in whole seconds.
+
+        Such a time was set by an unpacker, or is of a coarse clock. The next archive's file of
+        that name and size may have it too, and the deleted one's inode.
+        """
+        return self.ctime_ns if is_in_whole_seconds(self.mtime_ns) else 0
+
+    def looked_at(self) -> tuple[int, int, int, int, int]:
+        """What a look at the folder compares with the index."""
+        return (*self.numbers(), self.telling_ctime_ns)
+
     @staticmethod
     def as_kept(
         device: int, inode: int, size_bytes: int, mtime_ns: int
@@ -65,7 +79,7 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
         others. A name, mode, owner or link that was changed counts as touched; where a clock
         ticks in whole seconds, everything does: an edit in the same one leaves no trace."""
         same = self.numbers()[1:] == found.numbers()[1:] and self.ctime_ns == found.ctime_ns
-        return same and self.ctime_ns % 1_000_000_000 != 0
+        return same and not is_in_whole_seconds(self.ctime_ns)
 
     def is_the_same(self, found: "Fingerprint") -> bool:
         """Whether a file stands as it did, as far as its file system's clock can tell."""
@@ -78,6 +92,11 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
     def is_of(self, descriptor: int) -> bool:
         """Whether an open file, whose device cannot change, still is as it was."""
         return Fingerprint.of(os.fstat(descriptor)).numbers()[1:] == self.numbers()[1:]
+
+
+def is_in_whole_seconds(time_ns: int) -> bool:
+    """Whether that is all that a time says."""
+    return time_ns % _SECOND_NS == 0
 
 
 def _as_stored(number: int) -> int:

@@ -10,15 +10,15 @@ import os
 import msgspec
 from blake3 import blake3
 
-from panal.store.fingerprints import Skipped
+from panal.store.fingerprints import Skipped, is_in_whole_seconds
 
 _DIGEST_BYTES = 32
 # The later forms of marshal depend on who else holds an object, this one on its value alone.
 _PLAIN_FORM = 2
 
-NamedNumbers = tuple[str, int, int, int, int]
-"""A file's name, and device, inode, size and time as the system gives them; device 0 is the
-root's own."""
+NamedNumbers = tuple[str, int, int, int, int, int]
+"""A file's name, and device, inode, size and times as the system gives them; device 0 is the
+root's own. Of the last see `Fingerprint.telling_ctime_ns`."""
 
 
 class Listing(msgspec.Struct):
@@ -52,14 +52,15 @@ def list_folder(descriptor: int, root_device: int) -> Listing:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            device = status.st_dev
+            device, mtime_ns = status.st_dev, status.st_mtime_ns
             files.append(
                 (
                     entry.name,
                     0 if device == root_device else device,
                     status.st_ino,
                     status.st_size,
-                    status.st_mtime_ns,
+                    mtime_ns,
+                    status.st_ctime_ns if is_in_whole_seconds(mtime_ns) else 0,
                 )
             )
     return listing

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from panal.store.fingerprints import Fingerprint, Seen
+from panal.store.fingerprints import Fingerprint, Seen, is_in_whole_seconds
 from panal.store.index import Index, Moved
 from panal.store.mounts import FurtherRoot
 from panal.store.withheld import Line
@@ -98,14 +98,14 @@ class Twins:
             for path, found in files
             if found.numbers() in names
         ]
-        unpacked = [path for path, found, _ in alike if _is_in_whole_seconds(found)]
+        unpacked = [path for path, found, _ in alike if is_in_whole_seconds(found.mtime_ns)]
         again = look_again(unpacked) if unpacked else {}
         twins = {}
         for path, seen, known in alike:
             found = again.get(path, seen)
             if found != seen:
                 continue  # changed since
-            if _is_in_whole_seconds(found):
+            if is_in_whole_seconds(found.mtime_ns):
                 known = {
                     name: ctime_ns
                     for name, ctime_ns in known.items()
@@ -128,7 +128,3 @@ class Twins:
         for path, ctime_ns, *numbers in self._index.rows(question, tuple(inodes)):
             names.setdefault(tuple(numbers), {})[str(path)] = cast(int, ctime_ns)
         return names
-
-
-def _is_in_whole_seconds(found: Fingerprint) -> bool:
-    return found.mtime_ns % 1_000_000_000 == 0

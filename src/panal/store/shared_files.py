@@ -132,9 +132,10 @@ class SharedFiles(IndexDatabase):
             return self._totals
 
     def file_rows(self, after: str, before: str, limit: int) -> list[FileRow]:
-        """The next paths between two, and the numbers of their fingerprints, in path order."""
+        """The next paths between two, and what a look compares of each, in path order."""
         return self.rows(
-            "SELECT path, device, inode, size_bytes, mtime_ns FROM shared "
+            "SELECT path, device, inode, size_bytes, mtime_ns, "
+            "iif(mtime_ns % 1000000000 = 0, ctime_ns, 0) FROM shared "
             "WHERE path > ? AND path < ? ORDER BY path LIMIT ?",
             (after, before, limit),
         )

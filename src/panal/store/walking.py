@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from panal.store.disk_errors import disk_error
-from panal.store.fingerprints import Fingerprint, Skipped
+from panal.store.fingerprints import Fingerprint, Skipped, is_in_whole_seconds
 from panal.store.ignoring import Ignoring
 from panal.store.listing import Listing, Outcome, list_folder
 from panal.store.other_states import REASON as STATE
 from panal.wire.manifest import MAX_CONTENT_BYTES
 from panal.wire.names import MAX_DEPTH, MAX_PATH_BYTES, STATE_DIRECTORY, path_problem, printable
 
-FileRow = tuple[str, int, int, int, int]
-"""Path, and the numbers of its fingerprint: as the index has it."""
+FileRow = tuple[str, int, int, int, int, int]
+"""Path, and what a look compares of its fingerprint: as the index has it."""
 Run = list[FileRow]
 Recall = Callable[[str], bytes | None]
 """What `Listed` said of a folder the last time, where that still holds for the index."""
@@ -28,7 +28,7 @@ Recall = Callable[[str], bytes | None]
 # Safe below any folder, by the rules of `names`, without asking them one by one.
 _PLAIN = re.compile(r"[ !-\-0-~][ -.0-~]{0,254}")
 _LONGEST_PLAIN_BYTES = 255
-_RULES = 3
+_RULES = 4
 """To be raised when a walk comes to leave out other names: what was recalled is void then."""
 
 
@@ -129,14 +129,15 @@ class Walk:
         """What is not left out, ordered: files with their rows, folders without."""
         is_usual = self._is_usual(folder, listing)
         found: _Found = []
-        for name, *numbers in listing.files:
+        for name, *numbers, ctime_ns in listing.files:
             path = above + name
             if self._leaves_out(path, skipped, is_usual=is_usual):
                 continue
             if numbers[2] > MAX_CONTENT_BYTES:
                 skipped.add("too large", path)
                 continue
-            found.append((path, (path, *Fingerprint.as_kept(*numbers))))
+            kept = Fingerprint.as_kept(*numbers)
+            found.append((path, (path, *kept, ctime_ns if is_in_whole_seconds(kept[3]) else 0)))
         for name, is_folder, is_link in listing.others:
             path = above + name
             if self._leaves_out(
