@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import subprocess
+import threading
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,8 +16,10 @@ import pytest
 
 from panal.peer import announcer, upload_routes, uploads
 from panal.peer.uploads import BATCH_BYTES
+from panal.store.hashing import ContentHasher
 from panal.store.space import reserve_bytes
 from panal.wire.links import Link, parse_what
+from panal.wire.names import SafePath
 from tests.support.network import Answer, Network, RunningPeer, until
 from tests.support.patience import PATIENCE_S
 from tests.support.raw_http import RawAnswer, connection, request
@@ -463,6 +466,39 @@ async def test_what_breaks_off_leaves_nothing(
     assert in_folder(peer) == {}
     assert (await put(peer, "next.txt")).status == 201
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_descriptor_is_not_closed_under_a_thread_that_writes_however_it_ends(
+    peer: RunningPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    wrote: list[int] = []
+
+    def slow(hasher: ContentHasher, descriptor: int, batch: bytes) -> None:
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+        wrote.append(os.write(descriptor, batch))
+
+    async def blocks() -> AsyncIterator[bytes]:
+        yield b"u" * BATCH_BYTES
+        await asyncio.to_thread(begun.wait, PATIENCE_S)
+        raise ConnectionResetError("gone")
+
+    monkeypatch.setattr(uploads, "_hash_and_write", slow)
+    storing = asyncio.create_task(
+        peer.app.uploads.store(SafePath("x"), blocks(), None, exact=False, replace=False)
+    )
+    await asyncio.to_thread(begun.wait, PATIENCE_S)
+    for _ in range(10):  # what broke off waits for the thread by then
+        await asyncio.sleep(0)
+    storing.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not storing.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await storing
+    assert wrote == [BATCH_BYTES]
 
 
 async def test_ten_said_and_nine_sent(peer: RunningPeer) -> None:

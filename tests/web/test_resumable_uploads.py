@@ -217,6 +217,19 @@ async def test_what_another_program_has_cut_at_the_end_is_never_put_in_place(
     assert (peer.folder / "a.bin").read_bytes() == DATA
 
 
+async def test_what_found_no_place_and_was_cut_since_is_never_put_in_place(
+    peer: RunningPeer,
+) -> None:
+    where = await begun(peer, "d/a.bin")
+    (peer.folder / "d").write_bytes(b"in the way")
+    assert (await patch(peer, where, 0, DATA)).status == 403
+    (bytes_here,) = peer.folder.rglob("*.data")
+    os.truncate(bytes_here, 1000)
+    (peer.folder / "d").unlink()
+    assert (await head(peer, where)).status != 200
+    assert not (peer.folder / "d").exists()
+
+
 async def test_what_another_program_has_removed_is_to_be_sent_anew(peer: RunningPeer) -> None:
     where = await begun(peer)
     await patch(peer, where, 0, DATA[:1_000_000])

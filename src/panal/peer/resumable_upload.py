@@ -122,6 +122,11 @@ class ResumableUpload(msgspec.Struct):
             self.offset = self.files.cut_to_durable(descriptor)
             raise disk_error(error, "store the upload") from None
 
+    def is_as_hashed(self) -> bool:
+        """Whether its bytes, which found no place, are still those whose manifest is known."""
+        file = self.files.fingerprint()
+        return (self.record.inode, self.record.mtime_ns) == (file.inode, file.mtime_ns)
+
     def read_manifest(self, stopping: Stopping) -> Manifest:
         """The manifest of all that is here, made durable; read anew unless it was hashed."""
         descriptor = self.files.open()

@@ -217,10 +217,9 @@ class ResumableUploads:
 
     async def _store(self, upload: ResumableUpload) -> None:
         try:
+            if upload.manifest is None or not await asyncio.to_thread(upload.is_as_hashed):
+                upload.manifest = await asyncio.to_thread(upload.read_manifest, self._stopping)
             manifest = upload.manifest
-            if manifest is None:
-                manifest = await asyncio.to_thread(upload.read_manifest, self._stopping)
-                upload.manifest = manifest
             content = content_id(manifest.encode())
             upload.record.content = content.hex()
             file = await asyncio.to_thread(upload.files.fingerprint)

@@ -17,6 +17,7 @@ import msgspec
 
 from panal.errors import TooLarge
 from panal.peer.limits import UPLOADS_AT_ONCE
+from panal.peer.placing import to_end
 from panal.peer.sharing import Placed, Sharing
 from panal.store.disk_errors import disk_error
 from panal.store.hashing import ContentHasher, hash_descriptor
@@ -143,7 +144,7 @@ class Uploads:
                 try:
                     manifest = await asyncio.shield(finishing)
                 finally:  # the descriptor is closed next: not under the thread's hands
-                    await asyncio.gather(finishing, return_exceptions=True)
+                    await to_end(asyncio.gather(finishing, return_exceptions=True))
         except ConnectionError:
             raise  # the sender went away; the disk is not at fault
         except OSError as error:
@@ -179,7 +180,7 @@ async def _hash_and_write_all(
     finally:
         if behind is not None:
             # The descriptor is closed next, whatever happened: not under the thread's hands.
-            await asyncio.gather(behind, return_exceptions=True)
+            await to_end(asyncio.gather(behind, return_exceptions=True))
 
 
 async def _batches(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
