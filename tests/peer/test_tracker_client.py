@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 import grpc.aio
 import pytest
 
+from panal.peer.tracker_calls import meaning_of
 from panal.peer.tracker_client import TrackerClient, _problem
+from panal.wire import tracker as convert
 from panal.wire import tracker_pb2 as pb
 from panal.wire.ids import ContentId
 from panal.wire.tracker_pb2_grpc import TrackerServicer, add_TrackerServicer_to_server
@@ -84,3 +86,27 @@ async def test_what_a_tracker_names_is_looked_at_again() -> None:
 )
 def test_whom_a_tracker_may_name(tracker: str, host: str, may: bool) -> None:
     assert (_problem(tracker, host, 5000) is None) is may
+
+
+@pytest.mark.parametrize("slug", ["", "bad-request", "no-such"])
+def test_what_a_tracker_says_does_nothing_to_a_terminal(slug: str) -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J fine\n12:00:00 forged \u202e"
+    told = [(convert.ERROR_METADATA, slug)] if slug else []
+    error = grpc.aio.AioRpcError(
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.aio.Metadata(),
+        grpc.aio.Metadata(*told),
+        evil,
+    )
+    said = str(meaning_of(error, "192.0.2.1:50051"))
+    assert "forged" in said
+    assert said.isprintable()
+
+
+def test_nor_does_what_it_says_of_who_can_be_reached() -> None:
+    evil = "\x1b[2J forged\n"
+    welcome = pb.RegisterResponse(
+        observed_host="127.0.0.1", lease_s=60, renew_s=20, digest=bytes(32), reachability=evil
+    )
+    assert convert.welcome_from(welcome).reachability.isprintable()
+    assert convert.renewal_from(pb.RenewResponse(reachability=evil)).reachability.isprintable()

@@ -17,6 +17,7 @@ from panal.wire.names import (
     printable,
     safe_path,
     safe_paths,
+    sentence,
     visible_path,
 )
 from tests.wire import PROPERTY
@@ -345,3 +346,14 @@ def test_a_path_that_is_not_hidden_is_itself_and_safe() -> None:
     assert visible_path("a./b.c/ñ") == "a./b.c/ñ"
     with pytest.raises(UnsafeName, match="walks through folders"):
         visible_path("a/../b")
+
+
+@given(st.text())
+def test_a_sentence_of_another_has_nothing_that_acts_on_a_reader(text: str) -> None:
+    shown = sentence(text)
+    assert printable(shown.replace("\\", "")) == f"'{shown.replace(chr(92), '')}'"
+
+
+def test_a_sentence_keeps_what_it_has_escaped_itself() -> None:
+    assert sentence("'a\\x1b' and\x1b[2J \u202e\n") == "'a\\x1b' and\\x1b[2J \\u202e\\n"
+    assert len(sentence("x" * 5_000)) == 1_001

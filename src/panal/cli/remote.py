@@ -33,6 +33,7 @@ from panal.answers import (
 )
 from panal.cli.token import OwnPeerConnector, check_stays_here, given_token
 from panal.errors import PanalError, Unreachable, UsageError, by_slug
+from panal.wire.names import sentence
 
 TIMEOUT_S = 10.0
 PAGE = 1_000
@@ -275,4 +276,4 @@ def _error(raw: bytes) -> PanalError:
         problem = msgspec.json.decode(raw, type=_Problem)
     except ValueError:
         problem = _Problem(detail="The peer answered with an error that cannot be read.")
-    return by_slug(problem.type.rpartition(":")[2], problem.detail)
+    return by_slug(problem.type.rpartition(":")[2], sentence(problem.detail))

@@ -27,6 +27,7 @@ from panal.peer.tracker_channel import Channels, has_network, why_no_answer
 from panal.peer.tracker_choice import TrackerChoice
 from panal.wire import tracker as convert
 from panal.wire import tracker_pb2 as pb
+from panal.wire.names import sentence
 from panal.wire.tracker_pb2_grpc import TrackerStub
 
 DEADLINE_S = 10.0
@@ -226,8 +227,7 @@ def said_by_tracker(error: grpc.aio.AioRpcError) -> PanalError | None:
     """What a tracker answered a failed call with; None where nothing came of one."""
     for key, slug in error.trailing_metadata() or ():
         if key == convert.ERROR_METADATA:
-            text = error.details() or "no reason given"
-            return by_slug(slug if isinstance(slug, str) else "", text)
+            return by_slug(slug if isinstance(slug, str) else "", _words_of(error))
     return None
 
 
@@ -235,13 +235,12 @@ def meaning_of(error: grpc.aio.AioRpcError, address: str) -> PanalError:
     """What a failed call to a tracker means."""
     if (said := said_by_tracker(error)) is not None:
         return said
-    text = error.details() or "no reason given"
     if error.code() in _SILENT:
         return Unreachable(
             f"The tracker at {address} does not answer. "
             "Is it running ('panal tracker'), and is the address right ('--tracker')?"
         )
-    return _BY_CODE.get(error.code(), PanalError)(f"The tracker says: {text}")
+    return _BY_CODE.get(error.code(), PanalError)(f"The tracker says: {_words_of(error)}")
 
 
 def stub(channel: grpc.aio.Channel) -> Any:
@@ -254,3 +253,8 @@ def _is_its_trouble(error: grpc.aio.AioRpcError, meaning: PanalError) -> bool:
     if isinstance(meaning, Unreachable | NoSpace):
         return True
     return type(meaning) is PanalError and error.code() is not grpc.StatusCode.UNIMPLEMENTED
+
+
+def _words_of(error: grpc.aio.AioRpcError) -> str:
+    """What a tracker says, or who answers in its place: nobody vouches for its characters."""
+    return sentence(error.details() or "no reason given")

@@ -19,6 +19,7 @@ MAX_COMPONENT_BYTES = 255
 MAX_PATH_BYTES = 4096
 MAX_DEPTH = 32
 _BRIEF = 80
+_LONGEST_SENTENCE = 1_000
 STATE_DIRECTORY = ".panal"
 """Panal's own directory beside the user's files; no shared path may pass through it."""
 
@@ -153,6 +154,15 @@ def printable(text: str) -> str:
 def brief(text: str) -> str:
     """`printable`, cut to what fits into a sentence; for text that nobody bounded."""
     return printable(text) if len(text) <= _BRIEF else printable(text[:_BRIEF]) + "…"
+
+
+def sentence(text: str) -> str:
+    """What another program says in words, for terminals and logs: as `brief`, without quotes.
+
+    What it has escaped itself stays as it is.
+    """
+    cut = text if len(text) <= _LONGEST_SENTENCE else text[:_LONGEST_SENTENCE] + "…"
+    return "".join(one if one == "\\" else _escaped(one) for one in cut)
 
 
 def _escaped(character: str) -> str:

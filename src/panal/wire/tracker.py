@@ -20,6 +20,7 @@ from panal.wire.catalogue import (
 )
 from panal.wire.ids import CONTENT_ID_BYTES, ContentId, parse_peer_name, parse_zone
 from panal.wire.membership import Revocations, revocations_of
+from panal.wire.names import sentence
 
 MAX_BOUND = 8
 MAX_WATCHED = 100
@@ -73,7 +74,7 @@ def welcome_from(message: pb.RegisterResponse) -> Welcome:
         lease_s=_between(1.0, message.lease_s, 3_600.0),
         renew_s=_between(0.2, message.renew_s, 1_200.0),
         reachable=message.reachable,
-        reachability=message.reachability,
+        reachability=sentence(message.reachability),
         digest=digest_from(message.digest),
         revocations=revocations_from(message),
     )
@@ -95,7 +96,10 @@ def welcome_to(welcome: Welcome) -> pb.RegisterResponse:
 def renewal_from(message: pb.RenewResponse) -> Renewal:
     """The tracker's answer to a renewal."""
     return Renewal(
-        message.in_step, message.reachable, message.reachability, revocations_from(message)
+        message.in_step,
+        message.reachable,
+        sentence(message.reachability),
+        revocations_from(message),
     )
 
 
