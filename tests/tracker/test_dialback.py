@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from panal.tracker.dialback import Dialback
+from panal.tracker.dialback import MAX_DIALS_AT_ONCE, MAX_DIALS_PER_PLACE, Dialback
 from panal.wire.dialback import hash_secret
 from panal.wire.ids import PeerName
+from tests.support.patience import PATIENCE_S
 from tests.tracker.harness import TinyPeer
 from tests.tracker.makers import caller
 
@@ -48,17 +49,39 @@ async def test_a_closed_port_is_said(peer: TinyPeer, dialback: Dialback) -> None
     assert "Nothing answers" in reach.words
 
 
-async def test_silence_is_taken_for_a_firewall() -> None:
-    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
+async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Says nothing."""
+    await reader.read()
+    writer.close()
 
+
+async def test_silence_is_taken_for_a_firewall() -> None:
     silent = await asyncio.start_server(hold, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     async with silent, Dialback(timeout_s=0.05) as dialback:
         reach = await dialback.dial("127.0.0.1", port, HERE, SECRET_HASH, NAME)
     assert not reach.reachable
     assert "firewall" in reach.words
+
+
+async def test_silent_ones_of_one_address_keep_nobody_elsewhere_waiting(peer: TinyPeer) -> None:
+    silent = await asyncio.start_server(hold, "127.0.0.2", 0)
+    port, there = silent.sockets[0].getsockname()[1], ("127.0.0.2",)
+    async with silent, Dialback(timeout_s=PATIENCE_S) as dialback:
+        dials = [
+            asyncio.create_task(dialback.dial("127.0.0.2", port, there, SECRET_HASH, NAME))
+            for _ in range(4 * MAX_DIALS_AT_ONCE)
+        ]
+        await asyncio.sleep(0)
+        reach = await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH, NAME)
+        assert reach.reachable
+        assert not any(dial.done() for dial in dials)
+        for dial in dials:
+            dial.cancel()
+        await asyncio.gather(*dials, return_exceptions=True)
+        # All slots are free again: as many as there are at one address, one after the other.
+        for _ in range(MAX_DIALS_PER_PLACE + 1):
+            assert (await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH, NAME)).reachable
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,13 @@ redirect, a few bytes read. The answer must be a proof made with the owner secre
 another program, or another peer, on that port is told apart.
 """
 
+import asyncio
 import hmac
 import secrets
 import ssl
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -16,13 +20,22 @@ import aiohttp
 
 from panal.tracker.registry import Reach
 from panal.trust.tls import identity_problem
-from panal.wire.address import authority, dialling_problem, host_for_asker, parse_address
+from panal.wire.address import (
+    authority,
+    dialling_problem,
+    host_for_asker,
+    parse_address,
+    place_of,
+)
 from panal.wire.certified_names import peer_host
 from panal.wire.dialback import NONCE_BYTES, proof_of
 from panal.wire.ids import PeerName
 
 DIAL_TIMEOUT_S = 3.0
 MAX_DIALS_AT_ONCE = 64
+MAX_DIALS_PER_PLACE = 16
+"""Of one address: many peers there that accept and say nothing keep the others' dials waiting
+for no longer than their own."""
 _PROOF_CHARACTERS = 64
 
 
@@ -59,10 +72,15 @@ class Dialback:
         self._timeout_s = timeout_s
         self._identity = identity
         self._session: aiohttp.ClientSession | None = None
+        self._slots = asyncio.Semaphore(MAX_DIALS_AT_ONCE)
+        self._slots_of: dict[str, asyncio.Semaphore] = {}
+        """Of each place that is dialled, or waits for it."""
+        self._dials: Counter[str] = Counter()
+        """How many those are."""
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=MAX_DIALS_AT_ONCE, force_close=True),
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
             timeout=aiohttp.ClientTimeout(total=self._timeout_s, connect=self._timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             # As peers ask each other: it is answered before any HTTP server is there.
@@ -102,7 +120,21 @@ class Dialback:
                 f"(it listens on {', '.join(bound)}). Start it with --host {observed_host}.",
             )
         where = authority(str(parse_address(observed_host)), port)
-        return await self._ask(where, port, secret_hash, name)
+        # The time runs from here on: who waits for others has not been asked yet.
+        async with self._turn(place_of(observed_host)):
+            return await self._ask(where, port, secret_hash, name)
+
+    @asynccontextmanager
+    async def _turn(self, place: str) -> AsyncIterator[None]:
+        slots = self._slots_of.setdefault(place, asyncio.Semaphore(MAX_DIALS_PER_PLACE))
+        self._dials[place] += 1
+        try:
+            async with slots, self._slots:
+                yield
+        finally:
+            self._dials[place] -= 1
+            if not self._dials[place]:
+                del self._dials[place], self._slots_of[place]
 
     async def _ask(self, where: str, port: int, secret_hash: bytes, name: PeerName) -> Reach:
         if self._session is None:
