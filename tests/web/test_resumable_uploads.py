@@ -307,6 +307,26 @@ async def test_a_name_that_it_got_before_that_was_noted_is_found(
     assert (await head(again, where)).headers["panal-path"] == "a.bin"
 
 
+@pytest.mark.parametrize("edited", [b"", b"shorter", DATA + b"more"])
+async def test_a_kill_between_its_two_names_leaves_the_file_to_its_owner(
+    network: Network, peer: RunningPeer, edited: bytes
+) -> None:
+    where = await begun(peer)
+    await patch(peer, where, 0, DATA)
+    upload = peer.app.resumable.get(where.rpartition("/")[2])
+    upload.record.stored_as = ""
+    upload.files.write_record(upload.record)
+    await network.stop_peer("one")
+    os.link(peer.folder / "a.bin", upload.files.data)  # where nothing renames without replacing
+    if edited:
+        (peer.folder / "a.bin").write_bytes(edited)
+    again = await network.peer("one", registered=False)
+    assert not upload.files.data.exists()
+    assert edited or (await head(again, where)).headers["panal-path"] == "a.bin"
+    assert (again.folder / "a.bin").read_bytes() == (edited or DATA)
+    assert (again.folder / "a.bin").stat().st_nlink == 1
+
+
 @pytest.mark.parametrize(
     "damage",
     [

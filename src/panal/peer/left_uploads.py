@@ -61,6 +61,7 @@ class LeftUploads:
         if record.stored_as:
             safe_path(record.stored_as)
             return ResumableUpload(files, record, record.size_bytes)
+        files.drop_named()
         if files.data.exists():
             here_bytes = files.here_bytes()
             if here_bytes > record.size_bytes:

@@ -159,6 +159,16 @@ class UploadFiles(msgspec.Struct, frozen=True):
         for path in (self.data, self._durable):
             path.unlink(missing_ok=True)
 
+    def drop_named(self) -> None:
+        """Remove the bytes where they have their name already, by a hard link.
+
+        Then a kill came between that and the end of this name; they are the owner's now, who may
+        have written to them.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if self.data.lstat().st_nlink > 1:
+                self.drop_data()
+
     def remove(self) -> None:
         """Remove all of it."""
         for path in (self._record, self.data, self._durable):
