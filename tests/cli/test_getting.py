@@ -1,7 +1,11 @@
 """`panal get` by a running peer: what is said when that peer, or the command, is stopped."""
 
 import asyncio
+import contextlib
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -9,6 +13,7 @@ import pytest
 from panal.answers import DownloadAnswer
 from panal.cli import getting
 from panal.errors import RootOffline
+from panal.store.index import Index
 from panal.wire.manifest import MIN_CHUNK_BYTES
 from tests.cli.running import panal
 from tests.peer.test_downloads import gated
@@ -74,3 +79,24 @@ async def test_what_is_here_already_is_said_to_be(network: Network) -> None:
     await network.stop_tracker()
     said = await panal("get", file["id"], "--peer", getter.url)
     assert (said.code, said.err) == (0, "a.txt  1 B, is here already, verified.\n")
+
+
+async def test_the_same_get_a_second_time_meanwhile_is_told_of_the_first(
+    network: Network, tmp_path: Path
+) -> None:
+    file = await (await network.peer("one")).upload("a.txt", b"a")
+    into, at = tmp_path / "into", ("--tracker", network.tracker_address)
+    first = getting.get_settings(file["id"], into, [network.tracker_address], [], is_open=False)
+    first.state.mkdir(parents=True)
+
+    async def get() -> tuple[int | None, str]:
+        words = ("-m", "panal", "get", file["id"], "--into", str(into), *at)
+        program = await asyncio.create_subprocess_exec(sys.executable, *words, stderr=PIPE)
+        _, err = await program.communicate()
+        return program.returncode, err.decode()
+
+    with contextlib.closing(Index(first.state / "index.sqlite")):
+        code, err = await get()
+    assert (code, f"Another 'panal get' of this into {into} runs" in err) == (1, True), err
+    assert (await get())[0] == 0
+    assert (into / "a.txt").read_bytes() == b"a"

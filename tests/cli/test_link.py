@@ -79,3 +79,9 @@ def test_durations() -> None:
     for text in ("", "0h", "1", "h", "-1h", "1.5h", "1w", "99999999h", "1h1m"):
         with pytest.raises(UsageError):
             parse_duration(text)
+
+
+@pytest.mark.parametrize("words", [["note.txt"], ["--list"], ["--revoke", "5f0c"]])
+async def test_only_a_guest_s_link_takes_a_time_after_which_it_ends(words: list[str]) -> None:
+    refused = await panal("link", *words, "--for", "1h")
+    assert (refused.code, "--for is for --guest" in refused.err) == (2, True)

@@ -423,3 +423,19 @@ def test_paths_inside_the_folder_and_outside(
     assert _below(folder, Path("..")) is None
     assert _below(folder, tmp_path / "x.txt") is None
     assert _below(folder, tmp_path / "folder2") is None
+
+
+async def test_a_relative_path_from_outside_is_unshared_as_it_was_added(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = await network.peer("one")
+    at = ("--peer", peer.url)
+    (tmp_path / "away" / "music").mkdir(parents=True)
+    (tmp_path / "away" / "music" / "song").write_bytes(b"la")
+    monkeypatch.chdir(tmp_path)
+    assert (await panal("add", "away/music", *at)).code == 0
+    gone = await panal("unshare", "away/music", *at)
+    assert gone.code == 0, gone.err
+    assert (await peer.request("GET", "/files/music/song")).status == 404
+    assert (await panal("unshare", "away/music", *at)).code == 3
+    assert (await panal("unshare", "away/no-such", *at)).code == 3

@@ -306,3 +306,19 @@ async def in_step(peer: RunningPeer) -> Any:
     announcer = peer.app.announcer
     caller = announcer._caller
     return (await announcer._client.renew(caller, announcer._digest.value())).in_step
+
+
+async def test_where_one_of_them_cannot_be_added_none_is(network: Network, tmp_path: Path) -> None:
+    peer = await network.peer("one")
+    write(peer.folder / "b", b"there")
+    write(peer.folder / "docs/a", b"a")
+    write(tmp_path / "music/song", b"song")
+    write(tmp_path / "b", b"other")
+    await sees(peer, "b", "docs/a")
+    await peer.node.unshare(["docs"])
+    with pytest.raises(TargetTaken, match="'b' is the name"):
+        await peer.node.add([str(tmp_path / "music"), str(tmp_path / "b")])
+    with pytest.raises(Refused, match="Add 'docs' first"):
+        await peer.node.add([str(tmp_path / "music"), str(peer.folder / "docs/a")])
+    assert peer.app.root.further_names() == set()
+    await sees(peer, "b")

@@ -20,7 +20,15 @@ from panal.cli.output import name_words, print_json
 from panal.cli.programs import SELDOM_COLLECTIONS, collect_after, run_until_stopped
 from panal.cli.progress import ProgressLine
 from panal.clock import SystemClock
-from panal.errors import NoSpace, PanalError, RootOffline, Unreachable, UsageError, by_slug
+from panal.errors import (
+    NoSpace,
+    PanalError,
+    RootOffline,
+    StateInUse,
+    Unreachable,
+    UsageError,
+    by_slug,
+)
 from panal.peer.config import PeerSettings
 from panal.peer.user_identity import as_member, get_name
 from panal.running import running_peer
@@ -167,6 +175,11 @@ def get(
 
     try:
         run_until_stopped(run())
+    except StateInUse:
+        raise StateInUse(
+            f"Another 'panal get' of this into {settings.folder} runs, or goes on serving it; "
+            "wait for it, or end it with Ctrl-C."
+        ) from None
     except KeyboardInterrupt:
         if settings.partials.exists():
             click.echo("Stopped; what is here is kept: the same command goes on.", err=True)

@@ -18,7 +18,7 @@ from panal.cli.documents import AddDocument, LsDocument, UnshareDocument
 from panal.cli.output import name_words, print_json
 from panal.cli.progress import VerifyLine
 from panal.cli.remote import RemotePeer
-from panal.errors import IntegrityError, UsageError
+from panal.errors import IntegrityError, NotFound, UsageError
 from panal.wire.amounts import left_out_words, size_words
 
 
@@ -141,12 +141,19 @@ def _print_left_out(skipped: Mapping[str, int], folders: Mapping[str, int]) -> N
 
 def unshare(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) -> None:
     """Share paths no more."""
+    on_disk = {path for path in paths if Path(path).exists()}
 
     async def work(remote: RemotePeer) -> None:
         folder = Path((await remote.status()).folder)
         named = [shared_path(folder, path) for path in paths]
-        for path in named:
-            await remote.unshare(path)
+        for at, (path, given) in enumerate(zip(named, paths, strict=True)):
+            try:
+                await remote.unshare(path)
+            except NotFound:  # a relative path on the disk, to what was added from outside
+                if path != given or given not in on_disk:
+                    raise
+                named[at] = str(_whole(Path(given)))
+                await remote.unshare(named[at])
         if as_json:
             print_json(UnshareDocument(named))
         elif not quiet:

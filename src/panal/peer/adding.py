@@ -61,6 +61,8 @@ class Adding:
         wanted = await asyncio.to_thread(lambda: [self._checked(path, paths) for path in paths])
         if copy:
             return await self._copy(place for place, _ in wanted)
+        for place, name in wanted:
+            self._refuse_unaddable(place, name)
         added = Added()
         for place, name in wanted:
             inside = self._path_inside(place)
@@ -155,7 +157,21 @@ class Adding:
 
     # Sharing in place -----------------------------------------------------------------------
 
+    def _refuse_unaddable(self, place: Path, name: SafePath) -> None:
+        """Refused or TargetTaken where it cannot be shared, as what is shared now stands."""
+        inside = self._path_inside(place)
+        if inside is None:
+            self._refuse_root(FurtherRoot(name, place, place.is_dir()))
+        else:
+            self._refuse_left_out(inside, is_folder=place.is_dir())
+
     def _mount(self, further: FurtherRoot) -> FurtherRoot:
+        self._refuse_root(further)  # one that was added with it may be in the way
+        self._records.add_root(further)
+        self._root.mount(further)
+        return further
+
+    def _refuse_root(self, further: FurtherRoot) -> None:
         for name, place in self._root.places().items():
             if place.resolve().is_relative_to(further.place):
                 what = printable(name) if name else "the shared folder"
@@ -166,11 +182,8 @@ class Adding:
         if self._root.is_taken(SafePath(further.name)):
             raise TargetTaken(
                 f"{printable(further.name)} is the name of something shared already. Rename one "
-                "of them, or copy it in under another name."
+                "of them, or upload it under another name."
             )
-        self._records.add_root(further)
-        self._root.mount(further)
-        return further
 
     def _refuse_left_out(self, path: str, *, is_folder: bool) -> None:
         if path == "" or path in self._root.further_names():

@@ -158,8 +158,7 @@ def settings(changes: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool
 @click.option(
     "--for",
     "duration",
-    default="24h",
-    show_default=True,
+    show_default="24h",
     metavar="TIME",
     help="How long a guest's link counts: 30m, 24h, 7d; 30d at most.",
 )
@@ -171,7 +170,7 @@ def settings(changes: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool
 def link(
     what: str | None,
     guest: bool,
-    duration: str,
+    duration: str | None,
     listed: bool,
     revoked: tuple[str, ...],
     peer_url: str,
@@ -194,12 +193,14 @@ def link(
     wanted = (what is not None, listed, bool(revoked))
     if sum(wanted) != 1 or (guest and what is None):
         raise UsageError("Say what to link, or --list, or --revoke ID.")
+    if duration is not None and not guest:
+        raise UsageError("--for is for --guest: no other link expires.")
     if listed:
         links.list_links(peer_url, as_json=as_json)
     elif revoked:
         links.revoke(revoked, peer_url, quiet=quiet, as_json=as_json)
     elif guest:
-        links.guest_link(what or "", duration, peer_url, quiet=quiet, as_json=as_json)
+        links.guest_link(what or "", duration or "24h", peer_url, quiet=quiet, as_json=as_json)
     else:
         links.link(what or "", peer_url, as_json=as_json)
 
