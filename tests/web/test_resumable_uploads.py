@@ -294,14 +294,20 @@ async def test_hashing_that_failed_on_the_way_is_done_anew(
     assert answer.headers["panal-content"] == manifest_of_bytes(DATA)[1].hex()
 
 
-async def test_a_name_that_it_got_before_that_was_noted_is_found(
-    network: Network, peer: RunningPeer
-) -> None:
+async def stored_but_not_noted(peer: RunningPeer) -> tuple[str, ResumableUpload]:
+    """One that has its name, as a kill just then would leave it."""
     where = await begun(peer)
     await patch(peer, where, 0, DATA)
     upload = peer.app.resumable.get(where.rpartition("/")[2])
     upload.record.stored_as = ""
     upload.files.write_record(upload.record)
+    return where, upload
+
+
+async def test_a_name_that_it_got_before_that_was_noted_is_found(
+    network: Network, peer: RunningPeer
+) -> None:
+    where, _ = await stored_but_not_noted(peer)
     await network.stop_peer("one")
     again = await network.peer("one", registered=False)
     assert (await head(again, where)).headers["panal-path"] == "a.bin"
@@ -311,11 +317,7 @@ async def test_a_name_that_it_got_before_that_was_noted_is_found(
 async def test_a_kill_between_its_two_names_leaves_the_file_to_its_owner(
     network: Network, peer: RunningPeer, edited: bytes
 ) -> None:
-    where = await begun(peer)
-    await patch(peer, where, 0, DATA)
-    upload = peer.app.resumable.get(where.rpartition("/")[2])
-    upload.record.stored_as = ""
-    upload.files.write_record(upload.record)
+    where, upload = await stored_but_not_noted(peer)
     await network.stop_peer("one")
     os.link(peer.folder / "a.bin", upload.files.data)  # where nothing renames without replacing
     if edited:
