@@ -230,6 +230,14 @@ async def test_what_found_no_place_and_was_cut_since_is_never_put_in_place(
     assert not (peer.folder / "d").exists()
 
 
+async def test_what_was_removed_before_it_went_on_is_to_be_sent_anew(peer: RunningPeer) -> None:
+    where = await begun(peer)
+    await patch(peer, where, 0, DATA[:1_000_000])
+    peer.app.resumable.get(where.rpartition("/")[2]).files.data.unlink()
+    for offset in (1_000_000, 0):
+        assert (await patch(peer, where, offset, DATA[offset:])).status == 404
+
+
 async def test_what_another_program_has_removed_is_to_be_sent_anew(peer: RunningPeer) -> None:
     where = await begun(peer)
     await patch(peer, where, 0, DATA[:1_000_000])

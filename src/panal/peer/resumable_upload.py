@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from panal.errors import OffsetDiffers, TooLarge
+from panal.errors import NotFound, OffsetDiffers, TooLarge
 from panal.peer.placing import to_end
 from panal.peer.uploads import BATCH_BYTES
 from panal.store.disk_errors import disk_error
@@ -57,7 +57,11 @@ class ResumableUpload(msgspec.Struct):
 
         TooLarge, NoSpace, NotFound or OffsetDiffers where what was here is gone, PanalError.
         """
-        descriptor = await asyncio.to_thread(self.files.open)
+        try:
+            descriptor = await asyncio.to_thread(self.files.open)
+        except NotFound:  # another program has removed what was here
+            self.offset = 0
+            raise
         unsynced = 0
         try:
             async for batch in _batches(blocks):
