@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 from aiohttp import web
@@ -82,6 +83,20 @@ async def test_silent_ones_of_one_address_keep_nobody_elsewhere_waiting(peer: Ti
         # All slots are free again: as many as there are at one address, one after the other.
         for _ in range(MAX_DIALS_PER_PLACE + 1):
             assert (await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH, NAME)).reachable
+
+
+async def test_who_had_no_turn_is_not_taken_for_silent(peer: TinyPeer) -> None:
+    async with Dialback(timeout_s=0.05) as dialback:
+        async with AsyncExitStack() as others:
+            for _ in range(MAX_DIALS_PER_PLACE):
+                await others.enter_async_context(dialback._turn("127.0.0.1"))
+            reach = await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH, NAME)
+            assert (reach.reachable, reach.was_asked) == (False, False)
+            assert "after a renewal" in reach.words
+        assert (peer.asked, dialback._slots_of) == ([], {})
+    async with Dialback() as dialback:
+        reach = await dialback.dial("127.0.0.1", peer.port, HERE, SECRET_HASH, NAME)
+        assert (reach.reachable, reach.was_asked) == (True, True)
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ import pytest
 
 from panal.errors import UsageError
 from panal.tracker import service
+from panal.tracker.dialback import Dialback
 from panal.tracker.limits import ANNOUNCES_AT_ONCE
 from panal.tracker.message_room import MessageRoom
 from panal.tracker.records import Records
 from panal.tracker.redial import DIAL_GAP_S
-from panal.tracker.registry import KEEP_S
+from panal.tracker.registry import KEEP_S, Reach
 from panal.wire import tracker_catalogue as catalogue
 from panal.wire import tracker_pb2 as pb
 from panal.wire.catalogue import Holding
@@ -402,6 +403,21 @@ async def test_a_suspect_is_dialled_at_most_once_in_a_while(
     tracker.clock.advance(DIAL_GAP_S)
     await tracker.providers(content(1), suspects=["peer_1"])
     assert len(peer.asked) == 2
+
+
+@pytest.mark.parametrize("was_asked", [True, False])
+async def test_a_suspect_that_was_not_asked_is_as_reachable_as_before(
+    tracker: Tracker, peer: TinyPeer, monkeypatch: pytest.MonkeyPatch, was_asked: bool
+) -> None:
+    await tracker.register(peer.who, peer.port)
+    await tracker.announce(peer.who, announcement(entry("a", 1)))
+
+    async def dial(*_: object) -> Reach:
+        return Reach(False, "no", was_asked)
+
+    monkeypatch.setattr(Dialback, "dial", dial)
+    named = await tracker.providers(content(1), suspects=["peer_1"])
+    assert set(named) == (set() if was_asked else {"peer_1"})
 
 
 async def test_only_so_many_suspects_are_dialled(tracker: Tracker, peer: TinyPeer) -> None:

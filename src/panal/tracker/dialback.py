@@ -11,7 +11,7 @@ import secrets
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -37,6 +37,10 @@ MAX_DIALS_PER_PLACE = 16
 """Of one address: many peers there that accept and say nothing keep the others' dials waiting
 for no longer than their own."""
 _PROOF_CHARACTERS = 64
+
+
+class NoTurn(Exception):
+    """Others are dialled for so long that this one was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +124,30 @@ class Dialback:
                 f"(it listens on {', '.join(bound)}). Start it with --host {observed_host}.",
             )
         where = authority(str(parse_address(observed_host)), port)
-        # The time runs from here on: who waits for others has not been asked yet.
-        async with self._turn(place_of(observed_host)):
-            return await self._ask(where, port, secret_hash, name)
+        try:
+            # The time to answer runs from its turn on: who waits for others was not asked yet.
+            async with self._turn(place_of(observed_host)):
+                return await self._ask(where, port, secret_hash, name)
+        except NoTurn:
+            return Reach(
+                False,
+                f"The tracker calls too many peers back to ask at {where} just now; it does so "
+                "after a renewal.",
+                was_asked=False,
+            )
 
     @asynccontextmanager
     async def _turn(self, place: str) -> AsyncIterator[None]:
         slots = self._slots_of.setdefault(place, asyncio.Semaphore(MAX_DIALS_PER_PLACE))
         self._dials[place] += 1
         try:
-            async with slots, self._slots:
+            async with AsyncExitStack() as held:
+                try:
+                    async with asyncio.timeout(self._timeout_s):
+                        await held.enter_async_context(slots)
+                        await held.enter_async_context(self._slots)
+                except TimeoutError:
+                    raise NoTurn from None
                 yield
         finally:
             self._dials[place] -= 1

@@ -75,6 +75,8 @@ class Redial:
                 record.secret_hash,
                 record.name,
             )
+            if not reach.was_asked:
+                return  # nothing is known anew
             if await self._records.note_reach(record, reach):
                 state = "can be reached again" if reach.reachable else "cannot be reached"
                 _log.info("%s %s: %s", record.name, state, reach.words)

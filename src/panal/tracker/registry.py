@@ -33,6 +33,8 @@ class Reach:
 
     reachable: bool
     words: str
+    was_asked: bool = True
+    """Whether it was called at all: else it is as reachable as it was known to be."""
 
 
 class PeerRecord(msgspec.Struct, frozen=True):
