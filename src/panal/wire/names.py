@@ -19,7 +19,8 @@ MAX_COMPONENT_BYTES = 255
 MAX_PATH_BYTES = 4096
 MAX_DEPTH = 32
 _BRIEF = 80
-_LONGEST_SENTENCE = 1_000
+_LONGEST_SENTENCE = 16_384
+"""Ten contents that a name may mean, with their paths and ids, are in one."""
 STATE_DIRECTORY = ".panal"
 """Panal's own directory beside the user's files; no shared path may pass through it."""
 
