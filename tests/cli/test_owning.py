@@ -425,8 +425,9 @@ def test_paths_inside_the_folder_and_outside(
     assert _below(folder, tmp_path / "folder2") is None
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
 async def test_a_relative_path_from_outside_is_unshared_as_it_was_added(
-    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slash: str
 ) -> None:
     peer = await network.peer("one")
     at = ("--peer", peer.url)
@@ -434,7 +435,7 @@ async def test_a_relative_path_from_outside_is_unshared_as_it_was_added(
     (tmp_path / "away" / "music" / "song").write_bytes(b"la")
     monkeypatch.chdir(tmp_path)
     assert (await panal("add", "away/music", *at)).code == 0
-    gone = await panal("unshare", "away/music", *at)
+    gone = await panal("unshare", f"away/music{slash}", *at)
     assert gone.code == 0, gone.err
     assert (await peer.request("GET", "/files/music/song")).status == 404
     assert (await panal("unshare", "away/music", *at)).code == 3

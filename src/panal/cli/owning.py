@@ -150,7 +150,7 @@ def unshare(paths: Sequence[str], peer_url: str, *, quiet: bool, as_json: bool) 
             try:
                 await remote.unshare(path)
             except NotFound:  # a relative path on the disk, to what was added from outside
-                if path != given or given not in on_disk:
+                if Path(path) != Path(given) or given not in on_disk:
                     raise
                 named[at] = str(_whole(Path(given)))
                 await remote.unshare(named[at])

@@ -65,11 +65,11 @@ class Adding:
             self._refuse_unaddable(place, name)
         added = Added()
         for place, name in wanted:
+            self._refuse_unaddable(place, name)  # one that was added with it may be in the way
             inside = self._path_inside(place)
             if inside is None:
                 added.in_place.append(self._mount(FurtherRoot(name, place, place.is_dir())))
             else:
-                self._refuse_left_out(inside, is_folder=place.is_dir())
                 added.again.append(inside)
         await to_end(asyncio.to_thread(self._records.share_again, added.again))
         self._see_to(added.again)
@@ -166,7 +166,6 @@ class Adding:
             self._refuse_left_out(inside, is_folder=place.is_dir())
 
     def _mount(self, further: FurtherRoot) -> FurtherRoot:
-        self._refuse_root(further)  # one that was added with it may be in the way
         self._records.add_root(further)
         self._root.mount(further)
         return further

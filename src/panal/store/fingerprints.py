@@ -49,18 +49,15 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
         """What is compared, as the index keeps it."""
         return self.device, self.inode, self.size_bytes, self.mtime_ns
 
-    @property
-    def telling_ctime_ns(self) -> int:
-        """What a look compares besides: the ctime where the other time is in whole seconds.
-
-        Such a time was set by an unpacker, or is of a coarse clock. The next archive's file of
-        that name and size may have it too, and the deleted one's inode.
-        """
-        return self.ctime_ns if is_in_whole_seconds(self.mtime_ns) else 0
-
     def looked_at(self) -> tuple[int, int, int, int, int]:
-        """What a look at the folder compares with the index."""
-        return (*self.numbers(), self.telling_ctime_ns)
+        """What a look at the folder compares with the index: the ctime too, or 0.
+
+        It tells where the other time is in whole seconds. That was set by an unpacker, or is of a
+        coarse clock: the next archive's file of that name and size may have it too, and the
+        deleted one's inode.
+        """
+        ctime_ns = self.ctime_ns if is_in_whole_seconds(self.mtime_ns) else 0
+        return (*self.numbers(), ctime_ns)
 
     @staticmethod
     def as_kept(

@@ -18,7 +18,7 @@ _PLAIN_FORM = 2
 
 NamedNumbers = tuple[str, int, int, int, int, int]
 """A file's name, and device, inode, size and times as the system gives them; device 0 is the
-root's own. Of the last see `Fingerprint.telling_ctime_ns`."""
+root's own. Of the last see `Fingerprint.looked_at`."""
 
 
 class Listing(msgspec.Struct):

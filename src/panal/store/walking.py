@@ -137,6 +137,7 @@ class Walk:
                 skipped.add("too large", path)
                 continue
             kept = Fingerprint.as_kept(*numbers)
+            # A time that the index keeps as another number is in whole seconds no more.
             found.append((path, (path, *kept, ctime_ns if is_in_whole_seconds(kept[3]) else 0)))
         for name, is_folder, is_link in listing.others:
             path = above + name

@@ -39,10 +39,6 @@ for no longer than their own."""
 _PROOF_CHARACTERS = 64
 
 
-class NoTurn(Exception):
-    """Others are dialled for so long that this one was not."""
-
-
 @dataclass(frozen=True, slots=True)
 class TrackerIdentity:
     """How the tracker of a network shows who it is, and knows who answers."""
@@ -128,7 +124,7 @@ class Dialback:
             # The time to answer runs from its turn on: who waits for others was not asked yet.
             async with self._turn(place_of(observed_host)):
                 return await self._ask(where, port, secret_hash, name)
-        except NoTurn:
+        except TimeoutError:
             return Reach(
                 False,
                 f"The tracker calls too many peers back to ask at {where} just now; it does so "
@@ -138,16 +134,14 @@ class Dialback:
 
     @asynccontextmanager
     async def _turn(self, place: str) -> AsyncIterator[None]:
+        """A slot of the place's and one of all; TimeoutError where others keep them."""
         slots = self._slots_of.setdefault(place, asyncio.Semaphore(MAX_DIALS_PER_PLACE))
         self._dials[place] += 1
         try:
             async with AsyncExitStack() as held:
-                try:
-                    async with asyncio.timeout(self._timeout_s):
-                        await held.enter_async_context(slots)
-                        await held.enter_async_context(self._slots)
-                except TimeoutError:
-                    raise NoTurn from None
+                async with asyncio.timeout(self._timeout_s):
+                    await held.enter_async_context(slots)
+                    await held.enter_async_context(self._slots)
                 yield
         finally:
             self._dials[place] -= 1

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from panal.cli.words.completing import shared_paths
 from panal.cli.words.options import json_option, peer_option, quiet_option, state_option
@@ -158,7 +159,8 @@ def settings(changes: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool
 @click.option(
     "--for",
     "duration",
-    show_default="24h",
+    default="24h",
+    show_default=True,
     metavar="TIME",
     help="How long a guest's link counts: 30m, 24h, 7d; 30d at most.",
 )
@@ -167,10 +169,12 @@ def settings(changes: tuple[str, ...], peer_url: str, quiet: bool, as_json: bool
 @peer_option
 @quiet_option
 @json_option("LinkAnswer", "GuestLinkAnswer", "LinksDocument", "RevokedDocument")
+@click.pass_context
 def link(
+    context: click.Context,
     what: str | None,
     guest: bool,
-    duration: str | None,
+    duration: str,
     listed: bool,
     revoked: tuple[str, ...],
     peer_url: str,
@@ -193,14 +197,15 @@ def link(
     wanted = (what is not None, listed, bool(revoked))
     if sum(wanted) != 1 or (guest and what is None):
         raise UsageError("Say what to link, or --list, or --revoke ID.")
-    if duration is not None and not guest:
+    is_timed = context.get_parameter_source("duration") is ParameterSource.COMMANDLINE
+    if is_timed and not guest:
         raise UsageError("--for is for --guest: no other link expires.")
     if listed:
         links.list_links(peer_url, as_json=as_json)
     elif revoked:
         links.revoke(revoked, peer_url, quiet=quiet, as_json=as_json)
     elif guest:
-        links.guest_link(what or "", duration or "24h", peer_url, quiet=quiet, as_json=as_json)
+        links.guest_link(what or "", duration, peer_url, quiet=quiet, as_json=as_json)
     else:
         links.link(what or "", peer_url, as_json=as_json)
 
